@@ -1,0 +1,144 @@
+"""From a scanner's volume to a network's slices, and back: every choice in between stands in a `Recipe`.
+
+Distances are millimetres, so that a knee has the same size whatever the matrix. `Footprint` remembers where the
+network's grid lies in the volume and carries a map back to source pixels without gaining or losing any of its sum.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.volume import FloatArray, Volume
+
+Channels = Literal["gray", "torch", "caffe"]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Where `[s, h, w]` slices lie in their volume, in voxels; pixel `i` covers `[i, i + 1)`.
+
+    The region may reach beyond the image (padding): what a map holds there is credited to the nearest image edge.
+    """
+
+    volume_shape: tuple[int, int, int]
+    slices: tuple[int, int]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    def carry_back(self, maps: npt.NDArray[np.floating]) -> FloatArray:
+        """Maps `[..., s, h, w]` on a grid over the region, spread smoothly over source pixels `[..., S, R, C]`.
+
+        Each slice keeps its sum exactly (up to float32); slices outside the region are zero.
+        """
+        slices, rows, columns = self.volume_shape
+        spread_rows = _spread(maps.shape[-2], self.rows, rows)
+        spread_columns = _spread(maps.shape[-1], self.columns, columns)
+        out = np.zeros((*maps.shape[:-3], slices, rows, columns), np.float32)
+        out[..., slice(*self.slices), :, :] = spread_rows @ maps @ spread_columns.T
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, for `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, numbers: dict[str, Any]) -> Self:
+        """The footprint that `to_json` wrote."""
+        return cls(**{name: tuple(value) for name, value in numbers.items()})
+
+
+def _spread(cells: int, region: tuple[int, int], pixels: int) -> npt.NDArray[np.float64]:
+    """`[pixels, cells]`: the share of each cell that each pixel gets. Columns sum to one, so sums are kept.
+
+    Between cell centres the weights fall off as a quadratic B-spline, which is smooth and never negative.
+    """
+    start, stop = region
+    in_cells = (np.arange(start, stop) + 0.5 - start) * cells / (stop - start) - 0.5
+    distance = np.abs(in_cells[:, None] - np.arange(cells))
+    weights = np.where(distance < 0.5, 0.75 - distance**2, 0.5 * np.clip(1.5 - distance, 0, None) ** 2)
+    inside = np.zeros((pixels, cells))
+    np.add.at(inside, np.clip(np.arange(start, stop), 0, pixels - 1), weights)
+    return inside / inside.sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice between scanner and network.
+
+    extent_mm: the block that is cut out around the volume's centre: along the normal, down the rows, across columns.
+    size: rows and columns that the network sees.
+    window: percentiles of the block that become 0 and 1; what lies beyond is clipped.
+    clahe_clip: contrast limit of adaptive equalisation per slice (OpenCV's clipLimit, 8 x 8 tiles); 0 switches it off.
+    unsharp: how much of (slice - blurred slice) is added back; 0 switches it off.
+    channels: what the network's first layer makes of a grey value: "gray" one centred channel, "torch" RGB with
+        ImageNet mean and deviation, "caffe" BGR in 0..255 with means subtracted.
+    """
+
+    extent_mm: tuple[float, float, float]
+    size: tuple[int, int]
+    window: tuple[float, float] = (1.0, 99.0)
+    clahe_clip: float = 0.0
+    unsharp: float = 0.0
+    channels: Channels = "gray"
+
+    def __post_init__(self) -> None:
+        low, high = self.window
+        if min(self.extent_mm) <= 0 or min(self.size) <= 0 or not 0 <= low < high <= 100:
+            raise ValueError(f"a recipe needs positive extents and sizes and a window within 0..100: {self}")
+
+    def apply(self, volume: Volume) -> tuple[FloatArray, Footprint]:
+        """Slices float32 `[s, h, w]` in 0..1, and where they lie in the volume."""
+        footprint = self.footprint(volume)
+        block = _cut(volume.voxels, footprint)
+        low, high = np.percentile(block, self.window)
+        if high <= low:
+            low, high = float(block.min()), float(block.max())
+        scale = 1.0 / (high - low) if high > low else 0.0
+        block = np.clip((block - low) * scale, 0, 1)
+        return np.stack([self._finish(plane) for plane in block]).astype(np.float32), footprint
+
+    def footprint(self, volume: Volume) -> Footprint:
+        """The block around the volume's centre; whole slices and whole pixels, at least one of each."""
+        spans = [
+            _centred(length, max(1, round(extent / spacing)))
+            for length, extent, spacing in zip(volume.shape, self.extent_mm, volume.spacing_mm, strict=True)
+        ]
+        first, stop = spans[0]
+        return Footprint(volume.shape, (max(first, 0), min(stop, volume.shape[0])), spans[1], spans[2])
+
+    def _finish(self, plane: FloatArray) -> FloatArray:
+        rows, columns = self.size
+        shrinking = plane.shape[0] >= rows and plane.shape[1] >= columns
+        plane = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+        if self.clahe_clip:
+            levels = np.round(plane * 65535).astype(np.uint16)
+            plane = cv2.createCLAHE(self.clahe_clip, (8, 8)).apply(levels).astype(np.float32) / 65535
+        if self.unsharp:
+            plane = np.clip(plane + self.unsharp * (plane - cv2.GaussianBlur(plane, (0, 0), 2.0)), 0, 1)
+        return plane
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The recipe that `to_json` wrote; ValueError or TypeError for anything else."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _centred(length: int, wanted: int) -> tuple[int, int]:
+    start = (length - wanted) // 2
+    return start, start + wanted
+
+
+def _cut(voxels: FloatArray, footprint: Footprint) -> FloatArray:
+    """The region's voxels; beyond the image, the volume's lowest value (air)."""
+    _, rows, columns = footprint.volume_shape
+    (top, bottom), (left, right) = footprint.rows, footprint.columns
+    inside = voxels[slice(*footprint.slices), max(top, 0) : min(bottom, rows), max(left, 0) : min(right, columns)]
+    padding = ((0, 0), (max(-top, 0), max(bottom - rows, 0)), (max(-left, 0), max(right - columns, 0)))
+    return np.pad(inside, padding, constant_values=inside.min())

@@ -1,0 +1,84 @@
+"""One stack of parallel slices in millimetres: what every later step works on.
+
+Coordinates are DICOM's patient system (PS3.3 C.7.6.2.1.1): x to the patient's left, y to the back, z to the head.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+Laterality = Literal["L", "R", "unknown"]
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """What the headers say of how the slices were made; None where they are silent."""
+
+    modality: str = "MR"
+    fat_suppressed: bool | None = None
+    echo_time_ms: float | None = None
+    repetition_time_ms: float | None = None
+    field_strength_t: float | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Slices in order along their normal.
+
+    voxels: float32 `[slices, rows, columns]`, in the modality's units (rescale applied, MONOCHROME1 inverted).
+    spacing_mm: distance between neighbouring slices, rows and columns, the axes of `voxels`.
+    directions: float64 `[2, 3]`, unit vectors in which the column index and the row index grow
+        (ImageOrientationPatient, in its order).
+    positions_mm: float64 `[slices, 3]`, centre of each slice's first voxel (ImagePositionPatient).
+    sop_uids: SOPInstanceUID of each slice; frames of one enhanced instance share it.
+
+    Raises ValueError when the parts don't fit each other.
+    """
+
+    voxels: FloatArray
+    spacing_mm: tuple[float, float, float]
+    directions: npt.NDArray[np.float64]
+    positions_mm: npt.NDArray[np.float64]
+    sop_uids: tuple[str, ...]
+    study_uid: str
+    series_uid: str
+    laterality: Laterality = "unknown"
+    acquisition: Acquisition = field(default_factory=Acquisition)
+
+    def __post_init__(self) -> None:
+        slices = len(self.sop_uids)
+        if self.voxels.dtype != np.float32 or self.voxels.ndim != 3 or len(self.voxels) != slices:
+            raise ValueError(
+                f"voxels must be float32 [{slices}, rows, columns], got {self.voxels.dtype} {self.voxels.shape}"
+            )
+        if self.directions.shape != (2, 3) or self.positions_mm.shape != (slices, 3):
+            raise ValueError("directions must be [2, 3] and positions_mm [slices, 3]")
+        if min(self.spacing_mm) <= 0 or not np.isfinite(self.spacing_mm).all():
+            raise ValueError(f"spacing must be positive, got {self.spacing_mm}")
+        self.voxels.setflags(write=False)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(slices, rows, columns)."""
+        slices, rows, columns = self.voxels.shape
+        return slices, rows, columns
+
+    @property
+    def normal(self) -> npt.NDArray[np.float64]:
+        """Unit vector along which the slices are ordered: columns' direction x rows' direction."""
+        return np.cross(self.directions[0], self.directions[1])
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over pixels, geometry and UIDs: equal for the same study however it was packed or compressed."""
+        sha = hashlib.sha256()
+        identity = (self.study_uid, self.series_uid, *self.sop_uids, self.laterality, self.shape, self.spacing_mm)
+        sha.update(repr(identity).encode())
+        for array in (self.voxels, self.directions, self.positions_mm):
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()

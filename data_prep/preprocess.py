@@ -61,7 +61,8 @@ def _spread(cells: int, region: tuple[int, int], pixels: int) -> npt.NDArray[np.
     weights = np.where(distance < 0.5, 0.75 - distance**2, 0.5 * np.clip(1.5 - distance, 0, None) ** 2)
     inside = np.zeros((pixels, cells))
     np.add.at(inside, np.clip(np.arange(start, stop), 0, pixels - 1), weights)
-    return inside / inside.sum(axis=0)
+    inside /= inside.sum(axis=0)
+    return inside
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class Recipe:
         if high <= low:
             low, high = float(block.min()), float(block.max())
         scale = 1.0 / (high - low) if high > low else 0.0
-        block = np.clip((block - low) * scale, 0, 1)
-        return np.stack([self._finish(plane) for plane in block]).astype(np.float32), footprint
+        block = np.clip((block - np.float32(low)) * np.float32(scale), 0, 1)
+        return np.stack([self._finish(plane) for plane in block]), footprint
 
     def footprint(self, volume: Volume) -> Footprint:
         """The block around the volume's centre; whole slices and whole pixels, at least one of each."""
@@ -112,22 +113,13 @@ class Recipe:
     def _finish(self, plane: FloatArray) -> FloatArray:
         rows, columns = self.size
         shrinking = plane.shape[0] >= rows and plane.shape[1] >= columns
-        plane = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+        resized = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
         if self.clahe_clip:
-            levels = np.round(plane * 65535).astype(np.uint16)
-            plane = cv2.createCLAHE(self.clahe_clip, (8, 8)).apply(levels).astype(np.float32) / 65535
+            levels = np.round(resized * 65535).astype(np.uint16)
+            resized = cv2.createCLAHE(self.clahe_clip, (8, 8)).apply(levels) / 65535
         if self.unsharp:
-            plane = np.clip(plane + self.unsharp * (plane - cv2.GaussianBlur(plane, (0, 0), 2.0)), 0, 1)
-        return plane
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for `from_json`."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """The recipe that `to_json` wrote; ValueError or TypeError for anything else."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+            resized = np.clip(resized + self.unsharp * (resized - cv2.GaussianBlur(resized, (0, 0), 2.0)), 0, 1)
+        return resized.astype(np.float32)
 
 
 def _centred(length: int, wanted: int) -> tuple[int, int]:

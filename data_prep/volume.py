@@ -75,7 +75,7 @@ class Volume:
         return np.cross(self.directions[0], self.directions[1])
 
     def digest(self) -> str:
-        """SHA-256 (hex) over pixels, geometry and UIDs: equal for the same study however it was packed or compressed."""
+        """SHA-256 (hex) of pixels, geometry and UIDs: the same study has the same however it was packed."""
         sha = hashlib.sha256()
         identity = (self.study_uid, self.series_uid, *self.sop_uids, self.laterality, self.shape, self.spacing_mm)
         sha.update(repr(identity).encode())

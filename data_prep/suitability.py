@@ -1,0 +1,49 @@
+"""Can this volume be judged at all, and what should the reader of an answer know about it?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.errors import UnsuitableStudy
+from data_prep.volume import Volume
+
+# A sagittal knee is shown with the front at the left and the head up; models have seen no other. cos 45 degrees.
+MIN_ALIGNMENT = 0.7
+# Routine knee protocols have slices of 3 to 4 mm; beyond this a ligament of 10 mm lies in two slices at most.
+COARSE_SLICES_MM = 5.0
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that the reader of an answer should know: a code for machines, a sentence for people."""
+
+    code: str
+    message: str
+
+
+def examine(volume: Volume) -> tuple[Notice, ...]:
+    """What a reader should know of this volume. Raises UnsuitableStudy when there is nothing to judge in it."""
+    if not np.isfinite(volume.voxels).all():
+        raise UnsuitableStudy("Some pixel values are not finite numbers, so the series can't be judged.")
+    blank = [index for index, plane in enumerate(volume.voxels) if plane.min() == plane.max()]
+    if len(blank) == len(volume.voxels):
+        raise UnsuitableStudy("Every slice of the series is blank.")
+    notices = []
+    if blank:
+        notices.append(Notice("blank-slices", f"Slices without any signal: {', '.join(map(str, blank))}."))
+    if volume.acquisition.fat_suppressed is False:
+        notices.append(
+            Notice(
+                "not-fat-suppressed", "The headers show no fat suppression; models are made for fat-suppressed series."
+            )
+        )
+    elif volume.acquisition.fat_suppressed is None:
+        notices.append(Notice("fat-suppression-unknown", "The headers don't say whether fat is suppressed."))
+    to_back, to_feet = volume.directions[0][1], -volume.directions[1][2]
+    if min(to_back, to_feet) < MIN_ALIGNMENT:
+        notices.append(
+            Notice("unusual-orientation", "The knee isn't shown with its front at the left and the head up.")
+        )
+    if volume.spacing_mm[0] > COARSE_SLICES_MM:
+        notices.append(Notice("coarse-slices", f"Slices lie {volume.spacing_mm[0]:.1f} mm apart."))
+    return tuple(notices)

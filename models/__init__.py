@@ -1,0 +1,1 @@
+"""Networks, heatmaps, calibration and bundles. Never imports Flask or `training`."""

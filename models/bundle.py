@@ -1,0 +1,171 @@
+"""A bundle: the directory that holds everything a prediction needs, and proof of what it is.
+
+Loading checks every file's hash, rebuilds the network from code and recomputes the golden answer. Nothing is unpickled
+and nothing is guessed: a bundle that doesn't fit is refused.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from data_prep.labels import SCHEMES, LabelScheme
+from data_prep.preprocess import Recipe
+from data_prep.suitability import Notice
+from data_prep.volume import Volume
+from models.calibration import Calibration
+from models.classifier import ExamClassifier
+from models.model_card import model_card
+from models.registry import ROUTES
+
+SCHEMA = 1
+# Between processors, the same float32 network differs by rounding alone; a wrong weight or recipe by far more.
+GOLDEN_TOLERANCE = 1e-3
+RECORDED_PACKAGES = ("keras", "tensorflow", "numpy", "scipy", "opencv-python-headless", "pydicom")
+
+
+class BundleError(ValueError):
+    """A folder that can't be served, with the reason in one sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A loaded bundle. sha256: digest of the manifest, which holds the digest of every other file."""
+
+    name: str
+    sha256: str
+    manifest: dict[str, Any]
+    scheme: LabelScheme
+    recipe: Recipe
+    calibration: Calibration
+    metrics: dict[str, Any]
+    model_card: str
+    classifier: ExamClassifier
+
+    def notices(self) -> tuple[Notice, ...]:
+        """What every answer of this bundle has to say about itself."""
+        if self.manifest["trained_on"] != "synthetic":
+            return ()
+        message = "This model has seen synthetic knees only. Its answers on real knees mean nothing."
+        return (Notice("synthetic-training", message),)
+
+
+def write_bundle(
+    folder: Path,
+    classifier: ExamClassifier,
+    route: str,
+    recipe: Recipe,
+    calibration: Calibration,
+    metrics: dict[str, Any],
+    provenance: dict[str, Any],
+    train_toml: str,
+) -> None:
+    """Write all of it; the manifest comes last, so that a folder without one is no bundle.
+
+    provenance: `trained_on` ("synthetic" or the names of data sets), `exams`, `seed`, `commit`, `command`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").unlink(missing_ok=True)
+    classifier.save(folder)
+    _write_json(folder / "recipe.json", asdict(recipe))
+    _write_json(folder / "labels.json", {"scheme": classifier.scheme.name, "classes": classifier.scheme.classes})
+    _write_json(folder / "calibration.json", asdict(calibration))
+    _write_json(folder / "metrics.json", metrics)
+    (folder / "train.toml").write_text(train_toml, encoding="utf-8")
+    _write_json(folder / "golden.json", {"logits": _golden_logits(classifier, recipe)})
+    versions = {package: importlib.metadata.version(package) for package in RECORDED_PACKAGES}
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "route": route,
+        "architecture": classifier.architecture(),
+        "scheme": classifier.scheme.name,
+        "research_use_only": True,
+        **provenance,
+        "versions": {"python": platform.python_version(), **versions},
+    }
+    card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics)
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    _write_json(folder / "manifest.json", manifest | {"files": {path.name: _sha256(path) for path in files}})
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """A checked bundle, ready to predict. Raises BundleError with the reason."""
+    manifest = _checked_manifest(folder)
+    scheme = SCHEMES[manifest["scheme"]]
+    try:
+        recipe = TypeAdapter(Recipe).validate_python(_read_json(folder / "recipe.json"))
+        calibration = TypeAdapter(Calibration).validate_python(_read_json(folder / "calibration.json"))
+        classifier = ROUTES[manifest["route"]].from_architecture(manifest["architecture"], scheme, recipe)
+        classifier.load(folder)
+    except (KeyError, ValidationError, ValueError, OSError) as error:
+        raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
+    golden = np.array(_read_json(folder / "golden.json")["logits"])
+    answer = np.array(_golden_logits(classifier, recipe))
+    if not np.allclose(answer, golden, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE):
+        raise BundleError(f"{folder.name}: the golden study gives {answer.tolist()}, not {golden.tolist()}")
+    return Bundle(
+        name=folder.name,
+        sha256=_sha256(folder / "manifest.json"),
+        manifest=manifest,
+        scheme=scheme,
+        recipe=recipe,
+        calibration=calibration,
+        metrics=_read_json(folder / "metrics.json"),
+        model_card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
+        classifier=classifier,
+    )
+
+
+def golden_volume() -> Volume:
+    """A small study of crossing waves, the same for ever: not a knee, but every step from recipe to logit sees it."""
+    depth, row, column = np.meshgrid(np.arange(16), np.arange(160), np.arange(144), indexing="ij")
+    waves = np.sin(depth / 2) + np.cos(row / 9) * np.sin(column / 7 + depth) + np.sin((row + column) / 23)
+    return Volume(
+        voxels=(500 + 200 * waves).astype(np.float32),
+        spacing_mm=(3.5, 0.7, 0.75),
+        directions=np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]),
+        positions_mm=np.stack([-3.5 * np.arange(16), np.zeros(16), np.zeros(16)], axis=1),
+        sop_uids=tuple(f"2.25.{index}" for index in range(16)),
+        study_uid="2.25",
+        series_uid="2.25",
+    )
+
+
+def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
+    slices, _ = recipe.apply(golden_volume())
+    return [round(float(logit), 6) for logit in classifier.logits(classifier.features(slices))]
+
+
+def _checked_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = _read_json(folder / "manifest.json")
+        if manifest["schema"] != SCHEMA:
+            raise BundleError(f"{folder.name}: schema {manifest['schema']}, but this version reads {SCHEMA}")
+        for name, digest in manifest["files"].items():
+            if Path(name).name != name or _sha256(folder / name) != digest:
+                raise BundleError(f"{folder.name}: {name} isn't the file that the manifest describes")
+        if manifest["route"] not in ROUTES or manifest["scheme"] not in SCHEMES:
+            raise BundleError(f"{folder.name}: unknown route {manifest['route']!r} or scheme {manifest['scheme']!r}")
+    except (OSError, KeyError, AttributeError, TypeError, json.JSONDecodeError) as error:
+        raise BundleError(f"{folder.name}: no readable manifest, or a file of it is missing: {error!r}") from error
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,52 @@
+"""The page that a person reads before trusting a bundle, written from the bundle's own files."""
+
+from typing import Any
+
+SYNTHETIC = (
+    "It has seen **synthetic knees only**. Its answers on real knees mean nothing; it shows the software at work."
+)
+
+
+def model_card(
+    name: str,
+    manifest: dict[str, Any],
+    recipe: dict[str, Any],
+    calibration: dict[str, Any],
+    metrics: dict[str, Any],
+) -> str:
+    """Markdown. Figures are quoted with the exams that they were measured on, never without."""
+    trunk = manifest["architecture"].get("trunk", {})
+    lines = [
+        f"# Bundle `{name}`",
+        "",
+        "**Research use only, not for diagnosis.**",
+        "",
+        SYNTHETIC if manifest["trained_on"] == "synthetic" else f"Trained on: {manifest['trained_on']}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| route | {manifest['route']} |",
+        f"| trunk | {trunk.get('name')} up to `{trunk.get('cut')}`, width {trunk.get('width')}, "
+        f"starting weights {trunk.get('weights')} |",
+        f"| classes | {manifest['scheme']} |",
+        f"| exams | {_counts(manifest['exams'])} |",
+        f"| seed | {manifest['seed']} |",
+        f"| made by | `{manifest['command']}` |",
+        f"| cut from the volume | {' x '.join(f'{mm:g}' for mm in recipe['extent_mm'])} mm, "
+        f"{recipe['size'][0]} x {recipe['size'][1]} pixels |",
+        f"| temperature | {calibration['temperature']:.3f}, fitted on {calibration['fitted_on']} |",
+        "",
+        "## Figures",
+        "",
+    ]
+    for figure in metrics.get("figures", []):
+        low, high = figure["interval_95"]
+        lines.append(
+            f"- {figure['name']}: {figure['value']:.3f} (95 % interval {low:.3f} to {high:.3f}), "
+            f"on {figure['exams']} exams: {figure['measured_on']}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {split}" for split, count in counts.items())

@@ -1,0 +1,88 @@
+"""From a volume to an answer, the only orchestration: suitability, recipe, classifier, calibration, explanation."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.labels import LabelScheme
+from data_prep.preprocess import Footprint
+from data_prep.suitability import Notice, examine
+from data_prep.volume import FloatArray, Volume
+from models.bundle import Bundle
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a bundle says of one volume, and why.
+
+    logits float32 `[K]`, probabilities float64 `[K]`, bias float32 `[K]`.
+    maps: float32 `[K, s, h, w]`, each grid cell's share of the logit, for the slices within `footprint`.
+    exact: the maps and the bias sum to the logits. timing_ms: preprocess, network, explain.
+    """
+
+    scheme: LabelScheme
+    logits: FloatArray
+    probabilities: npt.NDArray[np.float64]
+    explanation_method: str
+    exact: bool
+    bias: FloatArray
+    maps: FloatArray
+    footprint: Footprint
+    notices: tuple[Notice, ...]
+    timing_ms: dict[str, float]
+
+    def contributions(self) -> FloatArray:
+        """Each source slice's share of each logit, `[K, S]`; zero for slices that the recipe leaves out."""
+        shares = np.zeros((len(self.scheme), self.footprint.volume_shape[0]), np.float32)
+        shares[:, slice(*self.footprint.slices)] = self.maps.sum(axis=(2, 3), dtype=np.float64)
+        return shares
+
+
+class Predictor:
+    """Asks one bundle. Not thread-safe: one thread owns it."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def predict(self, volume: Volume) -> Prediction:
+        """One forward pass; raises UnsuitableStudy for a volume without anything to judge."""
+        timing: dict[str, float] = {}
+        bundle = self.bundle
+        with _timed(timing, "preprocess"):
+            notices = bundle.notices() + examine(volume)
+            slices, footprint = bundle.recipe.apply(volume)
+        with _timed(timing, "network"):
+            features = bundle.classifier.features(slices)
+        with _timed(timing, "explain"):
+            explanation = bundle.classifier.explain(features)
+        return Prediction(
+            scheme=bundle.scheme,
+            logits=explanation.logits,
+            probabilities=bundle.calibration.probabilities(explanation.logits),
+            explanation_method=explanation.method,
+            exact=explanation.exact,
+            bias=explanation.bias,
+            maps=explanation.maps,
+            footprint=footprint,
+            notices=notices + _left_out(footprint),
+            timing_ms=timing,
+        )
+
+
+def _left_out(footprint: Footprint) -> tuple[Notice, ...]:
+    (first, stop), total = footprint.slices, footprint.volume_shape[0]
+    if (first, stop) == (0, total):
+        return ()
+    seen = f"The model looks at slices {first} to {stop - 1} of 0 to {total - 1}, the middle of the knee."
+    return (Notice("slices-outside-extent", seen),)
+
+
+@contextmanager
+def _timed(timing: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timing[step] = round(1000 * (time.perf_counter() - start), 2)

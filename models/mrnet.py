@@ -35,7 +35,10 @@ class MRNetNetwork(keras.Model):  # type: ignore[misc]
         self.trunk = trunk
         self.dropout = keras.layers.Dropout(dropout)
         self.head = keras.layers.Dense(classes, name="head")
-        self.head.build((None, trunk.output_shape[-1]))
+        self.build((None, None, *trunk.input_shape[1:]))
+
+    def build(self, exams_shape: tuple[int | None, ...]) -> None:
+        self.head.build((None, self.trunk.output_shape[-1]))
 
     def call(self, exams: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         _, slices, height, width = ops.shape(exams)

@@ -1,0 +1,50 @@
+# Every target sets up what it needs in .venv on first use. `make demo` and `make test` are the two to know.
+
+PYTHON ?= python3
+PORT ?= 8000
+BUNDLE ?= models/bundles/demo
+KNEES ?= build/knees
+
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test serve check bench demo-bundle evaluate-demo clean
+
+demo: .venv/.run           ## the main job on the shipped bundle: study in, prediction and heatmaps out
+	$(BIN)/python -m app.demo --out demo-output
+
+test: check                ## format, lint, types and every test
+	$(BIN)/python -m pytest
+
+serve: .venv/.run          ## the service in the foreground, on loopback
+	PORT=$(PORT) CRUCIATE_BUNDLES=$(BUNDLE) $(BIN)/gunicorn --config app/gunicorn.conf.py
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.run          ## where the time goes, side by side in one run
+	$(BIN)/python -m app.bench
+
+demo-bundle: .venv/.run    ## make models/bundles/demo again, from nothing
+	$(BIN)/python -m data_prep.phantom --out $(KNEES) --exams 1200 --seed 1
+	$(BIN)/python -m training.train demo --exams $(KNEES)/exams.csv --out models/bundles/demo
+
+evaluate-demo: .venv/.run  ## the demo bundle on 200 synthetic exams that nothing was ever chosen on
+	$(BIN)/python -m data_prep.phantom --out build/unseen --exams 200 --seed 20261121
+	$(BIN)/python -m training.evaluate models/bundles/demo --exams build/unseen/exams.csv --split all
+
+clean:
+	rm -rf .venv build demo-output
+
+# The environment: one stamp for running, one that adds the development tools.
+.venv/.run: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Cruciate needs Python 3.11 to 3.13; set PYTHON=python3.12 or the like")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/.dev: .venv/.run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@

@@ -1,0 +1,1 @@
+"""Turns exams into a bundle. Never imported by the service."""

@@ -1,0 +1,85 @@
+"""From exam tables to what `fit` reads: slices on the recipe's grid, labels as sets of classes, batches."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from data_prep.augment import Augmentation
+from data_prep.exams import Exam
+from data_prep.labels import LabelScheme
+from data_prep.preprocess import Recipe
+from data_prep.series import load_study
+from data_prep.volume import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Exams ready to learn from: `slices` float32 `[S, H, W]` of each, `allowed` `[N, K]`, `weights` `[N]`."""
+
+    slices: list[FloatArray]
+    allowed: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
+
+
+def prepare(exams: Sequence[Exam], scheme: LabelScheme, recipe: Recipe, jobs: int) -> Examples:
+    """Decode and preprocess, in `jobs` processes. Time and memory grow with the exams: all of them are held.
+
+    Raises ValueError naming the exam whose label says nothing in this scheme, InputError for pixels that can't be read.
+    """
+    for exam in exams:
+        if not exam.allowed(scheme):
+            raise ValueError(f"exam {exam.exam_id} has no {scheme.name} label")
+    tasks = (delayed(_slices)(exam, recipe) for exam in exams)
+    results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    return Examples(
+        slices=list(tqdm(results, total=len(exams), desc="preparing", unit="exam")),
+        allowed=np.stack([scheme.members(exam.allowed(scheme)) for exam in exams]),
+        weights=np.array([exam.weight for exam in exams], np.float32),
+    )
+
+
+def _slices(exam: Exam, recipe: Recipe) -> FloatArray:
+    return recipe.apply(load_study(exam.path).volume)[0]
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Exams `[B, S, H, W]`, allowed classes `[B, K]` and weights `[B]`, in an order and with draws given by the seed.
+
+    S is the longest exam's: shorter ones repeat their last slice, which a maximum over slices doesn't see.
+    """
+
+    def __init__(self, examples: Examples, batch: int, augmentation: Augmentation | None, seed: int) -> None:
+        super().__init__()
+        self.examples, self.batch, self.augmentation, self.seed = examples, batch, augmentation, seed
+        self.longest = max(len(slices) for slices in examples.slices)
+        self.epoch = 0
+        self.order = np.arange(len(examples.slices))
+        self._shuffle()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch)
+
+    def __getitem__(self, index: int) -> tuple[FloatArray, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        chosen = self.order[index * self.batch : (index + 1) * self.batch]
+        slices = np.stack([self._padded(exam) for exam in chosen])
+        return slices, self.examples.allowed[chosen], self.examples.weights[chosen]
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        if self.augmentation:
+            self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.order))
+
+    def _padded(self, exam: int) -> FloatArray:
+        slices = self.examples.slices[exam]
+        if self.augmentation:
+            slices = self.augmentation.apply(slices, np.random.default_rng((self.seed, self.epoch, exam)))
+        return np.pad(slices, ((0, self.longest - len(slices)), (0, 0), (0, 0)), mode="edge")

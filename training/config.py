@@ -1,0 +1,80 @@
+"""What one training run is told: a preset (TOML, in presets/), changed by `--set key=value`, checked as a whole."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tomlkit
+from pydantic import TypeAdapter, ValidationError
+from tomlkit.exceptions import TOMLKitError
+
+from data_prep.augment import Augmentation
+from data_prep.preprocess import Recipe
+from models.trunks import Trunk
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the network is fitted.
+
+    patience: epochs without a better validation loss after which training stops; the best weights are kept.
+    """
+
+    epochs: int
+    patience: int
+    batch_exams: int = 1
+    learning_rate: float = 1e-5
+    weight_decay: float = 0.01
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run. Every figure that it leads to depends on nothing but this, the exams and the library versions."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    route: str
+    scheme: str
+    seed: int
+    recipe: Recipe
+    trunk: Trunk
+    fit: Fit
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:
+    """The configuration and its TOML text, comments kept, with the changes in it.
+
+    preset: a name in presets/ or a file. changes: "fit.epochs=3" and the like, values as TOML writes them.
+    Raises ValueError with the key at fault.
+    """
+    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.toml")))
+        raise ValueError(f"no preset {preset!r}; there are {known}, or give a .toml file")
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    for change in changes:
+        _change(document, change)
+    try:
+        return TypeAdapter(Config).validate_python(document.unwrap()), tomlkit.dumps(document)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ValueError(f"{path.name}: {faults}") from None
+
+
+def _change(document: tomlkit.TOMLDocument, change: str) -> None:
+    key, separator, value = change.partition("=")
+    *tables, last = key.split(".")
+    try:
+        table = document
+        for name in tables:
+            table = table[name]
+        if last not in table:
+            raise KeyError(last)
+        table[last] = tomlkit.value(value) if separator else None
+    except (TOMLKitError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"--set {change}: needs key=value with a key of the preset and a TOML value ({error})"
+        ) from None

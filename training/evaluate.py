@@ -1,0 +1,102 @@
+"""Ask a bundle about exams whose truth is known, by the very path that the service takes.
+
+    python -m training.evaluate BUNDLE --exams exams.csv [--split test] [--out figures.json]
+
+Figures mean something only on exams that no choice was made on.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from data_prep.exams import Exam, read_exams
+from data_prep.labels import BINARY
+from data_prep.series import load_study
+from models.bundle import load_bundle
+from models.predictor import Prediction, Predictor
+from training.localisation import HIT_MM, Pointing, pointing
+from training.metrics import Figure, binary_figures, figure
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exam's truth and answer; `pointing` only for an unhealthy exam with a known ligament."""
+
+    exam_id: str
+    unhealthy: bool
+    probability: float
+    pointing: Pointing | None
+
+
+def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> list[Row]:
+    """One row for each exam with a single binary class; the others say nothing about a binary figure."""
+    judged = [exam for exam in exams if len(exam.binary) == 1]
+    return [_row(predictor, exam) for exam in tqdm(judged, desc="evaluating", unit="exam")]
+
+
+def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
+    """Binary AUC and accuracy; for known ligaments, how often the map's peak hits, beside chance."""
+    unhealthy = np.array([row.unhealthy for row in rows], float)
+    results = binary_figures(unhealthy, np.array([row.probability for row in rows]), measured_on)
+    points = [row.pointing for row in rows if row.pointing]
+    if points:
+        hits, chances = np.array([point.hit for point in points], float), np.array([point.chance for point in points])
+        which = f"unhealthy ones of {measured_on}"
+        results.append(figure(f"heatmap's peak within {HIT_MM:g} mm of the ligament", np.mean, (hits,), which))
+        results.append(figure("the same for a peak at random in the examined block", np.mean, (chances,), which))
+    return results
+
+
+def _row(predictor: Predictor, exam: Exam) -> Row:
+    volume = load_study(exam.path).volume
+    prediction = predictor.predict(volume)
+    scheme = predictor.bundle.scheme
+    probabilities: npt.NDArray[np.floating] = prediction.probabilities
+    if scheme.name != BINARY.name:
+        probabilities = scheme.collapse(probabilities, BINARY)
+    unhealthy = exam.binary == {"unhealthy"}
+    truth = exam.path.parent / "truth.npz"
+    points = _pointing(prediction, truth, volume.spacing_mm) if unhealthy and truth.is_file() else None
+    return Row(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points)
+
+
+def _pointing(prediction: Prediction, truth: Path, spacing_mm: tuple[float, float, float]) -> Pointing:
+    """The map of the unhealthy class, or of the likeliest class of a finer scheme that isn't healthy."""
+    unhealthy = 1 + int(prediction.probabilities[1:].argmax())
+    with np.load(truth) as known:
+        ligament = known["acl"]
+    place = prediction.footprint
+    examined = (slice(*place.slices), slice(max(place.rows[0], 0), place.rows[1]))
+    columns = slice(max(place.columns[0], 0), place.columns[1])
+    return pointing(place.carry_back(prediction.maps[unhealthy]), ligament, spacing_mm, (*examined, columns))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Figures of a bundle on exams with known truth.")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--exams", type=Path, required=True)
+    parser.add_argument("--split", default="test", help="the split to judge on; 'all' for every exam of the table")
+    parser.add_argument("--out", type=Path, help="write figures and every exam's answer as JSON")
+    arguments = parser.parse_args()
+
+    exams = [exam for exam in read_exams(arguments.exams) if arguments.split in (exam.split, "all")]
+    if not exams:
+        parser.error(f"{arguments.exams} has no exam of split {arguments.split!r}")
+    rows = evaluate(Predictor(load_bundle(arguments.bundle)), exams)
+    sources = "/".join(sorted({exam.source for exam in exams}))
+    results = figures(rows, f"{sources} exams, split {arguments.split}, of {arguments.exams}")
+    for result in results:
+        print(result)
+    if arguments.out:
+        report = {"figures": [asdict(result) for result in results], "exams": [asdict(row) for row in rows]}
+        arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

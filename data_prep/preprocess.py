@@ -53,11 +53,13 @@ class Footprint:
 def _spread(cells: int, region: tuple[int, int], pixels: int) -> npt.NDArray[np.float64]:
     """`[pixels, cells]`: the share of each cell that each pixel gets. Columns sum to one, so sums are kept.
 
-    Between cell centres the weights fall off as a quadratic B-spline, which is smooth and never negative.
+    Weights fall off from a cell's centre as a quadratic B-spline, which is smooth and never negative. It is as wide as
+    a cell, or as a pixel where pixels are larger.
     """
     start, stop = region
-    in_cells = (np.arange(start, stop) + 0.5 - start) * cells / (stop - start) - 0.5
-    distance = np.abs(in_cells[:, None] - np.arange(cells))
+    cells_per_pixel = cells / (stop - start)
+    in_cells = (np.arange(start, stop) + 0.5 - start) * cells_per_pixel - 0.5
+    distance = np.abs(in_cells[:, None] - np.arange(cells)) / max(1.0, cells_per_pixel)
     weights = np.where(distance < 0.5, 0.75 - distance**2, 0.5 * np.clip(1.5 - distance, 0, None) ** 2)
     inside = np.zeros((pixels, cells))
     np.add.at(inside, np.clip(np.arange(start, stop), 0, pixels - 1), weights)

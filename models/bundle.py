@@ -144,18 +144,26 @@ def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
 
 
 def _checked_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, once every file that it names has the digest it names and it asks for nothing unknown."""
     try:
         manifest: dict[str, Any] = _read_json(folder / "manifest.json")
-        if manifest["schema"] != SCHEMA:
-            raise BundleError(f"{folder.name}: schema {manifest['schema']}, but this version reads {SCHEMA}")
-        for name, digest in manifest["files"].items():
-            if Path(name).name != name or _sha256(folder / name) != digest:
-                raise BundleError(f"{folder.name}: {name} isn't the file that the manifest describes")
-        if manifest["route"] not in ROUTES or manifest["scheme"] not in SCHEMES:
-            raise BundleError(f"{folder.name}: unknown route {manifest['route']!r} or scheme {manifest['scheme']!r}")
-    except (OSError, KeyError, AttributeError, TypeError, json.JSONDecodeError) as error:
-        raise BundleError(f"{folder.name}: no readable manifest, or a file of it is missing: {error!r}") from error
+        schema, route, scheme = manifest["schema"], manifest["route"], manifest["scheme"]
+        changed = [name for name, digest in manifest["files"].items() if not _is_file(folder, name, digest)]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise BundleError(f"{folder.name}: no readable manifest.json ({error!r})") from error
+    if schema != SCHEMA:
+        raise BundleError(f"{folder.name}: schema {schema}, but this version reads {SCHEMA}")
+    if changed:
+        raise BundleError(f"{folder.name}: not the files that the manifest describes: {', '.join(changed)}")
+    if route not in ROUTES or scheme not in SCHEMES:
+        raise BundleError(f"{folder.name}: unknown route {route!r} or scheme {scheme!r}")
     return manifest
+
+
+def _is_file(folder: Path, name: str, digest: str) -> bool:
+    """Whether a plain file of the folder has this digest."""
+    path = folder / name
+    return Path(name).name == name and path.is_file() and _sha256(path) == digest
 
 
 def _sha256(path: Path) -> str:

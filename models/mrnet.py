@@ -33,7 +33,7 @@ class MRNetNetwork(keras.Model):  # type: ignore[misc]
     def __init__(self, trunk: keras.Model, classes: int, dropout: float) -> None:
         super().__init__(name="mrnet")
         self.trunk = trunk
-        self.dropout = keras.layers.Dropout(dropout)
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.head = keras.layers.Dense(classes, name="head")
         self.build((None, None, *trunk.input_shape[1:]))
 

@@ -1,0 +1,46 @@
+"""What several test files share: volumes of known content, pretrained weights, the real knee."""
+
+import os
+from pathlib import Path
+
+# Before anything imports Keras: TensorFlow says on standard error what machine it runs on.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+
+from data_prep.volume import Volume
+
+
+def _folder(variable: str) -> Path:
+    """The folder that a variable names; its tests are skipped without it, but never silently in CI's own set-up."""
+    if not os.environ.get(variable):
+        pytest.skip(f"{variable} is not set")
+    return Path(os.environ[variable])
+
+
+@pytest.fixture(scope="session")
+def weights_folder() -> Path:
+    """Pretrained weights, see the README."""
+    return _folder("CRUCIATE_WEIGHTS")
+
+
+@pytest.fixture(scope="session")
+def real_knee_folder() -> Path:
+    """A real scanner's knee series, see the README."""
+    return _folder("CRUCIATE_REAL_KNEE")
+
+
+def make_volume(voxels: np.ndarray, spacing_mm: tuple[float, float, float] = (3.0, 0.5, 0.5), **rest) -> Volume:
+    """A sagittal volume (front at the left, head up, slices from right to left) around given voxels."""
+    slices = len(voxels)
+    return Volume(
+        voxels=np.asarray(voxels, np.float32),
+        spacing_mm=spacing_mm,
+        directions=np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]),
+        positions_mm=np.stack([-spacing_mm[0] * np.arange(slices), np.zeros(slices), np.zeros(slices)], axis=1),
+        sop_uids=tuple(f"2.25.1.{index}" for index in range(slices)),
+        study_uid="2.25.1",
+        series_uid="2.25.2",
+        **rest,
+    )

@@ -1,0 +1,77 @@
+import csv
+from pathlib import Path
+
+import pytest
+
+from data_prep.exams import COLUMNS, Exam, read_exams, write_exams
+from data_prep.labels import BINARY, FOUR_CLASS
+
+EXAM = Exam(
+    exam_id="a",
+    patient_id="p",
+    source="phantom",
+    path=Path("a/dicom"),
+    series_uid="1.2",
+    binary=frozenset({"unhealthy"}),
+    four_class=frozenset({"complete rupture", "partial rupture or strain"}),
+    weight=0.5,
+    laterality="L",
+    split="val",
+)
+
+
+def rewrite(table: Path, column: str, value: str) -> None:
+    """Put a value into a column of the table's first exam."""
+    with table.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    rows[0][column] = value
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_what_is_written_is_read_with_paths_made_whole(tmp_path):
+    table = tmp_path / "exams.csv"
+    write_exams([EXAM], table)
+    (exam,) = read_exams(table)
+    assert exam == Exam(**{**EXAM.__dict__, "path": tmp_path / "a/dicom"})
+    assert exam.allowed(BINARY) == {"unhealthy"}
+    assert len(exam.allowed(FOUR_CLASS)) == 2
+    assert "partial rupture or strain|complete rupture" in table.read_text()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("binary", "torn"),
+        ("four_class", "healthy|unhealthy"),
+        ("weight", "heavy"),
+        ("weight", "-1"),
+        ("weight", "nan"),
+        ("laterality", "left"),
+        ("split", "training"),
+        ("exam_id", ""),
+        ("path", ""),
+    ],
+)
+def test_a_bad_cell_is_named_by_row_and_column(tmp_path, column, value):
+    table = tmp_path / "exams.csv"
+    write_exams([EXAM], table)
+    rewrite(table, column, value)
+    with pytest.raises(ValueError, match=f"row 2, column {column}"):
+        read_exams(table)
+
+
+def test_missing_columns_ragged_rows_and_repeated_ids_are_named(tmp_path):
+    table = tmp_path / "exams.csv"
+    table.write_text("exam_id,path\na,b\n")
+    with pytest.raises(ValueError, match="no column binary"):
+        read_exams(table)
+    write_exams([EXAM], table)
+    table.write_text(table.read_text() + "b,p\n")
+    with pytest.raises(ValueError, match="row 3: fewer cells"):
+        read_exams(table)
+    write_exams([EXAM, EXAM], table)
+    with pytest.raises(ValueError, match="row 3, column exam_id: 'a' stands there twice"):
+        read_exams(table)

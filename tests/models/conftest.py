@@ -1,0 +1,41 @@
+"""Tiny networks and a bundle, made by the code that makes the real ones."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
+from data_prep.preprocess import Recipe
+from models.bundle import write_bundle
+from models.calibration import Calibration
+from models.mrnet import MRNet
+from models.trunks import Trunk
+
+RECIPE = Recipe((40.0, 60.0, 60.0), (63, 63))
+PROVENANCE = {"trained_on": "synthetic", "exams": {"train": 0}, "seed": 1, "commit": "none", "command": "none"}
+
+
+def tiny_mrnet(scheme: LabelScheme = BINARY, seed: int = 1) -> MRNet:
+    """An untrained MRNet of 1/16 width, cut where its grid still has 3 x 3 cells, with a bias worth the name."""
+    keras.utils.set_random_seed(seed)
+    route = MRNet(Trunk(cut="conv5", width=1 / 16), dropout=0.5, scheme=scheme, recipe=RECIPE)
+    route.network.head.bias.assign(np.linspace(-1, 1, len(scheme)))
+    return route
+
+
+def write_tiny_bundle(folder: Path, scheme: LabelScheme = BINARY) -> Path:
+    """A complete bundle around it."""
+    write_bundle(folder, tiny_mrnet(scheme), "mrnet", RECIPE, Calibration(1.5), {"figures": []}, PROVENANCE, "")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(params=[BINARY, FOUR_CLASS], ids=lambda scheme: scheme.name)
+def scheme(request) -> LabelScheme:
+    return request.param

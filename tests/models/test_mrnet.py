@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.conftest import RECIPE, tiny_mrnet
+
+SLICES = np.random.default_rng(3).random((6, *RECIPE.size), np.float32)
+
+
+def test_the_trained_network_and_the_explained_route_give_the_same_logits(scheme):
+    route = tiny_mrnet(scheme)
+    trained = route.network(SLICES[None], training=False)[0]
+    assert route.logits(route.features(SLICES)) == pytest.approx(np.array(trained), rel=1e-5)
+
+
+def test_repeated_slices_change_nothing():
+    """So that exams of unequal length can share a batch."""
+    network = tiny_mrnet().network
+    padded = np.concatenate([SLICES, SLICES[-1:], SLICES[-1:]])
+    assert np.array(network(padded[None])) == pytest.approx(np.array(network(SLICES[None])), rel=1e-5)
+
+
+def test_maps_equal_gradient_times_features(scheme):
+    """An independent oracle: TensorFlow differentiates the head; where it is linear, gradient x input is the map."""
+    route = tiny_mrnet(scheme)
+    features = route.features(SLICES)
+    kernel, bias = route.network.head.weights
+    with tf.GradientTape(persistent=True) as tape:
+        grid = tf.constant(features)
+        tape.watch(grid)
+        strongest = tf.reduce_max(tf.reduce_mean(grid, axis=(1, 2)), axis=0)
+        scores = tf.unstack(tf.linalg.matvec(kernel, strongest, transpose_a=True) + bias)
+    expected = np.stack([np.sum(tape.gradient(score, grid) * features, axis=-1) for score in scores])
+    assert route.explain(features).maps == pytest.approx(expected, abs=1e-6)

@@ -8,7 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from data_prep.augment import Augmentation
+from data_prep.labels import SCHEMES
 from data_prep.preprocess import Recipe
+from models.registry import ROUTES
 from models.trunks import Trunk
 
 PRESETS = Path(__file__).parent / "presets"
@@ -42,6 +44,11 @@ class Config:
     trunk: Trunk
     fit: Fit
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("route", self.route, ROUTES), ("scheme", self.scheme, SCHEMES)):
+            if value not in known:
+                raise ValueError(f"{name} {value!r} is none of {', '.join(known)}")
 
 
 def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:

@@ -42,7 +42,7 @@ def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> list[Row]:
 
 def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
     """Binary AUC and accuracy; for known ligaments, how often the map's peak hits, beside chance."""
-    unhealthy = np.array([row.unhealthy for row in rows], float)
+    unhealthy = np.array([row.unhealthy for row in rows])
     results = binary_figures(unhealthy, np.array([row.probability for row in rows]), measured_on)
     points = [row.pointing for row in rows if row.pointing]
     if points:

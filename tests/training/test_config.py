@@ -1,0 +1,55 @@
+import tomllib
+
+import pytest
+
+from training.config import PRESETS, load_config
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.toml")))
+def test_every_preset_is_valid_and_opens_with_its_command(preset):
+    config, text = load_config(preset, [])
+    assert config.route == "mrnet"
+    assert text.startswith("# ")
+    assert "make " in text or "python -m training.train" in text
+
+
+def test_changes_are_typed_kept_in_the_text_and_leave_comments_alone():
+    config, text = load_config("demo", ["fit.epochs=3", "recipe.extent_mm=[1.0, 2.0, 3.0]", 'scheme="four_class"'])
+    assert config.fit.epochs == 3
+    assert config.recipe.extent_mm == (1.0, 2.0, 3.0)
+    assert config.scheme == "four_class"
+    assert tomllib.loads(text)["fit"]["epochs"] == 3
+    assert "# 0.6 mm a pixel" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("fit.epoch=3", "fit.epoch"),
+        ("fit.epochs=many", "fit.epochs"),
+        ('fit.epochs="many"', "fit.epochs: Input should be a valid integer"),
+        ("fit.epochs", "needs key=value"),
+        ("nothing.at.all=1", "nothing"),
+        ("recipe.size=[1]", "recipe.size"),
+        ("recipe.size=[0, 0]", "recipe needs positive"),
+        ('trunk.name="lenet"', "trunk.name"),
+        ('scheme="ternary"', "scheme"),
+        ('route="svc2"', "route"),
+    ],
+)
+def test_a_wrong_change_names_the_key(change, reason):
+    with pytest.raises(ValueError, match=reason):
+        load_config("demo", [change])
+
+
+def test_an_unknown_key_in_a_file_and_an_unknown_preset_are_named(tmp_path):
+    _, text = load_config("demo", [])
+    path = tmp_path / "mine.toml"
+    path.write_text("colour = 3\n" + text.replace("[fit]", "[fit]\nspeed = 1"))
+    with pytest.raises(ValueError, match=r"mine\.toml: .*colour"):
+        load_config(str(path), [])
+    path.write_text(text.replace("[fit]", "[fit]\nspeed = 1"))
+    with pytest.raises(ValueError, match=r"fit\.speed"):
+        load_config(str(path), [])
+    with pytest.raises(ValueError, match="no preset 'dmeo'; there are demo"):
+        load_config("dmeo", [])

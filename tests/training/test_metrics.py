@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from training.metrics import auc, binary_figures
+
+
+def test_an_auc_worked_out_by_hand():
+    """Of six pairs healthy x unhealthy, four are in order and one is tied."""
+    auc, accuracy = binary_figures(
+        np.array([False, False, False, True, True]), np.array([0.1, 0.4, 0.6, 0.4, 0.9]), "toy exams"
+    )
+    assert auc.value == pytest.approx(4.5 / 6)
+    assert accuracy.value == pytest.approx(3 / 5)
+    assert str(accuracy).endswith("5 toy exams)")
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says():
+    """AUC of two normals one standard deviation apart is Phi(1/sqrt(2)) = 0.760."""
+    covered = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        unhealthy = np.repeat([False, True], 60)
+        (auc, _) = binary_figures(unhealthy, random.normal(unhealthy.astype(float)), "draws")
+        covered += auc.interval_95[0] <= 0.760 <= auc.interval_95[1]
+    assert covered >= 34  # 95 % of 40 is 38; fewer than 34 has odds below 1 in 100
+
+
+def test_one_class_alone_has_no_auc():
+    with pytest.raises(ValueError, match="healthy and unhealthy"):
+        binary_figures(np.ones(5, bool), np.linspace(0, 1, 5), "toy exams")
+
+
+def test_the_auc_is_scikit_learns():
+    random = np.random.default_rng(0)
+    truth, score = random.random(200) > 0.4, random.integers(0, 20, 200).astype(float)
+    assert auc(score[~truth], score[truth]) == pytest.approx(roc_auc_score(truth, score))

@@ -1,0 +1,17 @@
+# The service on a CPU. For a GPU, install "tensorflow[and-cuda]" of the same version instead and run with --gpus.
+FROM python:3.12-slim
+
+RUN useradd --create-home cruciate
+WORKDIR /home/cruciate
+COPY requirements.txt .
+RUN pip install --no-cache-dir --requirement requirements.txt
+COPY data_prep data_prep
+COPY models models
+COPY app app
+
+USER cruciate
+ENV HOST=0.0.0.0 PORT=8000 CRUCIATE_DATA=/home/cruciate/var TF_CPP_MIN_LOG_LEVEL=2
+VOLUME /home/cruciate/var
+EXPOSE 8000
+# Beyond loopback the service wants a key: docker run --env CRUCIATE_API_KEYS=... -p 8000:8000 cruciate
+CMD ["gunicorn", "--config", "app/gunicorn.conf.py"]

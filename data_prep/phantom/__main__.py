@@ -1,0 +1,42 @@
+"""`python -m data_prep.phantom`: write a cohort of synthetic knees as DICOM, with their truth and an exam table."""
+
+import argparse
+from pathlib import Path
+
+from data_prep.labels import FOUR_CLASS
+from data_prep.phantom.cohort import Cohort
+
+
+def class_weights(text: str) -> tuple[float, ...]:
+    """`healthy:2,complete rupture:1` as weights in the order of `FOUR_CLASS`; classes not named get none."""
+    weights = dict.fromkeys(FOUR_CLASS.classes, 0.0)
+    for item in text.split(","):
+        name, _, weight = item.strip().partition(":")
+        FOUR_CLASS.index(name)
+        weights[name] = float(weight or 1)
+    return tuple(weights.values())
+
+
+def main() -> None:
+    """Read the command line and write the cohort."""
+    parser = argparse.ArgumentParser(prog="python -m data_prep.phantom", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for exams.csv and one folder per exam")
+    parser.add_argument("--exams", type=int, required=True, help="how many")
+    parser.add_argument("--seed", type=int, required=True, help="the same seed makes the same bytes")
+    parser.add_argument(
+        "--classes",
+        type=class_weights,
+        default=Cohort.weights,
+        help='relative weights, such as "healthy:2,complete rupture:1"; half healthy by default, of: '
+        + ", ".join(FOUR_CLASS.classes),
+    )
+    parser.add_argument("--val", type=float, default=Cohort.val, help="share of exams for validation")
+    parser.add_argument("--test", type=float, default=Cohort.test, help="share of exams for testing")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    options = parser.parse_args()
+    cohort = Cohort(options.seed, options.classes, options.val, options.test)
+    cohort.write(options.out, options.exams, options.jobs)
+
+
+if __name__ == "__main__":
+    main()

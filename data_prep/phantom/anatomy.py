@@ -1,0 +1,160 @@
+"""One knee's bones, cartilage and menisci as smooth solids, in millimetres of a knee of nominal size.
+
+The frame of the tibia: x lateral, y back, z up; its origin lies in the middle of the tibial plateau. The femur has a
+frame of its own, turned about the axis through the condyles' centres by the flexion; at 0 degrees the two agree.
+
+Measured on the label maps of two real right knees (PyPI source distribution of mskt 0.1.22; 0.365 x 0.365 x 0.7 mm),
+smaller and larger one: femur 76 and 87 mm wide, condyles 61 and 66 mm deep, posterior condyles of radius 18 and 22 mm;
+plateau 71 and 81 mm wide, 48 and 55 mm deep, sloping backwards by 0 to 9 degrees, eminence 6 to 8 mm high; patella
+42 x 39 x 21 and 46 x 44 x 23 mm; notch about 20 mm wide and 27 mm deep; 4 to 6 mm between the bones. Shapes below are
+the smaller knee's; `size` spans both.
+"""
+
+from dataclasses import dataclass
+from math import cos, radians, sin
+
+import numpy as np
+
+from data_prep.phantom.shapes import Box, Points, Triple, arc, cut, ellipsoid, join, meet, tube
+from data_prep.volume import FloatArray
+
+CONDYLE_CENTRE = (1.0, 23.0)  # y, z: the axis that the femur flexes about
+FEMUR_BOX = Box((-46, -52, 0), (46, 28, 150))
+TIBIA_BOX = Box((-42, -36, -150), (42, 32, 14))
+PATELLA_BOX = Box((-20, -66, 10), (34, -36, 64))
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What differs from knee to knee; lengths in mm at nominal size, angles in degrees."""
+
+    size: float
+    width: float
+    flexion: float
+    slope: float
+    notch_width: float
+    roof_angle: float
+    condyle_radius: float
+    condyle_offset: float
+    cartilage: float
+    eminence: float
+    patella_height: float
+    fat: float
+    fibula: bool
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Anatomy":
+        """A random knee."""
+        return cls(
+            size=float(np.clip(rng.normal(1.06, 0.06), 0.93, 1.2)),
+            width=float(rng.normal(1.0, 0.025)),
+            flexion=float(np.clip(rng.normal(5, 5), -3, 18)),
+            slope=float(np.clip(rng.normal(6, 2.5), 0, 12)),
+            notch_width=float(np.clip(rng.normal(19.5, 1.5), 16, 24)),
+            roof_angle=float(np.clip(rng.normal(35, 4), 26, 44)),
+            condyle_radius=float(rng.normal(18.5, 0.8)),
+            condyle_offset=float(rng.normal(20.5, 0.7)),
+            cartilage=float(rng.uniform(1.5, 2.6)),
+            eminence=float(rng.uniform(5.5, 8.5)),
+            patella_height=float(rng.normal(0, 3)),
+            fat=float(np.clip(rng.gamma(4, 2.0), 3, 18)),
+            fibula=bool(rng.random() < 0.9),
+        )
+
+    def femur_to_tibia(self, point: Triple, part: float = 1.0) -> Triple:
+        """A point of the femur's frame in the tibia's; `part` of the flexion, for what follows the femur halfway."""
+        angle = radians(self.flexion * part)
+        (yc, zc), (x, y, z) = CONDYLE_CENTRE, point
+        dy, dz = y - yc, z - zc
+        return x, yc + cos(angle) * dy + sin(angle) * dz, zc - sin(angle) * dy + cos(angle) * dz
+
+    def notch(self, p: Points) -> FloatArray:
+        """The intercondylar notch: a slot that opens downwards and backwards under its roof, Blumensaat's line."""
+        steep = radians(self.roof_angle)
+        behind_roof = (p.y + 11) * np.float32(cos(steep)) - (p.z - 8) * np.float32(sin(steep))
+        half = np.float32(self.notch_width / 2) - np.maximum(p.z - 8, 0) * np.float32(0.1)
+        return meet(np.abs(p.x) - half, -behind_roof, 9.0)
+
+    def femur(self, p: Points) -> FloatArray:
+        """Both condyles, trochlea, metaphysis and shaft, without the notch."""
+        mirrored = Points(np.abs(p.x), p.y, p.z)
+        radius, offset = self.condyle_radius, self.condyle_offset
+        yc, zc = CONDYLE_CENTRE
+        back = ellipsoid(mirrored, (offset, yc, zc), (14.5, radius + 1, radius))
+        front = ellipsoid(mirrored, (offset - 3, -13.5, 31), (19.0, 28.5, 26.0))
+        bone = join(back, front, 7.0)
+        bone = join(bone, ellipsoid(mirrored, (8, -14, 38), (30.0, 21.0, 22.0)), 8.0)
+        bone = join(bone, tube(p, [(2, -16, 36), (4, -20, 68), (5, -22, 175)], [19, 14.5, 13], flatten=1.15), 12.0)
+        groove = tube(p, [(2, -50, 52), (1, -48, 28), (0, -36, 4)], [9, 8, 8])
+        bone = cut(bone, groove, 6.0)
+        return cut(bone, self.notch(p), 3.0)
+
+    def femoral_cartilage(self, p: Points, femur: FloatArray) -> FloatArray:
+        """A layer on the femur below a plane from the top of the trochlea to the back of the condyles."""
+        below = (p.z - 44) + np.float32(0.15) * (p.y + 42)
+        layer = np.maximum(femur - np.float32(self.cartilage), -femur - np.float32(0.5))
+        outside_notch = np.float32(1.0) - self.notch(p)
+        return meet(meet(layer, below, 1.0), outside_notch, 1.0)
+
+    def plateau_height(self, p: Points) -> FloatArray:
+        """z of the tibia's upper surface: backward slope, hollow inside, domed outside, eminence, tibial spines."""
+        slope = np.float32(-np.tan(radians(self.slope)))
+        hollow = np.float32(0.004) * ((np.abs(p.x) - 20) ** 2 + (p.y - 2) ** 2) * np.where(p.x < 0, 1.0, -0.25)
+        spines = np.exp(-((np.abs(p.x) - 5.5) ** 2) / 14 - (p.y - 3) ** 2 / 60)
+        facet = np.exp(-(p.x**2) / 50) * np.clip(p.y - 14, 0, None)
+        front = np.exp(-(p.x**2) / 60) * np.clip(-p.y - 14, 0, 8)
+        rise = np.minimum(hollow, 3.0) + np.float32(self.eminence) * spines - 0.6 * facet - 0.35 * front
+        return np.asarray(slope * p.y + rise - 1.0, np.float32)
+
+    def tibia(self, p: Points) -> FloatArray:
+        """Plateau, flare, shaft and tuberosity."""
+        depth = np.clip((-p.z - 6) / 48, 0, 1)
+        depth = depth * depth * (3 - 2 * depth)
+        rx, ry = 36 - depth * np.float32(21.5), 24.5 - depth * np.float32(9)
+        middle = 1.5 - depth * np.float32(2.5)
+        lateral = (np.sqrt((p.x / rx) ** 2 + ((p.y - middle) / ry) ** 2 + 1e-6) - 1) * np.minimum(rx, ry)
+        bone = meet(lateral, p.z - self.plateau_height(p), 5.0)
+        tuberosity = ellipsoid(p, (5, -18, -30), (11, 9.5, 19))
+        return join(bone, tuberosity, 9.0)
+
+    def tibial_cartilage(self, p: Points) -> FloatArray:
+        """A layer on each half of the plateau, none between the spines."""
+        above = p.z - self.plateau_height(p)
+        oval = self._compartment(p)
+        return np.maximum(np.abs(above - 1) - np.float32(self.cartilage / 2), (oval - 0.92) * 14)
+
+    def meniscus(self, p: Points) -> FloatArray:
+        """Two rings of wedge section on the plateau's rims, open towards the middle."""
+        above = p.z - self.plateau_height(p)
+        oval = self._compartment(p)
+        wedge = above - 1.0 - (oval - 0.55) * 15
+        ring = np.maximum(np.maximum(wedge, (oval - 1.03) * 15), -above - 0.5)
+        opening = 9.0 - np.abs(p.x) - np.abs(p.y - 2) * np.float32(0.3)
+        return np.asarray(np.maximum(ring, opening), np.float32)
+
+    def _compartment(self, p: Points) -> FloatArray:
+        """1 on the outline of each half of the plateau, 0 in its middle."""
+        longer = np.where(p.x < 0, np.float32(22.5), np.float32(19.5))
+        return np.sqrt(((np.abs(p.x) - 20) / 14.5) ** 2 + ((p.y - 2.5) / longer) ** 2)
+
+    def patella(self, p: Points) -> FloatArray:
+        """A lens with a ridge at its back."""
+        z = 37 + self.patella_height
+        body = ellipsoid(p, (7, -51, z), (21.5, 11.0, 20.0))
+        facets = (np.abs(p.x - 5) * np.float32(0.28) + p.y + 43.0) * np.float32(0.96)
+        return meet(body, facets, 4.0)
+
+    def patellar_cartilage(self, p: Points, patella: FloatArray) -> FloatArray:
+        """A layer at the patella's back, thickest on the ridge."""
+        behind = -(p.y + 49)
+        waist = np.abs(p.z - 39 - np.float32(self.patella_height)) - 14
+        return np.maximum(np.maximum(patella - np.float32(self.cartilage * 1.25), behind), waist)
+
+    def fibula_path(self) -> list[Triple]:
+        """Centre line of the fibula from its head down."""
+        return [(34, 20, -13), (35, 21, -30), (33, 18, -150)]
+
+    def posterior_cruciate(self) -> list[Triple]:
+        """Centre line from the medial condyle's notch wall, arching back and down to behind the plateau."""
+        top = self.femur_to_tibia((-8.0, -5.0, 17.0))
+        return arc(top, (-3.0, 22.0, 24.0), (1.0, 24.5, -7.0))

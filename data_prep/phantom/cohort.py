@@ -1,0 +1,78 @@
+"""Many synthetic knees and their exam table. Exam `i` of seed `S` depends on the two numbers only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from data_prep.exams import Exam, write_exams
+from data_prep.labels import BINARY, FOUR_CLASS
+from data_prep.phantom.dicom_out import write
+from data_prep.phantom.knee import generate
+
+PLASTIC = 1.324717957244746  # R. Roberts' "R2" sequence: fills the unit square evenly however many points are taken
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """weights: how often each class of `FOUR_CLASS` is wanted, relatively; val, test: shares of the exams."""
+
+    seed: int
+    weights: tuple[float, ...] = (3.0, 1.0, 1.0, 1.0)
+    val: float = 0.15
+    test: float = 0.15
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(FOUR_CLASS) or min(self.weights) < 0 or sum(self.weights) <= 0:
+            raise ValueError("weights must be four numbers from 0 up, not all of them 0")
+        if min(self.val, self.test) < 0 or self.val + self.test > 1:
+            raise ValueError("val and test must be shares that add up to at most 1")
+
+    def exam_id(self, index: int) -> str:
+        """Name of an exam and of its folder."""
+        return f"ph-{self.seed}-{index:05d}"
+
+    def label(self, index: int) -> str:
+        """Class of an exam: evenly spread, so that few exams show all classes."""
+        edges = np.cumsum(self.weights) / sum(self.weights)
+        return FOUR_CLASS.classes[int(np.searchsorted(edges, self._spread(index)[0], side="right"))]
+
+    def split(self, index: int) -> str:
+        """Split of an exam, independent of its class."""
+        place = self._spread(index)[1]
+        return "test" if place < self.test else "val" if place < self.test + self.val else "train"
+
+    def make(self, index: int, folder: Path) -> Exam:
+        """Generate one exam, write it to a folder of its own, and return its row."""
+        label, name = self.label(index), self.exam_id(index)
+        seed = int(np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)[0])
+        phantom = generate(seed, label)
+        write(phantom, folder / name)
+        volume = phantom.to_volume()
+        binary = BINARY.classes[FOUR_CLASS.collapses_into[BINARY.name][FOUR_CLASS.index(label)]]
+        return Exam(
+            exam_id=name,
+            patient_id=f"phantom-{seed:016x}",
+            source="phantom",
+            path=Path(name) / "dicom",
+            series_uid=volume.series_uid,
+            binary=frozenset({binary}),
+            four_class=frozenset({label}),
+            laterality=volume.laterality,
+            scanner=phantom.scan.profile.name,
+            split=self.split(index),
+        )
+
+    def write(self, folder: Path, exams: int, jobs: int = 1) -> list[Exam]:
+        """Write exams 0 to `exams` - 1 and `folder/exams.csv`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        work = (delayed(self.make)(index, folder) for index in range(exams))
+        rows = list(tqdm(Parallel(n_jobs=jobs, return_as="generator")(work), total=exams, unit="exam", disable=None))
+        write_exams(rows, folder / "exams.csv")
+        return rows
+
+    def _spread(self, index: int) -> tuple[float, float]:
+        start = np.random.default_rng(self.seed).random(2)
+        return float((start[0] + index / PLASTIC) % 1), float((start[1] + index / PLASTIC**2) % 1)

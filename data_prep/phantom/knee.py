@@ -1,0 +1,121 @@
+"""One synthetic knee: its pixels, and everything that is true of it."""
+
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.labels import FOUR_CLASS
+from data_prep.phantom.anatomy import Anatomy
+from data_prep.phantom.ligament import Ligament
+from data_prep.phantom.scanner import PROFILES, Profile, Scan, enlarge, measure, place
+from data_prep.phantom.scene import Findings, paint_knee
+from data_prep.volume import Acquisition, Volume
+
+FIELD_STRENGTH_T = 1.5
+NAMESPACE = uuid.UUID("7d1f5a0e-6f5b-5c39-9a55-2f6f0f3c0a11")  # makes our UIDs differ from others' made from names
+LATERALITY_IN_HEADER: tuple[Literal["present", "empty", "absent"], ...] = ("present", "empty", "absent")
+
+Parameters = dict[str, float | str]
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """A synthetic knee; all arrays `[slices, rows, columns]` in order along the normal.
+
+    pixels: uint16, as the scanner stores them. acl: bool, the ligament with what fills its tears. bones: uint8, 0 or
+    1 + an index into `BONE_NAMES`. box: half-open slice, row and column ranges around the ligament.
+    label: a class of `FOUR_CLASS`. header_laterality: how the header names the side. parameters: what was drawn.
+    """
+
+    seed: int
+    label: str
+    pixels: npt.NDArray[np.uint16]
+    acl: npt.NDArray[np.bool_]
+    bones: npt.NDArray[np.uint8]
+    scan: Scan
+    header_laterality: Literal["present", "empty", "absent"]
+    instances_ascend: bool
+    parameters: Parameters
+
+    @property
+    def box(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """The smallest block of voxels that holds the ligament: (start, stop) of slices, rows, columns."""
+        spans = [np.flatnonzero(self.acl.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+        first, second, third = ((int(span[0]), int(span[-1]) + 1) for span in spans)
+        return first, second, third
+
+    def uid(self, *parts: object) -> str:
+        """A UID that depends on the seed, the class and the parts' names only."""
+        name = "/".join(map(str, (self.seed, self.label, *parts)))
+        return f"2.25.{uuid.uuid5(NAMESPACE, name).int}"
+
+    def to_volume(self) -> Volume:
+        """The knee as it is once read from DICOM."""
+        scan = self.scan
+        return Volume(
+            voxels=self.pixels.astype(np.float32),
+            spacing_mm=(scan.spacing_mm, scan.pixel_mm, scan.pixel_mm),
+            directions=scan.directions,
+            positions_mm=scan.positions_mm(),
+            sop_uids=tuple(self.uid("instance", index) for index in range(scan.slices)),
+            study_uid=self.uid("study"),
+            series_uid=self.uid("series"),
+            laterality=scan.side if self.header_laterality == "present" else "unknown",
+            acquisition=Acquisition(
+                fat_suppressed=True,
+                echo_time_ms=scan.te_ms,
+                repetition_time_ms=scan.tr_ms,
+                field_strength_t=FIELD_STRENGTH_T,
+                manufacturer="Cruciate phantom",
+                model=scan.profile.model,
+            ),
+        )
+
+
+def generate(seed: int, label: str, profile: Profile | None = None) -> Phantom:
+    """A random knee whose ligament is in the state `label`, a class of `FOUR_CLASS`; ValueError for any other.
+
+    profile: the scanner; drawn from `PROFILES` if not given.
+    """
+    FOUR_CLASS.index(label)
+    rng = np.random.default_rng(seed)
+    profile = PROFILES[int(rng.integers(len(PROFILES)))] if profile is None else profile
+    header_laterality = LATERALITY_IN_HEADER[int(rng.integers(3))]
+    instances_ascend = bool(rng.random() < 0.7)
+    anatomy = Anatomy.draw(rng)
+    scan = place(profile, anatomy, rng)
+    ligament = Ligament.draw(label, anatomy, rng)
+    findings = Findings.draw(label != FOUR_CLASS.classes[0], rng)
+    painting = paint_knee(scan, anatomy, ligament, findings, rng)
+    bones = np.zeros((scan.slices, scan.matrix, scan.matrix), np.uint8)
+    for value, share in enumerate(painting.bones, start=1):
+        bones[enlarge(share, scan.matrix)] = value
+    return Phantom(
+        seed=seed,
+        label=label,
+        pixels=measure(painting.signal, scan, painting.fluid, rng),
+        acl=enlarge(painting.acl, scan.matrix),
+        bones=bones,
+        scan=scan,
+        header_laterality=header_laterality,
+        instances_ascend=instances_ascend,
+        parameters=_parameters(scan, anatomy, ligament, findings),
+    )
+
+
+def _parameters(scan: Scan, anatomy: Anatomy, ligament: Ligament, findings: Findings) -> Parameters:
+    """What was drawn, as plain numbers and words; points and directions are left out, the geometry has them."""
+    found: Parameters = {
+        "side": scan.side,
+        "profile": scan.profile.name,
+        "noise": scan.noise,
+        "fat_left": scan.fat_left,
+    }
+    for prefix, part in (("anatomy", anatomy), ("ligament", ligament), ("findings", findings)):
+        for name, value in asdict(part).items():
+            if isinstance(value, float | str | bool):
+                found[f"{prefix}.{name}"] = value
+    return found

@@ -1,0 +1,137 @@
+"""The anterior cruciate ligament in its four states, as a band along a gently bowed line.
+
+It runs from the lateral wall of the notch, high at the back, to the plateau in front of the spines; about 30 mm long
+and 8 to 11 mm deep in the sagittal plane. Normal, partly and completely torn appearances: Parkar and Adriaensen,
+J Belg Soc Radiol 2016 (PMC6100662); Bordalo-Rodrigues and White, IDKD 2021-2024, chapter 7 (NBK570163).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.labels import FOUR_CLASS
+from data_prep.phantom.anatomy import Anatomy
+from data_prep.phantom.shapes import Box, Points, Triple
+from data_prep.volume import FloatArray
+
+HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
+FEMORAL_END: Triple = (8.5, 6.5, 24.5)
+TIBIAL_END: Triple = (-1.5, -6.5, 2.0)
+MARGIN_MM = 14.0
+
+
+@dataclass(frozen=True)
+class Ligament:
+    """One ACL.
+
+    Lengths in mm at nominal size; `where`, `gap` and `retraction` as shares of its length, from the femoral end.
+    wetness: how far its signal is raised from dark (0) to that of torn tissue (1), everywhere, and more towards the
+    tibia by `distal`. torn: share of its depth that is interrupted at `where`. sag: by how much the tibial stump sinks.
+    """
+
+    state: str
+    femoral: Triple
+    tibial: Triple
+    depth: float
+    breadth: float
+    bow: float
+    wetness: float
+    distal: float
+    stripes: float
+    where: float
+    gap: float
+    torn: float
+    torn_side: float
+    wave: float
+    sag: float
+    cloud: float
+
+    @classmethod
+    def draw(cls, state: str, anatomy: Anatomy, rng: np.random.Generator) -> "Ligament":
+        """A random ligament in the given state (a class of `FOUR_CLASS`)."""
+        uniform = rng.uniform
+        mucoid = uniform(0.1, 0.3) if rng.random() < 0.2 else 0.0
+        swelling = {HEALTHY: 1.0 + mucoid, STRAIN: uniform(1.15, 1.5), PARTIAL: uniform(1.1, 1.45), COMPLETE: 1.15}
+        wetness = {
+            HEALTHY: uniform(0.0, 0.18) + mucoid,
+            STRAIN: uniform(0.32, 0.62),
+            PARTIAL: uniform(0.12, 0.4),
+            COMPLETE: uniform(0.25, 0.7),
+        }
+        torn = {HEALTHY: 0.0, STRAIN: 0.0, PARTIAL: uniform(0.35, 0.7), COMPLETE: 1.0}
+        top = anatomy.femur_to_tibia(_jitter(FEMORAL_END, 1.0, rng))
+        return cls(
+            state=state,
+            femoral=top,
+            tibial=_jitter(TIBIAL_END, 1.0, rng),
+            depth=uniform(3.6, 4.6) * swelling[state],
+            breadth=uniform(2.9, 3.9) * swelling[state],
+            bow=uniform(-0.3, 1.2),
+            wetness=wetness[state],
+            distal=uniform(0.05, 0.35),
+            stripes=uniform(0.05, 0.2),
+            where=float(np.clip(rng.normal(0.4, 0.17), 0.1, 0.8)),
+            gap=uniform(0.1, 0.38) if state == COMPLETE else uniform(0.12, 0.35),
+            torn=torn[state],
+            torn_side=float(rng.choice((-1.0, 1.0))),
+            wave=uniform(0.5, 2.2) if state == COMPLETE else 0.0,
+            sag=uniform(0.0, 6.0) if state == COMPLETE else 0.0,
+            cloud=uniform(0.3, 1.0) if state == COMPLETE else 0.0,
+        )
+
+    def box(self) -> Box:
+        """The block that holds the ligament and what surrounds a tear."""
+        low = np.minimum(self.femoral, self.tibial) - MARGIN_MM
+        high = np.maximum(self.femoral, self.tibial) + MARGIN_MM
+        return Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+
+    def course(self, p: Points, noise: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(along, across, aside): 0 to 1 from femur to tibia; mm from the centre line in and out of the sagittal plane.
+
+        A torn ligament's centre line is wavy, and its tibial stump sinks forward.
+        """
+        start, chord = np.array(self.femoral), np.array(self.tibial) - np.array(self.femoral)
+        length = float(np.linalg.norm(chord))
+        axis = chord / length
+        across_axis = np.cross(axis, (1.0, 0.0, 0.0))
+        across_axis /= np.linalg.norm(across_axis)
+        aside_axis = np.cross(across_axis, axis)
+        offset = [component - np.float32(s) for component, s in zip(p, start, strict=True)]
+        along, across, aside = (
+            sum((np.float32(a) * o for a, o in zip(direction, offset, strict=True)), np.float32(0))
+            for direction in (axis / length, across_axis, aside_axis)
+        )
+        along = np.asarray(along, np.float32)
+        inside = np.clip(along, 0, 1)
+        bend = self.bow * np.sin(np.pi * inside) + self.wave * np.sin(9 * inside + 2 * noise)
+        stump = np.clip(inside - self.where, 0, 1) * np.clip(1 - inside, 0, 1) * 4
+        return along, np.asarray(across - bend - self.sag * stump, np.float32), np.asarray(aside, np.float32)
+
+    def band(self, along: FloatArray, across: FloatArray, aside: FloatArray) -> FloatArray:
+        """Distance to the whole band, torn or not: it fans out towards the tibia."""
+        fan = 1 + np.float32(0.45) * np.clip(along - 0.45, 0, 0.7)
+        level = np.sqrt((across / (self.depth * fan)) ** 2 + (aside / self.breadth) ** 2 + 1e-6)
+        ends = (np.abs(along - 0.5) - 0.62) * 30
+        return np.asarray(np.maximum((level - 1) * min(self.depth, self.breadth), ends), np.float32)
+
+    def interruption(self, along: FloatArray, across: FloatArray, noise: FloatArray) -> FloatArray:
+        """Distance (mm) to the space where fibres are missing; positive everywhere in an intact ligament."""
+        if not self.torn:
+            return np.full(along.shape, 99.0, np.float32)
+        length = 30.0
+        frayed = along - self.where + np.float32(0.05) * noise + np.float32(0.02) * across * self.torn_side
+        lengthwise = (np.abs(frayed) - self.gap / 2) * length
+        edge = self.depth * (2 * self.torn - 1)
+        crosswise = self.torn_side * across - edge + noise
+        return np.asarray(np.maximum(lengthwise, crosswise if self.torn < 1 else -99.0), np.float32)
+
+    def wet_share(self, along: FloatArray, across: FloatArray, noise: FloatArray) -> FloatArray:
+        """0 where it looks like a tendon, 1 where like torn tissue: fascicles, and fat between them near the tibia."""
+        fascicles = self.stripes * np.cos(2.6 * across + 1.5 * noise)
+        rise = self.distal * np.clip(along - 0.3, 0, 1)
+        return np.asarray(np.clip(self.wetness + fascicles + rise + 0.1 * noise, 0, 1), np.float32)
+
+
+def _jitter(point: Triple, mm: float, rng: np.random.Generator) -> Triple:
+    x, y, z = (float(c + rng.normal(0, mm)) for c in point)
+    return x, y, z

@@ -1,0 +1,63 @@
+"""What the operator decides, from environment variables and nowhere else."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+
+class SettingsError(ValueError):
+    """A variable that makes no sense, with the reason in one sentence."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Each field is the variable CRUCIATE_<FIELD>.
+
+    bundles: folders of the bundles to serve (separated like PATH); the first one answers when a client names none.
+    data: folder of the results. It holds pixels of patients: keep it as you keep those.
+    api_keys: comma-separated; with none, only this machine may be served.
+    max_body_mb: largest request body in megabytes.
+    queue: studies that may wait or be computed at one time.
+    wait_s: how long a POST waits for its answer before it becomes a 202.
+    """
+
+    bundles: tuple[Path, ...] = (Path("models/bundles/demo"),)
+    data: Path = Path("var")
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    max_body_mb: int = 512
+    queue: int = 16
+    wait_s: float = 60.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read and check every variable; SettingsError names the first one that's wrong."""
+
+        def number(name: str, default: float, low: float, high: float) -> float:
+            text = environment.get(name, str(default))
+            try:
+                value = float(text)
+            except ValueError:
+                value = float("nan")
+            if not low <= value <= high:
+                raise SettingsError(f"{name} must be a number from {low:g} to {high:g}, not {text!r}.")
+            return value
+
+        bundles = cls.bundles
+        if "CRUCIATE_BUNDLES" in environment:
+            bundles = tuple(Path(part) for part in environment["CRUCIATE_BUNDLES"].split(os.pathsep) if part)
+        names = [folder.name for folder in bundles]
+        if not names or len(set(names)) < len(names):
+            raise SettingsError("CRUCIATE_BUNDLES must name at least one folder, and no two folders of the same name.")
+        for folder in bundles:
+            if not (folder / "manifest.json").is_file():
+                raise SettingsError(f"CRUCIATE_BUNDLES: {folder} isn't a bundle, it has no manifest.json.")
+        return cls(
+            bundles=bundles,
+            data=Path(environment.get("CRUCIATE_DATA") or cls.data),
+            api_keys=tuple(key.strip() for key in environment.get("CRUCIATE_API_KEYS", "").split(",") if key.strip()),
+            max_body_mb=int(number("CRUCIATE_MAX_BODY_MB", cls.max_body_mb, 1, 4096)),
+            queue=int(number("CRUCIATE_QUEUE", cls.queue, 1, 1000)),
+            wait_s=number("CRUCIATE_WAIT_S", cls.wait_s, 0, 600),
+        )

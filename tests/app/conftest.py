@@ -1,0 +1,58 @@
+"""A service on a tiny, real bundle."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.factory import create_app
+from app.service import EXTENSION
+from app.settings import Settings
+from data_prep.labels import FOUR_CLASS
+from tests.app.studies import study_zip
+from tests.models.conftest import write_tiny_bundle
+
+# Generous: importing TensorFlow on a busy machine.
+LOADING_S = 60
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory) -> tuple[Path, Path]:
+    """A binary and a four-class bundle."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return write_tiny_bundle(folder / "tiny"), write_tiny_bundle(folder / "four", FOUR_CLASS)
+
+
+@pytest.fixture
+def make_app(bundles, tmp_path) -> Iterator[Callable[..., Flask]]:
+    """Starts services on this test's own results folder, and stops them at the end."""
+    apps = []
+
+    def make(**settings) -> Flask:
+        app = create_app(Settings(**{"bundles": bundles, "data": tmp_path / "var"} | settings))
+        apps.append(app)
+        app.extensions[EXTENSION].engine.loaded.result(LOADING_S)
+        return app
+
+    yield make
+    for app in apps:
+        app.extensions[EXTENSION].engine.stop()
+
+
+@pytest.fixture
+def client(make_app) -> FlaskClient:
+    return make_app().test_client()
+
+
+@pytest.fixture(scope="module")
+def answered(bundles, tmp_path_factory) -> Iterator[tuple[FlaskClient, dict]]:
+    """One service with one answered study, for tests that only read."""
+    app = create_app(Settings(bundles=bundles, data=tmp_path_factory.mktemp("var")))
+    client = app.test_client()
+    app.extensions[EXTENSION].engine.loaded.result(LOADING_S)
+    response = client.post("/v1/predictions", data=study_zip(), content_type="application/zip")
+    assert response.status_code == 201, response.text
+    yield client, response.json
+    app.extensions[EXTENSION].engine.stop()

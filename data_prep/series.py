@@ -1,0 +1,153 @@
+"""From frames to the one volume that is judged, and why each other one was passed over.
+
+Within a series one volume is taken, then one series: sagittal, fluid-sensitive, fat-suppressed first, by geometry and
+headers (the intermediate-weighted, fat-suppressed sagittal series is what readers look for the ACL on).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from data_prep.acquisition import acquisition
+from data_prep.dicom import Frame, Limits, Source, read_study
+from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
+from data_prep.preference import ACROSS_SERIES, WITHIN_SERIES, prefer
+from data_prep.stack import Stack, stacks, unusable
+from data_prep.volume import FloatArray, Volume
+
+# A knee's ligaments take some 25 mm from side to side with their surroundings: fewer slices don't cover them.
+MIN_SLICES = 8
+WANTED = f"Send one study with a sagittal MR series of one knee, at least {MIN_SLICES} slices."
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A series, or a part of one, that wasn't judged, and why."""
+
+    series_uid: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The volume that is judged and everything that isn't."""
+
+    volume: Volume
+    passed_over: tuple[PassedOver, ...]
+
+
+def load_study(source: Source, limits: Limits | None = None) -> Selection:
+    """Read and choose: the union of what `read_study` and `choose_volume` raise."""
+    return choose_volume(read_study(source, limits))
+
+
+def choose_volume(frames: Sequence[Frame]) -> Selection:
+    """The one volume to judge; only its pixels are decoded, once, into float32 `[slices, rows, columns]`.
+
+    The result doesn't depend on the order of the frames. Raises UnsuitableStudy when there is nothing to judge, when
+    patients, studies or knees are mixed, when a slice is missing or can't be decoded; UnsupportedInput.
+    """
+    _check_one_study(frames)
+    passed: list[PassedOver] = []
+    finalists: list[Stack] = []
+    in_order = sorted(frames, key=lambda frame: (frame.series_uid, frame.sop_uid, frame.number))
+    for series_uid, members in groupby(in_order, key=lambda frame: frame.series_uid):
+        candidates, reasons = _candidates(list(members))
+        if candidates:
+            winner, losers = prefer(candidates, WITHIN_SERIES)
+            finalists.append(winner)
+            reasons += [reason for _, reason in losers]
+        passed += [PassedOver(series_uid, reason) for reason in reasons]
+    if not finalists:
+        raise UnsuitableStudy(_nothing_to_judge(passed))
+    _check_one_knee(finalists)
+    chosen, losers = prefer(finalists, ACROSS_SERIES)
+    passed += [PassedOver(loser.series_uid, reason) for loser, reason in losers]
+    return Selection(_volume(chosen), tuple(sorted(passed, key=lambda one: one.series_uid)))
+
+
+def _check_one_study(frames: Sequence[Frame]) -> None:
+    patients = {frame.patient for frame in frames if frame.patient}
+    studies = {frame.study_uid for frame in frames}
+    if not frames:
+        raise UnsuitableStudy(f"The DICOM files hold no image. {WANTED}")
+    if len(patients) > 1:
+        raise UnsuitableStudy(f"The files belong to {len(patients)} patients: send one patient's study at a time.")
+    if len(studies) > 1:
+        raise UnsuitableStudy(f"The files belong to {len(studies)} studies: send one study at a time.")
+
+
+def _check_one_knee(candidates: Sequence[Stack]) -> None:
+    sides = {side for stack in candidates if (side := stack.laterality) != "unknown"}
+    if len(sides) > 1:
+        raise UnsuitableStudy("Some series show the left knee, others the right: send one knee at a time.")
+
+
+def _nothing_to_judge(passed: Sequence[PassedOver]) -> str:
+    found = "; ".join(f"series {one.series_uid}: {one.reason}" for one in passed[:8])
+    return f"Nothing to judge ({found}{'; and more' if len(passed) > 8 else ''}). {WANTED}"
+
+
+def _candidates(frames: Sequence[Frame]) -> tuple[list[Stack], list[str]]:
+    """The stacks of one series that could be judged, and a reason for each part of it that can't."""
+    reasons = {frame: unusable(frame) for frame in frames}
+    refused = sorted({reason for reason in reasons.values() if reason})
+    usable = [frame for frame, reason in reasons.items() if reason is None]
+    parts = stacks(usable)
+    if usable and not parts:
+        refused.append("too many orientations or matrices in one series")
+    candidates = []
+    for part in parts:
+        reason = _shortcoming(part)
+        if reason is None:
+            candidates.append(part)
+        else:
+            refused.append(reason)
+    return candidates, refused
+
+
+def _shortcoming(stack: Stack) -> str | None:
+    if stack.plane != "sagittal":
+        return f"plane is {stack.plane}"
+    if len(stack.frames) < MIN_SLICES:
+        return f"only {len(stack.frames)} slices; at least {MIN_SLICES} are needed"
+    if stack.offsets_mm is None:
+        return "slice positions are missing, or several images at one position can't be told apart"
+    return None
+
+
+def _volume(stack: Stack) -> Volume:
+    gap = stack.gap()
+    if gap is not None:
+        number, step = gap
+        raise UnsuitableStudy(
+            f"Series {stack.series_uid}: slices {number} and {number + 1} lie {step:.2f} mm apart where "
+            f"{stack.spacing_mm[0]:.2f} mm is usual. Send the whole series, and one knee at a time."
+        )
+    first = stack.frames[0]
+    return Volume(
+        voxels=_decoded(stack.frames),
+        spacing_mm=stack.spacing_mm,
+        directions=stack.directions,
+        positions_mm=stack.positions_mm,
+        sop_uids=tuple(frame.sop_uid for frame in stack.frames),
+        study_uid=first.study_uid,
+        series_uid=first.series_uid,
+        laterality=stack.laterality,
+        acquisition=acquisition(stack.header),
+    )
+
+
+def _decoded(frames: Sequence[Frame]) -> FloatArray:
+    voxels = np.empty((len(frames), frames[0].pixels.rows, frames[0].pixels.columns), np.float32)
+    problems: list[FileProblem] = []
+    for index, frame in enumerate(frames):
+        try:
+            voxels[index] = frame.decode()
+        except MalformedInput as error:
+            problems += error.files
+    if problems:
+        raise UnsuitableStudy(f"{len(problems)} of {len(frames)} slices can't be decoded.", tuple(problems))
+    return voxels

@@ -1,0 +1,130 @@
+"""One image's encoded bytes to stored values, for each transfer syntax that we take (PS3.5 section 10 and annex A).
+
+A codestream says its own size, and libraries allocate by that: so each codestream's own header is read here, in a few
+bytes, and must agree with the DICOM header before a library sees it. (libjpeg's own `get_parameters` takes 16 GB
+for a codestream that claims 65535 x 65535.)
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import libjpeg
+import numpy as np
+import numpy.typing as npt
+import openjpeg
+from pydicom import uid
+from rle.utils import decode_pixel_data as decode_rle
+
+from data_prep.errors import MalformedInput, UnsupportedInput
+
+UnsignedArray = npt.NDArray[np.unsignedinteger[Any]]
+
+NATIVE = frozenset(
+    {
+        uid.ImplicitVRLittleEndian,
+        uid.ExplicitVRLittleEndian,
+        uid.ExplicitVRBigEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+    }
+)
+# openjpeg sets some 10 kB aside for each tile that a codestream declares; scanners write one.
+MAX_TILES = 1024
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a codestream must agree with."""
+
+    rows: int
+    columns: int
+    bits_allocated: int
+
+
+def decode_frame(syntax: str, frame: bytes, size: Size) -> tuple[UnsignedArray, int | None]:
+    """Stored values `[rows, columns]`, bit patterns as unsigned integers, and how many bits the codestream gives each.
+
+    Raises UnsupportedInput naming a syntax that we don't take, MalformedInput for a frame that can't be decoded.
+    """
+    decode = _DECODERS.get(syntax)
+    if decode is None:
+        raise UnsupportedInput(f"Transfer syntax {uid.UID(syntax).name} isn't taken.")
+    try:
+        return decode(frame, size)
+    except (RuntimeError, ValueError, struct.error) as error:
+        if isinstance(error, MalformedInput):
+            raise
+        raise MalformedInput("The compressed pixels can't be decoded.") from None
+
+
+def _rle(frame: bytes, size: Size) -> tuple[UnsignedArray, None]:
+    """PS3.5 annex G."""
+    plane = decode_rle(frame, version=2, rows=size.rows, columns=size.columns, bits_allocated=size.bits_allocated)
+    return np.frombuffer(plane, f"<u{size.bits_allocated // 8}").reshape(size.rows, size.columns), None
+
+
+def _jpeg(frame: bytes, size: Size) -> tuple[UnsignedArray, int]:
+    """JPEG and JPEG-LS (ISO 10918-1 annex B, ISO 14495-1 annex C)."""
+    precision, rows, columns, components = _jpeg_frame_header(frame)
+    _agree(size, rows, columns, components)
+    if not frame.rstrip(b"\0").endswith(b"\xff\xd9"):
+        raise MalformedInput("The compressed pixels are cut short.")
+    return _unsigned(libjpeg.decode(frame)), precision
+
+
+def _jpeg_frame_header(frame: bytes) -> tuple[int, int, int, int]:
+    """Precision, rows, columns and components from the first start-of-frame segment."""
+    if frame[:2] != b"\xff\xd8":
+        raise MalformedInput("The compressed pixels aren't a JPEG codestream.")
+    at = 2
+    while True:
+        marker, length = struct.unpack_from(">HH", frame, at)
+        if marker in _START_OF_FRAME:
+            return struct.unpack_from(">BHHB", frame, at + 4)
+        if marker not in _BEFORE_FRAME:
+            raise MalformedInput("The JPEG codestream's header is damaged.")
+        at += 2 + length
+
+
+# SOF0..SOF3 and JPEG-LS' SOF55: baseline, extended, progressive, lossless.
+_START_OF_FRAME = frozenset({0xFFC0, 0xFFC1, 0xFFC2, 0xFFC3, 0xFFF7})
+# Tables, restart interval, application data, comments, JPEG-LS parameters.
+_BEFORE_FRAME = frozenset({0xFFC4, 0xFFDB, 0xFFDD, 0xFFF8, 0xFFFE, *range(0xFFE0, 0xFFF0)})
+
+
+def _jpeg_2000(frame: bytes, size: Size) -> tuple[UnsignedArray, int]:
+    """ISO 15444-1 A.5.1: the SIZ segment stands at once after the start of codestream."""
+    start, _, _, right, bottom, left, top, tile_width, tile_height, _, _, components, depth, *steps = (
+        struct.unpack_from(">IHHIIIIIIIIHBBB", frame)
+    )
+    if start != 0xFF4FFF51:
+        raise MalformedInput("The compressed pixels aren't a JPEG 2000 codestream.")
+    _agree(size, bottom - top, right - left, components)
+    if steps != [1, 1] or right * bottom > MAX_TILES * tile_width * tile_height:
+        raise MalformedInput("The JPEG 2000 codestream is subsampled or cut into too many tiles.")
+    return _unsigned(openjpeg.decode(frame)), (depth & 0x7F) + 1
+
+
+def _agree(size: Size, rows: int, columns: int, components: int) -> None:
+    if (rows, columns, components) != (size.rows, size.columns, 1):
+        raise MalformedInput(
+            f"The header says {size.rows} x {size.columns} pixels, its codestream {rows} x {columns} x {components}."
+        )
+
+
+def _unsigned(plane: npt.NDArray[np.integer[Any]]) -> UnsignedArray:
+    return plane.view(f"u{plane.dtype.itemsize}")
+
+
+_DECODERS: dict[str, Callable[[bytes, Size], tuple[UnsignedArray, int | None]]] = {
+    uid.RLELossless: _rle,
+    uid.JPEGBaseline8Bit: _jpeg,
+    uid.JPEGExtended12Bit: _jpeg,
+    uid.JPEGLossless: _jpeg,
+    uid.JPEGLosslessSV1: _jpeg,
+    uid.JPEGLSLossless: _jpeg,
+    uid.JPEGLSNearLossless: _jpeg,
+    uid.JPEG2000Lossless: _jpeg_2000,
+    uid.JPEG2000: _jpeg_2000,
+}

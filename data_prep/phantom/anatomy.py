@@ -77,24 +77,25 @@ class Anatomy:
 
     def femur(self, p: Points) -> FloatArray:
         """Both condyles, trochlea, metaphysis and shaft, without the notch."""
-        mirrored = Points(np.abs(p.x), p.y, p.z)
         radius, offset = self.condyle_radius, self.condyle_offset
         yc, zc = CONDYLE_CENTRE
-        back = ellipsoid(mirrored, (offset, yc, zc), (14.5, radius + 1, radius))
-        front = ellipsoid(mirrored, (offset - 3, -13.5, 31), (19.0, 28.5, 26.0))
-        bone = join(back, front, 7.0)
-        bone = join(bone, ellipsoid(mirrored, (8, -14, 38), (30.0, 21.0, 22.0)), 8.0)
-        bone = join(bone, tube(p, [(2, -16, 36), (4, -20, 68), (5, -22, 175)], [19, 14.5, 13], flatten=1.15), 12.0)
-        groove = tube(p, [(2, -50, 52), (1, -48, 28), (0, -36, 4)], [9, 8, 8])
-        bone = cut(bone, groove, 6.0)
-        return cut(bone, self.notch(p), 3.0)
+        aside = (np.abs(p.x) - np.float32(offset)) / np.float32(14)
+        side = Points(offset + 14 * aside * np.abs(aside), p.y, p.z)  # flat flanks: a power of 4 across, of 2 around
+        bone = ellipsoid(side, (offset, yc, zc), (14, radius + 1, radius))
+        bone = join(bone, ellipsoid(side, (offset, -9, 28.5), (14, 26, 24)), 5.0)
+        mirrored = Points(np.abs(p.x), p.y, p.z)
+        bone = join(bone, ellipsoid(mirrored, (12, -15, 32), (18, 27.5, 25)), 6.0)
+        bone = join(bone, ellipsoid(mirrored, (23, -3, 28), (15, 14, 15)), 5.0)
+        shaft = tube(p, [(1, -17, 41), (4, -19.5, 64), (5, -21, 175)], [21, 14.5, 13], flatten=1.25)
+        bone = join(bone, shaft, 10.0)
+        groove = tube(p, [(2, -50, 52), (1, -48, 28), (0, -41, 4)], [9, 8, 8])
+        return cut(cut(bone, groove, 6.0), self.notch(p), 3.0)
 
-    def femoral_cartilage(self, p: Points, femur: FloatArray) -> FloatArray:
-        """A layer on the femur below a plane from the top of the trochlea to the back of the condyles."""
+    def femoral_cartilage_limits(self, p: Points) -> FloatArray:
+        """Where the femur is covered: below a plane from the trochlea's top to the condyles' back, not in the notch."""
         below = (p.z - 44) + np.float32(0.15) * (p.y + 42)
-        layer = np.maximum(femur - np.float32(self.cartilage), -femur - np.float32(0.5))
-        outside_notch = np.float32(1.0) - self.notch(p)
-        return meet(meet(layer, below, 1.0), outside_notch, 1.0)
+        flanks = np.abs(p.x) - np.float32(self.condyle_offset + 10)
+        return meet(np.maximum(below, flanks), np.float32(1.0) - self.notch(p), 1.0)
 
     def plateau_height(self, p: Points) -> FloatArray:
         """z of the tibia's upper surface: backward slope, hollow inside, domed outside, eminence, tibial spines."""
@@ -104,7 +105,7 @@ class Anatomy:
         facet = np.exp(-(p.x**2) / 50) * np.clip(p.y - 14, 0, None)
         front = np.exp(-(p.x**2) / 60) * np.clip(-p.y - 14, 0, 8)
         rise = np.minimum(hollow, 3.0) + np.float32(self.eminence) * spines - 0.6 * facet - 0.35 * front
-        return np.asarray(slope * p.y + rise - 1.0, np.float32)
+        return np.asarray(slope * p.y + rise - 0.5, np.float32)
 
     def tibia(self, p: Points) -> FloatArray:
         """Plateau, flare, shaft and tuberosity."""
@@ -112,16 +113,17 @@ class Anatomy:
         depth = depth * depth * (3 - 2 * depth)
         rx, ry = 36 - depth * np.float32(21.5), 24.5 - depth * np.float32(9)
         middle = 1.5 - depth * np.float32(2.5)
-        lateral = (np.sqrt((p.x / rx) ** 2 + ((p.y - middle) / ry) ** 2 + 1e-6) - 1) * np.minimum(rx, ry)
-        bone = meet(lateral, p.z - self.plateau_height(p), 5.0)
-        tuberosity = ellipsoid(p, (5, -18, -30), (11, 9.5, 19))
-        return join(bone, tuberosity, 9.0)
+        oval = np.cbrt(np.abs(p.x / rx) ** 3 + np.abs((p.y - middle) / ry) ** 3)
+        sides = np.asarray((oval - 1) * np.minimum(rx, ry), np.float32)
+        bone = meet(sides, p.z - self.plateau_height(p), 5.0)
+        tuberosity = tube(p, [(5, -14, -18), (4, -9, -110)], [8.0, 8.0])
+        return join(bone, tuberosity, 10.0)
 
     def tibial_cartilage(self, p: Points) -> FloatArray:
         """A layer on each half of the plateau, none between the spines."""
         above = p.z - self.plateau_height(p)
         oval = self._compartment(p)
-        return np.maximum(np.abs(above - 1) - np.float32(self.cartilage / 2), (oval - 0.92) * 14)
+        return np.asarray(np.maximum(np.abs(above - 1) - self.cartilage / 2, (oval - 0.92) * 14), np.float32)
 
     def meniscus(self, p: Points) -> FloatArray:
         """Two rings of wedge section on the plateau's rims, open towards the middle."""
@@ -135,26 +137,23 @@ class Anatomy:
     def _compartment(self, p: Points) -> FloatArray:
         """1 on the outline of each half of the plateau, 0 in its middle."""
         longer = np.where(p.x < 0, np.float32(22.5), np.float32(19.5))
-        return np.sqrt(((np.abs(p.x) - 20) / 14.5) ** 2 + ((p.y - 2.5) / longer) ** 2)
+        return np.asarray(np.sqrt(((np.abs(p.x) - 20) / 14.5) ** 2 + ((p.y - 2.5) / longer) ** 2), np.float32)
 
     def patella(self, p: Points) -> FloatArray:
-        """A lens with a ridge at its back."""
-        z = 37 + self.patella_height
-        body = ellipsoid(p, (7, -51, z), (21.5, 11.0, 20.0))
-        facets = (np.abs(p.x - 5) * np.float32(0.28) + p.y + 43.0) * np.float32(0.96)
-        return meet(body, facets, 4.0)
+        """A lens with a flat front and a ridge at its back."""
+        body = ellipsoid(p, (7, -50.5, 37 + self.patella_height), (21.5, 14.0, 20.5))
+        facets = (np.abs(p.x - 5) * np.float32(0.28) + p.y + np.float32(42.0)) * np.float32(0.96)
+        return meet(meet(body, -62.5 - p.y, 7.0), facets, 4.0)
 
     def patellar_cartilage(self, p: Points, patella: FloatArray) -> FloatArray:
-        """A layer at the patella's back, thickest on the ridge."""
-        behind = -(p.y + 49)
-        waist = np.abs(p.z - 39 - np.float32(self.patella_height)) - 14
-        return np.maximum(np.maximum(patella - np.float32(self.cartilage * 1.25), behind), waist)
+        """A layer at the patella's back, except near its lower pole."""
+        bounds = np.maximum(-p.y - 49, np.abs(p.z - 39 - self.patella_height) - 14)
+        return np.asarray(np.maximum(patella - self.cartilage * 1.25, bounds), np.float32)
 
     def fibula_path(self) -> list[Triple]:
         """Centre line of the fibula from its head down."""
-        return [(34, 20, -13), (35, 21, -30), (33, 18, -150)]
+        return [(36, 22, -16), (36, 22, -32), (33, 18, -150)]
 
     def posterior_cruciate(self) -> list[Triple]:
         """Centre line from the medial condyle's notch wall, arching back and down to behind the plateau."""
-        top = self.femur_to_tibia((-8.0, -5.0, 17.0))
-        return arc(top, (-3.0, 22.0, 24.0), (1.0, 24.5, -7.0))
+        return arc(self.femur_to_tibia((-8.0, -5.0, 17.0)), (-3.0, 22.0, 24.0), (1.0, 24.5, -7.0))

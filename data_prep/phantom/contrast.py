@@ -22,19 +22,19 @@ class Tissue:
 TISSUES = {
     "air": Tissue(0.0, 1000, 100),
     "skin": Tissue(0.55, 600, 30),
-    "fat": Tissue(0.95, 288, 165, fat=0.92),
-    "marrow": Tissue(0.85, 288, 165, fat=0.93),
+    "fat": Tissue(0.95, 288, 165, fat=0.98),
+    "marrow": Tissue(0.85, 288, 165, fat=0.97),
     "oedema": Tissue(0.85, 1200, 90),
     "muscle": Tissue(0.80, 1130, 35.3),
     "cartilage": Tissue(0.85, 1060, 42.1),
     "fluid": Tissue(1.00, 2850, 1210),
     "synovium": Tissue(0.80, 800, 60, fat=0.45),
     "cortex": Tissue(0.10, 1000, 2),
-    "tendon": Tissue(0.60, 900, 9),
+    "tendon": Tissue(0.60, 900, 11),
     "ligament": Tissue(0.65, 900, 17),
     "meniscus": Tissue(0.65, 900, 13),
     "torn": Tissue(0.90, 1300, 85),
-    "blood": Tissue(0.90, 1440, 180),
+    "blood": Tissue(0.75, 1440, 80),
 }
 
 

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from data_prep.labels import FOUR_CLASS
 from data_prep.phantom.anatomy import Anatomy
+from data_prep.phantom.findings import Findings
 from data_prep.phantom.ligament import Ligament
 from data_prep.phantom.scanner import PROFILES, Profile, Scan, enlarge, measure, place
-from data_prep.phantom.scene import Findings, paint_knee
+from data_prep.phantom.scene import paint_knee
 from data_prep.volume import Acquisition, Volume
 
 FIELD_STRENGTH_T = 1.5

@@ -17,7 +17,8 @@ from data_prep.volume import FloatArray
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 FEMORAL_END: Triple = (8.5, 6.5, 24.5)
 TIBIAL_END: Triple = (-1.5, -6.5, 2.0)
-MARGIN_MM = 14.0
+MARGIN_MM = 14.0  # around the two ends: half the depth, the sag of a stump, and the haze
+LENGTH_MM = 30.0  # about, to turn shares of the length into mm
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Ligament:
     wetness: float
     distal: float
     stripes: float
+    phases: tuple[float, float]
     where: float
     gap: float
     torn: float
@@ -45,17 +47,18 @@ class Ligament:
     wave: float
     sag: float
     cloud: float
+    soak: float
 
     @classmethod
     def draw(cls, state: str, anatomy: Anatomy, rng: np.random.Generator) -> "Ligament":
         """A random ligament in the given state (a class of `FOUR_CLASS`)."""
         uniform = rng.uniform
-        mucoid = uniform(0.1, 0.3) if rng.random() < 0.2 else 0.0
+        mucoid = uniform(0.08, 0.25) if rng.random() < 0.15 else 0.0
         swelling = {HEALTHY: 1.0 + mucoid, STRAIN: uniform(1.15, 1.5), PARTIAL: uniform(1.1, 1.45), COMPLETE: 1.15}
         wetness = {
-            HEALTHY: uniform(0.0, 0.18) + mucoid,
-            STRAIN: uniform(0.32, 0.62),
-            PARTIAL: uniform(0.12, 0.4),
+            HEALTHY: uniform(0.0, 0.1) + mucoid,
+            STRAIN: uniform(0.3, 0.6),
+            PARTIAL: uniform(0.1, 0.35),
             COMPLETE: uniform(0.25, 0.7),
         }
         torn = {HEALTHY: 0.0, STRAIN: 0.0, PARTIAL: uniform(0.35, 0.7), COMPLETE: 1.0}
@@ -68,8 +71,9 @@ class Ligament:
             breadth=uniform(2.9, 3.9) * swelling[state],
             bow=uniform(-0.3, 1.2),
             wetness=wetness[state],
-            distal=uniform(0.05, 0.35),
-            stripes=uniform(0.05, 0.2),
+            distal=uniform(0.0, 0.25),
+            stripes=uniform(0.02, 0.09),
+            phases=(uniform(0, 6.28), uniform(0, 6.28)),
             where=float(np.clip(rng.normal(0.4, 0.17), 0.1, 0.8)),
             gap=uniform(0.1, 0.38) if state == COMPLETE else uniform(0.12, 0.35),
             torn=torn[state],
@@ -77,6 +81,7 @@ class Ligament:
             wave=uniform(0.5, 2.2) if state == COMPLETE else 0.0,
             sag=uniform(0.0, 6.0) if state == COMPLETE else 0.0,
             cloud=uniform(0.3, 1.0) if state == COMPLETE else 0.0,
+            soak=uniform(-0.1, 0.6),
         )
 
     def box(self) -> Box:
@@ -114,22 +119,28 @@ class Ligament:
         ends = (np.abs(along - 0.5) - 0.62) * 30
         return np.asarray(np.maximum((level - 1) * min(self.depth, self.breadth), ends), np.float32)
 
-    def interruption(self, along: FloatArray, across: FloatArray, noise: FloatArray) -> FloatArray:
-        """Distance (mm) to the space where fibres are missing; positive everywhere in an intact ligament."""
+    def interruption(self, along: FloatArray, across: FloatArray, noise: FloatArray, grain: FloatArray) -> FloatArray:
+        """Distance (mm) to the space where fibres are missing, a frayed cleft; positive all over an intact ligament."""
         if not self.torn:
-            return np.full(along.shape, 99.0, np.float32)
-        length = 30.0
-        frayed = along - self.where + np.float32(0.05) * noise + np.float32(0.02) * across * self.torn_side
-        lengthwise = (np.abs(frayed) - self.gap / 2) * length
-        edge = self.depth * (2 * self.torn - 1)
-        crosswise = self.torn_side * across - edge + noise
-        return np.asarray(np.maximum(lengthwise, crosswise if self.torn < 1 else -99.0), np.float32)
+            return np.full_like(along, LENGTH_MM)
+        inwards = self.torn_side * across + self.depth
+        frayed = (np.abs(along - self.where) - self.gap / 2) * LENGTH_MM + 0.9 * noise + 0.7 * grain
+        if self.torn < 1:
+            frayed = np.maximum(frayed + 0.3 * inwards, inwards - 2 * self.depth * self.torn + 0.6 * noise)
+        return np.asarray(frayed, np.float32)
 
-    def wet_share(self, along: FloatArray, across: FloatArray, noise: FloatArray) -> FloatArray:
+    def wet_share(self, along: FloatArray, across: FloatArray, noise: FloatArray, grain: FloatArray) -> FloatArray:
         """0 where it looks like a tendon, 1 where like torn tissue: fascicles, and fat between them near the tibia."""
-        fascicles = self.stripes * np.cos(2.6 * across + 1.5 * noise)
+        broad = np.cos(1.3 * across + self.phases[0] + 1.6 * noise)
+        fine = np.cos(2.7 * across + self.phases[1] + 3 * along + grain) * np.clip(0.5 + 0.5 * noise, 0, 1)
         rise = self.distal * np.clip(along - 0.3, 0, 1)
-        return np.asarray(np.clip(self.wetness + fascicles + rise + 0.1 * noise, 0, 1), np.float32)
+        patchy = 0.25 * self.wetness * noise + 0.05 * grain
+        return np.asarray(np.clip(self.wetness + self.stripes * (broad + 0.7 * fine) + rise + patchy, 0, 1), np.float32)
+
+    def haze(self, along: FloatArray, across: FloatArray, aside: FloatArray) -> FloatArray:
+        """How much blood and swelling veil the tear and what lies around it, 0 to 0.9."""
+        near = (along - self.where) ** 2 / 0.08 + (across**2 + aside**2) / 50
+        return np.asarray(np.clip(self.cloud * np.exp(-near), 0, 0.9), np.float32)
 
 
 def _jitter(point: Triple, mm: float, rng: np.random.Generator) -> Triple:

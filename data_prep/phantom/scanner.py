@@ -45,11 +45,11 @@ class Profile:
 
 PROFILES = (
     Profile("alpha", "Lachman 1.5", "PD SAG FS", "FS", (384, 512), (256, 288), (155, 170), (3.0, 3.5), (0.0, 0.4),
-            (88, 112), (2200, 3400), (28, 40), 8, (0.08, 0.18), (0.012, 0.035), 12),
+            (88, 112), (2200, 3400), (28, 40), 8, (0.05, 0.12), (0.012, 0.035), 12),
     Profile("beta", "Pivot 1.5", "Sag PD fat sat", "FAT_SAT", (320,), (256, 288), (140, 160), (3.5, 4.0), (0.3, 0.6),
-            (82, 104), (2600, 4200), (24, 36), 10, (0.06, 0.15), (0.015, 0.04), 16),
+            (82, 104), (2600, 4200), (24, 36), 10, (0.04, 0.10), (0.015, 0.04), 16),
     Profile("gamma", "Drawer 1.5", "PD_TSE_SPAIR_SAG", "", (256, 448), (240, 256), (140, 152), (3.0, 4.0), (0.0, 0.4),
-            (80, 100), (2000, 3000), (30, 45), 12, (0.10, 0.22), (0.02, 0.05), 12),
+            (80, 100), (2000, 3000), (30, 45), 12, (0.06, 0.15), (0.02, 0.05), 12),
 )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ class Scan:
     @property
     def normal(self) -> npt.NDArray[np.float64]:
         """Unit vector along which slices are ordered."""
-        return np.cross(self.directions[0], self.directions[1])
+        return np.asarray(np.cross(self.directions[0], self.directions[1]))
 
     @property
     def pixel_mm(self) -> float:
@@ -134,14 +134,16 @@ def _rotation(axis: int, degrees: float) -> npt.NDArray[np.float64]:
     return matrix
 
 
-def smooth_field(shape: tuple[int, int, int], cells: tuple[int, int, int], rng: np.random.Generator) -> FloatArray:
-    """Smooth random numbers of about unit variance; `cells` is the number of bumps along each axis."""
+def smooth_field(shape: tuple[int, int, int], bumps: tuple[int, int, int], rng: np.random.Generator) -> FloatArray:
+    """Smooth random numbers float32 of unit variance, with about `bumps` bumps along slices, rows and columns."""
     slices, rows, columns = shape
-    coarse = rng.standard_normal((max(cells[0], 2), max(cells[1], 2), max(cells[2], 2)), dtype=np.float32) * 1.5
-    planes = np.stack([cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_CUBIC) for plane in coarse])
+    planes = rng.standard_normal((max(bumps[0], 2), 2 * bumps[1], 2 * bumps[2]), dtype=np.float32)
+    planes = np.stack([cv2.GaussianBlur(plane, (0, 0), 0.9) for plane in planes])
+    planes = np.stack([cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_CUBIC) for plane in planes])
     at = np.linspace(0, len(planes) - 1, slices)
     weights = np.clip(1 - np.abs(at[:, None] - np.arange(len(planes))), 0, 1).astype(np.float32)
-    return np.asarray(np.tensordot(weights, planes, axes=1), np.float32)
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    return np.asarray(np.tensordot(weights, planes, axes=1) / planes.std(), np.float32)
 
 
 def measure(ideal: FloatArray, scan: Scan, fluid: float, rng: np.random.Generator) -> npt.NDArray[np.uint16]:

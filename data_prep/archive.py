@@ -25,7 +25,7 @@ PIECE = 1 << 20
 # A zip's directory may take this much for each file that we would accept: 46 bytes, a path and extra fields.
 DIRECTORY_BYTES_PER_FILE = 512
 # Below this a blank study may pack as tightly as it likes: only above is the compression ratio asked.
-RATIO_FREE_BYTES = 64 << 20
+RATIO_FREE_BYTES = 16 << 20
 # Decoders of other methods can't be stopped after a given number of bytes.
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What `zipfile` lets slip on a damaged archive.

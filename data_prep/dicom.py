@@ -91,8 +91,8 @@ def read_study(source: Source, limits: Limits | None = None) -> list[Frame]:
     """Every image plane of a file, a folder, a zip, or named streams of files and zips; pixels stay encoded.
 
     Files that aren't DICOM, and DICOM without images (DICOMDIR, reports, maps of floats), are skipped; an instance that
-    comes twice is taken once. The order is that of UIDs, whatever the files are called. Work and memory grow with the bytes of the
-    files, which are held once.
+    comes twice is taken once. The order is that of UIDs, whatever the files are called. Work and memory grow with the
+    bytes of the files, which are held once.
 
     Raises MalformedInput (no DICOM at all, or a broken file), InputOverLimit, UnsupportedInput.
     """

@@ -93,7 +93,7 @@ class PixelData:
         return self.meaning(plane, precision or self.bits_stored)
 
     def meaning(self, patterns: IntegerArray, bits: int) -> IntegerArray:
-        """Bit patterns (unsigned) as the numbers that their lowest `bits` stand for; what lies above (overlays) is dropped."""
+        """Unsigned patterns as the numbers that their lowest `bits` stand for; what lies above (overlays) goes."""
         width = patterns.dtype.itemsize
         values = patterns.astype(f"i{width}" if self.signed else f"u{width}")
         unused = 8 * width - bits

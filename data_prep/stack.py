@@ -96,7 +96,8 @@ class Stack:
     def directions(self) -> FloatVector:
         """`[2, 3]`, unit vectors: where the column index grows, where the row index grows."""
         directions = _orientation(self.frames[0])
-        return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        return directions
 
     @property
     def plane(self) -> str:
@@ -115,7 +116,7 @@ class Stack:
         if given is not None:
             return given
         assert self.offsets_mm is not None
-        return self.offsets_mm[:, None] * np.cross(*self.directions)
+        return np.outer(self.offsets_mm, np.cross(*self.directions))
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -201,7 +202,7 @@ def _by_contrast(frames: list[Frame], contrasts: Sequence[str]) -> list[list[Fra
 
 
 def _repeats(positions: FloatVector, frames: Sequence[Frame]) -> bool:
-    along = np.sort(positions @ np.cross(*_orientation(frames[0])))
+    along = np.sort(positions @ _normal(frames[0]))
     return bool((np.diff(along) < POSITION_TOLERANCE_MM).any())
 
 
@@ -218,7 +219,7 @@ def _offsets(frames: Sequence[Frame]) -> FloatVector | None:
     if positions is not None:
         if _repeats(positions, frames):
             return None
-        along: FloatVector = positions @ np.cross(*_orientation(frames[0]))
+        along: FloatVector = positions @ _normal(frames[0])
         return along
     if any("ImagePositionPatient" in frame.header.values for frame in frames):
         return None
@@ -226,7 +227,8 @@ def _offsets(frames: Sequence[Frame]) -> FloatVector | None:
     step = frames[0].header.number("SpacingBetweenSlices") or 0.0
     if None in numbers or len(set(numbers)) < len(numbers) or step <= 0:
         return None
-    return np.argsort(np.argsort(np.array(numbers, float))) * step
+    ranks: FloatVector = np.argsort(np.argsort(np.array(numbers, float))) * np.float64(step)
+    return ranks
 
 
 def _positions(frames: Sequence[Frame]) -> FloatVector | None:
@@ -236,3 +238,8 @@ def _positions(frames: Sequence[Frame]) -> FloatVector | None:
 
 def _orientation(frame: Frame) -> FloatVector:
     return np.array(frame.header.numbers("ImageOrientationPatient", 6), float).reshape(2, 3)
+
+
+def _normal(frame: Frame) -> FloatVector:
+    normal: FloatVector = np.cross(*_orientation(frame))
+    return normal / np.linalg.norm(normal)

@@ -7,7 +7,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from data_prep.exams import Exam, write_exams
+from data_prep.exams import Exam, Split, write_exams
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom.dicom_out import write
 from data_prep.phantom.knee import generate
@@ -39,7 +39,7 @@ class Cohort:
         edges = np.cumsum(self.weights) / sum(self.weights)
         return FOUR_CLASS.classes[int(np.searchsorted(edges, self._spread(index)[0], side="right"))]
 
-    def split(self, index: int) -> str:
+    def split(self, index: int) -> Split:
         """Split of an exam, independent of its class."""
         place = self._spread(index)[1]
         return "test" if place < self.test else "val" if place < self.test + self.val else "train"

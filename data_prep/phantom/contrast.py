@@ -28,7 +28,7 @@ TISSUES = {
     "muscle": Tissue(0.80, 1130, 35.3),
     "cartilage": Tissue(0.85, 1060, 42.1),
     "fluid": Tissue(1.00, 2850, 1210),
-    "synovium": Tissue(0.80, 800, 60, fat=0.45),
+    "synovium": Tissue(0.80, 800, 60, fat=0.55),
     "cortex": Tissue(0.10, 1000, 2),
     "tendon": Tissue(0.60, 900, 11),
     "ligament": Tissue(0.65, 900, 17),

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from data_prep.phantom.knee import FIELD_STRENGTH_T, Phantom
 
-IMPLEMENTATION_UID = "2.25.302610193285011384102839421107361843210"
+IMPLEMENTATION_UID = UID("2.25.302610193285011384102839421107361843210")
 DATE, TIME = "20260101", "120000"  # of every study: bytes must not depend on the day
 PROTON_MHZ_PER_TESLA = 42.577478518  # CODATA 2018, shielding ignored
 
@@ -30,8 +30,8 @@ def write(phantom: Phantom, folder: Path) -> None:
         acl=phantom.acl,
         bones=phantom.bones,
         box=np.array(phantom.box),
-        parameters=json.dumps(phantom.parameters, sort_keys=True),
-        **{"class": np.array(phantom.label)},
+        parameters=np.array(json.dumps(phantom.parameters, sort_keys=True)),
+        **{"class": np.array(phantom.label)},  # type: ignore[arg-type]  # a keyword in Python, a good name in a file
     )
 
 
@@ -39,7 +39,7 @@ def instance(phantom: Phantom, index: int) -> FileDataset:
     """The DICOM instance of slice `index`."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.MediaStorageSOPInstanceUID = phantom.uid("instance", index)
+    meta.MediaStorageSOPInstanceUID = UID(phantom.uid("instance", index))
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = IMPLEMENTATION_UID
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)

@@ -57,11 +57,11 @@ class Ligament:
         swelling = {HEALTHY: 1.0 + mucoid, STRAIN: uniform(1.15, 1.5), PARTIAL: uniform(1.1, 1.45), COMPLETE: 1.15}
         wetness = {
             HEALTHY: uniform(0.0, 0.1) + mucoid,
-            STRAIN: uniform(0.3, 0.6),
-            PARTIAL: uniform(0.1, 0.35),
+            STRAIN: uniform(0.33, 0.65),
+            PARTIAL: uniform(0.12, 0.4),
             COMPLETE: uniform(0.25, 0.7),
         }
-        torn = {HEALTHY: 0.0, STRAIN: 0.0, PARTIAL: uniform(0.35, 0.7), COMPLETE: 1.0}
+        torn = {HEALTHY: 0.0, STRAIN: 0.0, PARTIAL: uniform(0.4, 0.75), COMPLETE: 1.0}
         top = anatomy.femur_to_tibia(_jitter(FEMORAL_END, 1.0, rng))
         return cls(
             state=state,
@@ -75,13 +75,13 @@ class Ligament:
             stripes=uniform(0.02, 0.09),
             phases=(uniform(0, 6.28), uniform(0, 6.28)),
             where=float(np.clip(rng.normal(0.4, 0.17), 0.1, 0.8)),
-            gap=uniform(0.1, 0.38) if state == COMPLETE else uniform(0.12, 0.35),
+            gap=uniform(0.1, 0.38) if state == COMPLETE else uniform(0.15, 0.4),
             torn=torn[state],
             torn_side=float(rng.choice((-1.0, 1.0))),
             wave=uniform(0.5, 2.2) if state == COMPLETE else 0.0,
             sag=uniform(0.0, 6.0) if state == COMPLETE else 0.0,
             cloud=uniform(0.3, 1.0) if state == COMPLETE else 0.0,
-            soak=uniform(-0.1, 0.6),
+            soak=uniform(0.0, 0.7),
         )
 
     def box(self) -> Box:

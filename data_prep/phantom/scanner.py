@@ -91,7 +91,7 @@ class Scan:
         """ImagePositionPatient of every slice `[slices, 3]`: the centre of the first pixel."""
         corner = -(self.field_of_view_mm - self.pixel_mm) / 2 * self.directions.sum(axis=0)
         steps = (np.arange(self.slices) - (self.slices - 1) / 2) * self.spacing_mm
-        return np.round(self.centre_mm + corner + steps[:, None] * self.normal, 4)
+        return np.asarray(np.round(self.centre_mm + corner + steps[:, None] * self.normal, 4))
 
 
 def place(profile: Profile, anatomy: Anatomy, rng: np.random.Generator) -> Scan:

@@ -2,21 +2,20 @@
 
 import os
 
-from flask import Flask
+from flask import Flask, Response
 
 from app import about, keys, pictures, predictions, problems, request_log
 from app.engine import Engine
 from app.service import EXTENSION, Service
 from app.settings import Settings
 from app.store import Store
-from app.uploads import MAX_PARTS
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The app, with its engine started; `/readyz` tells when the engine is ready. SettingsError for bad variables."""
     settings = settings or Settings.from_environment(os.environ)
     app = Flask("app", static_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_mb << 20, MAX_FORM_PARTS=MAX_PARTS)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of the contract
     store = Store(settings.data)
     engine = Engine(settings.bundles, store, settings.queue)
@@ -24,8 +23,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     request_log.register(app)
     keys.register(app, settings.api_keys)
     problems.register(app)
+    app.after_request(_keep_out_of_caches)
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)
     app.register_blueprint(about.blueprint)
     engine.start()
     return app
+
+
+def _keep_out_of_caches(response: Response) -> Response:
+    """Answers and pictures are of patients; the rest changes by the second."""
+    response.headers["Cache-Control"] = "no-store"
+    return response

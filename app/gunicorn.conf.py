@@ -7,8 +7,10 @@ of TensorFlow don't survive a fork, so that after one every prediction would han
 import ipaddress
 import logging
 import os
+import resource
 
 from app.settings import Settings, SettingsError
+from app.uploads import MAX_PARTS
 
 wsgi_app = "app.factory:create_app()"
 worker_class = "gthread"
@@ -40,6 +42,9 @@ logconfig_dict = {
     },
 }
 logging.captureWarnings(True)
+# Every thread may hold all parts of a multipart body as open files.
+_, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(_most_files, 1024 + threads * MAX_PARTS), _most_files))
 
 # gunicorn takes a worker that ends with this status for one that can't start, and stops instead of trying for ever.
 CANNOT_START = 3

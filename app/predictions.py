@@ -58,12 +58,6 @@ def delete(id_: str) -> Response:
     return Response(status=204)
 
 
-@blueprint.after_request
-def _keep_out_of_caches(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
 def _wants_no_wait() -> bool:
     """RFC 7240, section 4.1."""
     preferences = ",".join(request.headers.getlist("Prefer")).split(",")

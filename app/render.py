@@ -18,8 +18,8 @@ SAMPLE = 4
 # Divides what has no range at all: a blank volume, an empty map.
 TINY = float(np.finfo(np.float32).tiny)
 NOTICE = "research use only"
-# The notice takes this share of a picture's width.
-NOTICE_WIDTH = 0.45
+# The notice takes this share of a picture's width, and at least so many pixels where there are as many.
+NOTICE_WIDTH, NOTICE_PIXELS = 0.45, 130
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -72,7 +72,8 @@ def contact_sheet(pictures: list[Picture], captions: list[str], columns: int = 6
 def _with_notice(picture: Picture) -> Picture:
     """White on a black edge, so that it's readable on fat and on air."""
     (width, height), _ = cv2.getTextSize(NOTICE, FONT, 1.0, 1)
-    scale = NOTICE_WIDTH * picture.shape[1] / width
+    available = picture.shape[1]
+    scale = min(max(NOTICE_WIDTH * available, NOTICE_PIXELS), available - 6) / width
     place = (3, picture.shape[0] - 4 - round(0.2 * scale * height))
     for colour, thickness in ((0, 3), (255, 1)):
         cv2.putText(picture, NOTICE, place, FONT, scale, (colour,) * 3, thickness, cv2.LINE_AA)

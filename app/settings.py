@@ -53,10 +53,13 @@ class Settings:
         for folder in bundles:
             if not (folder / "manifest.json").is_file():
                 raise SettingsError(f"CRUCIATE_BUNDLES: {folder} isn't a bundle, it has no manifest.json.")
+        keys = environment.get("CRUCIATE_API_KEYS", "")
+        if not (keys.isascii() and keys.isprintable()):
+            raise SettingsError("CRUCIATE_API_KEYS must be printable ASCII, as HTTP headers are.")
         return cls(
             bundles=bundles,
             data=Path(environment.get("CRUCIATE_DATA") or cls.data),
-            api_keys=tuple(key.strip() for key in environment.get("CRUCIATE_API_KEYS", "").split(",") if key.strip()),
+            api_keys=tuple(key.strip() for key in keys.split(",") if key.strip()),
             max_body_mb=int(number("CRUCIATE_MAX_BODY_MB", cls.max_body_mb, 1, 4096)),
             queue=int(number("CRUCIATE_QUEUE", cls.queue, 1, 1000)),
             wait_s=number("CRUCIATE_WAIT_S", cls.wait_s, 0, 600),

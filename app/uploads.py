@@ -4,19 +4,25 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, cast
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 
 from data_prep.errors import FileProblem, InputOverLimit, MalformedInput, UnsupportedInput
 
-# Bodies up to this size stay in memory.
-SPOOL_BYTES = 8 << 20
+# What is larger lies in a temporary file that has no name.
+BODY_IN_MEMORY, PART_IN_MEMORY = 8 << 20, 256 << 10
 # Each part may be an open file; a study of more instances travels as a zip.
 MAX_PARTS = 500
-MEDIA_TYPES = ("application/zip", "application/dicom", "multipart/form-data")
+# What a form may hold besides files (werkzeug also counts what it has buffered of a file).
+FIELDS_BYTES = 500_000
+# How much of a refused body is read on: most clients don't listen before they have sent everything.
+DISCARDED_MB = 256
+MULTIPART = "multipart/form-data"
+MEDIA_TYPES = ("application/zip", "application/dicom", MULTIPART)
 
 
 @contextmanager
@@ -24,36 +30,51 @@ def received(request: Request) -> Iterator[list[tuple[str, BinaryIO]]]:
     """The files of a body with their names; closed at the end. Raises the InputError that fits."""
     if request.mimetype not in MEDIA_TYPES:
         raise UnsupportedInput(f"Content-Type must be one of {', '.join(MEDIA_TYPES)}.")
-    try:
-        if request.mimetype == "multipart/form-data":
-            yield _parts(request)
+    with ExitStack() as spools:
+        try:
+            files = _parts(request, spools) if request.mimetype == MULTIPART else [_body(request, spools)]
+        except RequestEntityTooLarge:
+            _discard(request)
+            limit = (request.max_content_length or 0) >> 20
+            raise InputOverLimit(f"A body may have {limit} MB and {MAX_PARTS} parts; this one has more.") from None
+        yield files
+
+
+def _discard(request: Request) -> None:
+    rest = request.environ["wsgi.input"]
+    for _ in range(DISCARDED_MB):
+        if not rest.read(1 << 20):
             return
-        with _body(request) as stream:
-            yield [("body", stream)]
-    except RequestEntityTooLarge:
-        limit = (request.max_content_length or 0) >> 20
-        raise InputOverLimit(f"A body may have {limit} MB and {MAX_PARTS} parts; this one has more.") from None
 
 
-@contextmanager
-def _body(request: Request) -> Iterator[BinaryIO]:
-    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
-        shutil.copyfileobj(request.stream, spool)
-        if not spool.tell():
-            raise MalformedInput("The body is empty.")
-        stream = cast(BinaryIO, spool)
-        if request.mimetype == "application/zip" and not zipfile.is_zipfile(stream):
-            raise MalformedInput("The body isn't a zip archive, or not a whole one.")
-        stream.seek(0)
-        yield stream
+def _spool(spools: ExitStack, in_memory: int) -> BinaryIO:
+    return cast(BinaryIO, spools.enter_context(tempfile.SpooledTemporaryFile(in_memory)))
 
 
-def _parts(request: Request) -> list[tuple[str, BinaryIO]]:
-    wrong = sorted({*request.form} | ({*request.files} - {"file"}))
+def _body(request: Request, spools: ExitStack) -> tuple[str, BinaryIO]:
+    stream = _spool(spools, BODY_IN_MEMORY)
+    shutil.copyfileobj(request.stream, stream)
+    if not stream.tell():
+        raise MalformedInput("The body is empty.")
+    if request.mimetype == "application/zip" and not zipfile.is_zipfile(stream):
+        raise MalformedInput("The body isn't a zip archive, or not a whole one.")
+    stream.seek(0)
+    return "body", stream
+
+
+def _parts(request: Request, spools: ExitStack) -> list[tuple[str, BinaryIO]]:
+    def spool(*_: object, **__: object) -> BinaryIO:
+        return _spool(spools, PART_IN_MEMORY)
+
+    parser = FormDataParser(spool, max_form_memory_size=FIELDS_BYTES, silent=False, max_form_parts=MAX_PARTS)
+    try:
+        _, fields, files = parser.parse(request.stream, MULTIPART, request.content_length, request.mimetype_params)
+    except ValueError:
+        raise MalformedInput("The multipart body is damaged, or not a whole one.") from None
+    wrong = sorted({*fields} | ({*files} - {"file"}))
     if wrong:
         problems = tuple(FileProblem(name, "not a part named `file` with a file name") for name in wrong)
         raise MalformedInput("Every part must be named `file` and carry a file name.", problems)
-    files = request.files.getlist("file")
     if not files:
         raise MalformedInput("The body has no part named `file`.")
-    return [(part.filename or "file", cast(BinaryIO, part.stream)) for part in files]
+    return [(part.filename or "file", cast(BinaryIO, part.stream)) for part in files.getlist("file")]

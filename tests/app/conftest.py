@@ -1,5 +1,6 @@
 """A service on a tiny, real bundle."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tests.models.conftest import write_tiny_bundle
 
 # Generous: importing TensorFlow on a busy machine.
 LOADING_S = 60
+# A tiny network answers in milliseconds.
+SOON_S = 30
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +59,12 @@ def answered(bundles, tmp_path_factory) -> Iterator[tuple[FlaskClient, dict]]:
     assert response.status_code == 201, response.text
     yield client, response.json
     app.extensions[EXTENSION].engine.stop()
+
+
+def settled(client, place: str) -> dict:
+    """The answer, once it is no longer queued."""
+    deadline = time.monotonic() + SOON_S
+    while (answer := client.get(place).json)["status"] == "queued":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return answer

@@ -1,0 +1,218 @@
+"""What clients send by mistake or malice: always a 4xx problem with a sentence that helps, never much memory."""
+
+import io
+import resource
+import struct
+import sys
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.uid import JPEG2000Lossless
+
+from tests.app.studies import SLICES, instances, study_zip, voxels, zipped, zipped_as
+
+# A refused study may cost this much memory beyond what the process had before; a good one costs far less.
+MEMORY_MB = 300
+
+
+def changed(files: list[bytes], index: int, change) -> list[bytes]:
+    """The same files, with one of them rewritten by `change(dataset)`."""
+    dataset = dcmread(io.BytesIO(files[index]))
+    change(dataset)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    return [*files[:index], buffer.getvalue(), *files[index + 1 :]]
+
+
+def study() -> list[bytes]:
+    return instances(voxels())
+
+
+def zip_bomb() -> bytes:
+    return zipped_as({"bomb": bytes(200 << 20)})
+
+
+def overlapping_bomb() -> bytes:
+    """One deflated kernel that a thousand directory entries point at (Fifield 2019)."""
+    kernel = zipped_as({"a": b"\0" * 128 + b"DICM" + bytes(8 << 20)})
+    directory_at = kernel.rindex(b"PK\1\2")
+    end_at = kernel.rindex(b"PK\5\6")
+    entries = 1000
+    directory = kernel[directory_at:end_at] * entries
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, entries, entries, len(directory), directory_at, 0)
+    return kernel[:directory_at] + directory + end
+
+
+def gigantic_image() -> bytes:
+    def lie(dataset):
+        dataset.Rows = dataset.Columns = 65535
+        dataset.PixelData = bytes(1024)
+
+    return zipped(changed(study(), 0, lie))
+
+
+def deflated_bomb() -> bytes:
+    """A data set in the deflated transfer syntax (PS3.5 A.5) that unpacks to 300 MB."""
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(300)) + packer.flush()
+    syntax = b"1.2.840.10008.1.2.1.99"
+    meta = struct.pack("<HH2sH", 2, 0x10, b"UI", len(syntax)) + syntax
+    head = struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(meta)) + meta
+    return zipped_as({"bomb.dcm": bytes(128) + b"DICM" + head + packed})
+
+
+def mixed_patients() -> bytes:
+    return zipped(changed(study(), 3, lambda dataset: setattr(dataset, "PatientID", "SOMEONE-ELSE")))
+
+
+def undecodable_slice() -> bytes:
+    def spoil(dataset):
+        dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+        dataset.PixelData = b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\x08\0\0\0not jpeg\xfe\xff\xdd\xe0\0\0\0\0"
+        dataset["PixelData"].VR = "OB"
+        dataset["PixelData"].is_undefined_length = True
+
+    return zipped(changed(study(), 5, spoil))
+
+
+AXIAL = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+CASES = {
+    "empty body": (lambda: b"", 400, "empty"),
+    "not a zip": (lambda: b"hello " * 100, 400, "zip"),
+    "half a zip": (lambda: study_zip()[:5000], 400, "zip"),
+    "zip of nothing": (lambda: zipped_as({}), 400, "Nothing was sent|No DICOM"),
+    "zip of text": (lambda: zipped_as({"readme.txt": b"hello"}), 400, "No DICOM"),
+    "zip within a zip": (lambda: zipped_as({"study.zip": study_zip()}), 400, "zip within"),
+    "zip bomb": (zip_bomb, 413, "times its size|unpacks to more"),
+    "overlapping zip bomb": (overlapping_bomb, 413, "times its size|unpacks? to more"),
+    "truncated DICOM": (lambda: zipped([file[:-1000] for file in study()]), 400, "IM0000"),
+    "header only": (lambda: zipped([file[:400] for file in study()]), 400, "IM0000"),
+    "65535 x 65535 in 1 kB": (gigantic_image, 413, "65535 x 65535"),
+    "deflated bomb": (deflated_bomb, 413, "unpacks to more"),
+    "no sagittal series": (lambda: study_zip(**AXIAL), 422, "axial"),
+    "CT": (
+        lambda: study_zip(Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2"),
+        422,
+        "CT|Modality|modality",
+    ),
+    "three slices": (lambda: zipped(study()[:3]), 422, "3"),
+    "mixed patients": (mixed_patients, 422, "2 patients"),
+    "a slice that can't be decoded": (undecodable_slice, 422, "IM0005"),
+    "a missing slice": (lambda: zipped(study()[:6] + study()[7:]), 422, "missing|apart|gap"),
+    "blank pixels": (lambda: zipped(instances(0 * voxels())), 422, "blank"),
+    "colour": (lambda: study_zip(PhotometricInterpretation="RGB", SamplesPerPixel=3), 422, "colour"),
+}
+
+
+@pytest.fixture
+def posted(answered):
+    """Posts a body, holds the answer to the rules for all errors, and gives the problem."""
+    client, _ = answered
+
+    def post(body, status: int, content_type: str = "application/zip", **rest) -> dict:
+        response = client.post("/v1/predictions", data=body, content_type=content_type, **rest)
+        assert (response.status_code, response.mimetype) == (status, "application/problem+json"), response.text
+        problem = response.json
+        assert {"type", "title", "status", "detail"} <= set(problem) <= {"type", "title", "status", "detail", "errors"}
+        assert problem["status"] == status
+        assert problem["detail"].endswith(".")
+        assert "Quibble" not in response.text
+        return problem
+
+    return post
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_bad_study_is_a_problem_of_the_client(posted, case):
+    make, status, sentence = CASES[case]
+    body = make()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    problem = posted(body, status)
+    grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert any(part in str(problem) for part in sentence.split("|")), problem
+    if sys.platform == "linux":
+        assert grown_mb < MEMORY_MB
+
+
+def test_the_file_at_fault_is_named(posted):
+    problem = posted(undecodable_slice(), 422)
+    assert [error["file"] for error in problem["errors"]] == ["study/IM0005"]
+    assert problem["type"] == "urn:cruciate:problem:unsuitable-study"
+
+
+def test_names_in_a_zip_lead_nowhere(answered, tmp_path, monkeypatch):
+    """Member names only serve to speak of them: such a study is as good as any other."""
+    monkeypatch.chdir(tmp_path)
+    names = ["../../evil", "/etc/evil", "C:\\evil", "..\\..\\evil", "a/" * 300 + "evil", "\u202elive"]
+    members = {f"{names[index % len(names)]}{index}": file for index, file in enumerate(study())}
+    response = answered[0].post("/v1/predictions", data=zipped_as(members), content_type="application/zip")
+    assert response.status_code == 200
+    assert response.json["id"] == answered[1]["id"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json", "application/octet-stream"])
+def test_other_types_are_not_taken(posted, content_type):
+    assert "application/zip" in posted(study_zip(), 415, content_type)["detail"]
+
+
+def test_a_dicom_body_must_be_dicom(posted):
+    posted(b"", 400, "application/dicom")
+    posted(b"hello", 400, "application/dicom")
+    assert "1" in posted(study()[0], 422, "application/dicom")["detail"]
+
+
+def test_parts_of_other_names_are_named(posted):
+    data = {"file": (io.BytesIO(study_zip()), "a.zip"), "picture": (io.BytesIO(b"x"), "b.zip"), "comment": "hello"}
+    problem = posted(data, 400, "multipart/form-data")
+    assert [error["file"] for error in problem["errors"]] == ["comment", "picture"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--x\r\n", b"--x--\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\n\r\n--x--"]
+)
+def test_broken_multipart_is_refused(posted, body):
+    posted(body, 400, "multipart/form-data; boundary=x")
+    posted(body, 400, "multipart/form-data")
+
+
+def test_too_many_parts_are_refused(posted):
+    parts = {"file": [(io.BytesIO(b"x"), str(index)) for index in range(501)]}
+    assert "500 parts" in posted(parts, 413, "multipart/form-data")["detail"]
+
+
+def test_an_unknown_bundle_is_refused_with_the_names_that_there_are(posted):
+    problem = posted(study_zip(), 400, query_string={"bundle": "nope"})
+    assert "loaded are: tiny, four" in problem["detail"]
+
+
+def test_a_body_over_the_limit_is_refused(make_app):
+    client = make_app(max_body_mb=1).test_client()
+    pixels = np.random.default_rng(1).integers(0, 4096, (SLICES, 300, 300), np.uint16)
+    for content_type, data in (
+        ("application/zip", zipped(instances(pixels))),
+        ("multipart/form-data", {"file": (io.BytesIO(zipped(instances(pixels))), "study.zip")}),
+    ):
+        response = client.post("/v1/predictions", data=data, content_type=content_type)
+        assert response.status_code == 413
+        assert "1 MB" in response.json["detail"]
+
+
+def test_other_methods_and_places_are_problems_too(answered):
+    client, _ = answered
+    for method, path, status in [("PUT", "/v1/predictions", 405), ("GET", "/nowhere", 404), ("DELETE", "/readyz", 405)]:
+        response = client.open(path, method=method)
+        assert (response.status_code, response.mimetype) == (status, "application/problem+json")
+        assert ("Allow" in response.headers) == (status == 405)
+
+
+def test_an_encrypted_zip_is_refused(posted):
+    body = bytearray(study_zip())
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        directory = archive.start_dir
+    body[6] |= 1  # general purpose bit 0, in the first local header and in the directory
+    body[directory + 8] |= 1
+    assert "password" in posted(bytes(body), 415)["detail"]

@@ -1,0 +1,132 @@
+"""The configuration that serves, and a real service killed between POST and GET."""
+
+import json
+import os
+import runpy
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gunicorn.config import Config
+
+from app.client import CONFIGURATION, RunningService, serving
+from tests.app.studies import study_zip
+
+ZIP = {"Content-Type": "application/zip"}
+SOON_S = 60
+
+
+def start(bundle: Path, scratch: Path, **variables: str) -> tuple[int | None, str]:
+    """Exit status and log of a service that can't start."""
+    with serving(bundle, scratch, **variables) as service:
+        service.process.wait(SOON_S)
+        return service.process.returncode, service.log.read_text()
+
+
+def post(service: RunningService, body, **headers: str) -> tuple[int, dict]:
+    status, content = service.request("POST", "/v1/predictions", body, ZIP | headers)
+    return status, json.loads(content)
+
+
+def settled(service: RunningService, id_: str) -> dict:
+    """The answer, once it is no longer queued."""
+    deadline = time.monotonic() + SOON_S
+    while (answer := json.loads(service.ask("GET", f"/v1/predictions/{id_}")))["status"] == "queued":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return answer
+
+
+def test_one_threaded_worker_and_never_preloading():
+    """With a preloaded TensorFlow every prediction hangs."""
+    configuration = runpy.run_path(str(CONFIGURATION))
+    assert configuration["preload_app"] is False
+    assert (configuration["worker_class"], configuration["workers"]) == ("gthread", 1)
+    assert configuration["threads"] > 1
+    assert configuration["accesslog"] is None
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "served"),
+    [
+        ("127.0.0.1", "", True),
+        ("[::1]", "", True),
+        ("localhost", "", True),
+        ("0.0.0.0", "", False),
+        ("[::]", "", False),
+        ("192.0.2.1", "", False),
+        ("example.org", "", False),
+        ("0.0.0.0", "a key", True),
+    ],
+)
+def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, host, keys, served):
+    variables = {"CRUCIATE_BUNDLES": str(bundles[0]), "CRUCIATE_API_KEYS": keys, "HOST": host}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    configuration = runpy.run_path(str(CONFIGURATION))
+    server = type("Server", (), {"cfg": Config()})
+    server.cfg.set("bind", configuration["bind"])
+    if served:
+        configuration["on_starting"](server)
+    else:
+        with pytest.raises(SystemExit, match="CRUCIATE_API_KEYS"):
+            configuration["on_starting"](server)
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"CRUCIATE_QUEUE": "lots"}, "CRUCIATE_QUEUE must be a number from 1 to 1000, not 'lots'."),
+        ({"CRUCIATE_BUNDLES": "nowhere"}, "CRUCIATE_BUNDLES: nowhere isn't a bundle, it has no manifest.json."),
+        ({"HOST": "0.0.0.0"}, "Without CRUCIATE_API_KEYS only loopback is served"),
+    ],
+)
+def test_a_bad_setting_ends_the_start_with_one_sentence(bundles, tmp_path, variables, sentence):
+    status, log = start(bundles[0], tmp_path, **variables)
+    assert status != 0
+    assert sentence in log
+    assert "Traceback" not in log
+
+
+def test_a_bundle_that_cannot_be_served_ends_the_service(tmp_path):
+    bundle = tmp_path / "broken"
+    bundle.mkdir()
+    (bundle / "manifest.json").write_text("{}")
+    status, log = start(bundle, tmp_path)
+    assert status == 3
+    assert "broken: no readable manifest" in log
+
+
+def test_a_service_killed_between_post_and_get_has_lost_nothing(bundles, tmp_path):
+    with serving(bundles[0], tmp_path) as service:
+        service.wait_until_ready()
+        status, answer = post(service, study_zip())
+        assert (status, answer["status"]) == (201, "done")
+        accepted = [post(service, study_zip(seed), Prefer="respond-async") for seed in (1, 2, 3)]
+        os.killpg(service.process.pid, signal.SIGKILL)
+    assert [status for status, _ in accepted] == [202] * 3
+    with serving(bundles[0], tmp_path) as service:
+        service.wait_until_ready()
+        assert json.loads(service.ask("GET", f"/v1/predictions/{answer['id']}")) == answer
+        assert [settled(service, queued["id"])["status"] for _, queued in accepted] == ["done"] * 3
+        assert post(service, study_zip())[0] == 200
+        assert post(service, pieces(study_zip())) == (200, answer)
+    assert service.process.returncode == 0
+
+
+def pieces(body: bytes) -> Iterator[bytes]:
+    """For `Transfer-Encoding: chunked`, as clients send what they read from a pipe."""
+    return (body[start : start + 10_000] for start in range(0, len(body), 10_000))
+
+
+def test_a_body_over_the_limit_is_refused_while_it_arrives(bundles, tmp_path):
+    """With and without a length in the header; the client gets to read the answer."""
+    with serving(bundles[0], tmp_path, CRUCIATE_MAX_BODY_MB="1") as service:
+        service.wait_until_ready()
+        for body in (bytes(30 << 20), pieces(bytes(30 << 20))):
+            status, problem = post(service, body)
+            assert (status, problem["title"]) == (413, "Input over a limit")
+            assert "1 MB" in problem["detail"]
+        service.ask("GET", "/healthz")

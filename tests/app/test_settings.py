@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError
+
+
+def bundle(folder: Path) -> Path:
+    """What the settings ask of a bundle before anything is loaded."""
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").touch()
+    return folder
+
+
+def test_every_variable_arrives(tmp_path):
+    first, second = bundle(tmp_path / "first"), bundle(tmp_path / "second")
+    settings = Settings.from_environment(
+        {
+            "CRUCIATE_BUNDLES": f"{first}:{second}",
+            "CRUCIATE_DATA": "/somewhere",
+            "CRUCIATE_API_KEYS": " one, two ,",
+            "CRUCIATE_MAX_BODY_MB": "7",
+            "CRUCIATE_QUEUE": "3",
+            "CRUCIATE_WAIT_S": "0.5",
+        }
+    )
+    assert settings == Settings((first, second), Path("/somewhere"), ("one", "two"), 7, 3, 0.5)
+
+
+@pytest.mark.parametrize("variable", ["CRUCIATE_QUEUE", "CRUCIATE_WAIT_S", "CRUCIATE_MAX_BODY_MB"])
+@pytest.mark.parametrize("value", ["", "many", "nan", "-1", "1e9"])
+def test_a_senseless_number_is_named(tmp_path, variable, value):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), variable: value}
+    with pytest.raises(SettingsError, match=f"{variable} must be a number from"):
+        Settings.from_environment(environment)
+
+
+def test_a_folder_without_a_bundle_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"nowhere isn't a bundle"):
+        Settings.from_environment({"CRUCIATE_BUNDLES": str(tmp_path / "nowhere")})
+
+
+def test_bundles_must_differ_in_name(tmp_path):
+    folders = bundle(tmp_path / "x" / "same"), bundle(tmp_path / "y" / "same")
+    for value in ("", ":".join(map(str, folders))):
+        with pytest.raises(SettingsError, match="no two folders of the same name"):
+            Settings.from_environment({"CRUCIATE_BUNDLES": value})
+
+
+@pytest.mark.parametrize("keys", ["Schlüssel", "one\ntwo"])
+def test_keys_must_fit_into_a_header(tmp_path, keys):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_API_KEYS": keys}
+    with pytest.raises(SettingsError, match="printable ASCII"):
+        Settings.from_environment(environment)
+
+
+def test_keys_are_not_shown():
+    assert "secret" not in repr(Settings(api_keys=("secret",)))

@@ -1,0 +1,116 @@
+import os
+import time
+
+import numpy as np
+import pytest
+from werkzeug.exceptions import NotFound
+
+from app.store import ABANDONED_S, Job, Store
+from data_prep.preprocess import Footprint
+from data_prep.series import PassedOver, Selection
+from data_prep.volume import Acquisition
+from tests.conftest import make_volume
+
+ANSWER = {"id": "x", "status": "done"}
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def job() -> Job:
+    voxels = np.random.default_rng(1).random((3, 6, 5), np.float32)
+    volume = make_volume(voxels, (3.1, 0.1, 1 / 3), laterality="L", acquisition=Acquisition(echo_time_ms=35.5))
+    return Job.of(Selection(volume, (PassedOver("2.25.3", "plane is axial"),)), "bundle digest", 12.5)
+
+
+def test_a_job_comes_back_whole(store, job):
+    store.put(job)
+    back = store.job(job.id)
+    assert back.volume.digest() == job.volume.digest()
+    assert back.volume.acquisition == job.volume.acquisition
+    assert (back.passed_over, back.bundle, back.decode_ms, back.created) == (
+        job.passed_over,
+        job.bundle,
+        job.decode_ms,
+        job.created,
+    )
+    assert store.answer(job.id) == {"id": job.id, "status": "queued"}
+
+
+def test_the_id_follows_from_pixels_and_bundle(job):
+    selection = Selection(job.volume, ())
+    assert Job.of(selection, "bundle digest", 99).id == job.id
+    assert Job.of(selection, "another", 12.5).id != job.id
+
+
+def test_an_answer_and_its_map_come_back_after_a_restart(store, job, tmp_path):
+    maps = np.random.default_rng(2).random((2, 2, 2, 2), np.float32)
+    footprint = Footprint(job.volume.shape, (1, 3), (-1, 7), (0, 5))
+    store.put(job)
+    store.finish(job.id, ANSWER, maps, footprint)
+    again = Store(tmp_path)
+    assert again.answer(job.id) == ANSWER
+    assert (again.map(job.id, 1) == footprint.carry_back(maps)[1]).all()
+    assert again.waiting() == []
+
+
+def test_unanswered_jobs_wait_in_the_order_in_which_they_came(store, job, tmp_path):
+    others = [Job.of(Selection(job.volume, ()), f"bundle {number}", 0) for number in range(4)]
+    for age, other in enumerate(others):
+        store.put(other)
+        os.utime(tmp_path / other.id, (1000 - age, 1000 - age))
+    store.finish(others[2].id, ANSWER)
+    assert Store(tmp_path).waiting() == [others[3].id, others[1].id, others[0].id]
+
+
+def test_a_crash_while_writing_leaves_nothing_half(store, job, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("app.store._write_json", full)
+    with pytest.raises(OSError, match="no space"):
+        store.put(job)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_dead_process_left_is_ignored_and_later_removed(store, tmp_path):
+    for name, age in ((".young", 0), (".old", 2 * ABANDONED_S)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    assert Store(tmp_path).waiting() == []
+    assert [path.name for path in tmp_path.iterdir()] == [".young"]
+
+
+def test_a_failed_job_can_be_put_again(store, job):
+    store.put(job)
+    store.finish(job.id, {"id": job.id, "status": "failed"})
+    store.put(job)
+    assert store.waiting() == [job.id]
+
+
+def test_attempts_are_counted(store, job):
+    store.put(job)
+    assert [store.begin(job.id) for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_deleted_job_is_not_found_by_anyone(store, job, tmp_path):
+    store.put(job)
+    store.delete(job.id)
+    assert list(tmp_path.iterdir()) == []
+    for question in (store.job, store.answer, store.begin, store.delete, lambda id_: store.finish(id_, ANSWER)):
+        with pytest.raises(NotFound):
+            question(job.id)
+
+
+@pytest.mark.parametrize("id_", ["", ".", "..", "../x", "/etc/passwd", "a" * 31 + "\n", "G" * 32])
+def test_only_ids_become_paths(store, id_):
+    with pytest.raises(NotFound):
+        store.answer(id_)
+
+
+def test_results_are_for_their_owner_only(store, job, tmp_path):
+    store.put(job)
+    assert (tmp_path / job.id).stat().st_mode & 0o077 == 0

@@ -60,7 +60,12 @@ def decode_frame(syntax: str, frame: bytes, size: Size) -> tuple[UnsignedArray, 
 
 def _rle(frame: bytes, size: Size) -> tuple[UnsignedArray, None]:
     """PS3.5 annex G."""
-    plane = decode_rle(frame, version=2, rows=size.rows, columns=size.columns, bits_allocated=size.bits_allocated)
+    try:
+        plane = decode_rle(frame, version=2, rows=size.rows, columns=size.columns, bits_allocated=size.bits_allocated)
+    except BaseException as error:  # Rust: a segment that is too long makes it panic, which is no Exception
+        if type(error).__name__ == "PanicException":
+            raise MalformedInput("The compressed pixels are longer than the image.") from None
+        raise
     return np.frombuffer(plane, f"<u{size.bits_allocated // 8}").reshape(size.rows, size.columns), None
 
 

@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+import tracemalloc
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -11,11 +12,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import openjpeg.utils
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, MRImageStorage
+from rle.utils import encode_pixel_data as encode_rle
+
+from data_prep.dicom import Frame, read_study
 
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -176,3 +181,48 @@ def zipped(files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) 
 def zipped_study(images: Iterable[Dataset]) -> bytes:
     """The images in a zip, under names as scanners give them."""
     return zipped({f"DICOM/IM{place:05}": encode(image) for place, image in enumerate(images)})
+
+
+def rle(pixels: np.ndarray) -> bytes:
+    """One RLE frame."""
+    rows, columns = pixels.shape
+    return encode_rle(
+        pixels.tobytes(),
+        byteorder="<",
+        rows=rows,
+        columns=columns,
+        samples_per_pixel=1,
+        bits_allocated=8 * pixels.itemsize,
+        number_of_frames=1,
+    )
+
+
+def jpeg_2000(pixels: np.ndarray) -> bytes:
+    """One lossless JPEG 2000 codestream."""
+    return openjpeg.utils.encode_array(pixels, bits_stored=8 * pixels.itemsize)
+
+
+class bounded_memory:
+    """Fails when Python's heap grows by more than `limit` bytes within."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def __enter__(self) -> None:
+        tracemalloc.start()
+
+    def __exit__(self, *_: object) -> None:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < self.limit, f"{peak:,} bytes"
+
+
+def read_one(content: bytes) -> Frame:
+    """The only image of one file."""
+    (frame,) = read_study(uploads({"one.dcm": content}))
+    return frame
+
+
+def decode_one(content: bytes) -> np.ndarray:
+    """Its pixels."""
+    return read_one(content).decode()

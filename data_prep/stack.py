@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from data_prep.acquisition import laterality
 from data_prep.dicom import Frame
+from data_prep.errors import MalformedInput
 from data_prep.header import Header
 from data_prep.volume import Laterality
 
@@ -147,11 +148,20 @@ def unusable(frame: Frame) -> str | None:
     for kind in (*header.texts("ImageType"), header.text("ComplexImageComponent")):
         if kind in REASONS_BY_TYPE:
             return REASONS_BY_TYPE[kind]
+    try:
+        return _unusable_geometry(frame)
+    except MalformedInput as error:
+        return error.detail
+
+
+def _unusable_geometry(frame: Frame) -> str | None:
+    header = frame.header
     spacing = header.numbers("PixelSpacing", 2)
     if spacing is None or min(spacing) <= 0:
         return "no PixelSpacing"
     if header.numbers("ImageOrientationPatient", 6) is None:
         return "no ImageOrientationPatient"
+    header.numbers("ImagePositionPatient", 3)
     directions = _orientation(frame)
     if not np.allclose(directions @ directions.T, np.eye(2), atol=2 * ORIENTATION_TOLERANCE):
         return "ImageOrientationPatient isn't a pair of perpendicular unit vectors"

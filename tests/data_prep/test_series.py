@@ -160,6 +160,8 @@ def test_slightly_different_echo_times_without_repeated_positions_stay_one_volum
         ({"Modality": "CT"}, "modality is CT"),
         ({"PhotometricInterpretation": "RGB"}, "colour"),
         ({"ImageOrientationPatient": [1.0, 0, 0, 1.0, 0, 0]}, "perpendicular"),
+        ({"ImagePositionPatient": [1.0, 2.0]}, "ImagePositionPatient isn't 3 numbers"),
+        ({"PixelSpacing": None}, "no PixelSpacing"),
         ({"slices": 9}, "as good as"),
     ],
 )

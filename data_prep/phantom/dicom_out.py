@@ -72,10 +72,12 @@ def _add_series(dataset: Dataset, phantom: Phantom) -> None:
     dataset.SeriesInstanceUID = phantom.uid("series")
     dataset.SeriesNumber = 1
     dataset.SeriesDescription = scan.profile.series_description
-    dataset.BodyPartExamined = "KNEE"
     dataset.PatientPosition = "FFS"
-    if phantom.header_laterality != "absent":
-        dataset.Laterality = scan.side if phantom.header_laterality == "present" else ""
+    dataset.BodyPartExamined = "KNEE"
+    if phantom.header_laterality in ("series", "empty"):
+        dataset.Laterality = scan.side if phantom.header_laterality == "series" else ""
+    else:  # a paired body part may go without Laterality where ImageLaterality is, if only empty (PS3.3 C.7.3.1)
+        dataset.ImageLaterality = scan.side if phantom.header_laterality == "image" else ""
     dataset.FrameOfReferenceUID = phantom.uid("frame of reference")
     dataset.PositionReferenceIndicator = ""
     dataset.Manufacturer = "Cruciate phantom"

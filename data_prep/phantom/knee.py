@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ from data_prep.volume import Acquisition, Volume
 
 FIELD_STRENGTH_T = 1.5
 NAMESPACE = uuid.UUID("7d1f5a0e-6f5b-5c39-9a55-2f6f0f3c0a11")  # makes our UIDs differ from others' made from names
-LATERALITY_IN_HEADER: tuple[Literal["present", "empty", "absent"], ...] = ("present", "empty", "absent")
+HeaderLaterality = Literal["series", "image", "empty", "absent"]
+LATERALITY_IN_HEADER: tuple[HeaderLaterality, ...] = get_args(HeaderLaterality)
 
 Parameters = dict[str, float | str]
 
@@ -27,8 +28,9 @@ class Phantom:
     """A synthetic knee; all arrays `[slices, rows, columns]` in order along the normal.
 
     pixels: uint16, as the scanner stores them. acl: bool, the ligament with what fills its tears. bones: uint8, 0 or
-    1 + an index into `BONE_NAMES`. box: half-open slice, row and column ranges around the ligament.
-    label: a class of `FOUR_CLASS`. header_laterality: how the header names the side. parameters: what was drawn.
+    1 + an index into `BONE_NAMES`. label: a class of `FOUR_CLASS`. header_laterality: the attribute that names the
+    side, Laterality or ImageLaterality, or neither, the former being empty or absent. instances_ascend: whether
+    InstanceNumber grows along the normal. parameters: what was drawn.
     """
 
     seed: int
@@ -37,7 +39,7 @@ class Phantom:
     acl: npt.NDArray[np.bool_]
     bones: npt.NDArray[np.uint8]
     scan: Scan
-    header_laterality: Literal["present", "empty", "absent"]
+    header_laterality: HeaderLaterality
     instances_ascend: bool
     parameters: Parameters
 
@@ -64,7 +66,7 @@ class Phantom:
             sop_uids=tuple(self.uid("instance", index) for index in range(scan.slices)),
             study_uid=self.uid("study"),
             series_uid=self.uid("series"),
-            laterality=scan.side if self.header_laterality == "present" else "unknown",
+            laterality=scan.side if self.header_laterality in ("series", "image") else "unknown",
             acquisition=Acquisition(
                 fat_suppressed=True,
                 echo_time_ms=scan.te_ms,
@@ -84,7 +86,7 @@ def generate(seed: int, label: str, profile: Profile | None = None) -> Phantom:
     FOUR_CLASS.index(label)
     rng = np.random.default_rng(seed)
     profile = PROFILES[int(rng.integers(len(PROFILES)))] if profile is None else profile
-    header_laterality = LATERALITY_IN_HEADER[int(rng.integers(3))]
+    header_laterality = LATERALITY_IN_HEADER[int(rng.integers(len(LATERALITY_IN_HEADER)))]
     instances_ascend = bool(rng.random() < 0.7)
     anatomy = Anatomy.draw(rng)
     scan = place(profile, anatomy, rng)

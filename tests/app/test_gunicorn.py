@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from gunicorn.config import Config
@@ -99,21 +100,35 @@ def test_a_bundle_that_cannot_be_served_ends_the_service(tmp_path):
     assert "broken: no readable manifest" in log
 
 
-def test_a_service_killed_between_post_and_get_has_lost_nothing(bundles, tmp_path):
-    with serving(bundles[0], tmp_path) as service:
+class Restarted(NamedTuple):
+    """A service that was killed, at work and with a queue, and its successor on the same results."""
+
+    service: RunningService
+    answered: dict
+    accepted: list[tuple[int, dict]]
+
+
+@pytest.fixture(scope="module")
+def restarted(bundles, tmp_path_factory) -> Iterator[Restarted]:
+    scratch = tmp_path_factory.mktemp("service")
+    with serving(bundles[0], scratch) as service:
         service.wait_until_ready()
-        status, answer = post(service, study_zip())
-        assert (status, answer["status"]) == (201, "done")
+        status, answered = post(service, study_zip())
+        assert (status, answered["status"]) == (201, "done")
         accepted = [post(service, study_zip(seed), Prefer="respond-async") for seed in (1, 2, 3)]
         os.killpg(service.process.pid, signal.SIGKILL)
-    assert [status for status, _ in accepted] == [202] * 3
-    with serving(bundles[0], tmp_path) as service:
+    with serving(bundles[0], scratch, CRUCIATE_MAX_BODY_MB="1") as service:
         service.wait_until_ready()
-        assert json.loads(service.ask("GET", f"/v1/predictions/{answer['id']}")) == answer
-        assert [settled(service, queued["id"])["status"] for _, queued in accepted] == ["done"] * 3
-        assert post(service, study_zip())[0] == 200
-        assert post(service, pieces(study_zip())) == (200, answer)
+        yield Restarted(service, answered, accepted)
     assert service.process.returncode == 0
+
+
+def test_a_service_killed_between_post_and_get_has_lost_nothing(restarted):
+    service, answered, accepted = restarted
+    assert json.loads(service.ask("GET", f"/v1/predictions/{answered['id']}")) == answered
+    assert post(service, study_zip()) == (200, answered)
+    assert [status for status, _ in accepted] == [202] * 3
+    assert [settled(service, queued["id"])["status"] for _, queued in accepted] == ["done"] * 3
 
 
 def pieces(body: bytes) -> Iterator[bytes]:
@@ -121,12 +136,13 @@ def pieces(body: bytes) -> Iterator[bytes]:
     return (body[start : start + 10_000] for start in range(0, len(body), 10_000))
 
 
-def test_a_body_over_the_limit_is_refused_while_it_arrives(bundles, tmp_path):
-    """With and without a length in the header; the client gets to read the answer."""
-    with serving(bundles[0], tmp_path, CRUCIATE_MAX_BODY_MB="1") as service:
-        service.wait_until_ready()
-        for body in (bytes(30 << 20), pieces(bytes(30 << 20))):
-            status, problem = post(service, body)
-            assert (status, problem["title"]) == (413, "Input over a limit")
-            assert "1 MB" in problem["detail"]
-        service.ask("GET", "/healthz")
+def test_chunked_bodies_arrive(restarted):
+    assert post(restarted.service, pieces(study_zip())) == (200, restarted.answered)
+
+
+def test_a_body_over_the_limit_is_refused_and_the_client_gets_to_read_why(restarted):
+    """With and without a length in the header."""
+    for body in (bytes(30 << 20), pieces(bytes(30 << 20))):
+        status, problem = post(restarted.service, body)
+        assert (status, problem["title"]) == (413, "Input over a limit")
+        assert "1 MB" in problem["detail"]

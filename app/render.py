@@ -74,7 +74,8 @@ def _with_notice(picture: Picture) -> Picture:
     (width, height), _ = cv2.getTextSize(NOTICE, FONT, 1.0, 1)
     available = picture.shape[1]
     scale = min(max(NOTICE_WIDTH * available, NOTICE_PIXELS), available - 6) / width
-    place = (3, picture.shape[0] - 4 - round(0.2 * scale * height))
-    for colour, thickness in ((0, 3), (255, 1)):
-        cv2.putText(picture, NOTICE, place, FONT, scale, (colour,) * 3, thickness, cv2.LINE_AA)
+    left, bottom = 3, picture.shape[0] - 4 - round(0.2 * scale * height)
+    edge = [(left + right, bottom + down) for right in (-1, 0, 1) for down in (-1, 0, 1)]
+    for place, grey_value in [*((place, 0) for place in edge), ((left, bottom), 255)]:
+        cv2.putText(picture, NOTICE, place, FONT, scale, (grey_value,) * 3, 1, cv2.LINE_AA)
     return picture

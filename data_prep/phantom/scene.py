@@ -110,7 +110,7 @@ class Painter:
         back = 44 + 5 * s - 6 * np.exp(-(((p.z - 8) / 28) ** 2)) + fat
         rx, ry = 46 + 6 * s + fat, (back - front) / 2
         outline = (np.sqrt((p.x / rx) ** 2 + ((p.y - (front + back) / 2) / ry) ** 2) - 1) * ry
-        bulge = ellipsoid(p, (7, -51, 35), (23, 14, 24)) - fat * np.float32(0.4) - np.float32(3)
+        bulge = ellipsoid(p, (6, -51, 35), (19, 14, 24)) - fat * np.float32(0.4) - np.float32(3)
         return join(np.asarray(outline, np.float32), bulge, 26.0)
 
     def muscles(self, skin: FloatArray) -> None:

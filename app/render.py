@@ -3,6 +3,8 @@
 One window and one scale of colours hold for a whole volume: a slice that says nothing stays dark.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +25,30 @@ NOTICE_WIDTH, NOTICE_PIXELS = 0.45, 130
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def grey(voxels: FloatArray, index: int) -> Picture:
-    """Slice `index` of `[S, R, C]` as `[R, C]`, in the window of the whole volume."""
-    low, high = np.percentile(voxels[:, ::SAMPLE, ::SAMPLE], WINDOW)
-    scaled: FloatArray = (voxels[index] - low) / max(high - low, TINY)
-    return np.round(255 * scaled.clip(0, 1)).astype(np.uint8)
+class Scale(NamedTuple):
+    """What all slices of a volume share: the values that become black and white, and the map's strongest value."""
+
+    black: float
+    white: float
+    peak: float
+
+    @classmethod
+    def of(cls, voxels: FloatArray, volume_map: FloatArray) -> "Scale":
+        """From a volume and a map of one class, both `[slices, rows, columns]`."""
+        black, white = np.percentile(voxels[:, ::SAMPLE, ::SAMPLE], WINDOW)
+        return cls(float(black), float(white), float(volume_map.max()))
 
 
-def glow(volume_map: FloatArray) -> FloatArray:
-    """What speaks for the class, from 0 to 1 at the volume's strongest pixel; all 0 where nothing does."""
-    positive: FloatArray = np.maximum(volume_map, 0)
-    return positive / np.float32(max(positive.max(), TINY))
+def grey(plane: FloatArray, scale: Scale) -> Picture:
+    """A slice of the volume, `[R, C]`."""
+    levels: FloatArray = (plane - scale.black) / max(scale.white - scale.black, TINY)
+    return np.round(255 * levels.clip(0, 1)).astype(np.uint8)
+
+
+def glow(plane: FloatArray, scale: Scale) -> FloatArray:
+    """A slice of the map, `[R, C]`: what speaks for the class, 1 at the volume's strongest pixel."""
+    brightness: FloatArray = plane.clip(0) / np.float32(max(scale.peak, TINY))
+    return brightness
 
 
 def heatmap(plane: FloatArray) -> Picture:

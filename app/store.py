@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,6 +52,27 @@ class Job:
         id_ = hashlib.sha256((volume.digest() + bundle).encode()).hexdigest()[:32]
         created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, created)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMap:
+    """One class's map as it is kept: on the network's grid, `[s, h, w]`."""
+
+    grid: FloatArray
+    footprint: Footprint
+
+    def volume(self) -> FloatArray:
+        """In the volume's grid, `[slices, rows, columns]`."""
+        return self.footprint.carry_back(self.grid)
+
+    def plane(self, index: int) -> FloatArray:
+        """Slice `index` of `volume()`, `[rows, columns]`, without the work for the others."""
+        (first, stop), (_, rows, columns) = self.footprint.slices, self.footprint.volume_shape
+        if not first <= index < stop:
+            return np.zeros((rows, columns), np.float32)
+        alone = replace(self.footprint, volume_shape=(1, rows, columns), slices=(0, 1))
+        planes = alone.carry_back(self.grid[index - first : index - first + 1])
+        return planes.reshape(rows, columns)
 
 
 class Store:
@@ -127,12 +148,11 @@ class Store:
             return {"id": id_, "status": "queued"}
         return answer
 
-    def map(self, id_: str, class_index: int) -> FloatArray:
-        """One class's map in the volume's grid, `[slices, rows, columns]`."""
+    def map(self, id_: str, class_index: int) -> ClassMap:
+        """One class's map of an answered job."""
         folder = self._find(id_)
-        footprint = Footprint.from_json(json.loads((folder / "footprint.json").read_text()))
-        maps: FloatArray = np.load(folder / "maps.npy", mmap_mode="r")
-        return footprint.carry_back(maps[class_index])
+        maps = np.load(folder / "maps.npy", mmap_mode="r")
+        return ClassMap(maps[class_index], Footprint.from_json(json.loads((folder / "footprint.json").read_text())))
 
     def waiting(self) -> list[str]:
         """Ids without an answer, oldest first."""

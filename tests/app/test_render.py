@@ -5,17 +5,22 @@ import pytest
 from app import render
 
 
+def scale_of(volume_map: np.ndarray) -> render.Scale:
+    return render.Scale.of(np.ones_like(volume_map), volume_map)
+
+
 def test_an_empty_map_does_not_glow():
     for nothing in (np.zeros((3, 4, 5), np.float32), np.full((3, 4, 5), -2, np.float32)):
-        assert not render.glow(nothing).any()
-        assert not render.heatmap(render.glow(nothing)[0])[..., 3].any()
+        glow = render.glow(nothing[0], scale_of(nothing))
+        assert not glow.any()
+        assert not render.heatmap(glow)[..., 3].any()
 
 
 def test_glow_is_scaled_by_the_volume_and_not_by_the_slice():
     volume_map = np.zeros((2, 3, 3), np.float32)
     volume_map[0, 1, 1], volume_map[1, 1, 1], volume_map[1, 0, 0] = 8, 2, -100
-    glow = render.glow(volume_map)
-    assert (glow[0, 1, 1], glow[1, 1, 1], glow[1, 0, 0]) == (1, 0.25, 0)
+    first, second = (render.glow(plane, scale_of(volume_map)) for plane in volume_map)
+    assert (first[1, 1], second[1, 1], second[0, 0]) == (1, 0.25, 0)
 
 
 def test_stronger_is_brighter():
@@ -28,7 +33,8 @@ def test_stronger_is_brighter():
 
 
 def test_a_blank_volume_is_black():
-    assert not render.grey(np.full((2, 8, 8), 7, np.float32), 0).any()
+    blank = np.full((2, 8, 8), 7, np.float32)
+    assert not render.grey(blank[0], render.Scale.of(blank, blank)).any()
 
 
 @pytest.mark.parametrize("shape", [(40, 30), (256, 256), (640, 200)])

@@ -53,7 +53,11 @@ def test_an_answer_and_its_map_come_back_after_a_restart(store, job, tmp_path):
     store.finish(job.id, ANSWER, maps, footprint)
     again = Store(tmp_path)
     assert again.answer(job.id) == ANSWER
-    assert (again.map(job.id, 1) == footprint.carry_back(maps)[1]).all()
+    class_map = again.map(job.id, 1)
+    assert (class_map.volume() == footprint.carry_back(maps)[1]).all()
+    assert not class_map.plane(0).any()  # outside the footprint
+    for index in range(3):
+        assert class_map.plane(index) == pytest.approx(class_map.volume()[index])
     assert again.waiting() == []
 
 

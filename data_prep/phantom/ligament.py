@@ -18,6 +18,7 @@ HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 FEMORAL_END: Triple = (8.5, 6.5, 24.5)
 TIBIAL_END: Triple = (-1.5, -6.5, 2.0)
 MARGIN_MM = 14.0  # around the two ends: half the depth, the sag of a stump, and the haze
+MUCOID_SHARE = 0.1  # of ligaments that are swollen and grey without a tear; more than in life, so that it is learnt
 LENGTH_MM = 30.0  # about, to turn shares of the length into mm
 
 
@@ -25,9 +26,11 @@ LENGTH_MM = 30.0  # about, to turn shares of the length into mm
 class Ligament:
     """One ACL.
 
-    Lengths in mm at nominal size; `where`, `gap` and `retraction` as shares of its length, from the femoral end.
-    wetness: how far its signal is raised from dark (0) to that of torn tissue (1), everywhere, and more towards the
-    tibia by `distal`. torn: share of its depth that is interrupted at `where`. sag: by how much the tibial stump sinks.
+    Lengths in mm at nominal size; depth and breadth are half axes of its section. where, gap: a tear's middle and
+    length, as shares of the ligament's, from the femoral end. wetness: how far its signal is raised from dark (0) to
+    that of torn tissue (1), everywhere, and more towards the tibia by `distal`. torn: share of its depth that is
+    interrupted, from the side `torn_side` (1 back, -1 front). wave, sag: how far a ruptured band's line wavers, and its
+    tibial stump sinks. cloud, soak: how much blood surrounds the tear, and how much fluid fills it, 0 to 1.
     """
 
     state: str
@@ -53,7 +56,7 @@ class Ligament:
     def draw(cls, state: str, anatomy: Anatomy, rng: np.random.Generator) -> "Ligament":
         """A random ligament in the given state (a class of `FOUR_CLASS`)."""
         uniform = rng.uniform
-        mucoid = uniform(0.08, 0.25) if rng.random() < 0.15 else 0.0
+        mucoid = uniform(0.08, 0.25) if rng.random() < MUCOID_SHARE else 0.0
         swelling = {HEALTHY: 1.0 + mucoid, STRAIN: uniform(1.15, 1.5), PARTIAL: uniform(1.1, 1.45), COMPLETE: 1.15}
         wetness = {
             HEALTHY: uniform(0.0, 0.1) + mucoid,
@@ -75,13 +78,13 @@ class Ligament:
             stripes=uniform(0.02, 0.09),
             phases=(uniform(0, 6.28), uniform(0, 6.28)),
             where=float(np.clip(rng.normal(0.4, 0.17), 0.1, 0.8)),
-            gap=uniform(0.1, 0.38) if state == COMPLETE else uniform(0.15, 0.4),
+            gap=uniform(0.12, 0.4) if torn[state] else 0.0,
             torn=torn[state],
             torn_side=float(rng.choice((-1.0, 1.0))),
             wave=uniform(0.5, 2.2) if state == COMPLETE else 0.0,
             sag=uniform(0.0, 6.0) if state == COMPLETE else 0.0,
             cloud=uniform(0.3, 1.0) if state == COMPLETE else 0.0,
-            soak=uniform(0.0, 0.7),
+            soak=uniform(0.0, 0.7) if torn[state] else 0.0,
         )
 
     def box(self) -> Box:

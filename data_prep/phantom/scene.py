@@ -1,6 +1,7 @@
 """Paints a knee from the skin inwards, as a perfect scanner would see it."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -88,7 +89,7 @@ class Painter:
     ) -> None:
         """Paint a tube; `value` is a number or a field over the whole canvas."""
         window = self.canvas.window(tube_box(path, radii, flatten), part)
-        distance = self.canvas.distance(lambda p: tube(p, path, radii, flatten), window, part)
+        distance = self.canvas.distance(partial(tube, path=path, radii=radii, flatten=flatten), window, part)
         self.canvas.paint(window, distance, value if isinstance(value, float) else value[window])
 
     def skin_and_fat(self) -> FloatArray:
@@ -119,7 +120,7 @@ class Painter:
         muscle = self.colours["muscle"] * (1 + 0.11 * textures.strands + 0.05 * textures.mottle)
         for path, radii, flatten, part in MUSCLES:
             window = canvas.window(tube_box(path, radii, flatten), part)
-            distance = canvas.distance(lambda p, m=(path, radii, flatten): tube(p, *m), window, part)  # type: ignore[misc]
+            distance = canvas.distance(partial(tube, path=path, radii=radii, flatten=flatten), window, part)
             canvas.paint(window, np.maximum(distance, skin[window] + np.float32(self.anatomy.fat)), muscle[window])
 
     def vessels(self) -> None:
@@ -205,7 +206,7 @@ class Painter:
         canvas, anatomy = self.canvas, self.anatomy
         window = canvas.window(FEMUR_BOX, FEMUR)
         femur = canvas.distance(anatomy.femur, window, FEMUR)
-        cartilage = canvas.distance(lambda p: anatomy.femoral_cartilage_limits(p), window, FEMUR)
+        cartilage = canvas.distance(anatomy.femoral_cartilage_limits, window, FEMUR)
         layer = np.maximum(femur - np.float32(anatomy.cartilage), cartilage)
         canvas.paint(window, layer, self.colours["cartilage"])
         self.bone("femur", window, femur, FEMUR, self.findings.femoral_bruise)
@@ -217,7 +218,7 @@ class Painter:
         if anatomy.fibula:
             path, radii = anatomy.fibula_path(), [10.5, 7.0, 6.0]
             window = canvas.window(tube_box(path, radii))
-            self.bone("fibula", window, canvas.distance(lambda p: tube(p, path, radii), window), TIBIA)
+            self.bone("fibula", window, canvas.distance(partial(tube, path=path, radii=radii), window), TIBIA)
 
     def patella_and_tendons(self) -> None:
         canvas, anatomy, tendon = self.canvas, self.anatomy, self.colours["tendon"]

@@ -51,11 +51,13 @@ CANNOT_START = 3
 
 
 def on_starting(server):
-    """Check the settings before anything listens, and refuse to serve other machines without a key."""
+    """Check the settings, those of the command line too, before anything listens: other machines need a key."""
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         raise SystemExit(str(error)) from None
+    if server.cfg.preload_app:
+        raise SystemExit("Don't preload: threads of TensorFlow don't survive the fork, and every prediction hangs.")
     if not settings.api_keys and not all(map(_is_loopback, server.cfg.address)):
         raise SystemExit("Without CRUCIATE_API_KEYS only loopback is served; bind 127.0.0.1 or set a key.")
 

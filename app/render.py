@@ -47,8 +47,7 @@ def grey(plane: FloatArray, scale: Scale) -> Picture:
 
 def glow(plane: FloatArray, scale: Scale) -> FloatArray:
     """A slice of the map, `[R, C]`: what speaks for the class, 1 at the volume's strongest pixel."""
-    brightness: FloatArray = plane.clip(0) / np.float32(max(scale.peak, TINY))
-    return brightness
+    return (plane.clip(0) / max(scale.peak, TINY)).astype(np.float32)
 
 
 def heatmap(plane: FloatArray) -> Picture:

@@ -76,6 +76,14 @@ def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, host, k
             configuration["on_starting"](server)
 
 
+def test_preloading_on_the_command_line_is_refused(bundles, monkeypatch):
+    monkeypatch.setenv("CRUCIATE_BUNDLES", str(bundles[0]))
+    server = type("Server", (), {"cfg": Config()})
+    server.cfg.set("preload_app", True)
+    with pytest.raises(SystemExit, match="Don't preload"):
+        runpy.run_path(str(CONFIGURATION))["on_starting"](server)
+
+
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [

@@ -38,6 +38,12 @@ class Exam:
     flags: str = ""
     split: Split = ""
 
+    @property
+    def truth(self) -> Path | None:
+        """What is known of the pixels, an archive beside them: `acl`, bool `[S, R, C]`, and `box`, `[3, 2]`."""
+        beside = self.path.parent / "truth.npz"
+        return beside if beside.is_file() else None
+
     def allowed(self, scheme: LabelScheme) -> frozenset[str]:
         """The classes that this exam may have in `scheme`; empty if its label says nothing there."""
         return self.binary if scheme.name == "binary" else self.four_class

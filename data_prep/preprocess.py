@@ -4,6 +4,7 @@ Distances are millimetres, so that a knee has the same size whatever the matrix.
 network's grid lies in the volume and carries a map back to source pixels without gaining or losing any of its sum.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
@@ -14,6 +15,8 @@ import numpy.typing as npt
 from data_prep.volume import FloatArray, Volume
 
 Channels = Literal["gray", "torch", "caffe"]
+# A place in a volume, in voxels along (slices, rows, columns); voxel `i` covers `[i, i + 1)`.
+Centre = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def _spread(cells: int, region: tuple[int, int], pixels: int) -> npt.NDArray[np.
 class Recipe:
     """Every choice between scanner and network.
 
-    extent_mm: the block that is cut out around the volume's centre: along the normal, down the rows, across columns.
+    extent_mm: the block that is cut out, along the normal, down the rows, across columns; around the volume's centre
+        where nothing better is known.
     size: rows and columns that the network sees.
     window: percentiles of the block that become 0 and 1; what lies beyond is clipped.
     clahe_clip: contrast limit of adaptive equalisation per slice (OpenCV's clipLimit, 8 x 8 tiles); 0 switches it off.
@@ -92,9 +96,9 @@ class Recipe:
         if min(self.extent_mm) <= 0 or min(self.size) <= 0 or not 0 <= low < high <= 100:
             raise ValueError(f"a recipe needs positive extents and sizes and a window within 0..100: {self}")
 
-    def apply(self, volume: Volume) -> tuple[FloatArray, Footprint]:
+    def apply(self, volume: Volume, centre: Centre | None = None) -> tuple[FloatArray, Footprint]:
         """Slices float32 `[s, h, w]` in 0..1, and where they lie in the volume."""
-        footprint = self.footprint(volume)
+        footprint = self.footprint(volume, centre)
         block = _cut(volume.voxels, footprint)
         low, high = np.percentile(block, self.window)
         if high <= low:
@@ -103,14 +107,15 @@ class Recipe:
         block = np.clip((block - np.float32(low)) * np.float32(scale), 0, 1)
         return np.stack([self._finish(plane) for plane in block]), footprint
 
-    def footprint(self, volume: Volume) -> Footprint:
-        """The block around the volume's centre; whole slices and whole pixels, at least one of each."""
-        spans = [
-            _centred(length, max(1, round(extent / spacing)))
-            for length, extent, spacing in zip(volume.shape, self.extent_mm, volume.spacing_mm, strict=True)
+    def footprint(self, volume: Volume, centre: Centre | None = None) -> Footprint:
+        """The block around `centre` (the volume's, if not given); whole slices and pixels, at least one of each."""
+        sizes = [
+            max(1, round(extent / spacing)) for extent, spacing in zip(self.extent_mm, volume.spacing_mm, strict=True)
         ]
-        first, stop = spans[0]
-        return Footprint(volume.shape, (max(first, 0), min(stop, volume.shape[0])), spans[1], spans[2])
+        middle = centre or tuple(length / 2 for length in volume.shape)
+        starts = [math.floor(place - size / 2) for place, size in zip(middle, sizes, strict=True)]
+        slices, rows, columns = ((start, start + size) for start, size in zip(starts, sizes, strict=True))
+        return Footprint(volume.shape, (max(slices[0], 0), min(slices[1], volume.shape[0])), rows, columns)
 
     def _finish(self, plane: FloatArray) -> FloatArray:
         rows, columns = self.size
@@ -122,11 +127,6 @@ class Recipe:
         if self.unsharp:
             resized = np.clip(resized + self.unsharp * (resized - cv2.GaussianBlur(resized, (0, 0), 2.0)), 0, 1)
         return resized.astype(np.float32)
-
-
-def _centred(length: int, wanted: int) -> tuple[int, int]:
-    start = (length - wanted) // 2
-    return start, start + wanted
 
 
 def _cut(voxels: FloatArray, footprint: Footprint) -> FloatArray:

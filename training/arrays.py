@@ -27,15 +27,20 @@ class Examples:
     weights: npt.NDArray[np.float32]
 
 
-def prepare(exams: Sequence[Exam], scheme: LabelScheme, recipe: Recipe, jobs: int) -> Examples:
+def prepare(
+    exams: Sequence[Exam], scheme: LabelScheme, recipe: Recipe, jobs: int, on_ligament: bool = False
+) -> Examples:
     """Decode and preprocess, in `jobs` processes. Time and memory grow with the exams: all of them are held.
 
-    Raises ValueError naming the exam whose label says nothing in this scheme, InputError for pixels that can't be read.
+    on_ligament: cut around the known ligament instead of the volume's centre. Raises ValueError naming the exam whose
+    label says nothing in this scheme or whose ligament isn't known, InputError for pixels that can't be read.
     """
     for exam in exams:
         if not exam.allowed(scheme):
             raise ValueError(f"exam {exam.exam_id} has no {scheme.name} label")
-    tasks = (delayed(_slices)(exam, recipe) for exam in exams)
+        if on_ligament and not exam.truth:
+            raise ValueError(f"exam {exam.exam_id} has no truth.npz: a warm-up needs to know where the ligament is")
+    tasks = (delayed(_slices)(exam, recipe, on_ligament) for exam in exams)
     results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
     return Examples(
         slices=list(tqdm(results, total=len(exams), desc="preparing", unit="exam")),
@@ -44,8 +49,13 @@ def prepare(exams: Sequence[Exam], scheme: LabelScheme, recipe: Recipe, jobs: in
     )
 
 
-def _slices(exam: Exam, recipe: Recipe) -> FloatArray:
-    return recipe.apply(load_study(exam.path).volume)[0]
+def _slices(exam: Exam, recipe: Recipe, on_ligament: bool) -> FloatArray:
+    centre = None
+    if on_ligament and exam.truth:
+        with np.load(exam.truth) as known:
+            slices, rows, columns = known["box"].mean(axis=1)
+        centre = (float(slices), float(rows), float(columns))
+    return recipe.apply(load_study(exam.path).volume, centre)[0]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]

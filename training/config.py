@@ -32,6 +32,20 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class WarmUp:
+    """First lessons, on small crops around ligaments whose place is known: the same weights go on to whole knees.
+
+    A knee's label alone is a faint signal for random weights: the loss stays at chance for a long time. Needs exams
+    whose truth is known; crops are as sharp as the recipe's slices.
+    """
+
+    extent_mm: tuple[float, float, float]
+    size: tuple[int, int]
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole run. Every figure that it leads to depends on nothing but this, the exams and the library versions."""
 
@@ -44,6 +58,7 @@ class Config:
     trunk: Trunk
     fit: Fit
     augmentation: Augmentation = field(default_factory=Augmentation)
+    warm_up: WarmUp | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (("route", self.route, ROUTES), ("scheme", self.scheme, SCHEMES)):

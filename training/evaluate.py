@@ -61,8 +61,7 @@ def _row(predictor: Predictor, exam: Exam) -> Row:
     if scheme.name != BINARY.name:
         probabilities = scheme.collapse(probabilities, BINARY)
     unhealthy = exam.binary == {"unhealthy"}
-    truth = exam.path.parent / "truth.npz"
-    points = _pointing(prediction, truth, volume.spacing_mm) if unhealthy and truth.is_file() else None
+    points = _pointing(prediction, exam.truth, volume.spacing_mm) if unhealthy and exam.truth else None
     return Row(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points)
 
 

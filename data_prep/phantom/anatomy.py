@@ -82,7 +82,7 @@ class Anatomy:
         aside = (np.abs(p.x) - np.float32(offset)) / np.float32(14)
         side = Points(offset + 14 * aside * np.abs(aside), p.y, p.z)  # flat flanks: a power of 4 across, of 2 around
         bone = ellipsoid(side, (offset, yc, zc), (14, radius + 1, radius))
-        bone = join(bone, ellipsoid(side, (offset, -9, 28.5), (14, 26, 24)), 5.0)
+        bone = join(bone, ellipsoid(side, (offset, -6, 28.5), (14, 24.5, 24)), 5.0)
         mirrored = Points(np.abs(p.x), p.y, p.z)
         bone = join(bone, ellipsoid(mirrored, (12, -15, 32), (18, 27.5, 25)), 6.0)
         bone = join(bone, ellipsoid(mirrored, (23, -3, 28), (15, 14, 15)), 5.0)
@@ -105,7 +105,7 @@ class Anatomy:
         facet = np.exp(-(p.x**2) / 50) * np.clip(p.y - 14, 0, None)
         front = np.exp(-(p.x**2) / 60) * np.clip(-p.y - 14, 0, 8)
         rise = np.minimum(hollow, 3.0) + np.float32(self.eminence) * spines - 0.6 * facet - 0.35 * front
-        return np.asarray(slope * p.y + rise - 0.5, np.float32)
+        return np.asarray(slope * (p.y + 6) + rise - 0.5, np.float32)
 
     def tibia(self, p: Points) -> FloatArray:
         """Plateau, flare, shaft and tuberosity."""

@@ -1,0 +1,98 @@
+"""The whole story on a few small synthetic exams, as a user runs it."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from models.bundle import load_bundle
+
+SMALL = ["recipe.size=[64, 64]", "trunk.width=0.0625", "fit.epochs=2", "fit.batch_exams=3"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)
+
+
+def train(knees: Path, out: Path, *changes: str) -> subprocess.CompletedProcess[str]:
+    """`training.train demo`, made small."""
+    settings = [word for change in (*SMALL, *changes) for word in ("--set", change)]
+    return run(
+        "training.train", "demo", "--exams", str(knees / "exams.csv"), "--out", str(out), "--jobs", "1", *settings
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(knees, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "small"
+    result = train(knees, out)
+    assert result.returncode == 0, result.stderr
+    return out
+
+
+def test_a_trained_bundle_says_where_it_comes_from(trained):
+    bundle = load_bundle(trained)
+    assert bundle.manifest["trained_on"] == "synthetic"
+    assert bundle.manifest["exams"] == {"train": 6, "val": 3, "test": 3}
+    assert bundle.manifest["command"].startswith("python -m training.train demo --set 'recipe.size=[64, 64]'")
+    assert tomllib.loads((trained / "train.toml").read_text())["fit"]["epochs"] == 2
+    assert bundle.calibration.fitted_on == "3 validation exams"
+    names = [figure["name"] for figure in bundle.metrics["figures"]]
+    assert names[:2] == ["binary AUC", "binary accuracy"]
+    assert all("never used for a choice" in figure["measured_on"] for figure in bundle.metrics["figures"])
+    assert "binary AUC" in bundle.model_card
+
+
+def test_the_same_command_makes_the_same_bundle_bit_for_bit(trained, knees, tmp_path):
+    again = tmp_path / "small"
+    assert train(knees, again).returncode == 0
+    digests = [
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+        for folder in (trained, again)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_another_seed_makes_other_weights(trained, knees, tmp_path):
+    other = tmp_path / "small"
+    assert train(knees, other, "seed=8").returncode == 0
+    weights = "model.weights.h5"
+    assert (trained / weights).read_bytes() != (other / weights).read_bytes()
+
+
+def test_evaluate_writes_every_exam(trained, knees, tmp_path):
+    report = tmp_path / "report.json"
+    table = str(knees / "exams.csv")
+    result = run("training.evaluate", str(trained), "--exams", table, "--split", "all", "--out", str(report))
+    assert result.returncode == 0, result.stderr
+    assert "binary AUC" in result.stdout
+    content = json.loads(report.read_text())
+    assert len(content["exams"]) == 12
+    for row in content["exams"]:
+        assert (row["pointing"] is not None) == row["unhealthy"]
+        assert 0 <= row["probability"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("recipe.size=[8, 8]", ""), ('scheme="ternary"', "ternary"), ("fit.epochs=x", "fit.epochs=x")],
+)
+def test_a_wrong_setting_is_one_sentence_and_no_traceback(knees, tmp_path, change, reason):
+    result = train(knees, tmp_path / "never", change)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert reason in result.stderr
+    assert not (tmp_path / "never" / "manifest.json").exists()
+
+
+def test_a_table_without_validation_exams_is_refused(knees, tmp_path):
+    table = tmp_path / "exams.csv"
+    text = (knees / "exams.csv").read_text()
+    table.write_text(text.replace(",val\n", ",train\n"))
+    result = run("training.train", "demo", "--exams", str(table), "--out", str(tmp_path / "never"))
+    assert result.returncode == 2
+    assert "no exam of split 'val'" in result.stderr

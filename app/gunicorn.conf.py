@@ -30,7 +30,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 control_socket_disable = True
 # app.request_log writes the access log; gunicorn's would have whole URLs.
 accesslog = None
-# Libraries quote header values in what they log, warnings included: only we and gunicorn are heard.
+# Libraries quote header values in what they log: only we and gunicorn are heard.
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -41,11 +41,6 @@ logconfig_dict = {
         name: {"handlers": ["stderr"], "level": "INFO", "propagate": False} for name in ("app", "gunicorn.error")
     },
 }
-logging.captureWarnings(True)
-# Every thread may hold all parts of a multipart body as open files.
-_, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (min(_most_files, 1024 + threads * MAX_PARTS), _most_files))
-
 # gunicorn takes a worker that ends with this status for one that can't start, and stops instead of trying for ever.
 CANNOT_START = 3
 
@@ -60,6 +55,14 @@ def on_starting(server):
         raise SystemExit("Don't preload: threads of TensorFlow don't survive the fork, and every prediction hangs.")
     if not settings.api_keys and not all(map(_is_loopback, server.cfg.address)):
         raise SystemExit("Without CRUCIATE_API_KEYS only loopback is served; bind 127.0.0.1 or set a key.")
+
+
+def post_fork(server, worker):
+    """What concerns the process that serves: warnings go where libraries' logs go, and there are files enough."""
+    logging.captureWarnings(True)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Every thread may hold all parts of a multipart body as open files.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 1024 + threads * MAX_PARTS), most))
 
 
 def post_worker_init(worker):

@@ -30,9 +30,9 @@ TISSUES = {
     "fluid": Tissue(1.00, 2850, 1210),
     "synovium": Tissue(0.80, 800, 60, fat=0.55),
     "cortex": Tissue(0.10, 1000, 2),
-    "tendon": Tissue(0.60, 900, 11),
-    "ligament": Tissue(0.65, 900, 17),
-    "meniscus": Tissue(0.65, 900, 13),
+    "tendon": Tissue(0.60, 900, 9),
+    "ligament": Tissue(0.65, 900, 14),
+    "meniscus": Tissue(0.65, 900, 8),
     "torn": Tissue(0.90, 1300, 85),
     "blood": Tissue(0.75, 1440, 80),
 }

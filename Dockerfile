@@ -10,7 +10,7 @@ COPY models models
 COPY app app
 
 USER cruciate
-ENV HOST=0.0.0.0 PORT=8000 CRUCIATE_DATA=/home/cruciate/var TF_CPP_MIN_LOG_LEVEL=2
+ENV CRUCIATE_HOST=0.0.0.0 PORT=8000 CRUCIATE_DATA=/home/cruciate/var TF_CPP_MIN_LOG_LEVEL=2
 VOLUME /home/cruciate/var
 EXPOSE 8000
 # Beyond loopback the service wants a key: docker run --env CRUCIATE_API_KEYS=... -p 8000:8000 cruciate

@@ -73,7 +73,7 @@ def serving(bundle: Path, scratch: Path, **variables: str) -> Iterator[RunningSe
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     ours = {"CRUCIATE_BUNDLES": str(bundle), "CRUCIATE_DATA": str(scratch / "var"), "CRUCIATE_API_KEYS": ""}
-    environment = os.environ | ours | {"HOST": "127.0.0.1", "PORT": str(port)} | variables
+    environment = os.environ | ours | {"CRUCIATE_HOST": "127.0.0.1", "PORT": str(port)} | variables
     log = scratch / "service.log"
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION)]
     with log.open("ab") as stream:

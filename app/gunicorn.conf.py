@@ -17,7 +17,7 @@ worker_class = "gthread"
 workers = 1
 threads = 8
 preload_app = False
-bind = [f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
+bind = [f"{os.environ.get('CRUCIATE_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
 # A worker that doesn't report for this long is replaced. Predictions run beside the reporting thread.
 timeout = 60
 # A stopping worker finishes what it was asked, for this long; what's left is taken up by the next start.

@@ -63,7 +63,7 @@ def test_one_threaded_worker_and_never_preloading():
     ],
 )
 def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, host, keys, served):
-    variables = {"CRUCIATE_BUNDLES": str(bundles[0]), "CRUCIATE_API_KEYS": keys, "HOST": host}
+    variables = {"CRUCIATE_BUNDLES": str(bundles[0]), "CRUCIATE_API_KEYS": keys, "CRUCIATE_HOST": host}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     configuration = runpy.run_path(str(CONFIGURATION))
@@ -89,7 +89,7 @@ def test_preloading_on_the_command_line_is_refused(bundles, monkeypatch):
     [
         ({"CRUCIATE_QUEUE": "lots"}, "CRUCIATE_QUEUE must be a number from 1 to 1000, not 'lots'."),
         ({"CRUCIATE_BUNDLES": "nowhere"}, "CRUCIATE_BUNDLES: nowhere isn't a bundle, it has no manifest.json."),
-        ({"HOST": "0.0.0.0"}, "Without CRUCIATE_API_KEYS only loopback is served"),
+        ({"CRUCIATE_HOST": "0.0.0.0"}, "Without CRUCIATE_API_KEYS only loopback is served"),
     ],
 )
 def test_a_bad_setting_ends_the_start_with_one_sentence(bundles, tmp_path, variables, sentence):

@@ -9,11 +9,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import pytest
 
+from data_prep.phantom.cohort import Cohort
 from data_prep.volume import Volume
 
 
 def _folder(variable: str) -> Path:
-    """The folder that a variable names; its tests are skipped without it, but never silently in CI's own set-up."""
+    """The folder that a variable names; its tests are skipped without it, the report says so."""
     if not os.environ.get(variable):
         pytest.skip(f"{variable} is not set")
     return Path(os.environ[variable])
@@ -29,6 +30,14 @@ def weights_folder() -> Path:
 def real_knee_folder() -> Path:
     """A real scanner's knee series, see the README."""
     return _folder("CRUCIATE_REAL_KNEE")
+
+
+@pytest.fixture(scope="session")
+def knees(tmp_path_factory) -> Path:
+    """Twelve synthetic exams as DICOM with their truth and `exams.csv`: 5 for training, 3 validation, 4 test."""
+    folder = tmp_path_factory.mktemp("knees")
+    Cohort(seed=7, val=0.25, test=0.25).write(folder, exams=12, jobs=2)
+    return folder
 
 
 def make_volume(voxels: np.ndarray, spacing_mm: tuple[float, float, float] = (3.0, 0.5, 0.5), **rest) -> Volume:

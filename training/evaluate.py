@@ -34,10 +34,14 @@ class Row:
     pointing: Pointing | None
 
 
+def judged(exams: Sequence[Exam]) -> list[Exam]:
+    """The exams with a single binary class; the others say nothing about a binary figure."""
+    return [exam for exam in exams if len(exam.binary) == 1]
+
+
 def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> list[Row]:
-    """One row for each exam with a single binary class; the others say nothing about a binary figure."""
-    judged = [exam for exam in exams if len(exam.binary) == 1]
-    return [_row(predictor, exam) for exam in tqdm(judged, desc="evaluating", unit="exam")]
+    """One row for each exam that a binary figure counts."""
+    return [_row(predictor, exam) for exam in tqdm(judged(exams), desc="evaluating", unit="exam")]
 
 
 def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
@@ -84,14 +88,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write figures and every exam's answer as JSON")
     arguments = parser.parse_args()
 
-    exams = [exam for exam in read_exams(arguments.exams) if arguments.split in (exam.split, "all")]
-    if not exams:
-        parser.error(f"{arguments.exams} has no exam of split {arguments.split!r}")
-    rows = evaluate(Predictor(load_bundle(arguments.bundle)), exams)
-    sources = "/".join(sorted({exam.source for exam in exams}))
-    results = figures(rows, f"{sources} exams, split {arguments.split}, of {arguments.exams}")
-    for result in results:
-        print(result)
+    try:
+        exams = [exam for exam in read_exams(arguments.exams) if arguments.split in (exam.split, "all")]
+        rows = evaluate(Predictor(load_bundle(arguments.bundle)), exams)
+        sources = "/".join(sorted({exam.source for exam in exams}))
+        results = figures(rows, f"{sources} exams, split {arguments.split}, of {arguments.exams.name}")
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    print(*results, sep="\n")
     if arguments.out:
         report = {"figures": [asdict(result) for result in results], "exams": [asdict(row) for row in rows]}
         arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

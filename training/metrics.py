@@ -47,13 +47,15 @@ def auc(negative: Doubles, positive: Doubles) -> float:
     return float((difference > 0).mean() + (difference == 0).mean() / 2)
 
 
-def binary_figures(unhealthy: npt.NDArray[np.bool_], probability: Doubles, measured_on: str) -> list[Figure]:
-    """AUC and accuracy at one half. unhealthy `[N]`; probability of it `[N]`.
+def check_judgeable(unhealthy: npt.NDArray[np.bool_]) -> None:
+    """ValueError when there are too few exams of a class for an AUC and its interval to exist."""
+    if min(unhealthy.sum(), (~unhealthy).sum()) < 2:
+        raise ValueError("an AUC with an interval needs at least two healthy and two unhealthy exams")
 
-    Raises ValueError when only one class is there: an AUC doesn't exist then.
-    """
-    if unhealthy.all() or not unhealthy.any():
-        raise ValueError("an AUC needs healthy and unhealthy exams")
+
+def binary_figures(unhealthy: npt.NDArray[np.bool_], probability: Doubles, measured_on: str) -> list[Figure]:
+    """AUC and accuracy at one half. unhealthy `[N]`; probability of it `[N]`. ValueError as in `check_judgeable`."""
+    check_judgeable(unhealthy)
     correct = ((probability > 0.5) == unhealthy).astype(float)
     return [
         figure("binary AUC", auc, (probability[~unhealthy], probability[unhealthy]), measured_on),

@@ -7,11 +7,11 @@ the same bundle, bit for bit.
 """
 
 import argparse
+import dataclasses
 import shlex
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -26,8 +26,9 @@ from models.mrnet import MRNet
 from models.predictor import Predictor
 from training.arrays import Batches, Examples, prepare
 from training.config import Config, load_config
-from training.evaluate import evaluate, figures
+from training.evaluate import evaluate, figures, judged
 from training.losses import set_loss
+from training.metrics import check_judgeable
 from training.seeds import fix_seed
 
 
@@ -38,16 +39,25 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
     for name in ("train", "val"):
         if not splits[name]:
             raise ValueError(f"no exam of split {name!r} in the table")
+    if splits["test"]:
+        check_judgeable(np.array([exam.binary == {"unhealthy"} for exam in judged(splits["test"])]))
 
     fix_seed(config.seed)
-    examples = {name: prepare(splits[name], scheme, config.recipe, jobs) for name in ("train", "val")}
     classifier = MRNet(config.trunk, config.fit.dropout, scheme, config.recipe)
     classifier.load_pretrained()
-    fit(classifier.network, examples["train"], examples["val"], config)
+    if config.warm_up:
+        lessons = dataclasses.replace(config.recipe, extent_mm=config.warm_up.extent_mm, size=config.warm_up.size)
+        pupil = MRNet(config.trunk, config.fit.dropout, scheme, lessons)
+        pupil.network.set_weights(classifier.network.get_weights())
+        learn, held_out = (prepare(splits[name], scheme, lessons, jobs, on_ligament=True) for name in ("train", "val"))
+        fit(pupil.network, learn, held_out, config, config.warm_up.epochs, config.warm_up.learning_rate)
+        classifier.network.set_weights(pupil.network.get_weights())
+    learn, held_out = (prepare(splits[name], scheme, config.recipe, jobs) for name in ("train", "val"))
+    fit(classifier.network, learn, held_out, config, config.fit.epochs, config.fit.learning_rate)
 
     # The validation exams chose the epoch and now the temperature: no figure is reported on them.
-    logits = np.stack([classifier.logits(classifier.features(slices)) for slices in examples["val"].slices])
-    temperature = fit_temperature(logits, examples["val"].allowed)
+    logits = np.stack([classifier.logits(classifier.features(slices)) for slices in held_out.slices])
+    temperature = fit_temperature(logits, held_out.allowed)
     calibration = Calibration(temperature, f"{len(logits)} validation exams")
 
     sources = sorted({exam.source for exam in exams})
@@ -64,23 +74,24 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
         rows = evaluate(Predictor(load_bundle(out)), splits["test"])
         measured = figures(rows, f"{'/'.join(sources)} exams of split test, never used for a choice")
         print(*measured, sep="\n")
-        write_bundle(out, *parts, {"figures": [asdict(result) for result in measured]}, provenance, text)
+        write_bundle(out, *parts, {"figures": [dataclasses.asdict(result) for result in measured]}, provenance, text)
 
 
-def fit(network: keras.Model, examples: Examples, held_out: Examples, config: Config) -> None:
-    """Adam with decoupled weight decay, until the validation loss stops falling; the best epoch's weights remain."""
-    settings = config.fit
-    optimiser = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay)
+def fit(
+    network: keras.Model, learn: Examples, held_out: Examples, config: Config, epochs: int, learning_rate: float
+) -> None:
+    """Adam with decoupled weight decay, until the held-out loss stops falling; the best epoch's weights remain."""
+    optimiser = keras.optimizers.AdamW(learning_rate, weight_decay=config.fit.weight_decay)
     optimiser.exclude_from_weight_decay(var_names=["bias"])
     # Compiling for each shape of exam would cost more than it saves on a CPU.
     network.compile(optimiser, set_loss, weighted_metrics=["categorical_accuracy"], jit_compile=False)
     network.fit(
-        Batches(examples, settings.batch_exams, config.augmentation, config.seed),
-        validation_data=Batches(held_out, settings.batch_exams, None, config.seed),
-        epochs=settings.epochs,
+        Batches(learn, config.fit.batch_exams, config.augmentation, config.seed),
+        validation_data=Batches(held_out, config.fit.batch_exams, None, config.seed),
+        epochs=epochs,
         callbacks=[
-            keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True),
-            keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=settings.patience // 2),
+            keras.callbacks.EarlyStopping("val_loss", patience=config.fit.patience, restore_best_weights=True),
+            keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=config.fit.patience // 2),
         ],
         verbose=2,
     )

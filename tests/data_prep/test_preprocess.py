@@ -65,6 +65,15 @@ def test_a_map_comes_back_to_where_it_came_from():
     assert np.abs(np.subtract(peak, where)[1:]).max() <= 4
 
 
+def test_a_recipe_can_be_centred_on_a_place():
+    where = (5, 40, 150)
+    volume = make_volume(bright_spot((12, 160, 200), where))
+    slices, footprint = Recipe((9.0, 16.0, 16.0), (32, 32)).apply(volume, tuple(place + 0.5 for place in where))
+    assert (footprint.slices, footprint.rows, footprint.columns) == ((4, 7), (24, 56), (134, 166))
+    assert slices[1, 14:19, 14:19].min() == 1
+    assert slices.sum() == pytest.approx(25)
+
+
 @given(
     shape=st.tuples(st.integers(1, 6), st.integers(4, 40), st.integers(4, 40)),
     extent=st.tuples(st.floats(1, 30), st.floats(1, 40), st.floats(1, 40)),

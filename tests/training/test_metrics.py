@@ -26,8 +26,8 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     assert covered >= 34  # 95 % of 40 is 38; fewer than 34 has odds below 1 in 100
 
 
-def test_one_class_alone_has_no_auc():
-    with pytest.raises(ValueError, match="healthy and unhealthy"):
+def test_too_few_of_a_class_have_no_interval():
+    with pytest.raises(ValueError, match="two healthy and two unhealthy"):
         binary_figures(np.ones(5, bool), np.linspace(0, 1, 5), "toy exams")
 
 

@@ -11,7 +11,13 @@ import pytest
 
 from models.bundle import load_bundle
 
-SMALL = ["recipe.size=[64, 64]", "trunk.width=0.0625", "fit.epochs=2", "fit.batch_exams=3"]
+SMALL = [
+    "recipe.size=[64, 64]",
+    "trunk.width=0.0625",
+    "fit.epochs=2",
+    "fit.batch_exams=3",
+    "warm_up.epochs=1",
+]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +43,7 @@ def trained(knees, tmp_path_factory) -> Path:
 def test_a_trained_bundle_says_where_it_comes_from(trained):
     bundle = load_bundle(trained)
     assert bundle.manifest["trained_on"] == "synthetic"
-    assert bundle.manifest["exams"] == {"train": 6, "val": 3, "test": 3}
+    assert bundle.manifest["exams"] == {"train": 5, "val": 3, "test": 4}
     assert bundle.manifest["command"].startswith("python -m training.train demo --set 'recipe.size=[64, 64]'")
     assert tomllib.loads((trained / "train.toml").read_text())["fit"]["epochs"] == 2
     assert bundle.calibration.fitted_on == "3 validation exams"
@@ -89,10 +95,18 @@ def test_a_wrong_setting_is_one_sentence_and_no_traceback(knees, tmp_path, chang
     assert not (tmp_path / "never" / "manifest.json").exists()
 
 
-def test_a_table_without_validation_exams_is_refused(knees, tmp_path):
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (",val\n", ",train\n", "no exam of split 'val'"),
+        (",unhealthy,", ",healthy,", "at least two healthy and two unhealthy"),
+        (",unhealthy,", ",torn,", "column binary: 'torn'"),
+    ],
+)
+def test_a_table_that_will_not_do_is_refused_before_any_work(knees, tmp_path, before, after, reason):
     table = tmp_path / "exams.csv"
-    text = (knees / "exams.csv").read_text()
-    table.write_text(text.replace(",val\n", ",train\n"))
+    table.write_text((knees / "exams.csv").read_text().replace(before, after))
     result = run("training.train", "demo", "--exams", str(table), "--out", str(tmp_path / "never"))
     assert result.returncode == 2
-    assert "no exam of split 'val'" in result.stderr
+    assert reason in result.stderr
+    assert "Traceback" not in result.stderr

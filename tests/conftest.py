@@ -1,6 +1,7 @@
 """What several test files share: volumes of known content, pretrained weights, the real knee."""
 
 import os
+import tarfile
 from pathlib import Path
 
 # Before anything imports Keras: TensorFlow says on standard error what machine it runs on.
@@ -27,9 +28,10 @@ def weights_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_knee_folder() -> Path:
-    """A real scanner's knee series, see the README."""
-    return _folder("CRUCIATE_REAL_KNEE")
+def real_knee() -> dict[str, bytes]:
+    """The files of a real scanner's knee series by name, see the README."""
+    with tarfile.open(_folder("CRUCIATE_REAL_KNEE") / "ge-mr750-mese.tar.xz") as archive:
+        return {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A real scanner's series through the same door: GE MR750, 24 positions x 8 echoes, big endian, no laterality."""
 
 import io
-import tarfile
 
 import cv2
 import numpy as np
@@ -13,10 +12,8 @@ COMPLETENESS = 1e-4
 
 
 @pytest.fixture(scope="module")
-def answer(answered, real_knee_folder):
-    with tarfile.open(real_knee_folder / "ge-mr750-mese.tar.xz") as archive:
-        files = {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}
-    response = answered[0].post("/v1/predictions", data=zipped_as(files), content_type="application/zip")
+def answer(answered, real_knee):
+    response = answered[0].post("/v1/predictions", data=zipped_as(real_knee), content_type="application/zip")
     assert response.status_code == 201, response.text
     return response.json
 

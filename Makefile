@@ -28,7 +28,7 @@ bench: .venv/.run          ## where the time goes, side by side in one run
 	$(BIN)/python -m app.bench
 
 demo-bundle: .venv/.run    ## make models/bundles/demo again, from nothing
-	$(BIN)/python -m data_prep.phantom --out $(KNEES) --exams 1200 --seed 1
+	$(BIN)/python -m data_prep.phantom --out $(KNEES) --exams 1000 --seed 1
 	$(BIN)/python -m training.train demo --exams $(KNEES)/exams.csv --out models/bundles/demo
 
 evaluate-demo: .venv/.run  ## the demo bundle on 200 synthetic exams that nothing was ever chosen on

@@ -9,9 +9,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from data_prep.phantom.cohort import Cohort
 from data_prep.volume import Volume
+
+# Machines are slow at times, which is no fault of ours; and a run that fails can be run again.
+settings.register_profile("cruciate", deadline=None, derandomize=True)
+settings.load_profile("cruciate")
 
 
 def _folder(variable: str) -> Path:

@@ -59,7 +59,7 @@ def test_slices_positions_spacing_and_facts():
 
 
 @given(st.permutations(range(8)), st.permutations("abcdefgh"))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_order_and_names_of_files_change_nothing(order, names):
     images = make_series()
     files = {name: encode(images[place]) for name, place in zip(names, order, strict=True)}

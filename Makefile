@@ -41,6 +41,7 @@ clean:
 # The environment: one stamp for running, one that adds the development tools.
 .venv/.run: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Cruciate needs Python 3.11 to 3.13; set PYTHON=python3.12 or the like")'
+	@echo "Setting up .venv; the first time takes some minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@

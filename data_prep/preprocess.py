@@ -5,7 +5,7 @@ network's grid lies in the volume and carries a map back to source pixels withou
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
 import cv2
@@ -21,18 +21,22 @@ Centre = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Footprint:
-    """Where `[s, h, w]` slices lie in their volume, in voxels; pixel `i` covers `[i, i + 1)`.
+    """Where `[s, h, w]` slices, or a map on a grid over them, lie in their volume, in voxels; `i` covers `[i, i + 1)`.
 
     The region may reach beyond the image (padding): what a map holds there is credited to the nearest image edge.
     """
 
     volume_shape: tuple[int, int, int]
     slices: tuple[int, int]
-    rows: tuple[int, int]
-    columns: tuple[int, int]
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+
+    def part(self, rows: tuple[float, float], columns: tuple[float, float]) -> "Footprint":
+        """The region between two fractions of this one's rows and of its columns."""
+        return replace(self, rows=_between(self.rows, rows), columns=_between(self.columns, columns))
 
     def carry_back(self, maps: npt.NDArray[np.floating]) -> FloatArray:
-        """Maps `[..., s, h, w]` on a grid over the region, spread smoothly over source pixels `[..., S, R, C]`.
+        """Maps `[..., s, h, w]` of equal cells over the region, spread smoothly over source pixels `[..., S, R, C]`.
 
         Each slice keeps its sum exactly (up to float32); slices outside the region are zero.
         """
@@ -53,19 +57,25 @@ class Footprint:
         return cls(**{name: tuple(value) for name, value in numbers.items()})
 
 
-def _spread(cells: int, region: tuple[int, int], pixels: int) -> npt.NDArray[np.float64]:
+def _between(span: tuple[float, float], fractions: tuple[float, float]) -> tuple[float, float]:
+    start, stop = (span[0] + fraction * (span[1] - span[0]) for fraction in fractions)
+    return start, stop
+
+
+def _spread(cells: int, region: tuple[float, float], pixels: int) -> npt.NDArray[np.float64]:
     """`[pixels, cells]`: the share of each cell that each pixel gets. Columns sum to one, so sums are kept.
 
     Weights fall off from a cell's centre as a quadratic B-spline, which is smooth and never negative. It is as wide as
     a cell, or as a pixel where pixels are larger.
     """
     start, stop = region
-    cells_per_pixel = cells / (stop - start)
-    in_cells = (np.arange(start, stop) + 0.5 - start) * cells_per_pixel - 0.5
-    distance = np.abs(in_cells[:, None] - np.arange(cells)) / max(1.0, cells_per_pixel)
+    width = max((stop - start) / cells, 1.0)
+    centres = start + (np.arange(cells) + 0.5) * (stop - start) / cells
+    reached = np.arange(math.floor(start - 2 * width), math.ceil(stop + 2 * width))
+    distance = np.abs(reached[:, None] + 0.5 - centres) / width
     weights = np.where(distance < 0.5, 0.75 - distance**2, 0.5 * np.clip(1.5 - distance, 0, None) ** 2)
     inside = np.zeros((pixels, cells))
-    np.add.at(inside, np.clip(np.arange(start, stop), 0, pixels - 1), weights)
+    np.add.at(inside, np.clip(reached, 0, pixels - 1), weights)
     inside /= inside.sum(axis=0)
     return inside
 
@@ -132,7 +142,7 @@ class Recipe:
 def _cut(voxels: FloatArray, footprint: Footprint) -> FloatArray:
     """The region's voxels; beyond the image, the volume's lowest value (air)."""
     _, rows, columns = footprint.volume_shape
-    (top, bottom), (left, right) = footprint.rows, footprint.columns
+    top, bottom, left, right = (int(edge) for edge in (*footprint.rows, *footprint.columns))
     inside = voxels[slice(*footprint.slices), max(top, 0) : min(bottom, rows), max(left, 0) : min(right, columns)]
     padding = ((0, 0), (max(-top, 0), max(bottom - rows, 0)), (max(-left, 0), max(right - columns, 0)))
     return np.pad(inside, padding, constant_values=inside.min())

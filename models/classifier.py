@@ -39,6 +39,9 @@ class ExamClassifier(Protocol):
     def architecture(self) -> dict[str, Any]:
         """What `from_architecture` needs, as plain JSON values."""
 
+    def grid_span(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Where the grid of features, and so of maps, lies on a slice: fractions of its rows and of its columns."""
+
     def features(self, slices: FloatArray) -> FloatArray:
         """The forward pass, all that is expensive: `[S, H, W]` -> `[S, h, w, C]`."""
 

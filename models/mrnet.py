@@ -18,12 +18,11 @@ from data_prep.preprocess import Recipe
 from data_prep.volume import FloatArray
 from models.cam import credit_to_winners, linear_maps
 from models.classifier import Explanation
-from models.trunks import Trunk, build_trunk, load_imagenet
+from models.trunks import Trunk, build_trunk, grid_span, load_imagenet
 
 WEIGHTS = "model.weights.h5"
 
 
-@keras.saving.register_keras_serializable("cruciate")
 class MRNetNetwork(keras.Model):  # type: ignore[misc]
     """What is trained: exams `[B, S, H, W]` -> logits `[B, K]`.
 
@@ -69,6 +68,9 @@ class MRNet:
         if self._trunk.weights == "imagenet":
             load_imagenet(self.network.trunk, self._trunk)
 
+    def grid_span(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        return grid_span(self.network.trunk)
+
     def features(self, slices: FloatArray) -> FloatArray:
         features: FloatArray = ops.convert_to_numpy(self.network.trunk(slices, training=False))
         return features
@@ -84,11 +86,18 @@ class MRNet:
         return Explanation(self.logits(features), maps, bias, exact=True, method="cam")
 
     def _head(self) -> tuple[FloatArray, FloatArray]:
+        """Kernel `[C, K]` and bias `[K]` without what all classes share.
+
+        A softmax doesn't see a common share. A map would show it: as evidence for every class at once.
+        """
         kernel, bias = (ops.convert_to_numpy(weight) for weight in self.network.head.weights)
-        return kernel, bias
+        return kernel - kernel.mean(axis=-1, keepdims=True), bias - bias.mean()
 
     def save(self, folder: Path) -> None:
-        self.network.save_weights(folder / WEIGHTS)
+        # A network that was trained would save its optimiser, too.
+        bare = MRNetNetwork(keras.models.clone_model(self.network.trunk), len(self.scheme), self._dropout)
+        bare.set_weights(self.network.get_weights())
+        bare.save_weights(folder / WEIGHTS)
 
     def load(self, folder: Path) -> None:
         self.network.load_weights(folder / WEIGHTS)

@@ -20,7 +20,7 @@ class Prediction:
     """What a bundle says of one volume, and why.
 
     logits float32 `[K]`, probabilities float64 `[K]`, bias float32 `[K]`.
-    maps: float32 `[K, s, h, w]`, each grid cell's share of the logit, for the slices within `footprint`.
+    maps: float32 `[K, s, h, w]`, each grid cell's share of the logit; `footprint` says where they lie in the volume.
     exact: the maps and the bias sum to the logits. timing_ms: preprocess, network, explain.
     """
 
@@ -67,7 +67,7 @@ class Predictor:
             exact=explanation.exact,
             bias=explanation.bias,
             maps=explanation.maps,
-            footprint=footprint,
+            footprint=footprint.part(*bundle.classifier.grid_span()),
             notices=notices + _left_out(footprint),
             timing_ms=timing,
         )

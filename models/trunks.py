@@ -47,6 +47,29 @@ def build_trunk(trunk: Trunk, size: tuple[int, int], channels: Channels) -> kera
     raise ValueError(f"{trunk.name} has no layer {trunk.cut!r}; cut it at one of {', '.join(layers)}")
 
 
+def grid_span(network: keras.Model) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where the features' grid lies on the slices: first and last edge of its cells, as fractions of rows and columns.
+
+    A cell is centred on its receptive field, so a grid covers less than its slices: without padding to make up for
+    kernels, the outermost cells lie further in than an even division would put them (Araujo 2019,
+    doi:10.23915/distill.00021).
+    """
+    first, step = 0.5, 1.0
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.ZeroPadding2D):
+            first -= layer.padding[0][0] * step
+        elif isinstance(layer, keras.layers.Conv2D | keras.layers.MaxPooling2D):
+            kernel = layer.kernel_size if isinstance(layer, keras.layers.Conv2D) else layer.pool_size
+            first += (kernel[0] - 1) / 2 * step
+            step *= layer.strides[0]
+    sizes, cells = network.input_shape[1:], network.output_shape[1:3]
+    rows, columns = (
+        ((first - step / 2) / size, (first + (count - 0.5) * step) / size)
+        for size, count in zip(sizes, cells, strict=True)
+    )
+    return rows, columns
+
+
 def load_imagenet(network: keras.Model, trunk: Trunk) -> None:
     """Fill a trunk with ImageNet weights from the folder CRUCIATE_WEIGHTS; FileNotFoundError if they aren't there."""
     path = Path(os.environ.get("CRUCIATE_WEIGHTS", "")) / f"{trunk.name}_imagenet_features.npz"

@@ -7,6 +7,7 @@ Figures mean something only on exams that no choice was made on.
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,9 +76,9 @@ def _pointing(prediction: Prediction, truth: Path, spacing_mm: tuple[float, floa
     with np.load(truth) as known:
         ligament = known["acl"]
     place = prediction.footprint
-    examined = (slice(*place.slices), slice(max(place.rows[0], 0), place.rows[1]))
-    columns = slice(max(place.columns[0], 0), place.columns[1])
-    return pointing(place.carry_back(prediction.maps[unhealthy]), ligament, spacing_mm, (*examined, columns))
+    rows, columns = (slice(max(math.floor(low), 0), math.ceil(high)) for low, high in (place.rows, place.columns))
+    examined = (slice(*place.slices), rows, columns)
+    return pointing(place.carry_back(prediction.maps[unhealthy]), ligament, spacing_mm, examined)
 
 
 def main() -> None:

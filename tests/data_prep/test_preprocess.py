@@ -94,8 +94,19 @@ def test_carrying_back_keeps_every_slices_sum(shape, extent, cells, seed):
     assert sums == pytest.approx(maps.sum(axis=(2, 3), dtype=np.float64), abs=ROUNDING * float(np.abs(maps).sum()))
 
 
+def test_a_map_can_lie_on_a_part_of_the_slices():
+    """One hot cell of a 2 x 2 grid on the middle half of a crop: its centre is 3/8 or 5/8 of the way."""
+    place = Footprint((1, 100, 200), (0, 1), (10, 90), (0, 160)).part((0.25, 0.75), (0.25, 0.75))
+    assert (place.rows, place.columns) == ((30, 70), (40, 120))
+    back = place.carry_back(np.array([[[0, 0], [1, 0]]], np.float32))[0]
+    down, across = (
+        np.average(np.arange(size) + 0.5, weights=back.sum(axis=1 - axis)) for axis, size in enumerate((100, 200))
+    )
+    assert (down, across) == (pytest.approx(60), pytest.approx(60))
+
+
 def test_a_footprint_survives_json():
-    footprint = Footprint((24, 320, 300), (2, 22), (-3, 200), (40, 260))
+    footprint = Footprint((24, 320, 300), (2, 22), (-3.5, 200.25), (40, 260))
     assert Footprint.from_json(footprint.to_json()) == footprint
 
 

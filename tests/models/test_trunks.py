@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from models.trunks import TORCH_DEVIATION, TORCH_MEAN, Trunk, build_trunk, load_imagenet
+from models.trunks import TORCH_DEVIATION, TORCH_MEAN, Trunk, build_trunk, grid_span, load_imagenet
 
 
 def convolve(image: np.ndarray, kernel: np.ndarray, bias: np.ndarray, stride: int, padding: int) -> np.ndarray:
@@ -57,3 +58,28 @@ def test_an_unknown_layer_and_missing_weights_are_explained(monkeypatch, tmp_pat
     monkeypatch.setenv("CRUCIATE_WEIGHTS", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"no alexnet_imagenet_features\.npz: set CRUCIATE_WEIGHTS"):
         load_imagenet(build_trunk(Trunk(), (63, 63), "torch"), Trunk())
+
+
+@pytest.mark.parametrize("cut", ["conv1", "pool1", "conv3", "conv5", "pool5"])
+def test_a_cell_lies_where_its_receptive_field_does(cut):
+    """Found by experiment: which pixels change a cell at all, with weights that let everything through."""
+    network = build_trunk(Trunk(cut=cut, width=1 / 64), (420, 331), "gray")
+    for layer in network.layers:
+        if layer.name.startswith("conv"):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([np.full_like(kernel, 1 / kernel[..., 0].size), np.ones_like(bias)])
+    _, rows, columns, _ = network.output_shape
+    row, column = rows // 2, columns // 2
+    with tf.GradientTape() as tape:
+        # Ramps, so that each maximum has one winner; from both sides, so that their mean is the field's middle.
+        ramp = np.linspace(0, 1, 420 * 331, dtype=np.float32).reshape(1, 420, 331)
+        pixels = tf.constant(np.concatenate([ramp, ramp[:, ::-1, ::-1]]))
+        tape.watch(pixels)
+        cell = tf.reduce_sum(network(pixels)[:, row, column])
+    touched = np.abs(tape.gradient(cell, pixels)).sum(axis=0) > 0
+    spans = grid_span(network)
+    for axis, index, count, (low, high) in zip((1, 0), (row, column), (rows, columns), spans, strict=True):
+        reached = np.flatnonzero(touched.any(axis=axis))
+        middle = (reached[0] + reached[-1] + 1) / 2
+        expected = (low + (index + 0.5) * (high - low) / count) * touched.shape[1 - axis]
+        assert middle == pytest.approx(expected, abs=1)

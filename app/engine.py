@@ -1,7 +1,7 @@
 """The one thread that owns the models, and the bounded queue before it.
 
 Keras is imported, bundles are loaded and networks run in this thread only. What waits in the queue lies in the store,
-so the queue takes no memory and a restart takes it up again.
+so the queue takes no memory and a restart takes it up again. An idle engine begins while a study is being stored.
 """
 
 import logging
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from app.store import Job, Json, Store
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
-    from models.predictor import Predictor
+    from models.predictor import Prediction, Predictor
 
 LOG = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
@@ -29,6 +30,14 @@ RETRY_AFTER_S = 5
 MAX_ATTEMPTS = 3
 # One prediction takes a second or so; a thread that hasn't ended by then is stuck.
 STOP_S = 30.0
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A job under way: its answer to come, and when it is safe in the store."""
+
+    answer: "Future[Json]"
+    stored: "Future[None]"
 
 
 class Engine:
@@ -43,8 +52,9 @@ class Engine:
         self._store = store
         self._capacity = capacity
         self._predictors: dict[str, Predictor] = {}
-        self._queue: SimpleQueue[str | None] = SimpleQueue()
-        self._in_flight: dict[str, Future[Json]] = {}
+        # A job that is being stored, or the id of one that is stored.
+        self._queue: SimpleQueue[Job | str | None] = SimpleQueue()
+        self._in_flight: dict[str, _Pending] = {}
         self._lock = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -82,16 +92,33 @@ class Engine:
         When this returns, the job is in the store. TooManyRequests when the queue is full.
         """
         with self._lock:
-            if job.id in self._in_flight:
-                return self._in_flight[job.id], False
-            if (known := self._known(job.id)) is not None:
-                return known, False
-            if len(self._in_flight) >= self._capacity:
-                raise TooManyRequests(f"{self._capacity} studies are waiting already.", retry_after=RETRY_AFTER_S)
+            pending = self._in_flight.get(job.id)
+            is_new = pending is None
+            if pending is None:
+                if (known := self._known(job.id)) is not None:
+                    return known, False
+                if len(self._in_flight) >= self._capacity:
+                    raise TooManyRequests(f"{self._capacity} studies are waiting already.", retry_after=RETRY_AFTER_S)
+                idle = not self._in_flight
+                pending = self._in_flight[job.id] = _Pending(Future(), Future())
+        if is_new:
+            self._accept(job, pending, idle)
+        pending.stored.result()
+        return pending.answer, is_new
+
+    def _accept(self, job: Job, pending: _Pending, idle: bool) -> None:
+        if idle:
+            self._queue.put(job)
+        try:
             self._store.put(job)
-            future = self._in_flight[job.id] = Future()
-        self._queue.put(job.id)
-        return future, True
+        except BaseException as error:
+            pending.stored.set_exception(error)
+            if not idle:
+                self._settle(job.id, error)
+            raise
+        pending.stored.set_result(None)
+        if not idle:
+            self._queue.put(job.id)
 
     def _known(self, id_: str) -> "Future[Json] | None":
         try:
@@ -108,16 +135,18 @@ class Engine:
         try:
             self._load()
             for left in self._store.waiting():
-                self._in_flight[left] = Future()
+                self._in_flight[left] = _Pending(Future(), Future())
+                self._in_flight[left].stored.set_result(None)
                 self._queue.put(left)
         except Exception as error:
             LOG.critical("the model can't be loaded: %s", error)
             self.loaded.set_exception(error)
             return
         self.loaded.set_result(None)
-        while (id_ := self._queue.get()) is not None and not self._stopping:
+        while (waiting := self._queue.get()) is not None and not self._stopping:
+            id_ = waiting if isinstance(waiting, str) else waiting.id
             try:
-                self._settle(id_, self._answer(id_))
+                self._settle(id_, self._answer(id_, waiting))
             except Exception as error:  # Whatever one study does, the thread goes on for the others.
                 self._settle(id_, error)
 
@@ -130,21 +159,30 @@ class Engine:
             bundle = load_bundle(folder)
             self._predictors[bundle.sha256] = Predictor(bundle)
 
-    def _settle(self, id_: str, outcome: Json | Exception) -> None:
+    def _settle(self, id_: str, outcome: Json | BaseException) -> None:
         with self._lock:
-            future = self._in_flight.pop(id_)
-        if isinstance(outcome, Exception):
+            future = self._in_flight.pop(id_).answer
+        if isinstance(outcome, BaseException):
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
 
-    def _answer(self, id_: str) -> Json:
+    def _answer(self, id_: str, waiting: Job | str) -> Json:
         """Compute one job and store its answer, also when the answer is that there is none."""
+        stored = self._in_flight[id_].stored
         try:
-            return self._predict(id_)
+            started = time.perf_counter()
+            job = self._again(waiting) if isinstance(waiting, str) else waiting
+            bundle, prediction = self._predict(job)
+            stored.result()
+            total_ms = job.decode_ms + 1000 * (time.perf_counter() - started)
+            result = answer.done(job, bundle, prediction, total_ms)
+            self._store.finish(id_, result, prediction.maps, prediction.footprint)
+            return result
         except NotFound:  # Deleted while it waited or was computed.
             raise
         except Exception as error:
+            stored.result()
             problem = problem_of(error)
             if problem.status == 500:
                 log_unexpected(error)
@@ -152,16 +190,17 @@ class Engine:
             self._store.finish(id_, failure)
             return failure
 
-    def _predict(self, id_: str) -> Json:
-        started = time.perf_counter()
+    def _again(self, id_: str) -> Job:
+        """A stored job; InternalServerError if the service stopped too often while it computed it."""
         job = self._store.job(id_)
         if self._store.begin(id_) > MAX_ATTEMPTS:
-            raise InternalServerError(f"The service stopped {MAX_ATTEMPTS} times while it computed this study.")
+            raise InternalServerError(
+                f"The service stopped at least {MAX_ATTEMPTS} times while it computed this study."
+            )
+        return job
+
+    def _predict(self, job: Job) -> "tuple[Bundle, Prediction]":
         if job.bundle not in self._predictors:
             raise ServiceUnavailable("The bundle that was asked for is no longer loaded. Send the study again.")
         predictor = self._predictors[job.bundle]
-        prediction = predictor.predict(job.volume)
-        total_ms = job.decode_ms + 1000 * (time.perf_counter() - started)
-        result = answer.done(job, predictor.bundle, prediction, total_ms)
-        self._store.finish(id_, result, prediction.maps, prediction.footprint)
-        return result
+        return predictor.bundle, predictor.predict(job.volume)

@@ -9,6 +9,7 @@ from app.engine import Engine
 from app.service import EXTENSION, Service
 from app.settings import Settings
 from app.store import Store
+from app.uploads import drain
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -23,6 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     request_log.register(app)
     keys.register(app, settings.api_keys)
     problems.register(app)
+    app.after_request(drain)
     app.after_request(_keep_out_of_caches)
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)

@@ -4,10 +4,10 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO, cast
 
-from flask import Request
+from flask import Request, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
@@ -25,6 +25,16 @@ MULTIPART = "multipart/form-data"
 MEDIA_TYPES = ("application/zip", "application/dicom", MULTIPART)
 
 
+def drain(response: Response) -> Response:
+    """Read what is left of a refused body, within reason; its sender would meet a broken connection otherwise."""
+    rest = request.environ["wsgi.input"]
+    with suppress(OSError):
+        for _ in range(DISCARDED_MB):
+            if not rest.read(1 << 20):
+                break
+    return response
+
+
 @contextmanager
 def received(request: Request) -> Iterator[list[tuple[str, BinaryIO]]]:
     """The files of a body with their names; closed at the end. Raises the InputError that fits."""
@@ -34,17 +44,9 @@ def received(request: Request) -> Iterator[list[tuple[str, BinaryIO]]]:
         try:
             files = _parts(request, spools) if request.mimetype == MULTIPART else [_body(request, spools)]
         except RequestEntityTooLarge:
-            _discard(request)
             limit = (request.max_content_length or 0) >> 20
             raise InputOverLimit(f"A body may have {limit} MB and {MAX_PARTS} parts; this one has more.") from None
         yield files
-
-
-def _discard(request: Request) -> None:
-    rest = request.environ["wsgi.input"]
-    for _ in range(DISCARDED_MB):
-        if not rest.read(1 << 20):
-            return
 
 
 def _spool(spools: ExitStack, in_memory: int) -> BinaryIO:

@@ -23,13 +23,14 @@ class Notice:
 
 def examine(volume: Volume) -> tuple[Notice, ...]:
     """What a reader should know of this volume. Raises UnsuitableStudy when there is nothing to judge in it."""
-    if not np.isfinite(volume.voxels).all():
+    low, high = volume.voxels.min(axis=(1, 2)), volume.voxels.max(axis=(1, 2))
+    if not (np.isfinite(low) & np.isfinite(high)).all():
         raise UnsuitableStudy("Some pixel values are not finite numbers, so the series can't be judged.")
-    blank = [index for index, plane in enumerate(volume.voxels) if plane.min() == plane.max()]
+    blank = np.flatnonzero(low == high)
     if len(blank) == len(volume.voxels):
         raise UnsuitableStudy("Every slice of the series is blank.")
     notices = []
-    if blank:
+    if len(blank):
         notices.append(Notice("blank-slices", f"Slices without any signal: {', '.join(map(str, blank))}."))
     if volume.acquisition.fat_suppressed is False:
         notices.append(

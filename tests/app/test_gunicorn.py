@@ -154,3 +154,12 @@ def test_a_body_over_the_limit_is_refused_and_the_client_gets_to_read_why(restar
         status, problem = post(restarted.service, body)
         assert (status, problem["title"]) == (413, "Input over a limit")
         assert "1 MB" in problem["detail"]
+
+
+@pytest.mark.parametrize(("content_type", "expected"), [("text/plain", 415), ("application/zip", 413)])
+def test_a_refused_client_gets_its_answer_however_much_it_sends(restarted, content_type, expected):
+    """Not a broken connection: most clients send everything before they listen."""
+    headers = {"Content-Type": content_type}
+    status, body = restarted.service.request("POST", "/v1/predictions", bytes(20 << 20), headers)
+    assert status == expected
+    assert json.loads(body)["status"] == expected

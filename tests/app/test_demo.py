@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,9 +17,10 @@ SOON_S = 90
 def demo(out: Path, bundle: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "app.demo", "--out", str(out), "--bundle", str(bundle)]
     environment = os.environ | {"TMPDIR": str(out.parent)}
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipe = subprocess.PIPE
+    # What runs in a shell's background ignores SIGINT, and hands that on.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed)
 
 
 def services_in(folder: Path) -> list[int]:

@@ -3,34 +3,34 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from data_prep.augment import Augmentation
 from data_prep.exams import Exam
 from data_prep.labels import LabelScheme
 from data_prep.preprocess import Recipe
-from data_prep.series import load_study
+from data_prep.ready import make_ready
 from data_prep.volume import FloatArray
+from data_prep.workers import Workers
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
     """Exams ready to learn from: `slices` float32 `[S, H, W]` of each, `allowed` `[N, K]`, `weights` `[N]`."""
 
-    slices: list[FloatArray]
+    slices: Sequence[FloatArray]
     allowed: npt.NDArray[np.float32]
     weights: npt.NDArray[np.float32]
 
 
 def prepare(
-    exams: Sequence[Exam], scheme: LabelScheme, recipe: Recipe, jobs: int, on_ligament: bool = False
+    exams: Sequence[Exam], scheme: LabelScheme, recipe: Recipe, ready: Path, workers: Workers, on_ligament: bool = False
 ) -> Examples:
-    """Decode and preprocess, in `jobs` processes. Time and memory grow with the exams: all of them are held.
+    """Arrays in the folder `ready`, made where they are missing, and labels.
 
     on_ligament: cut around the known ligament instead of the volume's centre. Raises ValueError naming the exam whose
     label says nothing in this scheme or whose ligament isn't known, InputError for pixels that can't be read.
@@ -38,24 +38,13 @@ def prepare(
     for exam in exams:
         if not exam.allowed(scheme):
             raise ValueError(f"exam {exam.exam_id} has no {scheme.name} label")
-        if on_ligament and not exam.truth:
-            raise ValueError(f"exam {exam.exam_id} has no truth.npz: a warm-up needs to know where the ligament is")
-    tasks = (delayed(_slices)(exam, recipe, on_ligament) for exam in exams)
-    results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+        if on_ligament and not (exam.box or exam.mask):
+            raise ValueError(f"exam {exam.exam_id} has no box or mask: a warm-up needs to know where the ligament is")
     return Examples(
-        slices=list(tqdm(results, total=len(exams), desc="preparing", unit="exam")),
+        slices=make_ready(exams, recipe, ready, workers, on_ligament),
         allowed=np.stack([scheme.members(exam.allowed(scheme)) for exam in exams]),
         weights=np.array([exam.weight for exam in exams], np.float32),
     )
-
-
-def _slices(exam: Exam, recipe: Recipe, on_ligament: bool) -> FloatArray:
-    centre = None
-    if on_ligament and exam.truth:
-        with np.load(exam.truth) as known:
-            slices, rows, columns = known["box"].mean(axis=1)
-        centre = (float(slices), float(rows), float(columns))
-    return recipe.apply(load_study(exam.path).volume, centre)[0]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]

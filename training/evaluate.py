@@ -17,8 +17,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from data_prep.exams import Exam, read_exams
+from data_prep.exams.load import ligament_mask, load_exam
 from data_prep.labels import BINARY
-from data_prep.series import load_study
 from models.bundle import load_bundle
 from models.predictor import Prediction, Predictor
 from training.localisation import HIT_MM, Pointing, pointing
@@ -27,12 +27,13 @@ from training.metrics import Figure, binary_figures, figure
 
 @dataclass(frozen=True)
 class Row:
-    """One exam's truth and answer; `pointing` only for an unhealthy exam with a known ligament."""
+    """One exam's truth and answer; `pointing` only for an unhealthy exam, at its `ligament` or annotated `box`."""
 
     exam_id: str
     unhealthy: bool
     probability: float
     pointing: Pointing | None
+    pointing_at: str
 
 
 def judged(exams: Sequence[Exam]) -> list[Exam]:
@@ -49,32 +50,38 @@ def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
     """Binary AUC and accuracy; for known ligaments, how often the map's peak hits, beside chance."""
     unhealthy = np.array([row.unhealthy for row in rows])
     results = binary_figures(unhealthy, np.array([row.probability for row in rows]), measured_on)
-    points = [row.pointing for row in rows if row.pointing]
-    if points:
-        hits, chances = np.array([point.hit for point in points], float), np.array([point.chance for point in points])
-        which = f"unhealthy ones of {measured_on}"
-        results.append(figure(f"heatmap's peak within {HIT_MM:g} mm of the ligament", np.mean, (hits,), which))
-        results.append(figure("the same for a peak at random in the examined block", np.mean, (chances,), which))
+    for target in ("ligament", "box"):
+        points = [row.pointing for row in rows if row.pointing and row.pointing_at == target]
+        if points:
+            hits, chances = (
+                np.array([point.hit for point in points], float),
+                np.array([point.chance for point in points]),
+            )
+            which = f"unhealthy ones of {measured_on}"
+            results.append(figure(f"heatmap's peak within {HIT_MM:g} mm of the {target}", np.mean, (hits,), which))
+            results.append(figure("the same for a peak at random in the examined block", np.mean, (chances,), which))
     return results
 
 
 def _row(predictor: Predictor, exam: Exam) -> Row:
-    volume = load_study(exam.path).volume
+    volume = load_exam(exam)
     prediction = predictor.predict(volume)
     scheme = predictor.bundle.scheme
     probabilities: npt.NDArray[np.floating] = prediction.probabilities
     if scheme.name != BINARY.name:
         probabilities = scheme.collapse(probabilities, BINARY)
     unhealthy = exam.binary == {"unhealthy"}
-    points = _pointing(prediction, exam.truth, volume.spacing_mm) if unhealthy and exam.truth else None
-    return Row(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points)
+    ligament = ligament_mask(exam, volume.shape) if unhealthy else None
+    points = None if ligament is None else _pointing(prediction, ligament, volume.spacing_mm)
+    target = "ligament" if exam.mask else "box"
+    return Row(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points, target)
 
 
-def _pointing(prediction: Prediction, truth: Path, spacing_mm: tuple[float, float, float]) -> Pointing:
+def _pointing(
+    prediction: Prediction, ligament: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> Pointing:
     """The map of the unhealthy class, or of the likeliest class of a finer scheme that isn't healthy."""
     unhealthy = 1 + int(prediction.probabilities[1:].argmax())
-    with np.load(truth) as known:
-        ligament = known["acl"]
     place = prediction.footprint
     rows, columns = (slice(max(math.floor(low), 0), math.ceil(high)) for low, high in (place.rows, place.columns))
     examined = (slice(*place.slices), rows, columns)

@@ -20,6 +20,7 @@ import numpy as np
 from data_prep.errors import InputError
 from data_prep.exams import Exam, read_exams
 from data_prep.labels import SCHEMES
+from data_prep.workers import Workers
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration, fit_temperature
 from models.mrnet import MRNet
@@ -32,7 +33,9 @@ from training.metrics import check_judgeable
 from training.seeds import fix_seed
 
 
-def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, jobs: int) -> None:
+def train(
+    config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, ready: Path, workers: Workers
+) -> None:
     """Fit on split "train", choose epoch and temperature on "val", report on "test"; then write the bundle."""
     scheme = SCHEMES[config.scheme]
     splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val", "test")}
@@ -49,10 +52,12 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
         lessons = dataclasses.replace(config.recipe, extent_mm=config.warm_up.extent_mm, size=config.warm_up.size)
         pupil = MRNet(config.trunk, config.fit.dropout, scheme, lessons)
         pupil.network.set_weights(classifier.network.get_weights())
-        learn, held_out = (prepare(splits[name], scheme, lessons, jobs, on_ligament=True) for name in ("train", "val"))
+        learn, held_out = (
+            prepare(splits[name], scheme, lessons, ready, workers, on_ligament=True) for name in ("train", "val")
+        )
         fit(pupil.network, learn, held_out, config, config.warm_up.epochs, config.warm_up.learning_rate)
         classifier.network.set_weights(pupil.network.get_weights())
-    learn, held_out = (prepare(splits[name], scheme, config.recipe, jobs) for name in ("train", "val"))
+    learn, held_out = (prepare(splits[name], scheme, config.recipe, ready, workers) for name in ("train", "val"))
     fit(classifier.network, learn, held_out, config, config.fit.epochs, config.fit.learning_rate)
 
     # The validation exams chose the epoch and now the temperature: no figure is reported on them.
@@ -108,13 +113,16 @@ def main() -> None:
     parser.add_argument("--exams", type=Path, required=True, help="the exam table")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes that prepare exams (default: one a core)")
+    parser.add_argument("--ready", type=Path, help="folder of ready arrays (default: `ready` beside the exam table)")
+    Workers.add_options(parser)
     arguments = parser.parse_args()
     changes = [word for change in arguments.set for word in ("--set", change)]
     command = shlex.join(["python", "-m", "training.train", arguments.preset, *changes])
     try:
         config, text = load_config(arguments.preset, arguments.set)
-        train(config, text, read_exams(arguments.exams), arguments.out, command, arguments.jobs)
+        ready = arguments.ready or arguments.exams.parent / "ready"
+        exams = read_exams(arguments.exams)
+        train(config, text, exams, arguments.out, command, ready, Workers.from_options(arguments))
     except (ValueError, InputError, FileNotFoundError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
 

@@ -1,16 +1,16 @@
 """Many synthetic knees and their exam table. Exam `i` of seed `S` depends on the two numbers only."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from data_prep.exams import Exam, Split, write_exams
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom.dicom_out import write
 from data_prep.phantom.knee import generate
+from data_prep.workers import Workers
 
 PLASTIC = 1.324717957244746  # R. Roberts' "R2" sequence: fills the unit square evenly however many points are taken
 
@@ -57,19 +57,21 @@ class Cohort:
             patient_id=f"phantom-{seed:016x}",
             source="phantom",
             path=Path(name) / "dicom",
+            study_uid=volume.study_uid,
             series_uid=volume.series_uid,
             binary=frozenset({binary}),
             four_class=frozenset({label}),
             laterality=volume.laterality,
             scanner=phantom.scan.profile.name,
+            box=phantom.box,
+            mask=Path(name) / "truth.npz",
             split=self.split(index),
         )
 
     def write(self, folder: Path, exams: int, jobs: int = 1) -> list[Exam]:
         """Write exams 0 to `exams` - 1 and `folder/exams.csv`."""
         folder.mkdir(parents=True, exist_ok=True)
-        work = (delayed(self.make)(index, folder) for index in range(exams))
-        rows = list(tqdm(Parallel(n_jobs=jobs, return_as="generator")(work), total=exams, unit="exam", disable=None))
+        rows = list(Workers(jobs).run(partial(self.make, folder=folder), range(exams), "making"))
         write_exams(rows, folder / "exams.csv")
         return rows
 

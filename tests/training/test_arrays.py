@@ -5,9 +5,10 @@ import pytest
 
 from data_prep.augment import Augmentation
 from data_prep.exams import read_exams
+from data_prep.exams.load import load_exam
 from data_prep.labels import BINARY
 from data_prep.preprocess import Recipe
-from data_prep.series import load_study
+from data_prep.workers import Workers
 from training.arrays import Batches, Examples, prepare
 
 RECIPE = Recipe((30.0, 48.0, 48.0), (48, 48))
@@ -48,12 +49,12 @@ def test_draws_depend_on_seed_epoch_and_exam_only():
     assert not np.array_equal(first, other)
 
 
-def test_crops_on_the_ligament_hold_it(knees):
+def test_crops_on_the_ligament_hold_it(knees, tmp_path):
     exams = read_exams(knees / "exams.csv")[:4]
-    crops = prepare(exams, BINARY, RECIPE, jobs=1, on_ligament=True).slices
+    crops = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1), on_ligament=True).slices
     for exam, crop in zip(exams, crops, strict=True):
-        volume = load_study(exam.path).volume
-        with np.load(exam.truth) as truth:
+        volume = load_exam(exam)
+        with np.load(exam.mask) as truth:
             ligament, centre = truth["acl"], tuple(truth["box"].mean(axis=1))
         expected, place = RECIPE.apply(volume, centre)
         assert np.array_equal(crop, expected)
@@ -64,6 +65,8 @@ def test_crops_on_the_ligament_hold_it(knees):
 def test_an_exam_without_label_or_truth_is_named(knees, tmp_path):
     (exam, *_) = read_exams(knees / "exams.csv")
     with pytest.raises(ValueError, match=f"exam {exam.exam_id} has no binary label"):
-        prepare([dataclasses.replace(exam, binary=frozenset())], BINARY, RECIPE, jobs=1)
-    with pytest.raises(ValueError, match=f"exam {exam.exam_id} has no truth"):
-        prepare([dataclasses.replace(exam, path=tmp_path / "dicom")], BINARY, RECIPE, jobs=1, on_ligament=True)
+        prepare([dataclasses.replace(exam, binary=frozenset())], BINARY, RECIPE, tmp_path, Workers(1))
+    with pytest.raises(ValueError, match=f"exam {exam.exam_id} has no box or mask"):
+        prepare(
+            [dataclasses.replace(exam, box=None, mask=None)], BINARY, RECIPE, tmp_path, Workers(1), on_ligament=True
+        )

@@ -98,7 +98,7 @@ def test_a_wrong_setting_is_one_sentence_and_no_traceback(knees, tmp_path, chang
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        (",val\n", ",train\n", "no exam of split 'val'"),
+        (",val,\n", ",train,\n", "no exam of split 'val'"),
         (",unhealthy,", ",healthy,", "at least two healthy and two unhealthy"),
         (",unhealthy,", ",torn,", "column binary: 'torn'"),
     ],

@@ -1,0 +1,139 @@
+"""Ready arrays: what a recipe makes of each exam, on disk, made once.
+
+    python -m data_prep.ready exams.csv --recipe training/presets/demo.toml --out ready/
+
+An array's name is a digest of its pixels and its recipe, so a changed recipe never meets old arrays, and a run that was
+killed goes on where it stopped. Time grows with the exams that aren't ready yet; memory doesn't.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import tomlkit
+from pydantic import TypeAdapter, ValidationError
+from tomlkit.exceptions import TOMLKitError
+
+from data_prep.errors import InputError
+from data_prep.exams import Exam, read_exams
+from data_prep.exams.load import ligament_centre, load_exam, signature
+from data_prep.files import replacing
+from data_prep.preprocess import Centre, Recipe
+from data_prep.volume import FloatArray
+from data_prep.workers import Workers
+
+# Part of every array's name: raise it when `Recipe.apply` makes something else of the same pixels.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ReadyArrays(Sequence[FloatArray]):
+    """Arrays float32 `[s, h, w]`, opened one at a time as they are asked for."""
+
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> FloatArray: ...
+    @overload
+    def __getitem__(self, index: slice) -> "ReadyArrays": ...
+    def __getitem__(self, index: int | slice) -> "FloatArray | ReadyArrays":
+        if isinstance(index, slice):
+            return ReadyArrays(self.paths[index])
+        array: FloatArray = np.load(self.paths[index], mmap_mode="r")
+        return array
+
+
+def make_ready(
+    exams: Sequence[Exam], recipe: Recipe, folder: Path, workers: Workers, on_ligament: bool = False
+) -> ReadyArrays:
+    """The exams' arrays in `folder`, in the exams' order; those that are missing are made first.
+
+    on_ligament: cut around the known ligament instead of the volume's centre. Raises InputError and ValueError
+    that name the exam, OSError; what was made until then stays.
+    """
+    tasks = [_Task(exam, recipe, folder, on_ligament) for exam in exams]
+    existing = [task.existing() for task in tasks]
+    missing = [task for task, path in zip(tasks, existing, strict=True) if path is None]
+    made = workers.run(_Task.make, missing, "preparing") if missing else iter(())
+    return ReadyArrays(tuple([path or next(made) for path in existing]))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One exam's array. A note, named by the look of the exam's files, keeps the digest of the pixels in them."""
+
+    exam: Exam
+    recipe: Recipe
+    folder: Path
+    on_ligament: bool
+
+    def existing(self) -> Path | None:
+        """The array of an exam whose files were seen before, if there is one; no pixel is read."""
+        note = self._note()
+        path = self._array(note.read_text(encoding="ascii")) if note.is_file() else None
+        return path if path and path.is_file() else None
+
+    def make(self) -> Path:
+        """Decode, preprocess, write."""
+        try:
+            volume = load_exam(self.exam)
+        except InputError as error:
+            raise type(error)(f"exam {self.exam.exam_id}: {error.detail}", error.files) from None
+        pixels = volume.digest()
+        path = self._array(pixels)
+        if not path.is_file():
+            slices, _ = self.recipe.apply(volume, self._centre())
+            with replacing(path) as partial, partial.open("wb") as stream:
+                np.save(stream, slices)
+        with replacing(self._note()) as partial:
+            partial.write_text(pixels, encoding="ascii")
+        return path
+
+    def _note(self) -> Path:
+        return self.folder / "pixels" / signature(self.exam)
+
+    def _array(self, pixels: str) -> Path:
+        key = hashlib.sha256(repr((VERSION, pixels, self.recipe, self._centre())).encode()).hexdigest()
+        return self.folder / f"{key}.npy"
+
+    def _centre(self) -> Centre | None:
+        return ligament_centre(self.exam) if self.on_ligament else None
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a bundle (recipe.json) or of a preset (`[recipe]` of a TOML file); ValueError if it is neither."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        values = json.loads(text) if path.suffix == ".json" else tomlkit.parse(text).unwrap()["recipe"]
+        return TypeAdapter(Recipe).validate_python(values)
+    except KeyError:
+        raise ValueError(f"{path}: no table [recipe]") from None
+    except (ValidationError, TOMLKitError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m data_prep.ready", description="Make ready arrays of exams.")
+    parser.add_argument("exams", type=Path, help="the exam table")
+    parser.add_argument("--recipe", type=Path, required=True, help="a bundle's recipe.json or a preset's TOML file")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the arrays; may hold many recipes'")
+    Workers.add_options(parser)
+    options = parser.parse_args()
+    try:
+        recipe = read_recipe(options.recipe)
+        arrays = make_ready(read_exams(options.exams), recipe, options.out, Workers.from_options(options))
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    print(f"{len(arrays)} arrays are ready in {options.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ from models.bundle import load_bundle
 from models.predictor import Predictor
 from tests.data_prep.dicom_factory import uploads
 from training.evaluate import evaluate, figures
-from training.metrics import Figure
+from data_prep.figures import Figure
 
 DEMO = Path(__file__).parent.parent / "models" / "bundles" / "demo"
 UNSEEN_SEED, UNSEEN_EXAMS = 20_261_121, 200

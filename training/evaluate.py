@@ -18,11 +18,12 @@ from tqdm import tqdm
 
 from data_prep.exams import Exam, read_exams
 from data_prep.exams.load import ligament_mask, load_exam
+from data_prep.figures import Figure, figure
 from data_prep.labels import BINARY
 from models.bundle import load_bundle
 from models.predictor import Prediction, Predictor
 from training.localisation import HIT_MM, Pointing, pointing
-from training.metrics import Figure, binary_figures, figure
+from training.metrics import binary_figures
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ second command, or one that goes on after a kill, decodes nothing twice.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Look:
     study_uid: str = ""
     series_uid: str = ""
     laterality: Laterality = "unknown"
-    acquisition: Acquisition = Acquisition()
+    acquisition: Acquisition = field(default_factory=Acquisition)
     intensity: tuple[float, float] = (0.0, 0.0)
     slices: tuple[str, ...] = ()
     perceptual: str = ""
@@ -54,9 +54,9 @@ class Look:
         maker, model = (_FILLER.sub(" ", (name or "").lower()).split() for name in (made.manufacturer, made.model))
         if not model:
             return UNKNOWN_SCANNER
-        field = [f"{made.field_strength_t:.1f}t"] if made.field_strength_t else []
+        strength = [f"{made.field_strength_t:.1f}t"] if made.field_strength_t else []
         words = [word for word in maker if word not in model] + model
-        return " ".join(words + [word for word in field if word not in words])
+        return " ".join(words + [word for word in strength if word not in words])
 
 
 _LOOK = TypeAdapter(Look)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
-from training.metrics import auc, binary_figures
+from training.metrics import binary_figures
 
 
 def test_an_auc_worked_out_by_hand():
@@ -29,9 +28,3 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
 def test_too_few_of_a_class_have_no_interval():
     with pytest.raises(ValueError, match="two healthy and two unhealthy"):
         binary_figures(np.ones(5, bool), np.linspace(0, 1, 5), "toy exams")
-
-
-def test_the_auc_is_scikit_learns():
-    random = np.random.default_rng(0)
-    truth, score = random.random(200) > 0.4, random.integers(0, 20, 200).astype(float)
-    assert auc(score[~truth], score[truth]) == pytest.approx(roc_auc_score(truth, score))

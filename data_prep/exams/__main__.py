@@ -1,0 +1,154 @@
+"""`python -m data_prep.exams`: make an exam table, join tables, share out splits, look for faults, show what is there.
+
+A mistake in the data or on the command line is one sentence and exit status 2; nothing is written then. `audit` exits
+with 1 if it finds a fault.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.exams.audit import audit
+from data_prep.exams.groups import groups, links
+from data_prep.exams.look import Look, completed, look_at
+from data_prep.exams.report import write_report
+from data_prep.exams.split import SPLITS, split_exams
+from data_prep.exams.table import Exam, read_exams, write_exams
+from data_prep.sources import SOURCES
+from data_prep.sources.label_table import LabelTable
+from data_prep.workers import Workers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except (ValueError, OSError) as error:  # every InputError is a ValueError
+        print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _import(options: argparse.Namespace) -> int:
+    labels = LabelTable.load(options.labels)
+    found = SOURCES[options.source].find(options, labels)
+    exams = [row.exam for row in found.rows]
+    looks = _looks(exams, options, options.out)
+    for row, look in zip(found.rows, looks, strict=True):
+        if look.shape is None and row.strict:
+            raise ValueError(f"{row.place}: {look.flags[0].reason}")
+    exams = [completed(exam, look) for exam, look in zip(exams, looks, strict=True)]
+    kept = [exam for exam in exams if not (options.drop == "flagged" and exam.flags)]
+    dropped = [exam for exam in exams if exam not in kept]
+    if options.drop:
+        write_exams(dropped, options.out.with_suffix(".dropped.csv"))
+    write_exams(kept, options.out)
+    print(*found.notes, sep="\n")
+    print(
+        f"{len(kept)} exams in {options.out}, {sum(bool(exam.flags) for exam in exams)} flagged, {len(dropped)} dropped"
+    )
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    exams: dict[str, Exam] = {}
+    for table in options.tables:
+        for exam in read_exams(table):
+            if exam.exam_id in exams:
+                raise ValueError(f"{table}: exam {exam.exam_id!r} stands in another of these tables too")
+            exams[exam.exam_id] = exam
+    write_exams(exams.values(), options.out)
+    print(f"{len(exams)} exams in {options.out}")
+    return 0
+
+
+def _split(options: argparse.Namespace) -> int:
+    exams = read_exams(options.table)
+    looks = _looks(exams, options, options.table)
+    together = groups(len(exams), links(exams, looks, by_scanner="scanner" in options.by))
+    exams = split_exams(exams, together, options.test, options.val, options.seed)
+    write_exams(exams, options.out or options.table)
+    counts = Counter(exam.split for exam in exams)
+    print(", ".join(f"{name} {counts[name]} ({counts[name] / len(exams):.1%})" for name in SPLITS), end="")
+    print(f", without label {counts['']}" if counts[""] else "")
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    try:
+        exams = read_exams(options.table)
+    except ValueError as error:
+        print(f"FAULT {error}")
+        return 1
+    result = audit(exams, _looks(exams, options, options.table))
+    print(result)
+    return 1 if result.faults else 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    exams = read_exams(options.table)
+    looks = _looks(exams, options, options.table)
+    labels = LabelTable.load(None)
+    caveats = {source: labels.caveat(source) for source in sorted({exam.source for exam in exams})}
+    page = write_report(options.table.name, exams, looks, options.out, caveats, Workers.from_options(options))
+    print(page)
+    return 0
+
+
+def _looks(exams: Sequence[Exam], options: argparse.Namespace, table: Path) -> list[Look]:
+    return look_at(exams, table.parent / ".looks", Workers.from_options(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m data_prep.exams", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    importing = commands.add_parser("import", help="a data set as an exam table")
+    importing.set_defaults(run=_import)
+    sources = importing.add_subparsers(dest="source", required=True)
+    for name, source in SOURCES.items():
+        one = sources.add_parser(name, description=source.__doc__)
+        one.add_argument("--root", type=Path, required=True, help="the data set's folder")
+        one.add_argument("--out", type=Path, required=True, help="the exam table to write")
+        one.add_argument("--labels", type=Path, help="a TOML file whose values come before our label table's")
+        one.add_argument(
+            "--drop", choices=("flagged",), help="leave flagged exams out; OUT.dropped.csv says which, why"
+        )
+        source.add_options(one)
+        Workers.add_options(one)
+
+    merging = commands.add_parser("merge", help="several tables as one")
+    merging.add_argument("tables", type=Path, nargs="+")
+    merging.add_argument("--out", type=Path, required=True)
+    merging.set_defaults(run=_merge)
+
+    splitting = commands.add_parser("split", help="training, validation and test, without leaks")
+    splitting.add_argument("table", type=Path)
+    splitting.add_argument("--test", type=float, default=0.15, help="share of the exams")
+    splitting.add_argument("--val", type=float, default=0.15, help="share of the exams")
+    splitting.add_argument(
+        "--by", action="append", choices=("patient", "scanner"), default=["patient"], help="what stays in one split"
+    )
+    splitting.add_argument("--seed", type=int, default=0)
+    splitting.add_argument("--out", type=Path, help="another table to write (default: the same)")
+    splitting.set_defaults(run=_split)
+
+    for name, run, help_ in (
+        ("audit", _audit, "leaks, unreadable exams, shortcuts; exit status 1 if there is a fault"),
+        ("report", _report, "one page with counts and pictures"),
+    ):
+        command = commands.add_parser(name, help=help_)
+        command.add_argument("table", type=Path)
+        command.set_defaults(run=run)
+    command.add_argument("--out", type=Path, required=True, help="the page's folder")
+    for command in (splitting, commands.choices["audit"], commands.choices["report"]):
+        Workers.add_options(command)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""What is wrong with an exam table, before a figure is computed on it: leaks between splits, unreadable files, shortcuts.
+
+Leaks and unreadable exams are faults; what a reader of figures should know is said, and is no fault.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from data_prep.exams import groups as grouping
+from data_prep.exams.look import Look
+from data_prep.exams.shortcut import is_suspicious, shortcut
+from data_prep.exams.split import label_set
+from data_prep.exams.table import Exam
+from data_prep.figures import Figure
+from data_prep.labels import BINARY, FOUR_CLASS
+from data_prep.sources.label_table import LabelTable
+from data_prep.sources.mrnet import PUBLISHED_MEAN, PUBLISHED_SD
+
+
+@dataclass(frozen=True)
+class Audit:
+    """faults: sentences, each a reason not to compute anything on this table. remarks: what to know. tables: counts."""
+
+    faults: tuple[str, ...]
+    remarks: tuple[str, ...]
+    tables: tuple[str, ...]
+    shortcut: Figure | None
+
+    def __str__(self) -> str:
+        parts = [*self.tables, *(f"note: {remark}" for remark in self.remarks)]
+        if self.shortcut:
+            parts.append(f"{self.shortcut}")
+            if is_suspicious(self.shortcut):
+                parts.append("WARNING shortcut: headers alone tell the classes apart; a model may learn the scanner.")
+        else:
+            parts.append("AUC of header fields alone: too few exams of a class to say")
+        parts += [f"FAULT {fault}" for fault in self.faults]
+        return "\n".join(parts)
+
+
+def audit(exams: Sequence[Exam], looks: Sequence[Look]) -> Audit:
+    """Everything at once, from looks that are already there; time as in `groups.links`."""
+    tied = grouping.links(exams, looks)
+    together = grouping.groups(len(exams), tied)
+    return Audit(
+        faults=(*_leaks(exams, tied), *_label_faults(exams), *_unreadable(exams, looks)),
+        remarks=tuple(_remarks(exams, looks)),
+        tables=(
+            _group_sizes(together),
+            _counts("split", ((exam.split or "none", exam) for exam in exams)),
+            _counts("scanner", ((exam.scanner, exam) for exam in exams)),
+            _counts("source", ((exam.source or "none", exam) for exam in exams)),
+        ),
+        shortcut=shortcut(exams, looks, together),
+    )
+
+
+def _leaks(exams: Sequence[Exam], tied: dict[str, list[grouping.Pair]]) -> Iterable[str]:
+    for reason, pairs in tied.items():
+        for group in grouping.groups(len(exams), {reason: pairs}):
+            members = {exams[index].split: exams[index].exam_id for index in reversed(group) if exams[index].split}
+            if len(members) > 1:
+                named = ", ".join(f"{name} ({split})" for split, name in sorted(members.items()))
+                yield f"leak: {len(group)} exams that share {reason} lie in {len(members)} splits: {named}"
+
+
+def _label_faults(exams: Sequence[Exam]) -> Iterable[str]:
+    """A label that contradicts itself: no class that it allows in one scheme is allowed in the other."""
+    collapse = dict(zip(FOUR_CLASS.classes, FOUR_CLASS.collapses_into[BINARY.name], strict=True))
+    for exam in exams:
+        collapsed = {BINARY.classes[collapse[name]] for name in exam.four_class}
+        if exam.binary and collapsed and not exam.binary <= collapsed:
+            yield f"label of {exam.exam_id}: binary says {'|'.join(exam.binary)}, four_class says otherwise"
+
+
+def _unreadable(exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
+    for exam, look in zip(exams, looks, strict=True):
+        if look.shape is None:
+            yield f"exam {exam.exam_id} can't be used: {look.flags[0].reason}"
+
+
+def _remarks(exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
+    flagged = [look for look in looks if look.flags and look.shape]
+    if flagged:
+        kinds = Counter(flag.kind for look in flagged for flag in look.flags)
+        found = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+        yield f"{len(flagged)} exams are flagged by the quality screen ({found}); `import --drop flagged` leaves them out"
+    if unlabelled := sum(not any(label_set(exam)) for exam in exams):
+        yield f"{unlabelled} exams have no label in either scheme; they belong to no split"
+    if assumed := sum(exam.spacing_mm is not None for exam in exams):
+        yield f"{assumed} exams are arrays without a header: their spacing is what the table says"
+    for source in sorted({exam.source for exam in exams}):
+        yield from _remarks_on_source(source, exams, looks)
+
+
+def _remarks_on_source(source: str, exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
+    ours = [(exam, look) for exam, look in zip(exams, looks, strict=True) if exam.source == source]
+    if len(ours) > 1 and len({exam.patient_id for exam, _ in ours}) == len(ours):
+        yield f"{source}: every exam has a patient of its own, so exams of one patient can't be told to stay together"
+    readable = [look for _, look in ours if look.shape]
+    if source == "mrnet" and readable:
+        mean, deviation = (sum(look.intensity[part] for look in readable) / len(readable) for part in (0, 1))
+        yield (
+            f"mrnet: intensities after min-max to 255 have mean {mean:.2f} and deviation {deviation:.2f} "
+            f"(published {PUBLISHED_MEAN} and {PUBLISHED_SD})"
+        )
+    if caveat := LabelTable.load(None).caveat(source):
+        yield f"{source}: {caveat}"
+
+
+def _group_sizes(together: Sequence[Sequence[int]]) -> str:
+    sizes = sorted(Counter(map(len, together)).items())
+    return "groups that stay together: " + ", ".join(f"{count} of {size}" for size, count in sizes)
+
+
+def _counts(heading: str, placed: Iterable[tuple[str, Exam]]) -> str:
+    """One line for each value and label set."""
+    rows = Counter((value, *("|".join(sorted(part)) or "-" for part in label_set(exam))) for value, exam in placed)
+    lines = [
+        f"  {value}: {binary} / {four_class}: {count}" for (value, binary, four_class), count in sorted(rows.items())
+    ]
+    return "\n".join([f"exams by {heading} (binary / four classes):", *lines])

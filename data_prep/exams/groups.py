@@ -1,0 +1,63 @@
+"""Which exams have to stay together, because a model that saw one of them has as good as seen the others."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from data_prep.exams.look import UNKNOWN_SCANNER, Look
+from data_prep.exams.table import Exam
+from data_prep.fingerprint import near_duplicates
+
+# What two exams can share; `scanner` only on request.
+PATIENT, STUDY, SLICE, PIXELS, REPORT, SCANNER = (
+    "patient",
+    "study",
+    "identical slice",
+    "near-identical pixels",
+    "report text",
+    "scanner",
+)
+Pair = tuple[int, int]
+
+
+def links(exams: Sequence[Exam], looks: Sequence[Look], by_scanner: bool = False) -> dict[str, list[Pair]]:
+    """For each reason, pairs of exams (by index) that it ties together; enough pairs to join all that share a thing.
+
+    Empty cells and an unknown scanner tie nothing. Time grows with the exams but for near-identical pixels, which
+    compares every two hashes.
+    """
+    tied = {
+        PATIENT: _chains((exam.patient_id,) for exam in exams),
+        STUDY: _chains((exam.study_uid or look.study_uid,) for exam, look in zip(exams, looks, strict=True)),
+        SLICE: _chains(look.slices for look in looks),
+        PIXELS: near_duplicates([look.perceptual for look in looks]),
+        REPORT: _chains((exam.report,) for exam in exams),
+    }
+    if by_scanner:
+        tied[SCANNER] = _chains(("" if exam.scanner == UNKNOWN_SCANNER else exam.scanner,) for exam in exams)
+    return tied
+
+
+def groups(exams: int, tied: Mapping[str, Sequence[Pair]]) -> list[list[int]]:
+    """The exams 0 to `exams` - 1 as groups that share something, directly or through others; in order."""
+    pairs = np.array([pair for some in tied.values() for pair in some], int).reshape(-1, 2)
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(exams, exams))
+    count, member_of = connected_components(graph, directed=False)
+    found: list[list[int]] = [[] for _ in range(count)]
+    for exam, group in enumerate(member_of):
+        found[group].append(exam)
+    return found
+
+
+def _chains(things: Iterable[Iterable[str]]) -> list[Pair]:
+    """Each exam with the last one before it that had the same thing."""
+    last: dict[str, int] = {}
+    pairs = set()
+    for index, owned in enumerate(things):
+        for thing in owned:
+            if thing and last.get(thing, index) != index:
+                pairs.add((last[thing], index))
+            last[thing] = index
+    return sorted(pairs)

@@ -1,0 +1,67 @@
+"""Training, validation and test: each label set shared out fairly, and never a group of exams torn apart."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.exams.table import Exam, Split
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+LabelSet = tuple[frozenset[str], frozenset[str]]
+
+
+def label_set(exam: Exam) -> LabelSet:
+    """What is stratified by: the classes that the label allows in both schemes."""
+    return exam.binary, exam.four_class
+
+
+def split_exams(
+    exams: Sequence[Exam], groups: Sequence[Sequence[int]], test: float, val: float, seed: int
+) -> list[Exam]:
+    """The exams with their split; exams without any label get none.
+
+    test, val: shares of the labelled exams. groups: indices of exams that stay together. The largest groups are dealt
+    first, each to the split that lacks most of what the group brings: the greedy rule of scikit-learn's
+    StratifiedGroupKFold, for shares that aren't equal. ValueError if a split that was asked for gets no exam.
+    """
+    if min(test, val) < 0 or test + val >= 1:
+        raise ValueError("--test and --val must be shares from 0 up that leave something to train on")
+    labelled = [[index for index in group if any(label_set(exams[index]))] for group in groups]
+    order = np.random.default_rng(seed).permutation(len(labelled))
+    dealt = sorted((labelled[place] for place in order if labelled[place]), key=len, reverse=True)
+    kinds = {kind: column for column, kind in enumerate(dict.fromkeys(map(label_set, exams)))}
+    brought = [_counts([label_set(exams[index]) for index in group], kinds) for group in dealt]
+    shares = np.array([1 - test - val, val, test])
+    lacking = np.outer(shares, np.sum(brought, axis=0)) if brought else np.zeros((3, len(kinds)))
+    placed: dict[int, Split] = {}
+    for group, brings in zip(dealt, brought, strict=True):
+        chosen = _neediest(lacking, brings, shares)
+        lacking[chosen] -= brings
+        placed |= dict.fromkeys(group, SPLITS[chosen])
+    _check_filled(placed, shares)
+    return [replace(exam, split=placed.get(index, "")) for index, exam in enumerate(exams)]
+
+
+def _counts(found: Sequence[LabelSet], kinds: dict[LabelSet, int]) -> npt.NDArray[np.float64]:
+    counts = np.zeros(len(kinds))
+    for kind, number in Counter(found).items():
+        counts[kinds[kind]] = number
+    return counts
+
+
+def _neediest(
+    lacking: npt.NDArray[np.float64], brings: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]
+) -> int:
+    """The split whose want, as a share of all that it shall have, the group meets best; splits of share 0 never."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        want = np.where(shares > 0, (lacking * brings).sum(axis=1) / shares, -np.inf)
+    return int(want.argmax())
+
+
+def _check_filled(placed: dict[int, Split], shares: npt.NDArray[np.float64]) -> None:
+    empty = [name for name, share in zip(SPLITS, shares, strict=True) if share > 0 and name not in placed.values()]
+    if empty:
+        raise ValueError(f"split {' and '.join(empty)} would get no exam: there are too few groups to share out")

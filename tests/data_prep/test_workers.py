@@ -1,0 +1,77 @@
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from data_prep.errors import UnsuitableStudy
+from data_prep.exams import read_exams
+from data_prep.preprocess import Recipe
+from data_prep.ready import make_ready
+from data_prep.workers import Workers
+
+ROOT = Path(__file__).parents[2]
+START_S = 60.0  # a scheduler or worker on a busy machine
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """A Dask scheduler and two workers, each a process of its own, on loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    scheduler = ["scheduler", "--host", address, "--no-dashboard", "--no-show"]
+    worker = ["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]
+    commands = [[sys.executable, "-m", "dask", *part] for part in (scheduler, worker, worker)]
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for command in commands]
+    try:
+        with Client(address, timeout=START_S) as client:
+            client.wait_for_workers(2, timeout=START_S)
+        yield address
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(START_S)
+
+
+def process_of(_: int) -> int:
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def refuse(item: int) -> int:
+    if item == 3:
+        raise UnsuitableStudy("number three")
+    return item
+
+
+def test_results_come_in_order_from_several_processes():
+    assert list(Workers(2).run(abs, range(-20, 0), "counting")) == list(range(20, 0, -1))
+    assert len(set(Workers(2).run(process_of, range(6), "counting")) - {os.getpid()}) == 2
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_comes_out_as_it_is(jobs):
+    with pytest.raises(UnsuitableStudy, match="number three"):
+        list(Workers(jobs).run(refuse, range(6), "counting"))
+
+
+def test_a_cluster_does_the_same_in_its_own_processes(cluster):
+    workers = Workers(cluster=cluster)
+    assert len(set(workers.run(process_of, range(8), "counting")) - {os.getpid()}) == 2
+    with pytest.raises(UnsuitableStudy, match="number three"):
+        list(workers.run(refuse, range(6), "counting"))
+
+
+def test_arrays_made_on_a_cluster_are_those_made_here(cluster, knees, tmp_path):
+    exams, recipe = read_exams(knees / "exams.csv")[:4], Recipe((30.0, 48.0, 48.0), (48, 48))
+    here = make_ready(exams, recipe, tmp_path / "here", Workers(1))
+    there = make_ready(exams, recipe, tmp_path / "there", Workers(cluster=cluster))
+    assert [path.name for path in there.paths] == [path.name for path in here.paths]
+    assert [path.read_bytes() for path in there.paths] == [path.read_bytes() for path in here.paths]

@@ -4,6 +4,6 @@
 and reports.
 """
 
-from data_prep.exams.table import COLUMNS, Box, Exam, Split, read_exams, write_exams
+from data_prep.exams.table import COLUMNS, Exam, Split, read_exams, write_exams
 
-__all__ = ["COLUMNS", "Box", "Exam", "Split", "read_exams", "write_exams"]
+__all__ = ["COLUMNS", "Exam", "Split", "read_exams", "write_exams"]

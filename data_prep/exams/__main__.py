@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_prep import array_files
 from data_prep.exams.audit import audit
 from data_prep.exams.groups import groups, links
 from data_prep.exams.look import Look, completed, look_at
 from data_prep.exams.report import write_report
-from data_prep.exams.split import SPLITS, split_exams
+from data_prep.exams.split import SPLITS, label_set, split_exams
 from data_prep.exams.table import Exam, read_exams, write_exams
 from data_prep.sources import SOURCES
 from data_prep.sources.label_table import LabelTable
@@ -39,11 +40,11 @@ def _import(options: argparse.Namespace) -> int:
     exams = [row.exam for row in found.rows]
     looks = _looks(exams, options, options.out)
     for row, look in zip(found.rows, looks, strict=True):
-        if look.shape is None and row.strict:
+        if look.shape is None and row.exam.path.suffix in array_files.SUFFIXES:
             raise ValueError(f"{row.place}: {look.flags[0].reason}")
     exams = [completed(exam, look) for exam, look in zip(exams, looks, strict=True)]
-    kept = [exam for exam in exams if not (options.drop == "flagged" and exam.flags)]
-    dropped = [exam for exam in exams if exam not in kept]
+    dropped = [exam for exam in exams if exam.flags] if options.drop else []
+    kept = [exam for exam in exams if not (options.drop and exam.flags)]
     if options.drop:
         write_exams(dropped, options.out.with_suffix(".dropped.csv"))
     write_exams(kept, options.out)
@@ -70,11 +71,14 @@ def _split(options: argparse.Namespace) -> int:
     exams = read_exams(options.table)
     looks = _looks(exams, options, options.table)
     together = groups(len(exams), links(exams, looks, by_scanner="scanner" in options.by))
-    exams = split_exams(exams, together, options.test, options.val, options.seed)
+    useful = [bool(any(label_set(exam)) and look.shape) for exam, look in zip(exams, looks, strict=True)]
+    dealt = [[index for index in group if useful[index]] for group in together]
+    exams = split_exams(exams, [group for group in dealt if group], options.test, options.val, options.seed)
     write_exams(exams, options.out or options.table)
     counts = Counter(exam.split for exam in exams)
-    print(", ".join(f"{name} {counts[name]} ({counts[name] / len(exams):.1%})" for name in SPLITS), end="")
-    print(f", without label {counts['']}" if counts[""] else "")
+    print(", ".join(f"{name} {counts[name]} ({counts[name] / sum(useful):.1%})" for name in SPLITS))
+    if counts[""]:
+        print(f"{counts['']} exams without a label or usable pixels are in no split")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with an exam table, before a figure is computed on it: leaks between splits, unreadable files, shortcuts.
+"""What is wrong with an exam table, before a figure is computed on it: leaks, unreadable exams, shortcuts.
 
 Leaks and unreadable exams are faults; what a reader of figures should know is said, and is no fault.
 """
@@ -85,7 +85,7 @@ def _remarks(exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
     if flagged:
         kinds = Counter(flag.kind for look in flagged for flag in look.flags)
         found = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
-        yield f"{len(flagged)} exams are flagged by the quality screen ({found}); `import --drop flagged` leaves them out"
+        yield f"the quality screen flags {len(flagged)} exams ({found}); `import --drop flagged` leaves them out"
     if unlabelled := sum(not any(label_set(exam)) for exam in exams):
         yield f"{unlabelled} exams have no label in either scheme; they belong to no split"
     if assumed := sum(exam.spacing_mm is not None for exam in exams):

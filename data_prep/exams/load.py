@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import find_objects
 
 from data_prep.array_files import SUFFIXES, read_array
+from data_prep.boxes import bounding_box, filled
 from data_prep.dicom import read_study
 from data_prep.exams.table import Exam
 from data_prep.preprocess import Centre
@@ -39,8 +39,7 @@ def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.boo
         with np.load(exam.mask) as known:
             mask: npt.NDArray[np.bool_] = known["acl"]
     elif exam.box:
-        mask = np.zeros(shape, bool)
-        mask[tuple(slice(start, stop) for start, stop in exam.box)] = True
+        mask = filled(exam.box, shape)
     else:
         return None
     if mask.shape != shape or not mask.any():
@@ -53,9 +52,7 @@ def ligament_centre(exam: Exam) -> Centre | None:
     box = exam.box
     if box is None and exam.mask:
         with np.load(exam.mask) as known:
-            (found,) = find_objects(known["acl"].astype(np.uint8))
-        slices, rows, columns = ((span.start, span.stop) for span in found)
-        box = slices, rows, columns
+            box = bounding_box(known["acl"])
     if box is None:
         return None
     middle = [(start + stop) / 2 for start, stop in box]

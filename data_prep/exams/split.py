@@ -21,17 +21,17 @@ def label_set(exam: Exam) -> LabelSet:
 def split_exams(
     exams: Sequence[Exam], groups: Sequence[Sequence[int]], test: float, val: float, seed: int
 ) -> list[Exam]:
-    """The exams with their split; exams without any label get none.
+    """The exams with their split.
 
-    test, val: shares of the labelled exams. groups: indices of exams that stay together. The largest groups are dealt
-    first, each to the split that lacks most of what the group brings: the greedy rule of scikit-learn's
-    StratifiedGroupKFold, for shares that aren't equal. ValueError if a split that was asked for gets no exam.
+    test, val: shares of the exams in groups. groups: indices of exams that stay together; in none means no split.
+    The largest groups are dealt first, each to the split that lacks most of what the group brings: the greedy rule of
+    scikit-learn's StratifiedGroupKFold, for shares that aren't equal. ValueError if a split that was asked for gets no
+    exam.
     """
     if min(test, val) < 0 or test + val >= 1:
         raise ValueError("--test and --val must be shares from 0 up that leave something to train on")
-    labelled = [[index for index in group if any(label_set(exams[index]))] for group in groups]
-    order = np.random.default_rng(seed).permutation(len(labelled))
-    dealt = sorted((labelled[place] for place in order if labelled[place]), key=len, reverse=True)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    dealt = sorted((groups[place] for place in order), key=len, reverse=True)
     kinds = {kind: column for column, kind in enumerate(dict.fromkeys(map(label_set, exams)))}
     brought = [_counts([label_set(exams[index]) for index in group], kinds) for group in dealt]
     shares = np.array([1 - test - val, val, test])

@@ -10,13 +10,12 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from data_prep.boxes import Box
 from data_prep.files import replacing
 from data_prep.labels import SCHEMES, LabelScheme
 from data_prep.volume import Laterality
 
 Split = Literal["train", "val", "test", ""]
-# Start and stop along slices, rows and columns, in voxels of the exam's volume.
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 Spacing = tuple[float, float, float]
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.boxes import Box, bounding_box
 from data_prep.labels import FOUR_CLASS
 from data_prep.phantom.anatomy import Anatomy
 from data_prep.phantom.findings import Findings
@@ -44,11 +45,9 @@ class Phantom:
     parameters: Parameters
 
     @property
-    def box(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    def box(self) -> Box:
         """The smallest block of voxels that holds the ligament: (start, stop) of slices, rows, columns."""
-        spans = [np.flatnonzero(self.acl.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-        first, second, third = ((int(span[0]), int(span[-1]) + 1) for span in spans)
-        return first, second, third
+        return bounding_box(self.acl)
 
     def uid(self, *parts: object) -> str:
         """A UID that depends on the seed, the class and the parts' names only."""

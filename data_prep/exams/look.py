@@ -65,8 +65,7 @@ _LOOK = TypeAdapter(Look)
 def look_at(exams: Sequence[Exam], folder: Path, workers: Workers) -> list[Look]:
     """One look for each exam, kept in `folder`; exams that were looked at before cost a few file reads.
 
-    Pixels that can't be used are a flag of the look; OSError for a missing file, ValueError for a row that lacks a
-    spacing.
+    Pixels that can't be used or aren't there are a flag of the look; ValueError for a row that lacks a spacing.
     """
     kept = [_kept(exam, folder) for exam in exams]
     missing = [exam for exam, look in zip(exams, kept, strict=True) if look is None]
@@ -87,6 +86,8 @@ def completed(exam: Exam, look: Look) -> Exam:
 
 
 def _kept(exam: Exam, folder: Path) -> Look | None:
+    if not exam.path.exists():
+        return Look((Flag("unreadable", f"There is no file or folder {exam.path.name}."),))
     path = _path(exam, folder)
     try:
         return _LOOK.validate_json(path.read_bytes()) if path.is_file() else None

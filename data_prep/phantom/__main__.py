@@ -4,17 +4,7 @@ import argparse
 from pathlib import Path
 
 from data_prep.labels import FOUR_CLASS
-from data_prep.phantom.cohort import Cohort
-
-
-def class_weights(text: str) -> tuple[float, ...]:
-    """`healthy:2,complete rupture:1` as weights in the order of `FOUR_CLASS`; classes not named get none."""
-    weights = dict.fromkeys(FOUR_CLASS.classes, 0.0)
-    for item in text.split(","):
-        name, _, weight = item.strip().partition(":")
-        FOUR_CLASS.index(name)
-        weights[name] = float(weight or 1)
-    return tuple(weights.values())
+from data_prep.phantom.cohort import Cohort, class_weights
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""Many synthetic knees and their exam table. Exam `i` of seed `S` depends on the two numbers only."""
+"""Many synthetic knees and their exam table.
+
+Exam `i` of seed `S` depends on these two numbers and on the cohort's description, never on how many are made.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +13,7 @@ from data_prep.exams import Exam, Split, write_exams
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom.dicom_out import write
 from data_prep.phantom.knee import generate
+from data_prep.phantom.scanner import Profile
 from data_prep.workers import Workers
 
 PLASTIC = 1.324717957244746  # R. Roberts' "R2" sequence: fills the unit square evenly however many points are taken
@@ -17,16 +21,23 @@ PLASTIC = 1.324717957244746  # R. Roberts' "R2" sequence: fills the unit square 
 
 @dataclass(frozen=True)
 class Cohort:
-    """weights: how often each class of `FOUR_CLASS` is wanted, relatively; val, test: shares of the exams."""
+    """weights: how often each class of `FOUR_CLASS` is wanted, relatively; val, test: shares of the exams.
+
+    counts: exactly how many of each class there are instead, in random order. profiles: the scanners; any by default.
+    """
 
     seed: int
     weights: tuple[float, ...] = (3.0, 1.0, 1.0, 1.0)
     val: float = 0.15
     test: float = 0.15
+    counts: tuple[int, ...] = ()
+    profiles: tuple[Profile, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(FOUR_CLASS) or min(self.weights) < 0 or sum(self.weights) <= 0:
             raise ValueError("weights must be four numbers from 0 up, not all of them 0")
+        if self.counts and (len(self.counts) != len(FOUR_CLASS) or min(self.counts) < 0 or sum(self.counts) == 0):
+            raise ValueError("counts must be four whole numbers from 0 up, not all of them 0")
         if min(self.val, self.test) < 0 or self.val + self.test > 1:
             raise ValueError("val and test must be shares that add up to at most 1")
 
@@ -35,7 +46,10 @@ class Cohort:
         return f"ph-{self.seed}-{index:05d}"
 
     def label(self, index: int) -> str:
-        """Class of an exam: evenly spread, so that few exams show all classes."""
+        """Class of an exam: evenly spread, so that few exams show all classes, unless counts are given."""
+        if self.counts:
+            order = np.random.default_rng(self.seed).permutation(np.repeat(np.arange(len(FOUR_CLASS)), self.counts))
+            return FOUR_CLASS.classes[order[index]]
         edges = np.cumsum(self.weights) / sum(self.weights)
         return FOUR_CLASS.classes[int(np.searchsorted(edges, self._spread(index)[0], side="right"))]
 
@@ -47,8 +61,9 @@ class Cohort:
     def make(self, index: int, folder: Path) -> Exam:
         """Generate one exam, write it to a folder of its own, and return its row."""
         label, name = self.label(index), self.exam_id(index)
-        seed = int(np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)[0])
-        phantom = generate(seed, label)
+        seed, turn = np.random.SeedSequence([self.seed, index]).generate_state(2, np.uint64).tolist()
+        profile = self.profiles[turn % len(self.profiles)] if self.profiles else None
+        phantom = generate(seed, label, profile)
         write(phantom, folder / name)
         volume = phantom.to_volume()
         binary = BINARY.classes[FOUR_CLASS.collapses_into[BINARY.name][FOUR_CLASS.index(label)]]
@@ -68,13 +83,26 @@ class Cohort:
             split=self.split(index),
         )
 
-    def write(self, folder: Path, exams: int, jobs: int = 1) -> list[Exam]:
-        """Write exams 0 to `exams` - 1 and `folder/exams.csv`."""
+    def write(self, folder: Path, exams: int, jobs: int = 1, cluster: str = "") -> list[Exam]:
+        """Write exams 0 to `exams` - 1 and `folder/exams.csv`; for jobs and cluster see `Workers`."""
         folder.mkdir(parents=True, exist_ok=True)
-        rows = list(Workers(jobs).run(partial(self.make, folder=folder), range(exams), "making"))
+        rows = list(Workers(jobs, cluster).run(partial(self.make, folder=folder), range(exams), "making"))
         write_exams(rows, folder / "exams.csv")
         return rows
 
     def _spread(self, index: int) -> tuple[float, float]:
         start = np.random.default_rng(self.seed).random(2)
         return float((start[0] + index / PLASTIC) % 1), float((start[1] + index / PLASTIC**2) % 1)
+
+
+def class_weights(text: str) -> tuple[float, ...]:
+    """`healthy:2,complete rupture:1` as numbers in the order of `FOUR_CLASS`, 0 for classes not named.
+
+    ValueError for anything that is no class or no number.
+    """
+    weights = dict.fromkeys(FOUR_CLASS.classes, 0.0)
+    for item in text.split(","):
+        name, _, weight = item.strip().partition(":")
+        FOUR_CLASS.index(name)
+        weights[name] = float(weight or 1)
+    return tuple(weights.values())

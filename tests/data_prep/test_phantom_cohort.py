@@ -9,7 +9,7 @@ import pytest
 from data_prep.exams import read_exams
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom import __main__ as command
-from data_prep.phantom.cohort import Cohort
+from data_prep.phantom.cohort import Cohort, class_weights
 
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 
@@ -60,11 +60,11 @@ def test_every_split_has_the_same_mixture() -> None:
 
 
 def test_classes_are_named_with_weights() -> None:
-    assert command.class_weights("complete rupture:1, healthy:2") == (2, 0, 0, 1)
-    cohort = Cohort(seed=1, weights=command.class_weights("complete rupture"))
+    assert class_weights("complete rupture:1, healthy:2") == (2, 0, 0, 1)
+    cohort = Cohort(seed=1, weights=class_weights("complete rupture"))
     assert {cohort.label(index) for index in range(20)} == {COMPLETE}
     with pytest.raises(ValueError, match="no class 'torn'"):
-        command.class_weights("torn:1")
+        class_weights("torn:1")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""Which DICOM studies lie where below a folder, by a few header fields of every file."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from data_prep import dicom  # noqa: F401  # keeps pydicom from quoting values
+from data_prep.header import PATIENT, patient_key
+
+TAGS = ["StudyInstanceUID", "AccessionNumber", *PATIENT]
+
+
+@dataclass
+class Study:
+    """A study's files: the folders that they lie in, what the headers call it, and hashes of its patient."""
+
+    uid: str
+    folders: set[Path] = field(default_factory=set)
+    accessions: set[str] = field(default_factory=set, repr=False)
+    patients: set[str] = field(default_factory=set, repr=False)
+
+    @property
+    def path(self) -> Path:
+        """The deepest folder that holds all files; other studies may lie there too."""
+        return Path(os.path.commonpath(self.folders))
+
+
+def studies_below(root: Path) -> tuple[dict[str, Study], int]:
+    """Studies by StudyInstanceUID, and how many files begin as DICOM does and can't be read.
+
+    Files that aren't DICOM (PS3.10 7.1) or belong to no study are skipped.
+    """
+    studies: dict[str, Study] = {}
+    unreadable = 0
+    for file in sorted(file for file in root.rglob("*") if file.is_file()):
+        try:
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
+            uid, accession = (str(header.get(tag) or "").strip() for tag in TAGS[:2])
+        except InvalidDicomError:
+            continue
+        except Exception:  # pydicom raises whatever it stumbles on, and quotes the value
+            unreadable += 1
+            continue
+        if uid:
+            study = studies.setdefault(uid, Study(uid))
+            study.folders.add(file.parent)
+            study.accessions |= {accession} - {""}
+            study.patients |= {patient_key(header)} - {""}
+    return studies, unreadable

@@ -51,34 +51,59 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Exams `[B, S, H, W]`, allowed classes `[B, K]` and weights `[B]`, in an order and with draws given by the seed.
 
     S is the longest exam's: shorter ones repeat their last slice, which a maximum over slices doesn't see.
+    oversample: in every epoch each set of allowed classes comes equally often; exams of rare sets repeat, each time
+    with a fresh draw. Only for learning: figures and temperatures need classes as often as they are.
     """
 
-    def __init__(self, examples: Examples, batch: int, augmentation: Augmentation | None, seed: int) -> None:
+    def __init__(
+        self, examples: Examples, batch: int, augmentation: Augmentation | None, seed: int, oversample: bool = False
+    ) -> None:
         super().__init__()
         self.examples, self.batch, self.augmentation, self.seed = examples, batch, augmentation, seed
+        self.oversample = oversample
         self.longest = max(len(slices) for slices in examples.slices)
         self.epoch = 0
-        self.order = np.arange(len(examples.slices))
-        self._shuffle()
+        self._start()
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / self.batch)
 
     def __getitem__(self, index: int) -> tuple[FloatArray, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         chosen = self.order[index * self.batch : (index + 1) * self.batch]
-        slices = np.stack([self._padded(exam) for exam in chosen])
-        return slices, self.examples.allowed[chosen], self.examples.weights[chosen]
+        slices = np.stack([self._padded(exam, repetition) for exam, repetition in chosen])
+        exams = chosen[:, 0]
+        return slices, self.examples.allowed[exams], self.examples.weights[exams]
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
-        self._shuffle()
+        self._start()
 
-    def _shuffle(self) -> None:
-        if self.augmentation:
-            self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.order))
+    def _start(self) -> None:
+        """Set `order` `[N, 2]`: this epoch's exams, and how often each came before."""
+        random = np.random.default_rng((self.seed, self.epoch))
+        exams = len(self.examples.slices)
+        once = np.column_stack([np.arange(exams), np.zeros(exams, int)])
+        self.order = balanced(self.examples.allowed, random) if self.oversample else once
+        if self.augmentation or self.oversample:
+            self.order = self.order[random.permutation(len(self.order))]
 
-    def _padded(self, exam: int) -> FloatArray:
+    def _padded(self, exam: int, repetition: int) -> FloatArray:
         slices = self.examples.slices[exam]
         if self.augmentation:
-            slices = self.augmentation.apply(slices, np.random.default_rng((self.seed, self.epoch, exam)))
+            key = (self.seed, self.epoch, exam, *([repetition] if repetition else []))
+            slices = self.augmentation.apply(slices, np.random.default_rng(key))
         return np.pad(slices, ((0, self.longest - len(slices)), (0, 0), (0, 0)), mode="edge")
+
+
+def balanced(allowed: npt.NDArray[np.float32], random: np.random.Generator) -> npt.NDArray[np.int_]:
+    """`[N, 2]`, exams and how often each came before: every row of `allowed` `[E, K]` as often as the commonest.
+
+    Exams of one row come equally often, but for some, newly drawn, that come once more.
+    """
+    _, rows = np.unique(allowed, axis=0, return_inverse=True)
+    most = np.bincount(rows).max()
+    parts = []
+    for row in range(rows.max() + 1):
+        members = random.permutation(np.flatnonzero(rows == row))
+        parts.append(np.stack([np.resize(members, most), np.arange(most) // len(members)], axis=1))
+    return np.concatenate(parts)

@@ -21,6 +21,8 @@ class Fit:
     """How the network is fitted.
 
     patience: epochs without a better validation loss after which training stops; the best weights are kept.
+    oversample: exams of rare label sets repeat until each set comes equally often. Probabilities then lean towards
+        the rare classes, and a temperature doesn't undo that.
     """
 
     epochs: int
@@ -29,6 +31,7 @@ class Fit:
     learning_rate: float = 1e-5
     weight_decay: float = 0.01
     dropout: float = 0.0
+    oversample: bool = False
 
 
 @dataclass(frozen=True)

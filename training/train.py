@@ -91,7 +91,7 @@ def fit(
     # Compiling for each shape of exam would cost more than it saves on a CPU.
     network.compile(optimiser, set_loss, weighted_metrics=["categorical_accuracy"], jit_compile=False)
     network.fit(
-        Batches(learn, config.fit.batch_exams, config.augmentation, config.seed),
+        Batches(learn, config.fit.batch_exams, config.augmentation, config.seed, config.fit.oversample),
         validation_data=Batches(held_out, config.fit.batch_exams, None, config.seed),
         epochs=epochs,
         callbacks=[

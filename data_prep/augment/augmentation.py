@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.augment.geometry import BEND_CELLS, BEND_LIMIT, Warp, bent, cropped, sheared, turned
-from data_prep.augment.intensity import SHADING_CELLS, Look
+from data_prep.augment.intensity import SHADING_CELLS, Appearance, shaded
 from data_prep.augment.spline import control_points
 from data_prep.boxes import Box, bounding_box, filled
 from data_prep.volume import FloatArray
@@ -30,13 +30,13 @@ class Draw:
 
     shape: Shape
     warp: Warp
-    look: Look
+    appearance: Appearance
     kept: Mask
 
     def slices(self, slices: FloatArray) -> FloatArray:
         """Float32 `[S, H, W]` in 0..1 -> the same shape and range."""
         self._check(slices.shape)
-        changed = self.look.apply(self.warp.slices(slices))
+        changed = self.appearance.apply(self.warp.slices(slices))
         changed[~self.kept] = 0
         return changed
 
@@ -65,7 +65,7 @@ class Augmentation:
     gamma: exponent of the intensities, as exp(draw).
     shear_degrees: how far columns lean. crop: how much of each side a window may leave out; it is enlarged to the
         whole slice. elastic: farthest that a smooth bend moves a pixel, as a fraction of the slice's size.
-    shading: of the coil, as exp(field); the field stays within the range. blur_pixels: standard deviation.
+    shading: of the coil, as exp(field); the range is for the field's extreme. blur_pixels: standard deviation.
     noise: standard deviation; the intensities go from 0 to 1. drop: how likely each slice is blanked, never all.
 
     Large shifts, crops or drops can take the ligament out of the picture, and the label would be wrong. ValueError
@@ -105,7 +105,7 @@ class Augmentation:
         return Draw(
             shape,
             self._warp(size, matrix, place),
-            self._look(float(np.exp(bend * self.gamma)), scanner),
+            self._appearance(shape, float(np.exp(bend * self.gamma)), scanner),
             self._kept(shape[0], loss),
         )
 
@@ -116,12 +116,13 @@ class Augmentation:
         control = self.elastic * np.stack([control_points(BEND_CELLS, random) for _ in range(2)])
         return Warp(matrix, bent(size, control) if self.elastic else None)
 
-    def _look(self, exponent: float, random: np.random.Generator) -> Look:
-        soft, grainy = random.uniform(0, 1, 2)
-        return Look(
+    def _appearance(self, shape: Shape, exponent: float, random: np.random.Generator) -> Appearance:
+        soft, grainy, uneven = random.uniform(0, 1, 3)
+        control = control_points(SHADING_CELLS, random)
+        return Appearance(
             exponent,
             blur_pixels=soft * self.blur_pixels,
-            shading=self.shading * control_points(SHADING_CELLS, random) if self.shading else None,
+            shading=shaded(shape, uneven * self.shading, control) if self.shading else None,
             noise=grainy * self.noise,
             seed=int(random.integers(2**63)),
         )

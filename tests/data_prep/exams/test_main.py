@@ -1,0 +1,92 @@
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep.exams import read_exams
+from data_prep.exams.__main__ import main
+from tests.data_prep.exams.exam_factory import write_exam, write_table
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory) -> Path:
+    """Six synthetic exams by the command line, and their table."""
+    root = tmp_path_factory.mktemp("cohort")
+    classes = "healthy:3,complete rupture:3"
+    words = ["phantom", "--root", str(root / "knees"), "--out", str(root / "exams.csv"), "--classes", classes]
+    assert main(["import", *words, "--jobs", "2"]) == 0
+    return root / "exams.csv"
+
+
+def test_an_imported_cohort_has_every_column_that_pixels_can_fill(cohort):
+    exams = read_exams(cohort)
+    assert sum(exam.binary == {"healthy"} for exam in exams) == 3
+    for exam in exams:
+        assert exam.series_uid
+        assert exam.study_uid
+        assert exam.scanner != "unknown"
+        assert exam.path.is_dir()
+        assert exam.mask.is_file()
+        assert exam.flags == ""
+
+
+def test_a_table_is_split_audited_and_merged(cohort, tmp_path, capsys):
+    split = tmp_path / "split.csv"
+    assert main(["split", str(cohort), "--test", "0.3", "--val", "0.3", "--seed", "3", "--out", str(split)]) == 0
+    assert {exam.split for exam in read_exams(split)} == {"train", "val", "test"}
+    assert "train 2 (33.3%), val 2 (33.3%), test 2 (33.3%)" in capsys.readouterr().out
+    assert main(["audit", str(split), "--jobs", "1"]) == 0
+    arrays = [replace(write_exam(tmp_path, 1), exam_id="own")]
+    merged = tmp_path / "merged.csv"
+    assert main(["merge", str(split), str(write_table(tmp_path, arrays)), "--out", str(merged)]) == 0
+    assert [exam.exam_id for exam in read_exams(merged)][-1] == "own"
+    assert read_exams(merged)[0] == read_exams(split)[0]
+    assert main(["merge", str(split), str(split), "--out", str(tmp_path / "twice.csv")]) == 2
+    assert not (tmp_path / "twice.csv").exists()
+
+
+def test_by_scanner_no_scanner_is_in_two_splits_and_unknown_is_no_scanner(tmp_path):
+    exams = [
+        replace(write_exam(tmp_path, number), scanner=scanner)
+        for number, scanner in enumerate(["a", "b", "c"] * 4 + ["unknown"] * 8)
+    ]
+    table = write_table(tmp_path, exams)
+    words = ["split", str(table), "--test", "0.25", "--val", "0.25", "--by", "patient", "--by", "scanner"]
+    assert main([*words, "--jobs", "1"]) == 0
+    found = read_exams(table)
+    for scanner in "abc":
+        assert len({exam.split for exam in found if exam.scanner == scanner}) == 1
+    assert len({exam.split for exam in found if exam.scanner == "unknown"}) > 1
+
+
+def test_flagged_exams_are_dropped_with_their_reasons(tmp_path, capsys):
+    """An MRNet tree with a blank exam in it."""
+    (tmp_path / "train/sagittal").mkdir(parents=True)
+    (tmp_path / "valid/sagittal").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        planes = rng.integers(0, 255, (20, 256, 256)).astype("u1") if number else np.zeros((20, 256, 256), "u1")
+        np.save(tmp_path / f"train/sagittal/000{number}.npy", planes)
+    (tmp_path / "train-acl.csv").write_text("0000,0\n0001,1\n")
+    (tmp_path / "valid-acl.csv").write_text("")
+    out = tmp_path / "table/exams.csv"
+    words = ["import", "mrnet", "--root", str(tmp_path), "--out", str(out), "--jobs", "1", "--drop", "flagged"]
+    assert main(words) == 0
+    dropped = {exam.exam_id: exam.flags for exam in read_exams(out.with_suffix(".dropped.csv"))}
+    assert "blank" in dropped["mrnet-0000"]
+    assert "dropped" in capsys.readouterr().out
+
+
+def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path):
+    words = ["import", "mrnet", "--root", str(tmp_path), "--out", str(tmp_path / "out/exams.csv")]
+    command = [sys.executable, "-m", "data_prep.exams", *words]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "train-acl.csv" in result.stderr
+    assert list(tmp_path.iterdir()) == []

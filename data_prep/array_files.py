@@ -139,7 +139,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 def _unpickled(content: bytes) -> npt.NDArray[np.generic]:
     for opcode, argument, _place in pickletools.genops(content):
         if opcode.name not in OPCODES or ("PUT" in opcode.name and int(argument or 0) > LARGEST_MEMO):
-            raise pickle.UnpicklingError(f"the pickle does something ({opcode.name}) that no array needs")
+            raise pickle.UnpicklingError(f"the pickle does something ({opcode.name}) that no array of numbers needs")
     loaded = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
     if not isinstance(loaded, _Array) or loaded.array is None:
         raise pickle.UnpicklingError("no array of numbers")

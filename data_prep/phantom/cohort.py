@@ -49,7 +49,7 @@ class Cohort:
         """Class of an exam: evenly spread, so that few exams show all classes, unless counts are given."""
         if self.counts:
             order = np.random.default_rng(self.seed).permutation(np.repeat(np.arange(len(FOUR_CLASS)), self.counts))
-            return FOUR_CLASS.classes[order[index]]
+            return FOUR_CLASS.classes[int(order[index])]
         edges = np.cumsum(self.weights) / sum(self.weights)
         return FOUR_CLASS.classes[int(np.searchsorted(edges, self._spread(index)[0], side="right"))]
 

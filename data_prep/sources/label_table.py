@@ -1,10 +1,9 @@
 """What each source's labels mean: the sets of classes that they allow, from `labels.toml` and a user's own file."""
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -50,7 +49,7 @@ class LabelTable:
     sources: dict[str, SourceLabels]
 
     @classmethod
-    def load(cls, override: Path | None = None) -> LabelTable:
+    def load(cls, override: Path | None = None) -> Self:
         """Our table, with single values or caveats of the user's TOML in place of ours or beside them.
 
         ValueError names the file and key at fault.

@@ -16,7 +16,12 @@ class FileProblem:
 
 
 class InputError(ValueError):
-    """Base of all input errors: `detail` is a sentence for the sender, `files` the single files at fault."""
+    """Base of all input errors: `detail` is a sentence for the sender, `files` the single files at fault.
+
+    kind: a short name under which such faults of exams are counted.
+    """
+
+    kind = "unreadable"
 
     def __init__(self, detail: str, files: tuple[FileProblem, ...] = ()) -> None:
         super().__init__(detail)
@@ -38,3 +43,7 @@ class UnsupportedInput(InputError):
 
 class UnsuitableStudy(InputError):
     """Readable DICOM, but nothing in it that Cruciate can judge."""
+
+    def __init__(self, detail: str, files: tuple[FileProblem, ...] = (), kind: str = "nothing-to-judge") -> None:
+        super().__init__(detail, files)
+        self.kind = kind

@@ -7,6 +7,7 @@ headers (the intermediate-weighted, fat-suppressed sagittal series is what reade
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from data_prep.volume import FloatArray, Volume
 
 # A knee's ligaments take some 25 mm from side to side with their surroundings: fewer slices don't cover them.
 MIN_SLICES = 8
+# What a study without a volume to judge is called: by the part of it that came nearest to being one.
+NOTHING_TO_JUDGE = ("too-few-slices", "no-positions", "wrong-plane", "nothing-to-judge")
 WANTED = f"Send one study with a sagittal MR series of one knee, at least {MIN_SLICES} slices."
 
 
@@ -27,6 +30,13 @@ class PassedOver:
     """A series, or a part of one, that wasn't judged, and why."""
 
     series_uid: str
+    reason: str
+
+
+class _Refusal(NamedTuple):
+    """Why a part of a series can't be judged; kind: one of `NOTHING_TO_JUDGE`."""
+
+    kind: str
     reason: str
 
 
@@ -51,17 +61,20 @@ def choose_volume(frames: Sequence[Frame]) -> Selection:
     """
     _check_one_study(frames)
     passed: list[PassedOver] = []
+    kinds = {"nothing-to-judge"}
     finalists: list[Stack] = []
     in_order = sorted(frames, key=lambda frame: (frame.series_uid, frame.sop_uid, frame.number))
     for series_uid, members in groupby(in_order, key=lambda frame: frame.series_uid):
-        candidates, reasons = _candidates(list(members))
+        candidates, refusals = _candidates(list(members))
+        kinds |= {refusal.kind for refusal in refusals}
+        reasons = [refusal.reason for refusal in refusals]
         if candidates:
             winner, losers = prefer(candidates, WITHIN_SERIES)
             finalists.append(winner)
             reasons += [reason for _, reason in losers]
         passed += [PassedOver(series_uid, reason) for reason in reasons]
     if not finalists:
-        raise UnsuitableStudy(_nothing_to_judge(passed))
+        raise UnsuitableStudy(_nothing_to_judge(passed), kind=min(kinds, key=NOTHING_TO_JUDGE.index))
     _check_one_knee(finalists)
     chosen, losers = prefer(finalists, ACROSS_SERIES)
     passed += [PassedOver(loser.series_uid, reason) for loser, reason in losers]
@@ -74,15 +87,21 @@ def _check_one_study(frames: Sequence[Frame]) -> None:
     if not frames:
         raise UnsuitableStudy(f"The DICOM files hold no image. {WANTED}")
     if len(patients) > 1:
-        raise UnsuitableStudy(f"The files belong to {len(patients)} patients: send one patient's study at a time.")
+        raise UnsuitableStudy(
+            f"The files belong to {len(patients)} patients: send one patient's study at a time.", kind="mixed-studies"
+        )
     if len(studies) > 1:
-        raise UnsuitableStudy(f"The files belong to {len(studies)} studies: send one study at a time.")
+        raise UnsuitableStudy(
+            f"The files belong to {len(studies)} studies: send one study at a time.", kind="mixed-studies"
+        )
 
 
 def _check_one_knee(candidates: Sequence[Stack]) -> None:
     sides = {side for stack in candidates if (side := stack.laterality) != "unknown"}
     if len(sides) > 1:
-        raise UnsuitableStudy("Some series show the left knee, others the right: send one knee at a time.")
+        raise UnsuitableStudy(
+            "Some series show the left knee, others the right: send one knee at a time.", kind="two-knees"
+        )
 
 
 def _nothing_to_judge(passed: Sequence[PassedOver]) -> str:
@@ -90,31 +109,32 @@ def _nothing_to_judge(passed: Sequence[PassedOver]) -> str:
     return f"Nothing to judge ({found}{'; and more' if len(passed) > 8 else ''}). {WANTED}"
 
 
-def _candidates(frames: Sequence[Frame]) -> tuple[list[Stack], list[str]]:
+def _candidates(frames: Sequence[Frame]) -> tuple[list[Stack], list[_Refusal]]:
     """The stacks of one series that could be judged, and a reason for each part of it that can't."""
     reasons = {frame: unusable(frame) for frame in frames}
-    refused = sorted({reason for reason in reasons.values() if reason})
+    refused = [_Refusal("nothing-to-judge", reason) for reason in sorted(filter(None, set(reasons.values())))]
     usable = [frame for frame, reason in reasons.items() if reason is None]
     parts = stacks(usable)
     if usable and not parts:
-        refused.append("too many orientations or matrices in one series")
+        refused.append(_Refusal("nothing-to-judge", "too many orientations or matrices in one series"))
     candidates = []
     for part in parts:
-        reason = _shortcoming(part)
-        if reason is None:
+        refusal = _shortcoming(part)
+        if refusal is None:
             candidates.append(part)
         else:
-            refused.append(reason)
+            refused.append(refusal)
     return candidates, refused
 
 
-def _shortcoming(stack: Stack) -> str | None:
+def _shortcoming(stack: Stack) -> _Refusal | None:
     if stack.plane != "sagittal":
-        return f"plane is {stack.plane}"
+        return _Refusal("wrong-plane", f"plane is {stack.plane}")
     if len(stack.frames) < MIN_SLICES:
-        return f"only {len(stack.frames)} slices; at least {MIN_SLICES} are needed"
+        return _Refusal("too-few-slices", f"only {len(stack.frames)} slices; at least {MIN_SLICES} are needed")
     if stack.offsets_mm is None:
-        return "slice positions are missing, or several images at one position can't be told apart"
+        reason = "slice positions are missing, or several images at one position can't be told apart"
+        return _Refusal("no-positions", reason)
     return None
 
 
@@ -124,7 +144,8 @@ def _volume(stack: Stack) -> Volume:
         number, step = gap
         raise UnsuitableStudy(
             f"Series {stack.series_uid}: slices {number} and {number + 1} lie {step:.2f} mm apart where "
-            f"{stack.spacing_mm[0]:.2f} mm is usual. Send the whole series, and one knee at a time."
+            f"{stack.spacing_mm[0]:.2f} mm is usual. Send the whole series, and one knee at a time.",
+            kind="gap",
         )
     first = stack.frames[0]
     return Volume(
@@ -149,5 +170,7 @@ def _decoded(frames: Sequence[Frame]) -> FloatArray:
         except MalformedInput as error:
             problems += error.files
     if problems:
-        raise UnsuitableStudy(f"{len(problems)} of {len(frames)} slices can't be decoded.", tuple(problems))
+        raise UnsuitableStudy(
+            f"{len(problems)} of {len(frames)} slices can't be decoded.", tuple(problems), kind="unreadable"
+        )
     return voxels

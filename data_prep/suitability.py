@@ -25,10 +25,12 @@ def examine(volume: Volume) -> tuple[Notice, ...]:
     """What a reader should know of this volume. Raises UnsuitableStudy when there is nothing to judge in it."""
     low, high = volume.voxels.min(axis=(1, 2)), volume.voxels.max(axis=(1, 2))
     if not (np.isfinite(low) & np.isfinite(high)).all():
-        raise UnsuitableStudy("Some pixel values are not finite numbers, so the series can't be judged.")
+        raise UnsuitableStudy(
+            "Some pixel values are not finite numbers, so the series can't be judged.", kind="unreadable"
+        )
     blank = np.flatnonzero(low == high)
     if len(blank) == len(volume.voxels):
-        raise UnsuitableStudy("Every slice of the series is blank.")
+        raise UnsuitableStudy("Every slice of the series is blank.", kind="blank-volume")
     notices = []
     if len(blank):
         notices.append(Notice("blank-slices", f"Slices without any signal: {', '.join(map(str, blank))}."))

@@ -1,0 +1,116 @@
+"""The report page: what an exam table holds, with pictures. One HTML file that opens from disk and asks no network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from data_prep.exams.look import Look, completed
+from data_prep.exams.pictures import WIDTH, exam_picture
+from data_prep.exams.split import LabelSet, label_set
+from data_prep.exams.summary import Seen, label_name, tables
+from data_prep.exams.table import Exam
+from data_prep.files import replacing
+from data_prep.labels import BINARY, FOUR_CLASS
+from data_prep.workers import Workers
+
+# Pictures of each label set: two rows on a wide screen.
+MONTAGE = 12
+# Flagged exams with a picture; a page of more takes long to read, and the others are listed.
+FLAGGED_PICTURES = 60
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Montage:
+    """Some exams of one label set, and how many there are."""
+
+    four_class: str
+    binary: str
+    exams: int
+    shown: tuple[Exam, ...]
+
+
+def write_report(
+    table_name: str,
+    exams: Sequence[Exam],
+    looks: Sequence[Look],
+    folder: Path,
+    caveats: Mapping[str, str],
+    workers: Workers,
+) -> Path:
+    """Write `index.html`, and the pictures that it shows beside it; returns the page's path.
+
+    One look for each exam; only exams that are pictured are loaded. caveats: what to say of each source's labels.
+    Raises what `load_exam` raises.
+    """
+    seen = [(completed(exam, look), look) for exam, look in zip(exams, looks, strict=True)]
+    montages = _montages(seen)
+    flagged = [(exam, look) for exam, look in seen if look.flags]
+    flagged_shown = evenly([(exam, look) for exam, look in flagged if look.shape], FLAGGED_PICTURES)
+    flagged_ids = {exam.exam_id for exam, _ in flagged_shown}
+    montage_ids = {exam.exam_id for montage in montages for exam in montage.shown}
+    page = _template().render(
+        table=table_name,
+        exams=len(seen),
+        patients=len({exam.patient_id for exam, _ in seen}),
+        flagged=flagged,
+        flagged_shown=flagged_shown,
+        flagged_listed=[(exam, look) for exam, look in flagged if exam.exam_id not in flagged_ids],
+        unusable=sum(look.shape is None for look in looks),
+        tables=tables(seen),
+        caveats={source: caveat for source, caveat in caveats.items() if caveat},
+        montages=montages,
+        pictures=_write_pictures(exams, flagged_ids | montage_ids, folder, workers),
+        width=WIDTH,
+    )
+    index = folder / "index.html"
+    with replacing(index) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return index
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` of the items, in order and evenly spread from the first to the last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
+
+
+def _montages(seen: Sequence[Seen]) -> list[Montage]:
+    members: dict[LabelSet, list[Seen]] = {}
+    for exam, look in seen:
+        members.setdefault(label_set(exam), []).append((exam, look))
+    return [
+        Montage(
+            label_name(four_class, FOUR_CLASS),
+            label_name(binary, BINARY),
+            len(ours),
+            tuple(evenly([exam for exam, look in ours if look.shape], MONTAGE)),
+        )
+        for (binary, four_class), ours in sorted(members.items(), key=lambda item: _severity(item[0]))
+    ]
+
+
+def _severity(labels: LabelSet) -> tuple[list[int], list[int]]:
+    """From healthy to worst, by the four classes first; what says nothing comes last."""
+    binary, four_class = labels
+    ranks = sorted(map(FOUR_CLASS.index, four_class)) or [len(FOUR_CLASS)]
+    return ranks, sorted(map(BINARY.index, binary)) or [len(BINARY)]
+
+
+def _write_pictures(exams: Sequence[Exam], wanted: set[str], folder: Path, workers: Workers) -> dict[str, str]:
+    """By exam id, the picture's place beside the page; numbered by the table's rows, since ids can't name files."""
+    chosen = {f"pictures/{row:05d}.png": exam for row, exam in enumerate(exams) if exam.exam_id in wanted}
+    pictures = workers.run(exam_picture, list(chosen.values()), "drawing")
+    for place, png in zip(chosen, pictures, strict=True):
+        with replacing(folder / place) as partial:
+            partial.write_bytes(png)
+    return {exam.exam_id: place for place, exam in chosen.items()}
+
+
+def _template() -> Template:
+    home = FileSystemLoader(Path(__file__).parent)
+    return Environment(loader=home, autoescape=True, undefined=StrictUndefined).get_template("report.html")

@@ -5,6 +5,7 @@
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,13 +65,14 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
 
 
 def _labels(table: Path) -> dict[str, Line]:
-    """Lines by id, as the arrays are called."""
-    lines = by_key(read_table(table, header=("id", "label")), "id")
-    return {f"{line.whole_number('id'):04d}": line for line in lines.values()}
+    """Lines by id, with the zeros that the arrays' names have."""
+    lines = read_table(table, header=("id", "label"))
+    padded = [replace(line, cells=line.cells | {"id": f"{line.whole_number('id'):04d}"}) for line in lines]
+    return {number: line for (number,), line in by_key(padded, "id").items()}
 
 
 def _row(folder: Path, line: Line, others: dict[str, dict[str, Line]], spacing: Spacing, labels: LabelTable) -> Row:
-    number = f"{line.whole_number('id'):04d}"
+    number = line["id"]
     path = folder / f"{number}.npy"
     try:
         binary, four_class = labels.classes("mrnet", line["label"])

@@ -1,0 +1,45 @@
+"""Importers as the command line asks them."""
+
+import argparse
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from data_prep.exams.table import Exam, read_exams, write_exams
+from data_prep.sources import SOURCES
+from data_prep.sources.found import Found
+from data_prep.sources.label_table import LabelTable
+from data_prep.workers import Workers
+
+
+def ask(source: str, root: Path, *arguments: object, labels: Path | None = None) -> Found:
+    """What the source finds below a folder."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--root", type=Path, required=True)
+    SOURCES[source].add_options(parser)
+    Workers.add_options(parser)
+    options = parser.parse_args(["--root", str(root), "--jobs", "1", *map(str, arguments)])
+    return SOURCES[source].find(options, LabelTable.load(labels))
+
+
+def exams_of(found: Found, scratch: Path) -> dict[str, Exam]:
+    """Exams by id, once through a table on disk, which checks every cell."""
+    write_exams([row.exam for row in found.rows], scratch / "written.csv")
+    exams = read_exams(scratch / "written.csv")
+    assert exams == [row.exam for row in found.rows]
+    assert all(exam.path.is_absolute() and exam.path.exists() for exam in exams)
+    return {exam.exam_id: exam for exam in exams}
+
+
+def write_csv(table: Path, rows: Iterable[Sequence[object]]) -> Path:
+    """A table as spreadsheets write it."""
+    with table.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(rows)
+    return table
+
+
+def change(table: Path, old: str, new: str) -> None:
+    """Replace text that stands in a file exactly once."""
+    text = table.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    table.write_text(text.replace(old, new), encoding="utf-8")

@@ -1,0 +1,104 @@
+"""Labels mean the sets that the issue lists, a user's file changes single ones, and its mistakes are named."""
+
+from pathlib import Path
+
+import pytest
+
+from data_prep.labels import FOUR_CLASS
+from data_prep.sources import SOURCES
+from data_prep.sources.label_table import LabelTable
+
+HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
+INJURED = {STRAIN, PARTIAL, COMPLETE}
+MEANINGS = [
+    ("mrnet", "0", {"healthy"}, {HEALTHY, STRAIN}),
+    ("mrnet", "1", {"unhealthy"}, {PARTIAL, COMPLETE}),
+    ("kneemri", "0", {"healthy"}, {HEALTHY}),
+    ("kneemri", "1", {"unhealthy"}, {STRAIN, PARTIAL}),
+    ("kneemri", "2", {"unhealthy"}, {COMPLETE}),
+    ("rsna2026", "0.0", {"healthy"}, {HEALTHY, STRAIN, PARTIAL}),
+    ("rsna2026", "1.0", {"unhealthy"}, {PARTIAL, COMPLETE}),
+    ("dicom", "unhealthy", {"unhealthy"}, INJURED),
+    *(("dicom", name, {"healthy"} if name == HEALTHY else {"unhealthy"}, {name}) for name in FOUR_CLASS.classes),
+    *(("dicom", str(number), {"unhealthy"}, {FOUR_CLASS.classes[number]}) for number in (1, 2, 3)),
+    ("dicom", "0", {"healthy"}, {HEALTHY}),
+    ("dicom", " Complete Rupture ", {"unhealthy"}, {COMPLETE}),
+]
+
+
+@pytest.mark.parametrize(("source", "value", "binary", "four_class"), MEANINGS)
+def test_values_mean_these_sets(source, value, binary, four_class):
+    assert LabelTable.load().classes(source, value) == (binary, four_class)
+
+
+def test_every_source_has_an_entry_and_published_ones_cite_their_claims():
+    table = LabelTable.load()
+    assert set(table.sources) == set(SOURCES)
+    for source in ("mrnet", "kneemri", "rsna2026"):
+        assert all(meaning.because for meaning in table.sources[source].values.values())
+
+
+@pytest.mark.parametrize(("source", "value"), [("mrnet", "2"), ("mrnet", ""), ("dicom", "Jane Doe"), ("phantom", "1")])
+def test_an_unknown_value_is_answered_with_the_known_ones_and_not_quoted(source, value):
+    table = LabelTable.load()
+    with pytest.raises(ValueError, match=f"none of {source}'s: {', '.join(table.sources[source].values)}") as caught:
+        table.classes(source, value)
+    assert "Jane" not in str(caught.value)
+
+
+def test_caveats():
+    table = LabelTable.load()
+    assert "half of the fibres" in table.caveat("rsna2026")
+    assert "borderline" in table.caveat("rsna2026")
+    assert table.caveat("dicom") == table.caveat("somebody's") == ""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_users_file_changes_one_value_adds_another_and_leaves_the_rest(tmp_path):
+    mine = """
+        [kneemri.values.1]
+        binary = ["unhealthy"]
+        four_class = ["partial rupture or strain"]
+        [dicom.values.Torn]
+        binary = ["unhealthy"]
+        four_class = []
+        [mrnet]
+        caveat = "ours"
+    """
+    table = LabelTable.load(write(tmp_path, mine))
+    assert table.classes("kneemri", "1") == ({"unhealthy"}, {PARTIAL})
+    assert table.classes("kneemri", "2") == ({"unhealthy"}, {COMPLETE})
+    assert table.classes("dicom", "torn") == ({"unhealthy"}, set())
+    assert table.caveat("mrnet") == "ours"
+    assert table.caveat("kneemri") == LabelTable.load().caveat("kneemri")
+    assert LabelTable.load().classes("kneemri", "1")[1] == {STRAIN, PARTIAL}
+
+
+VALUE = '[mrnet.values.0]\nbinary = ["healthy"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[mrnett]", "mrnett is no source; there are mrnet, kneemri"),
+        (VALUE + 'four_class = ["torn"]', r"mrnet\.values\.0: .*no class 'torn'.*minor strain"),
+        (VALUE + "four_class = []\nwhy = 'because'", r"mrnet\.values\.0\.why: "),
+        (VALUE, r"mrnet\.values\.0\.four_class: "),
+        ("[mrnet]\nvalue = 1", r"mrnet\.value: "),
+        ("mrnet = 1", "mrnet: "),
+        ("[mrnet", r"mine\.toml: "),
+        ("[mrnet]\ncaveat = '\N{SNOWMAN}'", r"mine\.toml: .*utf-8"),
+    ],
+)
+def test_mistakes_in_a_users_file_name_file_and_key(tmp_path, text, message):
+    path = write(tmp_path, text)
+    if "SNOWMAN" in message or "utf-8" in message:
+        path.write_bytes(text.encode("utf-16"))
+    with pytest.raises(ValueError, match=rf"mine\.toml: .*|{message}") as caught:
+        LabelTable.load(path)
+    assert caught.match(message)

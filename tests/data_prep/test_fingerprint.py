@@ -18,12 +18,12 @@ KNEES = 160
 
 
 def coarse_knee(seed: int) -> np.ndarray:
-    """Pixels `[slices, rows, columns]` of a knee acquired at a quarter of the usual matrix, for speed.
+    """Pixels `[slices, rows, columns]` of a knee acquired at a fraction of the usual matrix, for speed.
 
     Neighbouring seeds in steps of 12 share the scanner and the class.
     """
     profile = PROFILES[seed % len(PROFILES)]
-    coarse = dataclasses.replace(profile, acquired=(72,), matrices=tuple(size // 4 for size in profile.matrices))
+    coarse = dataclasses.replace(profile, acquired=(48,), matrices=tuple(size // 4 for size in profile.matrices))
     return generate(seed, FOUR_CLASS.classes[seed // len(PROFILES) % len(FOUR_CLASS)], coarse).pixels.astype(np.float32)
 
 

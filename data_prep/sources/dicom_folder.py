@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_prep.exams.table import Exam
 from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
-from data_prep.sources.found import Found, Row, data_set
+from data_prep.sources.found import Found, Row
 from data_prep.sources.label_table import Classes, LabelTable
 from data_prep.sources.studies import Study, studies_below
 from data_prep.sources.tables import Line, read_table
@@ -55,11 +55,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     """One exam for each study that the table names; of several readings the worst stands, and all are kept."""
-    root = data_set(options, (), "")
-    readings: dict[str, list[_Reading]] = defaultdict(list)
+    root = options.root.resolve()
     lines = read_table(options.diagnoses)
     columns = _columns(options, lines[0])
     studies, unreadable = studies_below(root)
+    if not studies:
+        raise ValueError(f"--root {options.root} holds no DICOM study")
+    readings: dict[str, list[_Reading]] = defaultdict(list)
     names = _names(studies, root)
     for line in lines:
         uid = _study(line, columns["study"], names)

@@ -1,6 +1,8 @@
 """Cohorts: balanced, the same whatever their size, and written as the command line promises."""
 
 from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from data_prep.exams import read_exams
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom import __main__ as command
 from data_prep.phantom.cohort import Cohort, class_weights
+from data_prep.phantom.scanner import PROFILES
 
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 
@@ -67,8 +70,34 @@ def test_classes_are_named_with_weights() -> None:
         class_weights("torn:1")
 
 
+def test_counts_are_exact_and_in_random_order() -> None:
+    cohort = Cohort(seed=6, counts=(40, 0, 25, 35))
+    labels = [cohort.label(index) for index in range(100)]
+    assert Counter(labels) == {HEALTHY: 40, PARTIAL: 25, COMPLETE: 35}
+    assert labels == [Cohort(seed=6, counts=(40, 0, 25, 35)).label(index) for index in range(100)]
+    assert labels != [Cohort(seed=7, counts=(40, 0, 25, 35)).label(index) for index in range(100)]
+    assert 30 < sum(label != other for label, other in pairwise(labels)) < 90
+    with pytest.raises(IndexError):
+        cohort.label(100)
+
+
+def test_knees_are_made_on_the_scanners_asked_for(tmp_path: Path) -> None:
+    both = Cohort(seed=2, profiles=tuple(replace(profile, acquired=(64,), matrices=(64,)) for profile in PROFILES[:2]))
+    scanners = Counter(both.make(index, tmp_path).scanner for index in range(8))
+    assert set(scanners) == {profile.name for profile in PROFILES[:2]}
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"weights": (0, 0, 0, 0)}, {"weights": (1, 1, 1, -1)}, {"weights": (1, 1)}, {"val": 0.7, "test": 0.4}]
+    "wrong",
+    [
+        {"weights": (0, 0, 0, 0)},
+        {"weights": (1, 1, 1, -1)},
+        {"weights": (1, 1)},
+        {"val": 0.7, "test": 0.4},
+        {"counts": (0, 0, 0, 0)},
+        {"counts": (1, 2)},
+        {"counts": (1, 1, 1, -1)},
+    ],
 )
 def test_impossible_cohorts_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="must be"):

@@ -1,0 +1,201 @@
+"""Studies in all kinds of folders, rows that name them in all kinds of ways, readers who disagree, and nothing told."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import pytest
+
+from data_prep.exams.load import load_exam
+from data_prep.labels import FOUR_CLASS
+from tests.data_prep.dicom_factory import encode, make_series
+from tests.data_prep.sources.asking import ask, change, exams_of, write_csv
+
+HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
+STUDIES = {
+    # study: accession number, patient id, folders of its series
+    "2.25.1": ("ACC-1", "P1", ("site a/case one/10", "site a/case one/11")),
+    "2.25.2": ("ACC-2", "P1", ("site a/case two",)),
+    "2.25.3": ("ACC-3", "", ("site b/case three/deep/er",)),
+    "2.25.4": ("", "P4", ("site b/both",)),
+    "2.25.5": ("ACC-5", "P5", ("site b/both",)),
+    "2.25.6": ("ACC-6", "P6", ("site b/unread",)),
+}
+PATIENT = {name: f"patient-{hashlib.sha256(name.encode()).hexdigest()[:12]}" for name in ("P1", "P4", "P5", "p-77")}
+
+
+def write_study(root: Path, uid: str, accession: str, patient: str, folders: tuple[str, ...]) -> None:
+    for number, folder in enumerate(folders, start=1):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        known = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.{number}", "AccessionNumber": accession}
+        for image in make_series(8 if number == 1 else 9, PatientID=patient, PatientName="Doe^Jane", **known):
+            image.SOPInstanceUID = f"{uid}.{number}.{image.InstanceNumber}"
+            (root / folder / f"IM{uid[5:]}{image.InstanceNumber:04d}").write_bytes(encode(image))
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("pacs")
+    for uid, (accession, patient, folders) in STUDIES.items():
+        write_study(root, uid, accession, patient if uid != "2.25.3" else "", folders)
+    (root / "readme.txt").write_text("not DICOM")
+    (root / "empty").touch()
+    return root
+
+
+@pytest.fixture
+def diagnoses(tmp_path) -> Path:
+    rows = [
+        ("2.25.1", "Healthy"),
+        ("ACC-2", "2"),
+        ("case three", "unhealthy"),
+        ("2.25.4", 3),
+        ("ACC-5", " minor strain "),
+    ]
+    return write_csv(tmp_path / "diagnoses.csv", [("study", "label"), *rows])
+
+
+def test_every_fact_of_every_row(studies, diagnoses, tmp_path):
+    found = ask("dicom", studies, "--diagnoses", diagnoses)
+    exams = exams_of(found, tmp_path)
+    assert list(exams) == ["2.25.1", "2.25.2", "2.25.3", "2.25.4", "2.25.5"]
+    assert [row.place for row in found.rows] == [f"diagnoses.csv, row {n}" for n in (2, 3, 4, 5, 6)]
+    assert [exam.path.relative_to(studies).as_posix() for exam in exams.values()] == [
+        *("site a/case one", "site a/case two", "site b/case three/deep/er", "site b/both", "site b/both")
+    ]
+    assert [exam.four_class for exam in exams.values()] == [
+        *({HEALTHY}, {PARTIAL}, {STRAIN, PARTIAL, COMPLETE}, {COMPLETE}, {STRAIN})
+    ]
+    assert [exam.binary for exam in exams.values()] == [{"healthy"}, *[{"unhealthy"}] * 4]
+    assert [exam.readers for exam in exams.values()] == [*("1:Healthy", "1:2", "1:unhealthy", "1:3", "1:minor strain")]
+    assert [exam.patient_id for exam in exams.values()][:2] == [PATIENT["P1"]] * 2
+    assert [exam.patient_id for exam in exams.values()][3:] == [PATIENT["P4"], PATIENT["P5"]]
+    assert {(exam.source, exam.series_uid, exam.laterality, exam.split) for exam in exams.values()} == {
+        ("dicom", "", "unknown", "")
+    }
+    assert all(exam.study_uid == name for name, exam in exams.items())
+    assert len(found.notes) == 1
+    assert "1 studies below" in found.notes[0]
+
+
+def test_without_any_patient_the_study_stands_for_it(tmp_path):
+    root = tmp_path / "pacs"
+    write_study(root, "2.25.7", "", "", ("one",))
+    for file in (root / "one").iterdir():
+        file.write_bytes(file.read_bytes().replace(b"Doe^Jane", b"        "))
+    table = write_csv(tmp_path / "own.csv", [("study", "label"), ("one", 0)])
+    assert ask("dicom", root, "--diagnoses", table).rows[0].exam.patient_id == "2.25.7"
+
+
+def test_each_study_of_a_shared_folder_is_loaded_alone(studies, diagnoses):
+    exams = [row.exam for row in ask("dicom", studies, "--diagnoses", diagnoses).rows]
+    assert exams[3].path == exams[4].path
+    assert [load_exam(exam).study_uid for exam in exams] == ["2.25.1", "2.25.2", "2.25.3", "2.25.4", "2.25.5"]
+
+
+@pytest.mark.parametrize(
+    ("readings", "stands"),
+    [
+        (("healthy", "minor strain"), {STRAIN}),
+        (("complete rupture", "healthy", "minor strain"), {COMPLETE}),
+        (("minor strain", "unhealthy"), {STRAIN, PARTIAL, COMPLETE}),
+        (("complete rupture", "unhealthy"), {COMPLETE}),
+        (("unhealthy", "healthy"), {STRAIN, PARTIAL, COMPLETE}),
+    ],
+)
+def test_of_several_readers_the_worse_diagnosis_stands_and_all_are_kept(studies, tmp_path, readings, stands):
+    named = list(zip("ABC", readings, strict=False))
+    rows = [("2.25.1", reader, label) for reader, label in named]
+    table = write_csv(tmp_path / "readers.csv", [("study", "reader", "diagnosis"), *rows, ("2.25.2", "A", 0)])
+    found = ask("dicom", studies, "--diagnoses", table)
+    assert found.rows[0].exam.four_class == stands
+    assert found.rows[0].exam.readers == "|".join(f"{reader}:{label}" for reader, label in named)
+    assert found.rows[0].place == "readers.csv, row 2"
+    assert [row.exam.exam_id for row in found.rows] == ["2.25.1", "2.25.2"]
+
+
+def test_readers_without_names_are_numbered_and_may_call_the_study_differently(studies, tmp_path):
+    rows = [("2.25.1", 0), ("ACC-1", 3), ("case one", 1)]
+    table = write_csv(tmp_path / "own.csv", [("folder", "label"), *rows])
+    (row,) = ask("dicom", studies, "--diagnoses", table).rows
+    assert (row.exam.readers, row.exam.four_class) == ("1:0|2:3|3:1", {COMPLETE})
+
+
+def test_a_users_labels_mean_what_the_user_says(studies, tmp_path):
+    labels = tmp_path / "labels.toml"
+    labels.write_text('[dicom.values.gerissen]\nbinary = ["unhealthy"]\nfour_class = []\n')
+    table = write_csv(tmp_path / "own.csv", [("study", "label"), ("2.25.1", "healthy"), ("2.25.1", "Gerissen")])
+    (row,) = ask("dicom", studies, "--diagnoses", table, labels=labels).rows
+    assert (row.exam.binary, row.exam.four_class) == ({"unhealthy"}, set())
+
+
+def test_the_tables_patient_comes_before_the_headers_and_both_speak_alike(studies, tmp_path):
+    rows = [("2.25.1", 0, "p-77"), ("2.25.3", 0, "P4"), ("2.25.4", 0, "")]
+    table = write_csv(
+        tmp_path / "own.csv", [("AccessionNumber", "Study", "Grade", "Who"), *(("", *row) for row in rows)]
+    )
+    options = ("--study-column", "Study", "--label-column", "Grade", "--patient-column", "Who")
+    found = ask("dicom", studies, "--diagnoses", table, *options)
+    assert [row.exam.patient_id for row in found.rows] == [PATIENT["p-77"], PATIENT["P4"], PATIENT["P4"]]
+
+
+def test_nothing_of_the_patient_is_told(studies, diagnoses, tmp_path, caplog, recwarn):
+    caplog.set_level(logging.DEBUG)
+    found = ask("dicom", studies, "--diagnoses", diagnoses)
+    exams_of(found, tmp_path)
+    told = (tmp_path / "written.csv").read_text() + caplog.text + repr(found)
+    assert not [name for name in ("ACC-", "Doe", "Jane", "P1", "P4", "made up") if name in told]
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("ACC-2", "ACC-9", "row 3, column study: no study below --root goes by that name"),
+        ("ACC-2", "", "row 3, column study: no study below --root goes by that name"),
+        ("ACC-2", "both", "row 3, column study: 2 studies go by that name"),
+        ("ACC-2", "site a", "row 3, column study: 2 studies go by that name"),
+        ("ACC-2,2", "ACC-2,4", "row 3, column label: the label is none of dicom's: healthy, minor strain"),
+        ("ACC-2,2", "ACC-2,Jane", "row 3, column label: the label is none of dicom's"),
+        ("ACC-2,2", "ACC-2", "row 3: 1 cells for 2 columns"),
+        ("study,label", "studies,label", "no column StudyInstanceUID or study_uid or .* or study .--study-column"),
+        ("study,label", "study,grade", "no column label or diagnosis .--label-column"),
+    ],
+)
+def test_mistakes_in_the_table_are_named_by_row_and_not_quoted(studies, diagnoses, old, new, message):
+    change(diagnoses, old, new)
+    with pytest.raises(ValueError, match=f"^diagnoses.csv(, |: ){message}") as caught:
+        ask("dicom", studies, "--diagnoses", diagnoses)
+    assert "ACC" not in str(caught.value)
+    assert "Jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [(("2.25.1", 0, "A", "x"), "row 3: this reader has"), (("2.25.1", 0, "B", "y"), "row 3: another row has another")],
+)
+def test_rows_of_one_study_have_several_readers_and_one_patient(studies, tmp_path, row, message):
+    table = write_csv(tmp_path / "own.csv", [("study", "label", "reader", "patient"), ("ACC-1", 0, "A", "x"), row])
+    with pytest.raises(ValueError, match=f"^own.csv, {message}"):
+        ask("dicom", studies, "--diagnoses", table)
+
+
+def test_a_column_that_is_asked_for_has_to_be_there(studies, diagnoses):
+    with pytest.raises(ValueError, match=r"^diagnoses.csv: no column who \(--reader-column\)"):
+        ask("dicom", studies, "--diagnoses", diagnoses, "--reader-column", "who")
+
+
+def test_a_missing_table_and_a_wrong_root(studies, diagnoses, tmp_path):
+    with pytest.raises(ValueError, match=r"none\.csv: there is no such file"):
+        ask("dicom", studies, "--diagnoses", tmp_path / "none.csv")
+    with pytest.raises(ValueError, match=r"--root .*nowhere.* no DICOM study"):
+        ask("dicom", tmp_path / "nowhere", "--diagnoses", diagnoses)
+
+
+def test_broken_dicom_is_counted(tmp_path):
+    root = tmp_path / "pacs"
+    write_study(root, "2.25.7", "", "P", ("one",))
+    (root / "one" / "broken").write_bytes(b"\0" * 128 + b"DICM" + b"\2\0\0\0UL\4\0\xff\xff")
+    table = write_csv(tmp_path / "own.csv", [("study", "label"), ("one", 0)])
+    found = ask("dicom", root, "--diagnoses", table)
+    assert found.notes == ("1 files begin as DICOM does and can't be read: left out.",)

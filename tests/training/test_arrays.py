@@ -49,6 +49,80 @@ def test_draws_depend_on_seed_epoch_and_exam_only():
     assert not np.array_equal(first, other)
 
 
+def textured(sets: list[list[float]]) -> Examples:
+    """Exams of noise, whose rows of `allowed` are `sets`."""
+    slices = [np.random.default_rng(exam).random((2, 16, 16), np.float32) for exam in range(len(sets))]
+    return Examples(slices, np.array(sets, np.float32), np.arange(len(sets), dtype=np.float32))
+
+
+def shown(batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A whole epoch's slices, allowed classes and weights; `textured` exams have their number as weight."""
+    slices, allowed, weights = zip(*(batches[index] for index in range(len(batches))), strict=True)
+    return np.concatenate(slices), np.concatenate(allowed), np.concatenate(weights)
+
+
+def test_without_oversampling_order_and_draws_are_what_they_always_were():
+    """Written out, since a published bundle was trained so: one key for the order, one for each exam."""
+    examples, augmentation = textured([[1, 0], [0, 1], [1, 0], [1, 1], [1, 0]]), Augmentation(20.0, gamma=0.2)
+    batches = Batches(examples, 2, augmentation, seed=3)
+    for epoch in range(2):
+        order = np.random.default_rng((3, epoch)).permutation(5)
+        slices, allowed, weights = shown(batches)
+        assert weights.tolist() == order.tolist()
+        assert np.array_equal(allowed, examples.allowed[order])
+        for exam, seen in zip(order, slices, strict=True):
+            expected = augmentation.apply(examples.slices[exam], np.random.default_rng((3, epoch, exam)))
+            assert np.array_equal(seen, expected)
+        batches.on_epoch_end()
+
+
+RARE = [[1, 0]] * 7 + [[0, 1]] * 2 + [[1, 1]] * 3
+
+
+@pytest.mark.parametrize("augmentation", [None, Augmentation(rotation_degrees=20)])
+def test_oversampled_label_sets_come_equally_often(augmentation):
+    batches = Batches(textured(RARE), 4, augmentation, seed=0, oversample=True)
+    for _ in range(2):
+        _, allowed, weights = shown(batches)
+        rows, counts = np.unique(allowed, axis=0, return_counts=True)
+        assert rows.tolist() == [[0, 1], [1, 0], [1, 1]]
+        assert counts.tolist() == [7, 7, 7]
+        times = np.bincount(weights.astype(int), minlength=12)
+        assert times[:7].tolist() == [1] * 7
+        assert sorted(times[7:9]) == [3, 4]
+        assert sorted(times[9:]) == [2, 2, 3]
+        assert (np.diff(weights) < 0).any()  # sets and exams are mixed
+        batches.on_epoch_end()
+    assert len(batches) == 6
+
+
+def test_every_repetition_is_a_fresh_draw_and_the_first_one_is_the_usual():
+    examples, augmentation = textured(RARE), Augmentation(rotation_degrees=20)
+    slices, _, weights = shown(Batches(examples, 4, augmentation, seed=5, oversample=True))
+    again, _, _ = shown(Batches(examples, 4, augmentation, seed=5, oversample=True))
+    assert np.array_equal(slices, again)
+    for exam in range(len(RARE)):
+        usual = augmentation.apply(examples.slices[exam], np.random.default_rng((5, 0, exam)))
+        seen = slices[weights == exam]
+        assert sum(np.array_equal(one, usual) for one in seen) == 1
+        assert len(np.unique(seen, axis=0)) == len(seen)
+
+
+def test_which_exams_come_once_more_changes_from_epoch_to_epoch():
+    batches = Batches(textured([[1, 0]] * 4 + [[0, 1]] * 3), 7, None, seed=0, oversample=True)
+    favoured = set()
+    for _ in range(40):
+        _, _, weights = shown(batches)
+        favoured.add(int(np.bincount(weights.astype(int)).argmax()))
+        batches.on_epoch_end()
+    assert favoured == {4, 5, 6}
+
+
+def test_equally_common_sets_are_not_repeated():
+    _, _, weights = shown(Batches(textured([[1, 0], [0, 1]] * 3), 2, None, seed=0, oversample=True))
+    assert sorted(weights) == list(range(6))
+
+
 def test_crops_on_the_ligament_hold_it(knees, tmp_path):
     exams = read_exams(knees / "exams.csv")[:4]
     crops = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1), on_ligament=True).slices

@@ -1,7 +1,10 @@
+import dataclasses
 import tomllib
+from pathlib import Path
 
 import pytest
 
+from data_prep.augment import Augmentation
 from training.config import PRESETS, load_config
 
 
@@ -40,6 +43,40 @@ def test_changes_are_typed_kept_in_the_text_and_leave_comments_alone():
 def test_a_wrong_change_names_the_key(change, reason):
     with pytest.raises(ValueError, match=reason):
         load_config("demo", [change])
+
+
+def preset(folder: Path, **lines: str) -> str:
+    """The demo preset with a line added to each of the tables named; the file's name."""
+    _, text = load_config("demo", [])
+    for table, line in lines.items():
+        text = text.replace(f"[{table}]", f"[{table}]\n{line}")
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_oversampling_is_off_unless_asked_for(tmp_path):
+    assert load_config("demo", [])[0].fit.oversample is False
+    assert load_config(preset(tmp_path, fit="oversample = true"), [])[0].fit.oversample is True
+    with pytest.raises(ValueError, match=r"mine\.toml: fit\.oversample: Input should be a valid boolean"):
+        load_config(preset(tmp_path, fit='oversample = "rare"'), [])
+
+
+@pytest.mark.parametrize("name", [column.name for column in dataclasses.fields(Augmentation)])
+def test_a_preset_may_set_every_range_of_the_augmentation(tmp_path, name):
+    demo = load_config("demo", [])[0].augmentation
+    if getattr(demo, name):
+        assert load_config("demo", [f"augmentation.{name}=0.05"])[0].augmentation == dataclasses.replace(
+            demo, **{name: 0.05}
+        )
+    else:
+        mine = load_config(preset(tmp_path, augmentation=f"{name} = 0.05"), [])[0].augmentation
+        assert mine == dataclasses.replace(demo, **{name: 0.05})
+
+
+def test_a_range_out_of_bounds_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"mine\.toml: augmentation: .*elastic must be from 0 to below 0\.12"):
+        load_config(preset(tmp_path, augmentation="elastic = 0.5"), [])
 
 
 def test_an_unknown_key_in_a_file_and_an_unknown_preset_are_named(tmp_path):

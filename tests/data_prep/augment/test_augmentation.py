@@ -108,6 +108,25 @@ def test_draws_follow_the_seed():
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("blur_pixels", lambda draw: draw.appearance.blur_pixels),
+        ("noise", lambda draw: draw.appearance.noise),
+        ("shading", lambda draw: np.abs(np.log(draw.appearance.shading)).max()),
+        ("gamma", lambda draw: abs(np.log(draw.appearance.exponent))),
+        ("crop", lambda draw: 1 - 1 / draw.warp.matrix[0, 0]),
+        ("scale", lambda draw: abs(draw.warp.matrix[0, 0] - 1)),
+        ("shear_degrees", lambda draw: abs(np.degrees(np.arctan(draw.warp.matrix[0, 1])))),
+    ],
+)
+def test_strengths_are_drawn_evenly_from_nothing_to_the_range(name, drawn):
+    augmentation, most = Augmentation(**{name: 0.4}), 0.4
+    strengths = [drawn(augmentation.draw((2, 16, 16), np.random.default_rng(seed))) for seed in range(200)]
+    assert max(strengths) <= most * (1 + 1e-5)
+    assert np.percentile(strengths, [25, 50, 75]) == pytest.approx([0.25 * most, 0.5 * most, 0.75 * most], abs=0.05)
+
+
 def test_one_draw_used_twice_does_the_same_twice():
     draw = STRONG.draw((3, 32, 40), np.random.default_rng(1))
     assert np.array_equal(draw.slices(noise()), draw.slices(noise()))

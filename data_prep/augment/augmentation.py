@@ -59,7 +59,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Half-ranges of uniform draws, 0 to the value where a negative one means nothing; 0 leaves that out.
+    """Half-ranges of uniform draws; crop, shading, blur and noise are drawn from 0 up. 0 leaves that out.
 
     rotation_degrees: about the slice's centre. shift: as a fraction of the slice's size. scale: 0.1 is 0.9 to 1.1.
     gamma: exponent of the intensities, as exp(draw).

@@ -1,8 +1,8 @@
 """Motion ghosts: the limb appears again, shifted along the phase direction.
 
 A picture of spectrum A(k) with replicas of strength g at a distance d on both sides has A(k) (1 + 2 g cos(2 pi k d)):
-the logarithm of its power ripples along k. How much it ripples, for each d, is the cepstrum (Bogert, Healy and Tukey
-1963); averaged over slices and over frequencies across, the anatomy's own ups and downs cancel.
+the logarithm of its power ripples along k with an amplitude of 4 g. How much it ripples, for each d, is the cepstrum
+(Bogert, Healy and Tukey 1963). Averaged over slices and frequencies across, the anatomy's own ups and downs cancel.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ from data_prep.volume import FloatArray
 BAND = (4, 40)
 # Distances of replicas, as shares of the picture; nearer ones are blur, farther ones the other side's.
 SHIFTS = np.linspace(0.05, 0.5, 181)
-# Replicas of 25 % ripple by 0.7 and more, the few per cent of any moving patient by less than 0.25.
-MAX_RIPPLE = 0.4
+# Strength of replicas on both sides; one on one side counts half. Patients who lie still as well as they can have 7 %.
+MAX_GHOST = 0.1
 # Power of nothing, of which a logarithm can be taken, as a share of the mean power.
 FLOOR = 1e-9
 
@@ -28,10 +28,10 @@ def ghosts(sketch: Sketch) -> str | None:
     if min(means.shape[1:]) <= 4 * BAND[0]:
         return None  # a strip of pixels has no spectrum to speak of
     power = np.abs(fft.fft2(means)) ** 2
-    found = max(_ripple(power), _ripple(power.transpose(0, 2, 1)))
-    if found <= MAX_RIPPLE:
+    strength = max(_ripple(power), _ripple(power.transpose(0, 2, 1))) / 4
+    if strength <= MAX_GHOST:
         return None
-    return f"Ghosts: the spectrum ripples by {found:.2f} as under shifted replicas; {MAX_RIPPLE:g} is the most."
+    return f"The limb appears again on both sides with {strength:.0%} of its brightness; {MAX_GHOST:.0%} is the most."
 
 
 def _ripple(power: FloatArray) -> float:

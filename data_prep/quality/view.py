@@ -19,7 +19,7 @@ MAX_EMPTY_END = 0.25
 # The part of the slices, rows and columns, from here to the same distance from the end, where a knee is expected.
 MIDDLE = 0.25
 # Edges across the leg (condyles, plateau) have this share of the power of edges along it; shafts and muscles less.
-MIN_ACROSS = 0.19
+MIN_ACROSS = 0.18
 # Smoothing before edges are looked for, in pixels of the sketch: noise has as many edges along as across.
 SMOOTH_PX = 1.5
 

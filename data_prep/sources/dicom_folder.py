@@ -69,9 +69,9 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     rows = [_row(studies[uid], of_one) for uid, of_one in readings.items()]
     notes = []
     if unread := len(studies) - len(rows):
-        notes.append(f"{unread} studies below {options.root} have no row in {options.diagnoses.name}: left out.")
+        notes.append(f"{unread} of {len(studies)} studies have no row in {options.diagnoses.name}: left out.")
     if unreadable:
-        notes.append(f"{unreadable} files begin as DICOM does and can't be read: left out.")
+        notes.append(f"Files that begin as DICOM does and can't be read: {unreadable}, left out.")
     return Found(tuple(rows), tuple(notes))
 
 

@@ -23,6 +23,9 @@ COLUMNS = ("examId", "seriesNo", "aclDiagnosis", "kneeLR", *(name for axis in BO
 # some 3.6 mm apart.
 ASSUMED_SPACING: Spacing = (3.6, 0.5, 0.5)
 SCANNER = "siemens avanto 1.5t"
+NO_PATIENTS = (
+    "KneeMRI publishes no patient ids: the series of one examId share one here, a patient's other exams don't."
+)
 SIDES: dict[str, Laterality] = {"l": "L", "left": "L", "r": "R", "right": "R"}
 
 
@@ -40,11 +43,11 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     for file in sorted(root.glob("vol[01][0-9]/*.pck")):
         volumes[file.name].append(file)
     rows = [_row(line, volumes[line["volumeFilename"]], options.spacing, labels) for line in lines]
-    notes = ["Series of one examId share a patient id.", spacing_note(options.spacing)]
+    notes = [NO_PATIENTS, spacing_note(options.spacing)]
     if unsaid := sum(row.exam.laterality == "unknown" for row in rows):
         notes.append(
-            f"kneeLR is a number in {unsaid} rows, and the data set doesn't say which number is which side: the side "
-            "stays unknown there."
+            f"kneeLR is a number or empty in {unsaid} rows, and the data set doesn't say which number is which side: "
+            "the side stays unknown there."
         )
     return Found(tuple(rows), tuple(notes))
 

@@ -51,10 +51,10 @@ def _notes(exams: list[Exam]) -> Iterable[str]:
     yield OWN_PATIENTS
     if unlabelled := sum(not exam.binary and not exam.four_class for exam in exams):
         yield f"{unlabelled} of {len(exams)} studies have no label for the ACL; they are in the table without one."
-    if softened := sum("|" not in exam.readers and exam.readers.startswith("soft=") for exam in exams):
-        yield f"{softened} studies have a label from the soft table only; their weight is |2p - 1|."
+    if softened := sum(exam.readers.startswith("soft=") for exam in exams):
+        yield f"{softened} of {len(exams)} studies have a label from the soft table only; their weight is |2p - 1|."
     if without := [exam.study_uid for exam in exams if not exam.series_uid]:
-        yield f"{len(without)} studies have no sagittal series by train_series.csv: {named(without)}."
+        yield f"{len(without)} of {len(exams)} studies have no sagittal series by train_series.csv: {named(without)}."
 
 
 def _sagittal(series: list[Line]) -> Line | None:

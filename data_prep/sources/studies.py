@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pydicom
 from pydicom.errors import InvalidDicomError
+from tqdm import tqdm
 
 from data_prep import dicom  # noqa: F401  # keeps pydicom from quoting values
 from data_prep.header import PATIENT, patient_key
@@ -35,7 +36,8 @@ def studies_below(root: Path) -> tuple[dict[str, Study], int]:
     """
     studies: dict[str, Study] = {}
     unreadable = 0
-    for file in sorted(file for file in root.rglob("*") if file.is_file()):
+    files = sorted(file for file in root.rglob("*") if file.is_file())
+    for file in tqdm(files, desc="reading headers", unit="file", disable=None):
         try:
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
             uid, accession = (str(header.get(tag) or "").strip() for tag in TAGS[:2])

@@ -74,8 +74,7 @@ def test_every_fact_of_every_row(studies, diagnoses, tmp_path):
         ("dicom", "", "unknown", "")
     }
     assert all(exam.study_uid == name for name, exam in exams.items())
-    assert len(found.notes) == 1
-    assert "1 studies below" in found.notes[0]
+    assert found.notes == ("1 of 6 studies have no row in diagnoses.csv: left out.",)
 
 
 def test_without_any_patient_the_study_stands_for_it(tmp_path):
@@ -198,4 +197,4 @@ def test_broken_dicom_is_counted(tmp_path):
     (root / "one" / "broken").write_bytes(b"\0" * 128 + b"DICM" + b"\2\0\0\0UL\4\0\xff\xff")
     table = write_csv(tmp_path / "own.csv", [("study", "label"), ("one", 0)])
     found = ask("dicom", root, "--diagnoses", table)
-    assert found.notes == ("1 files begin as DICOM does and can't be read: left out.",)
+    assert found.notes == ("Files that begin as DICOM does and can't be read: 1, left out.",)

@@ -58,8 +58,9 @@ def test_every_fact_of_every_row(root, tmp_path):
     for exam in exams.values():
         assert (exam.source, exam.scanner, exam.split) == ("kneemri", "siemens avanto 1.5t", "")
         assert (exam.spacing_mm, exam.notes, exam.laterality) == ((3.6, 0.5, 0.5), "spacing assumed", "unknown")
+    assert "no patient ids" in found.notes[0]
     assert "3.6 mm between slices" in found.notes[1]
-    assert "kneeLR is a number in 4 rows" in found.notes[2]
+    assert "kneeLR is a number or empty in 4 rows" in found.notes[2]
 
 
 def test_pixels_and_boxes(root):

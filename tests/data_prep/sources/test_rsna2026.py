@@ -67,7 +67,7 @@ def test_every_fact_of_every_row(root, tmp_path):
     assert all(exam.patient_id == exam.study_uid == name for name, exam in exams.items())
     assert "Every study has a PatientID of its own" in found.notes[0]
     assert "2 of 4 studies have no label" in found.notes[1]
-    assert found.notes[2] == "1 studies have no sagittal series by train_series.csv: 2.25.3."
+    assert found.notes[2] == "1 of 4 studies have no sagittal series by train_series.csv: 2.25.3."
 
 
 def test_the_series_that_shows_the_ligament_best(root):
@@ -109,7 +109,7 @@ def test_soft_values_become_labels_with_weights_and_hard_ones_stand(root, soft, 
     assert softened.weight == pytest.approx(0.66)
     assert softened.readers == "soft=0.83"
     assert (empty.binary, empty.weight, empty.readers) == (set(), 1.0, "")
-    assert "1 studies have a label from the soft table only" in " ".join(found.notes)
+    assert "1 of 4 studies have a label from the soft table only" in " ".join(found.notes)
 
 
 def test_the_soft_column_can_be_named(root, soft):

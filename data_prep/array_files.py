@@ -1,7 +1,7 @@
 """Volumes that come as bare arrays: MRNet's .npy files and KneeMRI's pickles. They have no header at all.
 
 A pickle is a program. Here it is read as a description: the few instructions and names that NumPy's pickles of arrays
-have, with objects of our own for the names. Nothing else runs, and no memory is taken but the file's own size.
+have, with objects of our own for the names. Nothing else runs, and memory stays within a few times the file's size.
 """
 
 import io

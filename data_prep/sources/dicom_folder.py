@@ -36,7 +36,10 @@ class _Reading:
 
     @property
     def severity(self) -> tuple[int, int, int]:
-        """Injured before healthy, then the worst class that it allows, then the mildest."""
+        """Injured before healthy, then by the worst class that it allows, then by the mildest.
+
+        "Unhealthy", which may be a complete rupture, is worse than "partial rupture" and not as bad as "complete".
+        """
         worst, mildest = _span(FOUR_CLASS, self.four_class)
         return _span(BINARY, self.binary)[0], worst, mildest
 

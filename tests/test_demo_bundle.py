@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from data_prep.exams import read_exams
+from data_prep.figures import Figure
 from data_prep.phantom.cohort import Cohort
 from data_prep.series import load_study
 from models.bundle import load_bundle
 from models.predictor import Predictor
 from tests.data_prep.dicom_factory import uploads
 from training.evaluate import evaluate, figures
-from data_prep.figures import Figure
 
 DEMO = Path(__file__).parent.parent / "models" / "bundles" / "demo"
 UNSEEN_SEED, UNSEEN_EXAMS = 20_261_121, 200

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 from pydantic import TypeAdapter, ValidationError
@@ -90,16 +91,13 @@ def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:
 
 
 def _change(document: tomlkit.TOMLDocument, change: str) -> None:
+    """Set a key, which the preset may lack; whether there is such a key is asked of the whole configuration."""
     key, separator, value = change.partition("=")
     *tables, last = key.split(".")
     try:
-        table = document
+        table: Any = document
         for name in tables:
-            table = table[name]
-        if last not in table:
-            raise KeyError(last)
+            table = table.setdefault(name, tomlkit.table())
         table[last] = tomlkit.value(value) if separator else None
-    except (TOMLKitError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"--set {change}: needs key=value with a key of the preset and a TOML value ({error})"
-        ) from None
+    except (TOMLKitError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"--set {change}: needs key=value with a TOML value ({error})") from None

@@ -48,7 +48,8 @@ def _import(options: argparse.Namespace) -> int:
     if options.drop:
         write_exams(dropped, options.out.with_suffix(".dropped.csv"))
     write_exams(kept, options.out)
-    print(*found.notes, sep="\n")
+    for note in found.notes:
+        print(note)
     print(
         f"{len(kept)} exams in {options.out}, {sum(bool(exam.flags) for exam in exams)} flagged, {len(dropped)} dropped"
     )

@@ -11,31 +11,42 @@ from data_prep.exams import groups as grouping
 from data_prep.exams.look import Look
 from data_prep.exams.shortcut import is_suspicious, shortcut
 from data_prep.exams.split import label_set
+from data_prep.exams.summary import Table, tables
 from data_prep.exams.table import Exam
 from data_prep.figures import Figure
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.sources.label_table import LabelTable
 from data_prep.sources.mrnet import PUBLISHED_MEAN, PUBLISHED_SD
 
+# A page of faults tells as much as a hundred.
+FAULTS_PRINTED = 40
+
 
 @dataclass(frozen=True)
 class Audit:
-    """faults: sentences, each a reason not to compute anything on this table. remarks: what to know. tables: counts."""
+    """faults: sentences, each a reason not to compute anything on this table. remarks: what to know.
+
+    groups: how many exams stay together. shortcut: None if there are too few exams of a class.
+    """
 
     faults: tuple[str, ...]
     remarks: tuple[str, ...]
-    tables: tuple[str, ...]
+    tables: tuple[Table, ...]
+    groups: str
     shortcut: Figure | None
 
     def __str__(self) -> str:
-        parts = [*self.tables, *(f"note: {remark}" for remark in self.remarks)]
+        parts = [*(f"{table}\n" for table in self.tables), self.groups]
+        parts += [f"note: {remark}" for remark in self.remarks]
         if self.shortcut:
             parts.append(f"{self.shortcut}")
             if is_suspicious(self.shortcut):
                 parts.append("WARNING shortcut: headers alone tell the classes apart; a model may learn the scanner.")
         else:
             parts.append("AUC of header fields alone: too few exams of a class to say")
-        parts += [f"FAULT {fault}" for fault in self.faults]
+        parts += [f"FAULT {fault}" for fault in self.faults[:FAULTS_PRINTED]]
+        if more := self.faults[FAULTS_PRINTED:]:
+            parts.append(f"FAULT and {len(more)} more")
         return "\n".join(parts)
 
 
@@ -46,12 +57,8 @@ def audit(exams: Sequence[Exam], looks: Sequence[Look]) -> Audit:
     return Audit(
         faults=(*_leaks(exams, tied), *_label_faults(exams), *_unreadable(exams, looks)),
         remarks=tuple(_remarks(exams, looks)),
-        tables=(
-            _group_sizes(together),
-            _counts("split", ((exam.split or "none", exam) for exam in exams)),
-            _counts("scanner", ((exam.scanner, exam) for exam in exams)),
-            _counts("source", ((exam.source or "none", exam) for exam in exams)),
-        ),
+        tables=tuple(tables(list(zip(exams, looks, strict=True)))),
+        groups=_group_sizes(together),
         shortcut=shortcut(exams, looks, together),
     )
 
@@ -96,8 +103,8 @@ def _remarks(exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
 
 def _remarks_on_source(source: str, exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
     ours = [(exam, look) for exam, look in zip(exams, looks, strict=True) if exam.source == source]
-    if len(ours) > 1 and len({exam.patient_id for exam, _ in ours}) == len(ours):
-        yield f"{source}: every exam has a patient of its own, so exams of one patient can't be told to stay together"
+    if all(exam.patient_id in (exam.exam_id, exam.study_uid) for exam, _ in ours):
+        yield f"{source}: it doesn't say whose exams these are, so a patient's exams can't be kept together"
     readable = [look for _, look in ours if look.shape]
     if source == "mrnet" and readable:
         mean, deviation = (sum(look.intensity[part] for look in readable) / len(readable) for part in (0, 1))
@@ -112,12 +119,3 @@ def _remarks_on_source(source: str, exams: Sequence[Exam], looks: Sequence[Look]
 def _group_sizes(together: Sequence[Sequence[int]]) -> str:
     sizes = sorted(Counter(map(len, together)).items())
     return "groups that stay together: " + ", ".join(f"{count} of {size}" for size, count in sizes)
-
-
-def _counts(heading: str, placed: Iterable[tuple[str, Exam]]) -> str:
-    """One line for each value and label set."""
-    rows = Counter((value, *("|".join(sorted(part)) or "-" for part in label_set(exam))) for value, exam in placed)
-    lines = [
-        f"  {value}: {binary} / {four_class}: {count}" for (value, binary, four_class), count in sorted(rows.items())
-    ]
-    return "\n".join([f"exams by {heading} (binary / four classes):", *lines])

@@ -39,11 +39,13 @@ def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.boo
         with np.load(exam.mask) as known:
             mask: npt.NDArray[np.bool_] = known["acl"]
     elif exam.box:
+        if any(stop > size for (_, stop), size in zip(exam.box, shape, strict=True)):
+            raise ValueError(f"exam {exam.exam_id}: its box doesn't fit a volume of {shape}")
         mask = filled(exam.box, shape)
     else:
         return None
     if mask.shape != shape or not mask.any():
-        raise ValueError(f"exam {exam.exam_id}: its mask or box doesn't fit a volume of {shape}")
+        raise ValueError(f"exam {exam.exam_id}: its mask doesn't fit a volume of {shape}")
     return mask
 
 

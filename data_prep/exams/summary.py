@@ -25,6 +25,15 @@ class Table:
     rows: tuple[Row, ...]
     note: str = ""
 
+    def __str__(self) -> str:
+        lines = [self.columns, *self.rows]
+        first, *others = (max(map(len, column)) for column in zip(*lines, strict=True))
+        aligned = (
+            "  ".join([f"  {name:{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells, others, strict=True))])
+            for name, *cells in lines
+        )
+        return "\n".join([self.title, *aligned])
+
 
 def tables(seen: Sequence[Seen]) -> list[Table]:
     """By source, by split in both schemes, by scanner, by side, by flag, and the spacings of each source."""

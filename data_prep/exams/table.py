@@ -80,7 +80,8 @@ def read_exams(table: Path) -> list[Exam]:
             raise ValueError(
                 f"{table}: unknown column {', '.join(sorted(unknown))}; `notes` is there for your own words"
             )
-        exams = [_exam(row, f"{table}, row {number}", table.parent) for number, row in enumerate(rows, start=2)]
+        home = table.parent.absolute()
+        exams = [_exam(row, f"{table}, row {number}", home) for number, row in enumerate(rows, start=2)]
     seen: set[str] = set()
     for number, exam in enumerate(exams, start=2):
         if exam.exam_id in seen:

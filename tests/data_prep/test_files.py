@@ -14,7 +14,7 @@ def test_a_file_takes_its_place_at_once(tmp_path):
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "note.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as partial:
+    with pytest.raises(RuntimeError, match="half way"), replacing(path) as partial:  # noqa: PT012
         partial.write_text("half")
-        raise RuntimeError
+        raise RuntimeError("half way")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]

@@ -33,6 +33,7 @@ def test_changes_are_typed_kept_in_the_text_and_leave_comments_alone():
         ('fit.epochs="many"', "fit.epochs: Input should be a valid integer"),
         ("fit.epochs", "needs key=value"),
         ("nothing.at.all=1", "nothing"),
+        ("scheme.name=1", "scheme.name"),
         ("recipe.size=[1]", "recipe.size"),
         ("recipe.size=[0, 0]", "recipe needs positive"),
         ('trunk.name="lenet"', "trunk.name"),
@@ -53,6 +54,13 @@ def preset(folder: Path, **lines: str) -> str:
     path = folder / "mine.toml"
     path.write_text(text)
     return str(path)
+
+
+def test_a_change_may_name_what_the_preset_leaves_at_its_default():
+    config, text = load_config("demo", ["fit.oversample=true", "augmentation.noise=0.02"])
+    assert config.fit.oversample
+    assert config.augmentation.noise == 0.02
+    assert tomllib.loads(text)["augmentation"]["noise"] == 0.02
 
 
 def test_oversampling_is_off_unless_asked_for(tmp_path):

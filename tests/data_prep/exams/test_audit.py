@@ -26,7 +26,7 @@ def test_a_table_without_fault_passes_and_is_counted(exams, tmp_path, capsys):
     assert status == 0
     assert "FAULT" not in said
     assert "groups that stay together: 6 of 1" in said
-    assert "  train: healthy / -: 1\n" in said
+    assert "Two classes by split\n  label      train  val  test  all\n  healthy        1    1     1    3\n" in said
 
 
 def test_one_patient_in_two_splits_is_a_leak(exams, tmp_path, capsys):

@@ -73,7 +73,8 @@ def test_flagged_exams_are_dropped_with_their_reasons(tmp_path, capsys):
         planes = rng.integers(0, 255, (20, 256, 256)).astype("u1") if number else np.zeros((20, 256, 256), "u1")
         np.save(tmp_path / f"train/sagittal/000{number}.npy", planes)
     (tmp_path / "train-acl.csv").write_text("0000,0\n0001,1\n")
-    (tmp_path / "valid-acl.csv").write_text("")
+    np.save(tmp_path / "valid/sagittal/1130.npy", planes)
+    (tmp_path / "valid-acl.csv").write_text("1130,1\n")
     out = tmp_path / "table/exams.csv"
     words = ["import", "mrnet", "--root", str(tmp_path), "--out", str(out), "--jobs", "1", "--drop", "flagged"]
     assert main(words) == 0

@@ -94,6 +94,14 @@ def test_a_table_made_by_hand_needs_three_columns(tmp_path):
     assert exam == Exam("a", "p", tmp_path / "dicom", four_class=frozenset({"healthy", "minor strain"}))
 
 
+def test_a_table_named_relative_to_where_one_stands_is_read_and_written_alike(tmp_path, monkeypatch):
+    write_exams([EXAM], tmp_path / "set/exams.csv")
+    monkeypatch.chdir(tmp_path)
+    before = (tmp_path / "set/exams.csv").read_text()
+    write_exams(read_exams(Path("set/exams.csv")), Path("set/exams.csv"))
+    assert (tmp_path / "set/exams.csv").read_text() == before
+
+
 def test_paths_below_the_table_move_with_it_and_others_stay(tmp_path):
     near, far = tmp_path / "set/a.npy", tmp_path / "elsewhere/b.npy"
     write_exams([Exam("a", "p", near), Exam("b", "q", far)], tmp_path / "set/exams.csv")

@@ -7,8 +7,8 @@ import numpy as np
 
 from data_prep.quality.sketch import Sketch
 
-# Voxels within this share of a slice's brightest count as cut off there; lossy compression blurs the edge.
-TOP = 0.995
+# Voxels within this share of a slice's range below its brightest count as cut off; lossy compression blurs the edge.
+TOP_SHARE = 0.005
 # A good slice has a handful of voxels at its top, below 0.1 % of the picture; this is a joint's worth of fluid.
 MAX_CLIPPED_SHARE = 0.01
 # Six bits would be 64 levels; up to 5 bits, steps between levels exceed the noise and look like a map's contours.
@@ -22,7 +22,8 @@ MIN_CONTRAST = 0.3
 def clipped(sketch: Sketch) -> str | None:
     """A white plateau in many slices."""
     sample = sketch.sample[sketch.shows]
-    share = float((sample >= TOP * sample.max(axis=(1, 2), keepdims=True)).mean())
+    top, bottom = sample.max(axis=(1, 2), keepdims=True), sample.min(axis=(1, 2), keepdims=True)
+    share = float((sample >= top - TOP_SHARE * (top - bottom)).mean())
     if share <= MAX_CLIPPED_SHARE:
         return None
     return f"{share:.1%} of the voxels have their slice's highest value; {MAX_CLIPPED_SHARE:.0%} is the most."

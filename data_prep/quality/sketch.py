@@ -35,8 +35,9 @@ class Sketch:
 
     @cached_property
     def means(self) -> FloatArray:
-        """Block means, `[slices, h, w]`."""
-        return _shrunk(self.volume.voxels, self.step)
+        """Block means, `[slices, h, w]`, as shares of the largest one."""
+        means = _shrunk(self.volume.voxels, self.step)
+        return means / np.float32(np.abs(means).max() or 1)
 
     @cached_property
     def sample(self) -> FloatArray:

@@ -186,13 +186,23 @@ def stack_beside(profile: Profile, label: str, rng: np.random.Generator) -> Volu
     return _placed_elsewhere(profile, label, beside, rng)
 
 
-def picture_beside(profile: Profile, label: str, rng: np.random.Generator) -> Volume:
+def picture_above_or_below(profile: Profile, label: str, rng: np.random.Generator) -> Volume:
     """Pictures whose border lies some 20 mm or more from the joint line: thigh or calf."""
     upwards = rng.choice([-1.0, 1.0])
 
     def beside(scan: Scan) -> np.ndarray:
         usual = 10 * upwards  # well placed pictures have their middle 10 mm above the joint line
         return -upwards * (scan.field_of_view_mm / 2 - usual + rng.uniform(20, 40)) * scan.directions[1]
+
+    return _placed_elsewhere(profile, label, beside, rng)
+
+
+def picture_in_front_or_behind(profile: Profile, label: str, rng: np.random.Generator) -> Volume:
+    """Pictures whose border lies some 10 mm or more from the knee's middle: they show a part of its front or back."""
+    backwards = rng.choice([-1.0, 1.0])
+
+    def beside(scan: Scan) -> np.ndarray:
+        return backwards * (scan.field_of_view_mm / 2 + rng.uniform(10, 30)) * scan.directions[0]
 
     return _placed_elsewhere(profile, label, beside, rng)
 
@@ -225,5 +235,5 @@ PLANTS: dict[str, tuple[Plant, ...]] = {
     "wrong-plane": (other_plane,),
     "not-fluid-sensitive": (short_repetition,),
 }
-MISPLACED = (stack_beside, picture_beside)
+MISPLACED = (stack_beside, picture_above_or_below, picture_in_front_or_behind)
 """Plants of knee-not-in-view: they make their own knee, from a scanner's profile and a label."""

@@ -30,7 +30,7 @@ SEED = 5_000_000
 CLEAN = 500
 MAX_FALSE_ALARMS = 0.02  # the project's bound: any flag at all on a clean exam
 MIN_FOUND = 0.95  # the project's bound, of each kind; held here by each way of planting it
-PLANTS_PER_EXAM = 3
+PLANTS_PER_EXAM = 2
 MISPLACED_EXAMS = 40
 
 PLANTED = [(kind, plant) for kind, plants in PLANTS.items() for plant in plants]
@@ -51,7 +51,7 @@ def kinds(volume: Volume) -> set[str]:
 
 def coarse(index: int) -> Profile:
     """Every scanner in turn, with pixels of 0.7 to 0.9 mm."""
-    return dataclasses.replace(PROFILES[index % len(PROFILES)], acquired=(96,), matrices=(192,))
+    return dataclasses.replace(PROFILES[index % len(PROFILES)], acquired=(72,), matrices=(192,))
 
 
 def label(index: int) -> str:
@@ -69,7 +69,7 @@ def clean_and_planted(index: int) -> tuple[set[str], dict[str, bool]]:
 
 
 def misplaced(index: int) -> dict[str, bool]:
-    """Whether knees beside the picture or the stack are missed, by the plant's name."""
+    """Whether a knee beside the picture or the stack is found to be there, by the plant's name."""
     rng = np.random.default_rng([SEED, index])
     return {plant.__name__: "knee-not-in-view" in kinds(plant(coarse(index), label(index), rng)) for plant in MISPLACED}
 
@@ -139,7 +139,7 @@ def padded(volume: Volume) -> Volume:
 
 @pytest.mark.parametrize("form", [eight_bits, zero_background, padded])
 def test_bare_arrays(form: Callable[[Volume], Volume]):
-    for index in range(6):
+    for index in range(3):
         volume = generate(SEED + 1_000 + index, label(index), coarse(index)).to_volume()
         assert screen(form(volume)) == ()
         for place, (kind, plant) in enumerate(OF_PIXELS):

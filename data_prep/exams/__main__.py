@@ -13,7 +13,7 @@ from pathlib import Path
 from data_prep import array_files
 from data_prep.exams.audit import audit
 from data_prep.exams.groups import groups, links
-from data_prep.exams.look import Look, completed, look_at
+from data_prep.exams.look import Look, completed, keep, look_at
 from data_prep.exams.report import write_report
 from data_prep.exams.split import SPLITS, label_set, split_exams
 from data_prep.exams.table import Exam, read_exams, write_exams
@@ -43,6 +43,9 @@ def _import(options: argparse.Namespace) -> int:
         if look.shape is None and row.exam.path.suffix in array_files.SUFFIXES:
             raise ValueError(f"{row.place}: {look.flags[0].reason}")
     exams = [completed(exam, look) for exam, look in zip(exams, looks, strict=True)]
+    for exam, look in zip(exams, looks, strict=True):
+        if exam.path.exists():
+            keep(exam, look, _looks_folder(options.out))
     dropped = [exam for exam in exams if exam.flags] if options.drop else []
     kept = [exam for exam in exams if not (options.drop and exam.flags)]
     if options.drop:
@@ -105,7 +108,11 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _looks(exams: Sequence[Exam], options: argparse.Namespace, table: Path) -> list[Look]:
-    return look_at(exams, table.parent / ".looks", Workers.from_options(options))
+    return look_at(exams, _looks_folder(table), Workers.from_options(options))
+
+
+def _looks_folder(table: Path) -> Path:
+    return table.parent / ".looks"
 
 
 def _parser() -> argparse.ArgumentParser:

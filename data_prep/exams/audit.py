@@ -36,7 +36,7 @@ class Audit:
     shortcut: Figure | None
 
     def __str__(self) -> str:
-        parts = [*(f"{table}\n" for table in self.tables), self.groups]
+        parts = [*(f"{table}\n" for table in self.tables if table.rows), self.groups]
         parts += [f"note: {remark}" for remark in self.remarks]
         if self.shortcut:
             parts.append(f"{self.shortcut}")

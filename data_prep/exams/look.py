@@ -85,6 +85,12 @@ def completed(exam: Exam, look: Look) -> Exam:
     )
 
 
+def keep(exam: Exam, look: Look, folder: Path) -> None:
+    """Remember the look, also for an exam whose row says more now than when it was looked at."""
+    with replacing(_path(exam, folder)) as partial_path:
+        partial_path.write_bytes(_LOOK.dump_json(look))
+
+
 def _kept(exam: Exam, folder: Path) -> Look | None:
     if not exam.path.exists():
         return Look((Flag("unreadable", f"There is no file or folder {exam.path.name}."),))
@@ -100,8 +106,7 @@ def _look(exam: Exam, folder: Path) -> Look:
         look = _see(load_exam(exam))
     except InputError as error:
         look = Look((flag_of(error),))
-    with replacing(_path(exam, folder)) as partial_path:
-        partial_path.write_bytes(_LOOK.dump_json(look))
+    keep(exam, look, folder)
     return look
 
 

@@ -55,10 +55,14 @@ def _counts(found: Sequence[LabelSet], kinds: dict[LabelSet, int]) -> npt.NDArra
 def _neediest(
     lacking: npt.NDArray[np.float64], brings: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]
 ) -> int:
-    """The split whose want, as a share of all that it shall have, the group meets best; splits of share 0 never."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        want = np.where(shares > 0, (lacking * brings).sum(axis=1) / shares, -np.inf)
-    return int(want.argmax())
+    """The split whose want, as a share of all that it shall have, the group meets best; of equal ones, the emptiest."""
+    wanted = [split for split in range(len(SPLITS)) if shares[split] > 0]
+
+    def want(split: int) -> tuple[float, float]:
+        lacks = lacking[split] / shares[split]
+        return round(float(lacks @ brings), 9), round(float(lacks.sum()), 9)
+
+    return max(wanted, key=want)
 
 
 def _check_filled(placed: dict[int, Split], shares: npt.NDArray[np.float64]) -> None:

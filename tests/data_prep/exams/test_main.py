@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -81,6 +82,22 @@ def test_flagged_exams_are_dropped_with_their_reasons(tmp_path, capsys):
     dropped = {exam.exam_id: exam.flags for exam in read_exams(out.with_suffix(".dropped.csv"))}
     assert "blank" in dropped["mrnet-0000"]
     assert "dropped" in capsys.readouterr().out
+
+
+def test_what_an_import_saw_is_not_read_again(tmp_path, capsys):
+    """After the import, the files keep names, sizes and times and hold only zeros."""
+    exams = [write_exam(tmp_path / "pacs", number, Laterality="L") for number in range(4)]
+    diagnoses = tmp_path / "diagnoses.csv"
+    diagnoses.write_text("folder,label\n" + "".join(f"exam-{number},{number % 4}\n" for number in range(4)))
+    words = ["dicom", "--root", str(tmp_path / "pacs"), "--diagnoses", str(diagnoses)]
+    assert main(["import", *words, "--out", str(tmp_path / "exams.csv"), "--jobs", "1"]) == 0
+    for file in (file for exam in exams for file in exam.path.iterdir()):
+        status = file.stat()
+        file.write_bytes(bytes(status.st_size))
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert main(["split", str(tmp_path / "exams.csv"), "--test", "0.25", "--val", "0.25"]) == 0
+    assert "train 2 (50.0%)" in capsys.readouterr().out
+    assert main(["audit", str(tmp_path / "exams.csv")]) == 0
 
 
 def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path):

@@ -39,6 +39,12 @@ def test_single_exams_are_shared_out_to_within_two_of_each_class():
             assert abs(found[split, label] - share * count) < 2
 
 
+def test_exams_with_a_label_of_their_own_still_fill_every_split():
+    exams = cohort(dict.fromkeys(MONO, 1))
+    dealt = split_exams(exams, [[index] for index in range(4)], test=0.25, val=0.25, seed=0)
+    assert sorted(one.split for one in dealt) == ["test", "train", "train", "val"]
+
+
 def test_the_seed_decides_and_nothing_else():
     exams = cohort(MONO)
     groups = [[index] for index in range(len(exams))]

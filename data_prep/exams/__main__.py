@@ -82,7 +82,7 @@ def _split(options: argparse.Namespace) -> int:
     counts = Counter(exam.split for exam in exams)
     print(", ".join(f"{name} {counts[name]} ({counts[name] / sum(useful):.1%})" for name in SPLITS))
     if counts[""]:
-        print(f"{counts['']} exams without a label or usable pixels are in no split")
+        print(f"in no split, for want of a label or of usable pixels: {counts['']}")
     return 0
 
 

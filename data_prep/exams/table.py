@@ -94,6 +94,8 @@ def _cell(value: object, folder: Path) -> str:
     match value:
         case None:
             return ""
+        case float():
+            return f"{value:g}"
         case frozenset():
             ranks = {name: rank for scheme in SCHEMES.values() for rank, name in enumerate(scheme.classes)}
             return "|".join(sorted(value, key=ranks.__getitem__))

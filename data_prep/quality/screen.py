@@ -38,9 +38,14 @@ KINDS = (*OF_SAMPLING, "blank-volume", *OF_PIXELS, *OF_LOADING)
 
 
 def screen(volume: Volume) -> tuple[Flag, ...]:
-    """Every fault that pixels, geometry and headers show; work grows with the voxels, which are read twice."""
-    sketch = Sketch(volume)
+    """Every fault that pixels, geometry and headers show; work grows with the voxels, which are read twice.
+
+    The pixels of another plane aren't looked at: what is expected of them holds for sagittal slices.
+    """
     flags = [Flag(kind, reason) for kind, check in OF_SAMPLING.items() if (reason := check(volume))]
+    if sampling.wrong_plane(volume):
+        return tuple(flags)
+    sketch = Sketch(volume)
     try:
         examine(volume)
     except UnsuitableStudy as error:

@@ -16,7 +16,6 @@ SIZE = 128
 BLOCK = 8
 # A slice shows something if blocks carry this share of its variance: noise leaves them 1/64, anatomy more than half.
 MIN_BLOCK_SHARE = 0.2
-
 # Variance below this share of the volume's is rounding: the means of equal float32s aren't quite equal.
 ROUNDING = 1e-6
 

@@ -8,7 +8,7 @@ from data_prep.volume import FloatArray
 
 # A knee's picture is square or somewhat longer one way; from here on it has room for two.
 MAX_ASPECT = 1.8
-# Every picture has some air or padding; what is darker than the rest by this share of all pixels stands for it.
+# At least this percentage of all pixels is air or padding, or tissue as dark; the brightest of them stands for air.
 AIR_PERCENTILE = 2
 # Between two limbs the picture falls below this share of the darker limb's brightness, down to the air around them.
 AIR_BETWEEN = 0.12

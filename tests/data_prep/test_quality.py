@@ -51,7 +51,7 @@ def kinds(volume: Volume) -> set[str]:
 
 def coarse(index: int) -> Profile:
     """Every scanner in turn, with pixels of 0.7 to 0.9 mm."""
-    return dataclasses.replace(PROFILES[index % len(PROFILES)], acquired=(72,), matrices=(192,))
+    return dataclasses.replace(PROFILES[index % len(PROFILES)], acquired=(64,), matrices=(192,))
 
 
 def label(index: int) -> str:

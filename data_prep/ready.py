@@ -1,26 +1,19 @@
 """Ready arrays: what a recipe makes of each exam, on disk, made once.
 
-    python -m data_prep.ready exams.csv --recipe training/presets/demo.toml --out ready/
-
 An array's name is a digest of its pixels and its recipe, so a changed recipe never meets old arrays, and a run that was
 killed goes on where it stopped. Time grows with the exams that aren't ready yet; memory doesn't.
 """
 
-import argparse
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 import numpy as np
-import tomlkit
-from pydantic import TypeAdapter, ValidationError
-from tomlkit.exceptions import TOMLKitError
 
 from data_prep.errors import InputError
-from data_prep.exams import Exam, read_exams
+from data_prep.exams import Exam
 from data_prep.exams.load import ligament_centre, load_exam, signature
 from data_prep.files import replacing
 from data_prep.preprocess import Centre, Recipe
@@ -106,34 +99,3 @@ class _Task:
 
     def _centre(self) -> Centre | None:
         return ligament_centre(self.exam) if self.on_ligament else None
-
-
-def read_recipe(path: Path) -> Recipe:
-    """The recipe of a bundle (recipe.json) or of a preset (`[recipe]` of a TOML file); ValueError if it is neither."""
-    text = path.read_text(encoding="utf-8")
-    try:
-        values = json.loads(text) if path.suffix == ".json" else tomlkit.parse(text).unwrap()["recipe"]
-        return TypeAdapter(Recipe).validate_python(values)
-    except KeyError:
-        raise ValueError(f"{path}: no table [recipe]") from None
-    except (ValidationError, TOMLKitError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m data_prep.ready", description="Make ready arrays of exams.")
-    parser.add_argument("exams", type=Path, help="the exam table")
-    parser.add_argument("--recipe", type=Path, required=True, help="a bundle's recipe.json or a preset's TOML file")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the arrays; may hold many recipes'")
-    Workers.add_options(parser)
-    options = parser.parse_args()
-    try:
-        recipe = read_recipe(options.recipe)
-        arrays = make_ready(read_exams(options.exams), recipe, options.out, Workers.from_options(options))
-    except (ValueError, OSError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
-    print(f"{len(arrays)} arrays are ready in {options.out}")
-
-
-if __name__ == "__main__":
-    main()

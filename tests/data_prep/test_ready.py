@@ -1,11 +1,10 @@
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 import tracemalloc
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from data_prep.errors import InputError
 from data_prep.exams import Exam, read_exams
 from data_prep.exams.load import load_exam
 from data_prep.preprocess import Recipe
-from data_prep.ready import make_ready, read_recipe
+from data_prep.ready import make_ready
 from data_prep.workers import Workers
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +77,7 @@ def test_another_recipe_or_other_pixels_never_meet_old_arrays(tmp_path):
 
 
 def test_a_run_that_was_killed_goes_on(knees, tmp_path):
-    command = [sys.executable, "-m", "data_prep.ready", str(knees / "exams.csv"), "--recipe"]
+    command = [sys.executable, "-m", "data_prep.prepare", str(knees / "exams.csv"), "--recipe"]
     command += ["training/presets/demo.toml", "--out", str(tmp_path), "--jobs", "1"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     while len(arrays_in(tmp_path)) < 3 and process.poll() is None:
@@ -102,25 +101,3 @@ def test_memory_is_that_of_few_exams(knees, tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 6 * largest
-
-
-def test_recipes_come_from_bundles_and_presets(tmp_path):
-    bundle = tmp_path / "recipe.json"
-    bundle.write_text(json.dumps(asdict(RECIPE)))
-    assert read_recipe(bundle) == RECIPE
-    assert read_recipe(ROOT / "training/presets/demo.toml").size == (112, 112)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [("[fit]\n", "no table"), ("[recipe]\nsize = 3\n", "size"), ("recipe", "recipe.toml")],
-)
-def test_what_is_no_recipe_is_one_sentence(knees, tmp_path, text, reason):
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(text)
-    command = ["data_prep.ready", str(knees / "exams.csv"), "--recipe", str(recipe), "--out", str(tmp_path / "ready")]
-    result = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert reason in result.stderr
-    assert "Traceback" not in result.stderr
-    assert not (tmp_path / "ready").exists()

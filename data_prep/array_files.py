@@ -39,7 +39,7 @@ def read_array(path: Path, limits: Limits | None = None) -> npt.NDArray[np.gener
         raise _malformed(path, f"Its shape {array.shape} isn't (slices, rows, columns).")
     if array.size > limits.voxels:
         raise InputOverLimit(f"{path.name}: more than {limits.voxels:,} voxels.")
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise _malformed(path, "Some of its values are not finite numbers.")
     return array
 

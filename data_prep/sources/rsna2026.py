@@ -126,7 +126,7 @@ def _label(hard: str, soft: float | None) -> tuple[str, float]:
     """
     if hard or soft is None:
         return hard, 1.0
-    return ("1" if soft >= 0.5 else "0"), abs(2 * soft - 1)
+    return ("1" if soft >= 0.5 else "0"), round(abs(2 * soft - 1), 6)
 
 
 def _digest(report: str) -> str:

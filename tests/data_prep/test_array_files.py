@@ -245,3 +245,11 @@ def test_limits_hold(tmp_path, limits):
     path = put(tmp_path, old_pickle(make_array()))
     with pytest.raises(InputOverLimit, match=r"volume.pck: more than"):
         read_array(path, limits)
+
+
+def test_values_that_are_no_numbers_are_refused(tmp_path):
+    array = make_array("f4", (3, 4, 5))
+    array[1, 2, 3] = np.nan
+    np.save(tmp_path / "volume.npy", array)
+    with pytest.raises(MalformedInput, match=r"volume\.npy: Some of its values are not finite"):
+        read_array(tmp_path / "volume.npy")

@@ -248,8 +248,6 @@ def test_limits_hold(tmp_path, limits):
 
 
 def test_values_that_are_no_numbers_are_refused(tmp_path):
-    array = make_array("f4", (3, 4, 5))
-    array[1, 2, 3] = np.nan
-    np.save(tmp_path / "volume.npy", array)
+    np.save(tmp_path / "volume.npy", np.full((3, 4, 5), np.nan, np.float32))
     with pytest.raises(MalformedInput, match=r"volume\.npy: Some of its values are not finite"):
         read_array(tmp_path / "volume.npy")

@@ -1,4 +1,5 @@
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 
 from data_prep.exams import read_exams
 from data_prep.exams.__main__ import main
-from tests.data_prep.exams.exam_factory import write_exam, write_table
+from tests.data_prep.exams.exam_factory import noise, write_exam, write_table
 
 ROOT = Path(__file__).parents[3]
 
@@ -98,6 +99,31 @@ def test_what_an_import_saw_is_not_read_again(tmp_path, capsys):
     assert main(["split", str(tmp_path / "exams.csv"), "--test", "0.25", "--val", "0.25"]) == 0
     assert "train 2 (50.0%)" in capsys.readouterr().out
     assert main(["audit", str(tmp_path / "exams.csv")]) == 0
+
+
+class Evil:
+    """What a pickle can carry: a command that runs when it is opened."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.trace,)
+
+
+def test_a_pickle_with_a_command_in_it_is_refused_by_file_and_row(tmp_path, capsys):
+    root, out = tmp_path / "KneeMRI", tmp_path / "exams.csv"
+    (root / "vol01").mkdir(parents=True)
+    (root / "vol01/1-1.pck").write_bytes(pickle.dumps(noise(1), protocol=2))
+    (root / "vol01/2-1.pck").write_bytes(pickle.dumps([Evil(tmp_path / "trace")], protocol=2))
+    columns = "examId,seriesNo,aclDiagnosis,kneeLR,roiX,roiY,roiZ,roiHeight,roiWidth,roiDepth,volumeFilename"
+    rows = [f"{number},1,{number},0,1,1,1,5,5,3,{number}-1.pck" for number in (1, 2)]
+    (root / "metadata.csv").write_text("\n".join([columns, *rows]))
+    assert main(["import", "kneemri", "--root", str(root), "--out", str(out), "--jobs", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "metadata.csv, row 3: 2-1.pck: It can't be read" in said
+    assert not out.exists()
+    assert not (tmp_path / "trace").exists()
 
 
 def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path):

@@ -1,13 +1,50 @@
-"""What a network is punished for."""
+"""What a network is punished for. Labels are sets of classes: `allowed` `[B, K]`, 1 for each class in the set.
+
+Every loss is `[B]`, in float32 whatever the precision of the logits, and 0 for a label that allows every class.
+"""
+
+from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import ops
+
+# How quickly exams that are told well lose their say in the focal loss; the paper's best value.
+FOCUS = 2.0
+
+Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
 
 def set_loss(allowed: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
     """Minus the log of the probability that the model gives the label's set of classes, `[B]`.
 
-    allowed: `[B, K]`, 1 for each class in the set. With one class in every set this is cross-entropy.
+    -log(sum of p_k over the set). With one class in every set this is cross-entropy.
     """
+    logits = ops.cast(logits, "float32")
     excluded = ops.where(allowed > 0, 0.0, -1e9)
     return ops.logsumexp(logits, axis=-1) - ops.logsumexp(logits + excluded, axis=-1)
+
+
+def focal_loss(allowed: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+    """-(1 - p)^2 log(p) for the probability p of the set: easy exams count little (Lin 2017, arXiv:1708.02002)."""
+    loss = set_loss(allowed, logits)
+    return (1 - ops.exp(-loss)) ** FOCUS * loss
+
+
+def ordinal_loss(allowed: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+    """A grade far from the truth costs more: one yes-or-no question for each step between neighbouring classes.
+
+    The sum over k = 1..K-1 of the cross-entropy of "is the class at least k?", with P(at least k) the sum of the
+    softmax from k upwards (McCullagh 1980, doi:10.1111/j.2517-6161.1980.tb01109.x; questions as in Niu 2016,
+    doi:10.1109/CVPR.2016.532). A question that the label's set has members on both sides of isn't asked. With two
+    classes this is `set_loss`.
+    """
+    total = 0.0
+    for above in np.tri(allowed.shape[-1], k=-1, dtype=np.float32).T[:-1]:
+        some_above = ops.max(allowed * above, axis=-1, keepdims=True)
+        some_below = ops.max(allowed * (1 - above), axis=-1, keepdims=True)
+        total = total + set_loss(some_above * above + some_below * (1 - above), logits)
+    return total
+
+
+LOSSES: dict[str, Loss] = {"set": set_loss, "focal": focal_loss, "ordinal": ordinal_loss}

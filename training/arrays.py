@@ -33,18 +33,39 @@ def prepare(
     """Arrays in the folder `ready`, made where they are missing, and labels.
 
     on_ligament: cut around the known ligament instead of the volume's centre. Raises ValueError naming the exam whose
-    label says nothing in this scheme or whose ligament isn't known, InputError for pixels that can't be read.
+    label says nothing in this scheme, whose ligament isn't known or whose array won't do, InputError for pixels that
+    can't be read.
     """
     for exam in exams:
         if not exam.allowed(scheme):
             raise ValueError(f"exam {exam.exam_id} has no {scheme.name} label")
+        if unknown := exam.allowed(scheme) - set(scheme.classes):
+            raise ValueError(f"exam {exam.exam_id}: no class {', '.join(sorted(unknown))} in scheme {scheme.name}")
         if on_ligament and not (exam.box or exam.mask):
             raise ValueError(f"exam {exam.exam_id} has no box or mask: a warm-up needs to know where the ligament is")
+    arrays = make_ready(exams, recipe, ready, workers, on_ligament)
+    for exam, slices in zip(exams, arrays, strict=True):
+        check_slices(exam.exam_id, slices, recipe.size)
     return Examples(
-        slices=make_ready(exams, recipe, ready, workers, on_ligament),
+        slices=arrays,
         allowed=np.stack([scheme.members(exam.allowed(scheme)) for exam in exams]),
         weights=np.array([exam.weight for exam in exams], np.float32),
     )
+
+
+def check_slices(exam_id: str, slices: FloatArray, size: tuple[int, int]) -> None:
+    """ValueError for what a network can't learn from: other shapes than `[S, *size]`, values that are no numbers."""
+    if slices.ndim != 3 or not len(slices) or slices.shape[1:] != size:
+        raise ValueError(
+            f"exam {exam_id}: its array is {list(slices.shape)}, but the recipe makes [S, {size[0]}, {size[1]}]"
+        )
+    if not np.isfinite(slices).all():
+        raise ValueError(f"exam {exam_id}: its array holds values that are no numbers")
+
+
+def unseen_classes(exams: Sequence[Exam], scheme: LabelScheme) -> list[str]:
+    """Classes that no exam's label allows: nothing can be learnt about them."""
+    return [name for name in scheme.classes if not any(name in exam.allowed(scheme) for exam in exams)]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -56,13 +77,19 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(
-        self, examples: Examples, batch: int, augmentation: Augmentation | None, seed: int, oversample: bool = False
+        self,
+        examples: Examples,
+        batch: int,
+        augmentation: Augmentation | None,
+        seed: int,
+        oversample: bool = False,
+        epoch: int = 0,
     ) -> None:
         super().__init__()
         self.examples, self.batch, self.augmentation, self.seed = examples, batch, augmentation, seed
         self.oversample = oversample
         self.longest = max(len(slices) for slices in examples.slices)
-        self.epoch = 0
+        self.epoch = epoch
         self._start()
 
     def __len__(self) -> int:
@@ -107,3 +134,10 @@ def balanced(allowed: npt.NDArray[np.float32], random: np.random.Generator) -> n
         members = random.permutation(np.flatnonzero(rows == row))
         parts.append(np.stack([np.resize(members, most), np.arange(most) // len(members)], axis=1))
     return np.concatenate(parts)
+
+
+def rarity(allowed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Weights `[N]` of mean one under which every row of `allowed` `[N, K]` counts alike, however common it is."""
+    _, rows, counts = np.unique(allowed, axis=0, return_inverse=True, return_counts=True)
+    weights: npt.NDArray[np.float32] = (len(allowed) / (len(counts) * counts[rows])).astype(np.float32)
+    return weights

@@ -2,11 +2,10 @@
 
 import keras
 
+from training.backend import fix_arithmetic
+
 
 def fix_seed(seed: int) -> None:
-    """Seed Python, NumPy and the backend; on TensorFlow, ask for deterministic operations."""
+    """Seed Python, NumPy and the backend; ask for deterministic operations."""
     keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.experimental.enable_op_determinism()
+    fix_arithmetic()

@@ -9,7 +9,7 @@ from data_prep.exams.load import load_exam
 from data_prep.labels import BINARY
 from data_prep.preprocess import Recipe
 from data_prep.workers import Workers
-from training.arrays import Batches, Examples, prepare
+from training.arrays import Batches, Examples, check_slices, prepare, rarity, unseen_classes
 
 RECIPE = Recipe((30.0, 48.0, 48.0), (48, 48))
 
@@ -144,3 +144,57 @@ def test_an_exam_without_label_or_truth_is_named(knees, tmp_path):
         prepare(
             [dataclasses.replace(exam, box=None, mask=None)], BINARY, RECIPE, tmp_path, Workers(1), on_ligament=True
         )
+
+
+def test_a_label_of_another_scheme_is_named(knees, tmp_path):
+    (exam, *_) = read_exams(knees / "exams.csv")
+    with pytest.raises(ValueError, match=rf"exam {exam.exam_id}: no class torn in scheme binary"):
+        prepare([dataclasses.replace(exam, binary=frozenset({"torn"}))], BINARY, RECIPE, tmp_path, Workers(1))
+
+
+@pytest.mark.parametrize(
+    ("slices", "reason"),
+    [
+        (np.zeros((3, 48, 40)), r"exam A7: its array is \[3, 48, 40\], but the recipe makes \[S, 48, 48\]"),
+        (np.zeros((48, 48)), r"exam A7: its array is \[48, 48\]"),
+        (np.zeros((0, 48, 48)), r"exam A7: its array is \[0, 48, 48\]"),
+        (np.full((3, 48, 48), np.nan), "exam A7: .* no numbers"),
+        (np.full((3, 48, 48), np.inf), "exam A7: .* no numbers"),
+    ],
+)
+def test_an_array_that_will_not_do_is_named(slices, reason):
+    with pytest.raises(ValueError, match=reason):
+        check_slices("A7", slices.astype(np.float32), (48, 48))
+
+
+def test_a_damaged_array_is_found_before_the_first_step(knees, tmp_path):
+    exams = read_exams(knees / "exams.csv")[:2]
+    arrays = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1)).slices
+    np.save(arrays.paths[1], np.zeros((4, 48, 49), np.float32))
+    with pytest.raises(ValueError, match=f"exam {exams[1].exam_id}: its array is"):
+        prepare(exams, BINARY, RECIPE, tmp_path, Workers(1))
+
+
+def test_classes_without_any_exam_are_named(knees):
+    exams = [exam for exam in read_exams(knees / "exams.csv") if exam.binary == {"healthy"}]
+    assert unseen_classes(exams, BINARY) == ["unhealthy"]
+    either = dataclasses.replace(exams[0], binary=frozenset({"healthy", "unhealthy"}))
+    assert unseen_classes([*exams, either], BINARY) == []
+
+
+def test_rare_label_sets_weigh_more_and_the_mean_weight_is_one():
+    allowed = np.array(RARE, np.float32)
+    weights = rarity(allowed)
+    assert weights.mean() == pytest.approx(1)
+    assert weights[:7].sum() == pytest.approx(4)  # each of three sets has a third of twelve
+    assert weights[7:9].sum() == pytest.approx(4)
+    assert weights[9:].sum() == pytest.approx(4)
+
+
+def test_a_run_can_go_on_in_a_later_epoch():
+    examples, augmentation = textured(RARE), Augmentation(rotation_degrees=20)
+    undisturbed = Batches(examples, 4, augmentation, seed=5, oversample=True)
+    undisturbed.on_epoch_end()
+    undisturbed.on_epoch_end()
+    resumed = Batches(examples, 4, augmentation, seed=5, oversample=True, epoch=2)
+    assert all(np.array_equal(one, other) for one, other in zip(shown(undisturbed), shown(resumed), strict=True))

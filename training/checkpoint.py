@@ -1,0 +1,109 @@
+"""Killed at any moment, a run goes on where its last epoch ended, and ends with the weights of an undisturbed run.
+
+One file holds all that the rest of a run depends on: weights, the random state of dropout and of Python (Keras shuffles
+batches with it), the optimiser, and what the callbacks remember. Batches need nothing but seed and epoch. Keras'
+BackupAndRestore forgets callbacks and shuffling.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from data_prep.files import replacing
+from data_prep.volume import FloatArray
+
+# What Keras' callbacks carry from epoch to epoch; the best weights are kept as arrays.
+CARRIED = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a run has come.
+
+    seeds: those tried, the last one in use. phase: the index of the phase in work. epoch: its next one; over: it
+    needs no more. variables: the network's and the optimiser's; best: the best epoch's weights.
+    """
+
+    seeds: list[int]
+    phase: int = 0
+    epoch: int = 0
+    over: bool = False
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
+    shuffling: list[Any] = field(default_factory=list)
+    variables: list[FloatArray] = field(default_factory=list)
+    best: list[FloatArray] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Replace the file as a whole."""
+        words = {name: getattr(self, name) for name in ("seeds", "phase", "epoch", "over", "callbacks", "shuffling")}
+        arrays = {
+            f"{name}{index:05d}": array
+            for name in ("variables", "best")
+            for index, array in enumerate(getattr(self, name))
+        }
+        with replacing(path) as partial, partial.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, words=np.array(json.dumps(words)), **arrays)
+
+    def next_epoch(self, phase: int, epochs: int) -> int:
+        """Where a phase of so many epochs begins or goes on."""
+        if phase != self.phase:
+            return 0
+        return epochs if self.over else self.epoch
+
+    @classmethod
+    def read(cls, path: Path) -> "Progress":
+        """What `write` wrote."""
+        with np.load(path) as file:
+            variables, best = (
+                [file[key] for key in sorted(file) if key.startswith(name)] for name in ("variables", "best")
+            )
+            return cls(**json.loads(str(file["words"])), variables=variables, best=best)
+
+
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Puts back what was kept, when training begins, and keeps it anew after every epoch. The last of all callbacks."""
+
+    def __init__(self, path: Path, resumed: Progress, phase: int, others: Sequence[keras.callbacks.Callback]) -> None:
+        super().__init__()
+        self.path, self.resumed, self.phase = path, resumed, phase
+        self.others = list(others)
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.model.optimizer.build(self.model.trainable_variables)
+        if self.phase == self.resumed.phase and self.resumed.variables:
+            self._put_back()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        (best,) = (callback.best_weights for callback in self.others if hasattr(callback, "best_weights"))
+        Progress(
+            seeds=self.resumed.seeds,
+            phase=self.phase,
+            epoch=epoch + 1,
+            over=bool(self.model.stop_training),
+            callbacks=[{name: getattr(callback, name) for name in CARRIED[type(callback)]} for callback in self.others],
+            shuffling=list(random.getstate()),
+            variables=[keras.ops.convert_to_numpy(variable) for variable in self._variables()],
+            best=best,
+        ).write(self.path)
+
+    def _put_back(self) -> None:
+        for variable, kept in zip(self._variables(), self.resumed.variables, strict=True):
+            variable.assign(kept)
+        for callback, words in zip(self.others, self.resumed.callbacks, strict=True):
+            vars(callback).update(words)
+            if hasattr(callback, "best_weights"):
+                callback.best_weights = self.resumed.best
+        version, numbers, gauss = self.resumed.shuffling
+        random.setstate((version, tuple(numbers), gauss))
+
+    def _variables(self) -> list[keras.Variable]:
+        return [*self.model.variables, *self.model.optimizer.variables]

@@ -1,0 +1,47 @@
+"""Where and by what means a run happens: folders, processors, precision. What is learnt stands in the preset."""
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from data_prep.workers import Workers
+
+
+@dataclass(frozen=True)
+class Place:
+    """ready: arrays made of exams. run: what a killed run needs to go on. board: TensorBoard's folder, if any.
+
+    mixed_precision: float16 arithmetic on float32 weights, for GPUs that are faster so. devices: GPUs to share batches.
+    """
+
+    ready: Path
+    run: Path
+    workers: Workers = field(default_factory=Workers)
+    board: Path | None = None
+    mixed_precision: bool = False
+    devices: int = 1
+
+    @staticmethod
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        """The options that `from_options` reads, besides `--exams` and `--out`."""
+        parser.add_argument(
+            "--ready", type=Path, help="folder of ready arrays (default: `ready` beside the exam table)"
+        )
+        parser.add_argument("--run", type=Path, help="folder for what a killed run needs to go on (default: OUT.run)")
+        parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write curves and pictures of each epoch")
+        parser.add_argument("--mixed-precision", action="store_true", help="float16 arithmetic, for recent GPUs")
+        parser.add_argument("--devices", type=int, default=1, metavar="N", help="share each batch among N GPUs")
+        Workers.add_options(parser)
+
+    @classmethod
+    def from_options(cls, options: argparse.Namespace) -> Self:
+        """The place that the command line names."""
+        return cls(
+            ready=options.ready or options.exams.parent / "ready",
+            run=options.run or options.out.parent / f"{options.out.name}.run",
+            workers=Workers.from_options(options),
+            board=options.tensorboard,
+            mixed_precision=options.mixed_precision,
+            devices=options.devices,
+        )

@@ -40,5 +40,6 @@ def constant_guess(loss: Loss, allowed: npt.NDArray[np.float32], weights: npt.ND
         answer = np.broadcast_to(np.append(0.0, logits), rows.shape).astype(np.float32)
         return float(shares @ keras.ops.convert_to_numpy(loss(rows, answer)))
 
-    near = {"xatol": 1e-2, "fatol": 1e-4}
-    return float(minimize(guessed, np.zeros(rows.shape[1] - 1), method="Nelder-Mead", options=near).fun)
+    start = np.zeros(rows.shape[1] - 1)
+    options = {"initial_simplex": np.vstack([start, np.eye(len(start))]), "xatol": 1e-2, "fatol": 1e-4}
+    return float(minimize(guessed, start, method="Nelder-Mead", options=options).fun)

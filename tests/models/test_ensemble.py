@@ -1,0 +1,119 @@
+"""An ensemble owes what every route owes (see test_contract.py), and to be the mean of its members."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_prep.labels import BINARY, FOUR_CLASS
+from models.bundle import load_bundle, write_bundle
+from models.calibration import Calibration
+from models.ensemble import Ensemble
+from models.registry import ROUTES
+from tests.models.conftest import PROVENANCE, RECIPE, tiny_mrnet
+from tests.models.test_contract import COMPLETENESS, some_slices
+
+TEMPERATURES = (0.5, 2.0, 1.0)
+
+
+def tiny_ensemble(scheme=BINARY, seed: int = 1, temperatures=TEMPERATURES) -> Ensemble:
+    members = [tiny_mrnet(scheme, seed + number) for number in range(len(temperatures))]
+    return Ensemble("mrnet", members, temperatures, RECIPE)
+
+
+@pytest.fixture(scope="module")
+def four_class_ensemble() -> Ensemble:
+    return tiny_ensemble(FOUR_CLASS)
+
+
+def test_it_is_the_mean_of_its_calibrated_members(scheme):
+    ensemble = tiny_ensemble(scheme)
+    explanation = ensemble.explain(ensemble.features(some_slices()))
+    members = [tiny_mrnet(scheme, seed) for seed in (1, 2, 3)]
+    alone = [member.explain(member.features(some_slices())) for member in members]
+    for name in ("logits", "maps", "bias"):
+        expected = sum(getattr(one, name) / t for one, t in zip(alone, TEMPERATURES, strict=True)) / 3
+        assert getattr(explanation, name) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    assert explanation.exact
+    assert explanation.method == "cam"
+
+
+def test_its_probabilities_are_the_geometric_mean(scheme):
+    ensemble = tiny_ensemble(scheme)
+    logits = ensemble.logits(ensemble.features(some_slices()))
+    members = [tiny_mrnet(scheme, seed) for seed in (1, 2, 3)]
+    alone = [
+        Calibration(t).probabilities(member.logits(member.features(some_slices())))
+        for member, t in zip(members, TEMPERATURES, strict=True)
+    ]
+    product = np.prod(alone, axis=0) ** (1 / 3)
+    assert Calibration(1.0).probabilities(logits) == pytest.approx(product / product.sum(), rel=1e-4)
+
+
+def test_shapes_types_and_agreement(scheme):
+    ensemble = tiny_ensemble(scheme)
+    features = ensemble.features(some_slices())
+    explanation = ensemble.explain(features)
+    assert features.dtype == explanation.logits.dtype == explanation.maps.dtype == explanation.bias.dtype == np.float32
+    assert explanation.maps.shape == (len(scheme), 5, *features.shape[1:3])
+    assert np.array_equal(ensemble.logits(features), explanation.logits)
+    assert np.array_equal(features, ensemble.features(some_slices()))
+
+
+@settings(max_examples=30)
+@given(count=st.integers(1, 12), seed=st.integers(0, 1000), brightness=st.floats(0, 1))
+def test_maps_and_bias_add_up_to_the_logit(four_class_ensemble, count, seed, brightness):
+    features = four_class_ensemble.features(some_slices(count, seed) * np.float32(brightness))
+    explanation = four_class_ensemble.explain(features)
+    total = explanation.maps.sum(axis=(1, 2, 3), dtype=np.float64) + explanation.bias
+    assert total == pytest.approx(explanation.logits.astype(np.float64), rel=COMPLETENESS)
+
+
+def test_members_of_one_trunk_share_a_forward_pass():
+    """Same seed, another head: half the features, the same answer."""
+    first, second = tiny_mrnet(seed=1), tiny_mrnet(seed=1)
+    kernel, bias = second.network.head.get_weights()
+    second.network.head.set_weights([kernel[:, ::-1], bias])
+    shared = Ensemble("mrnet", [first, second], (1.0, 1.0), RECIPE)
+    features = shared.features(some_slices())
+    assert np.array_equal(features, first.features(some_slices()))
+    expected = (first.logits(features) + second.logits(features)) / 2
+    assert shared.logits(features) == pytest.approx(expected)
+    assert not np.allclose(first.logits(features), second.logits(features))
+
+
+def test_a_bundle_of_it_serves(scheme, tmp_path, monkeypatch):
+    monkeypatch.setitem(ROUTES, "ensemble", Ensemble)
+    ensemble = tiny_ensemble(scheme)
+    write_bundle(tmp_path, ensemble, "ensemble", RECIPE, Calibration(1.0), {"figures": []}, PROVENANCE, "")
+    assert {path.name for path in tmp_path.glob("member*")} == {
+        "members.json",
+        *(f"member-{number}-model.weights.h5" for number in range(3)),
+    }
+    again = load_bundle(tmp_path).classifier
+    expected = ensemble.logits(ensemble.features(some_slices()))
+    assert np.array_equal(again.logits(again.features(some_slices())), expected)
+    assert again.architecture() == ensemble.architecture()
+    assert again.grid_span() == ensemble.grid_span()
+
+
+def test_equal_files_are_stored_once(tmp_path):
+    twins = Ensemble("mrnet", [tiny_mrnet(seed=1), tiny_mrnet(seed=1)], (1.0, 1.0), RECIPE)
+    twins.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"members.json", "member-0-model.weights.h5"}
+    other = tiny_ensemble(seed=5, temperatures=(1.0, 1.0))
+    assert other.features(some_slices()).shape != twins.features(some_slices()).shape
+    other.load(tmp_path)
+    assert np.array_equal(other.features(some_slices()), twins.features(some_slices()))
+
+
+def test_members_must_be_of_a_kind():
+    with pytest.raises(ValueError, match="one architecture"):
+        Ensemble("mrnet", [tiny_mrnet(), OtherNetwork()], (1.0, 1.0), RECIPE)
+
+
+class OtherNetwork:
+    """Says that it is another network."""
+
+    def architecture(self) -> dict[str, object]:
+        return {"trunk": {"width": 1 / 32}}

@@ -1,0 +1,22 @@
+"""Which of a trunk's layers are trained."""
+
+import keras
+
+
+def train_from(network: keras.Model, layer: str) -> None:
+    """Train the named layer and what comes after it; freeze what it computes from. "" trains all, "none" nothing.
+
+    Takes effect at the next `compile`. Raises ValueError for a layer that the network doesn't have.
+
+    Frozen BatchNormalization (ResNet50) normalises with its stored statistics, in training too. A trainable one uses
+    those of its batch: at one exam a step, that exam's slices alone, so that the exam's own brightness vanishes from
+    its features and training sees other features than prediction, which uses running means over many steps.
+    """
+    names = [each.name for each in network.layers]
+    if layer not in ("", "none", *names):
+        raise ValueError(f'{network.name} has no layer {layer!r}; train from "" (all), "none", or {", ".join(names)}')
+    frozen = network.layers if layer == "none" else []
+    if layer in names:
+        frozen = keras.Model(network.inputs, network.get_layer(layer).input).layers
+    for each in network.layers:
+        each.trainable = each not in frozen

@@ -1,0 +1,63 @@
+"""Which trunk, cut where, from which weights; and the network that this makes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+
+from data_prep.preprocess import Channels
+from models.trunks.alexnet import alexnet
+from models.trunks.applications import APPLICATIONS, application
+from models.trunks.channels import as_channels
+from models.trunks.squeezenet import squeezenet
+
+# Each yields its layers in order, once they have been applied to the channels: later ones may never be needed.
+SCALABLE: dict[str, Callable[[keras.KerasTensor, float], Iterator[keras.Layer]]] = {
+    "alexnet": alexnet,
+    "squeezenet": squeezenet,
+}
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """Which extractor, up to which layer, from which weights.
+
+    cut: name of the last layer kept. width: fraction of the published channel counts, for AlexNet and SqueezeNet with
+    random weights; ValueError elsewhere unless 1.
+    """
+
+    name: Literal["alexnet", "vgg16", "vgg19", "resnet50", "squeezenet"] = "alexnet"
+    cut: str = "pool5"
+    weights: Literal["random", "imagenet"] = "random"
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.width != 1 and self.name not in SCALABLE:
+            raise ValueError(f"{self.name} has width 1 only; {' and '.join(SCALABLE)} can be scaled")
+        if self.width != 1 and self.weights == "imagenet":
+            raise ValueError("ImageNet weights fit a trunk of width 1 only")
+
+
+def build_trunk(trunk: Trunk, size: tuple[int, int], channels: Channels) -> keras.Model:
+    """The network `[n, H, W]` in 0..1 -> features `[n, h, w, C]`; random weights until they are loaded.
+
+    Raises ValueError for a layer that the trunk doesn't have, and for ImageNet weights under a channel convention that
+    isn't theirs.
+    """
+    published = "caffe" if trunk.name in APPLICATIONS else "torch"
+    if trunk.weights == "imagenet" and channels != published:
+        raise ValueError(f"{trunk.name} with ImageNet weights needs channels {published!r}, not {channels!r}")
+    pixels = keras.Input(size, name="slices")
+    names = []
+    for layer in _layers(trunk, as_channels(pixels, channels)):
+        names.append(layer.name)
+        if layer.name == trunk.cut:
+            return keras.Model(pixels, layer.output, name=trunk.name)
+    raise ValueError(f"{trunk.name} has no layer {trunk.cut!r}; cut it at one of {', '.join(names)}")
+
+
+def _layers(trunk: Trunk, image: keras.KerasTensor) -> Iterator[keras.Layer]:
+    if trunk.name in SCALABLE:
+        return SCALABLE[trunk.name](image, trunk.width)
+    return application(trunk.name, image)

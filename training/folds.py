@@ -20,6 +20,8 @@ from data_prep.labels import LabelScheme
 
 # Share of a fold's other exams that choose the epoch and the temperature, as in `data_prep.exams split`.
 VALIDATION = 0.15
+# Flags of exams that load but that no bundle would judge.
+BLANK = {"unreadable", "blank-volume"}
 TEST, UNLABELLED, UNUSABLE = "of split test, or tied to one that is", "without a label", "without usable pixels"
 
 
@@ -83,7 +85,7 @@ def _unfit(exam: Exam, look: Look, scheme: LabelScheme, of_test: bool) -> str:
         return TEST
     if not exam.allowed(scheme):
         return UNLABELLED
-    return "" if look.shape else UNUSABLE
+    return UNUSABLE if look.shape is None or BLANK & {flag.kind for flag in look.flags} else ""
 
 
 def _deal(together: Sequence[Sequence[Exam]], folds: int, seed: int) -> list[int]:

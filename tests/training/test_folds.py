@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from data_prep.exams import Exam
 from data_prep.exams.look import Look
 from data_prep.labels import BINARY, FOUR_CLASS
+from data_prep.quality import Flag
 from training.folds import TEST, UNLABELLED, UNUSABLE, Fold, eligible, make_folds
 
 LOOK = Look((), shape=(20, 200, 200))
@@ -82,17 +83,19 @@ def test_exams_that_share_a_slice_stay_together():
 
 
 def test_who_is_left_out_and_why():
-    """An exam of split test, another of its patient, one without a label, one without pixels: four of eight."""
-    exams = some_exams([0, 0, 1, 2, 3, 4, 5, 6], ["healthy"] * 8)
+    """An exam of split test, another of its patient, one without a label, two without pixels: five of nine."""
+    exams = some_exams([0, 0, 1, 2, 3, 4, 5, 6, 7], ["healthy"] * 9)
     exams[0] = replace(exams[0], split="test")
     exams[2] = replace(exams[2], binary=frozenset())
-    looks = [LOOK] * 3 + [Look(())] + [LOOK] * 4
+    blank = replace(LOOK, flags=(Flag("blank-volume", "Every slice is blank."),))
+    faint = replace(LOOK, flags=(Flag("flat", "Little contrast."),))
+    looks = [LOOK] * 3 + [Look(())] + [faint] + [LOOK] * 3 + [blank]
     together, left_out = eligible(exams, looks, BINARY)
     assert [exam.exam_id for group in together for exam in group] == ["e4", "e5", "e6", "e7"]
-    assert left_out == {TEST: 2, UNLABELLED: 1, UNUSABLE: 1}
+    assert left_out == {TEST: 2, UNLABELLED: 1, UNUSABLE: 2}
     together, left_out = eligible(exams, looks, BINARY, with_test=True)
     assert [len(group) for group in together] == [2, 1, 1, 1, 1]
-    assert left_out == {UNLABELLED: 1, UNUSABLE: 1}
+    assert left_out == {UNLABELLED: 1, UNUSABLE: 2}
     assert eligible(exams, looks, FOUR_CLASS, with_test=True)[0] == []
 
 

@@ -16,6 +16,7 @@ def model_card(
 ) -> str:
     """Markdown. Figures are quoted with the exams that they were measured on, never without."""
     trunk = manifest["architecture"].get("trunk", {})
+    head = manifest["architecture"].get("head")
     lines = [
         f"# Bundle `{name}`",
         "",
@@ -28,6 +29,7 @@ def model_card(
         f"| route | {manifest['route']} |",
         f"| trunk | {trunk.get('name')} up to `{trunk.get('cut')}`, width {trunk.get('width')}, "
         f"starting weights {trunk.get('weights')} |",
+        *([f"| head | {_head(head)} |"] if head else []),
         f"| classes | {manifest['scheme']} |",
         f"| exams | {_counts(manifest['exams'])} |",
         f"| seed | {manifest['seed']} |",
@@ -46,6 +48,11 @@ def model_card(
             f"on {figure['exams']} exams: {figure['measured_on']}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _head(head: dict[str, Any]) -> str:
+    layers = f"fully connected layers of {', '.join(map(str, head['hidden']))}" if head["hidden"] else "linear"
+    return f"{head['pooling']} over slices, {layers}"
 
 
 def _counts(counts: dict[str, int]) -> str:

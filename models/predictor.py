@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.labels import LabelScheme
+from data_prep.labels import FOUR_CLASS, LabelScheme
 from data_prep.preprocess import Footprint
 from data_prep.suitability import Notice, examine
 from data_prep.volume import FloatArray, Volume
 from models.bundle import Bundle
+from models.severity import expected_grade
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,11 @@ class Prediction:
     footprint: Footprint
     notices: tuple[Notice, ...]
     timing_ms: dict[str, float]
+
+    @property
+    def expected_grade(self) -> float | None:
+        """Severity from 0, healthy, to 3, complete rupture; None from a binary model."""
+        return float(expected_grade(self.probabilities, self.scheme)) if self.scheme.name == FOUR_CLASS.name else None
 
     def contributions(self) -> FloatArray:
         """Each source slice's share of each logit, `[K, S]`; zero for slices that the recipe leaves out."""

@@ -10,17 +10,28 @@ from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
 from data_prep.preprocess import Recipe
 from models.bundle import write_bundle
 from models.calibration import Calibration
+from models.finetuned import FineTuned
 from models.mrnet import MRNet
+from models.network import Head
 from models.trunks import Trunk
 
 RECIPE = Recipe((40.0, 60.0, 60.0), (63, 63))
 PROVENANCE = {"trained_on": "synthetic", "exams": {"train": 0}, "seed": 1, "commit": "none", "command": "none"}
+TINY_TRUNK = Trunk(cut="conv5", width=1 / 16)
 
 
 def tiny_mrnet(scheme: LabelScheme = BINARY, seed: int = 1) -> MRNet:
     """An untrained MRNet of 1/16 width, cut where its grid still has 3 x 3 cells, with a bias worth the name."""
     keras.utils.set_random_seed(seed)
-    route = MRNet(Trunk(cut="conv5", width=1 / 16), dropout=0.5, scheme=scheme, recipe=RECIPE)
+    route = MRNet(TINY_TRUNK, dropout=0.5, scheme=scheme, recipe=RECIPE)
+    route.network.head.bias.assign(np.linspace(-1, 1, len(scheme)))
+    return route
+
+
+def tiny_finetuned(head: Head, scheme: LabelScheme = BINARY, seed: int = 1) -> FineTuned:
+    """The same trunk and bias around any head."""
+    keras.utils.set_random_seed(seed)
+    route = FineTuned(TINY_TRUNK, head, scheme, RECIPE)
     route.network.head.bias.assign(np.linspace(-1, 1, len(scheme)))
     return route
 

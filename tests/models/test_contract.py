@@ -1,14 +1,24 @@
 """What every route owes: one test for all of them. A new route adds a line to `UNTRAINED`."""
 
+from functools import cache, partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.network import Head
 from models.registry import ROUTES
-from tests.models.conftest import RECIPE, tiny_mrnet
+from tests.models.conftest import RECIPE, tiny_finetuned, tiny_mrnet
 
-UNTRAINED = {"mrnet": tiny_mrnet}
+# Keyed by the route's registered name, and a word for each variant of it.
+UNTRAINED = {
+    "mrnet": tiny_mrnet,
+    "finetuned max": partial(tiny_finetuned, Head("max")),
+    "finetuned mean": partial(tiny_finetuned, Head("mean")),
+    "finetuned attention": partial(tiny_finetuned, Head("attention")),
+    "finetuned layers": partial(tiny_finetuned, Head("attention", hidden=(16, 8), dropout=0.5)),
+}
 # What design.md promises: maps and bias add up to the logit within this, relative to the logit.
 COMPLETENESS = 1e-4
 routes = pytest.mark.parametrize("route", UNTRAINED)
@@ -19,7 +29,7 @@ def some_slices(count: int = 5, seed: int = 0) -> np.ndarray:
 
 
 def test_every_registered_route_is_tested():
-    assert set(UNTRAINED) == set(ROUTES)
+    assert {name.split()[0] for name in UNTRAINED} == set(ROUTES)
 
 
 @routes
@@ -44,11 +54,17 @@ def test_explaining_and_scoring_agree_and_repeat(route, scheme):
     assert not np.array_equal(classifier.logits(first), classifier.logits(classifier.features(some_slices(seed=1))))
 
 
+@cache
+def untrained(route: str):
+    """One for all examples of a property: making it takes longer than asking it."""
+    return UNTRAINED[route]()
+
+
 @routes
 @settings(max_examples=30)
 @given(count=st.integers(1, 12), seed=st.integers(0, 1000), brightness=st.floats(0, 1))
 def test_maps_and_bias_add_up_to_the_logit(route, count, seed, brightness):
-    classifier = UNTRAINED[route]()
+    classifier = untrained(route)
     explanation = classifier.explain(classifier.features(some_slices(count, seed) * np.float32(brightness)))
     if explanation.exact:
         total = explanation.maps.sum(axis=(1, 2, 3), dtype=np.float64) + explanation.bias
@@ -59,7 +75,7 @@ def test_maps_and_bias_add_up_to_the_logit(route, count, seed, brightness):
 def test_weights_survive_a_round_trip(route, scheme, tmp_path):
     classifier = UNTRAINED[route](scheme)
     classifier.save(tmp_path)
-    again = ROUTES[route].from_architecture(classifier.architecture(), scheme, RECIPE)
+    again = ROUTES[route.split()[0]].from_architecture(classifier.architecture(), scheme, RECIPE)
     different = again.logits(again.features(some_slices()))
     again.load(tmp_path)
     expected = classifier.logits(classifier.features(some_slices()))

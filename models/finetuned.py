@@ -1,0 +1,106 @@
+"""The fine-tuned route, the general one: any trunk, any head. MRNet is a special case."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+from keras import ops
+from pydantic import TypeAdapter
+
+from data_prep.labels import LabelScheme
+from data_prep.preprocess import Recipe
+from data_prep.volume import FloatArray
+from models.cam import Doubles, linear_maps
+from models.classifier import Explanation
+from models.gradcam import gradcam_maps
+from models.gradient import slopes
+from models.network import ExamNetwork, Head
+from models.pooling import own_slices
+from models.trunks import Trunk, build_trunk, grid_span, load_imagenet
+
+WEIGHTS = "model.weights.h5"
+
+
+class FineTuned:
+    """One network, asked about one exam: exact maps from a linear head, Grad-CAM from fully connected layers.
+
+    Logits and maps leave out what all classes share. A softmax doesn't see it; a map would show it, as evidence for
+    every class at once.
+    """
+
+    def __init__(self, trunk: Trunk, head: Head, scheme: LabelScheme, recipe: Recipe) -> None:
+        self.trunk, self.head, self.scheme, self.recipe = trunk, head, scheme, recipe
+        self.network = self._untrained()
+
+    @classmethod
+    def from_architecture(cls, architecture: dict[str, Any], scheme: LabelScheme, recipe: Recipe) -> Self:
+        trunk = TypeAdapter(Trunk).validate_python(architecture["trunk"])
+        head = TypeAdapter(Head).validate_python(architecture["head"])
+        return cls(trunk, head, scheme, recipe)
+
+    def architecture(self) -> dict[str, Any]:
+        return {"trunk": asdict(self.trunk), "head": asdict(self.head)}
+
+    def load_pretrained(self) -> None:
+        """Give the trunk the weights that it is meant to start from."""
+        if self.trunk.weights == "imagenet":
+            load_imagenet(self.network.trunk, self.trunk)
+
+    def train_from(self, layer: str) -> None:
+        """Choose what is trained, as `ExamNetwork.train_from` has it."""
+        self.network.train_from(layer)
+
+    def grid_span(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        return grid_span(self.network.trunk)
+
+    def features(self, slices: FloatArray) -> FloatArray:
+        grid = self.network.trunk(slices, training=False)
+        return np.asarray(ops.convert_to_numpy(grid), np.float32)
+
+    def logits(self, features: FloatArray) -> FloatArray:
+        pooled = _pooled(features)
+        if self.head.hidden:
+            return np.asarray(ops.convert_to_numpy(self._scores(pooled.astype(np.float32))))
+        kernel, bias = self._linear()
+        exam = (self.network.pooling.credit(pooled) * pooled).sum(axis=0)
+        return np.asarray(exam @ kernel + bias, np.float32)
+
+    def explain(self, features: FloatArray) -> Explanation:
+        logits, pooled = self.logits(features), _pooled(features)
+        if self.head.hidden:
+            maps = gradcam_maps(features, slopes(self._scores, pooled.astype(np.float32)))
+            return Explanation(logits, maps, np.zeros_like(logits), exact=False, method="grad-cam")
+        kernel, bias = self._linear()
+        maps = linear_maps(features, self.network.pooling.credit(pooled), kernel)
+        return Explanation(logits, maps, bias, exact=True, method="cam")
+
+    def _scores(self, pooled: keras.KerasTensor) -> keras.KerasTensor:
+        """Logits `[K]` of one exam `[S, C]` by the network's own layers, to be differentiated."""
+        logits = self.network.score(pooled[None], own_slices(pooled[None]))[0]
+        return logits - ops.mean(logits)
+
+    def _linear(self) -> tuple[FloatArray, FloatArray]:
+        """The last layer's kernel `[C, K]` and bias `[K]`."""
+        kernel, bias = (ops.convert_to_numpy(weight) for weight in self.network.head.weights)
+        return kernel - kernel.mean(axis=-1, keepdims=True), bias - bias.mean()
+
+    def save(self, folder: Path) -> None:
+        # A network that was trained would save its optimiser, too.
+        bare = self._untrained()
+        bare.set_weights(self.network.get_weights())
+        bare.save_weights(folder / WEIGHTS)
+
+    def load(self, folder: Path) -> None:
+        self.network.load_weights(folder / WEIGHTS)
+
+    def _untrained(self) -> ExamNetwork:
+        trunk = build_trunk(self.trunk, self.recipe.size, self.recipe.channels)
+        return ExamNetwork(trunk, self.head, len(self.scheme))
+
+
+def _pooled(features: FloatArray) -> Doubles:
+    """Mean over space, `[S, C]`, in double precision: a logit near zero is a small difference of large shares."""
+    pooled: Doubles = features.mean(axis=(1, 2), dtype=np.float64)
+    return pooled

@@ -23,7 +23,7 @@ from models.trunks import Trunk
 
 # Part of every file's name: raise it when the same trunk makes something else of the same slices.
 VERSION = 1
-# Slices in one forward pass: 3.3 GB for VGG16 at 224 x 224 on a CPU; more isn't faster there.
+# Slices in one forward pass; on a CPU, more is not faster.
 BATCH = 32
 Item = TypeVar("Item")
 

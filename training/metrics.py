@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from data_prep.figures import RESAMPLES, Doubles, Figure
 from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
+from models.severity import expected_grade
 
 # With a single exam of a class, its own figures would have an interval of no width.
 FEWEST = 2
@@ -132,7 +133,7 @@ def class_figures(
     if len(scheme) > 2 and len(judged.classes) > 1:
         named["macro one-vs-rest AUC"] = np.mean([judged.auc(index) for index in judged.classes], axis=0)
     if scheme.name == FOUR_CLASS.name:
-        grades = judged.probabilities @ np.arange(len(scheme))
+        grades = expected_grade(judged.probabilities, scheme)
         named["mean error of the expected grade"] = judged.mean(np.abs(grades - judged.truth))
     figures = [judged.figure(name, values, measured_on) for name, values in named.items()]
     figures += _binary_auc(scheme, exam_ids, allowed, probabilities, measured_on)

@@ -1,5 +1,6 @@
 """An ensemble owes what every route owes (see test_contract.py), and to be the mean of its members."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,8 @@ from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
 from models.registry import ROUTES
-from tests.models.conftest import PROVENANCE, RECIPE, tiny_mrnet
+from models.svc import SVC, Linear
+from tests.models.conftest import PROVENANCE, RECIPE, TINY_TRUNK, tiny_mrnet
 from tests.models.test_contract import COMPLETENESS, some_slices
 
 TEMPERATURES = (0.5, 2.0, 1.0)
@@ -105,6 +107,27 @@ def test_equal_files_are_stored_once(tmp_path):
     assert other.features(some_slices()).shape != twins.features(some_slices()).shape
     other.load(tmp_path)
     assert np.array_equal(other.features(some_slices()), twins.features(some_slices()))
+
+
+def fitted_svc(decision: float) -> SVC:
+    """A linear SVC around the trunk of seed 1, fitted to nothing real."""
+    keras.utils.set_random_seed(1)
+    svc = SVC(TINY_TRUNK, "max", "linear", BINARY, RECIPE)
+    channels = svc.machine.mean.size
+    svc.machine = Linear(np.full(channels, 0.1), np.full((channels, 1), decision), np.array([decision]))
+    return svc
+
+
+def test_support_vectors_share_their_trunk_in_memory_and_on_disk(tmp_path):
+    pair = Ensemble("svc", [fitted_svc(1.0), fitted_svc(-0.5)], (1.0, 2.0), RECIPE)
+    features = pair.features(some_slices())
+    assert features.shape == fitted_svc(1.0).features(some_slices()).shape
+    explanation = pair.explain(features)
+    total = explanation.maps.sum(axis=(1, 2, 3), dtype=np.float64) + explanation.bias
+    assert total == pytest.approx(explanation.logits.astype(np.float64), rel=COMPLETENESS)
+    pair.save(tmp_path)
+    stored = {"members.json", "member-0-svc.npz", "member-1-svc.npz", "member-0-trunk.weights.h5"}
+    assert {path.name for path in tmp_path.iterdir()} == stored
 
 
 def test_members_must_be_of_a_kind():

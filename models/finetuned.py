@@ -56,8 +56,10 @@ class FineTuned:
         return grid_span(self.network.trunk)
 
     def features(self, slices: FloatArray) -> FloatArray:
-        grid = self.network.trunk(slices, training=False)
-        return np.asarray(ops.convert_to_numpy(grid), np.float32)
+        # Equal slices at different places of a batch may differ in the last bit: repeats at the end are repeated here.
+        own = int(ops.sum(own_slices(slices[None])))
+        grid = ops.convert_to_numpy(self.network.trunk(slices[:own], training=False))
+        return np.pad(grid.astype(np.float32), ((0, len(slices) - own), (0, 0), (0, 0), (0, 0)), mode="edge")
 
     def logits(self, features: FloatArray) -> FloatArray:
         pooled = _pooled(features)

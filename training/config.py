@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tomlkit
 from pydantic import TypeAdapter, ValidationError
@@ -22,17 +22,42 @@ class Fit:
     """How the network is fitted.
 
     patience: epochs without a better validation loss after which training stops; the best weights are kept.
-    oversample: exams of rare label sets repeat until each set comes equally often. Probabilities then lean towards
-        the rare classes, and a temperature doesn't undo that.
+    plateau_patience, plateau_factor: after so many such epochs (half of `patience`, if not given) the learning rate
+        is multiplied by the factor.
+    weight_decay: decoupled from the gradient, for every optimiser; never on biases. momentum: of sgd and rmsprop.
+    trainable_from: the trunk's first layer that learns; "" for all of them, "none" for the head only.
+    loss: one of losses.LOSSES.
+    class_weights: exams count inversely to how common their label set is. oversample: exams of rare label sets repeat
+        until each set comes equally often. With either, probabilities lean towards the rare classes, and a
+        temperature doesn't undo that.
+    restarts: how often to start again, with the next seed, when the training loss of the first epoch exceeds
+        `restart_above` (if not given, the loss of the best constant guess).
     """
 
     epochs: int
     patience: int
     batch_exams: int = 1
+    optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     learning_rate: float = 1e-5
     weight_decay: float = 0.01
+    momentum: float = 0.0
+    plateau_patience: int | None = None
+    plateau_factor: float = 0.3
     dropout: float = 0.0
+    trainable_from: str = ""
+    loss: Literal["set", "focal", "ordinal"] = "set"
+    class_weights: bool = False
     oversample: bool = False
+    restarts: int = 0
+    restart_above: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.class_weights and self.oversample:
+            raise ValueError("class_weights and oversample do the same: choose one")
+        if self.momentum and self.optimiser not in ("sgd", "rmsprop"):
+            raise ValueError(f"{self.optimiser} takes no momentum; sgd and rmsprop do")
+        if not 0 < self.plateau_factor < 1:
+            raise ValueError("plateau_factor must lie between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -45,6 +70,14 @@ class WarmUp:
 
     extent_mm: tuple[float, float, float]
     size: tuple[int, int]
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class HeadFirst:
+    """Epochs in which only the head learns, so that its first, wild gradients don't spoil a pretrained trunk."""
+
     epochs: int
     learning_rate: float
 
@@ -63,6 +96,7 @@ class Config:
     fit: Fit
     augmentation: Augmentation = field(default_factory=Augmentation)
     warm_up: WarmUp | None = None
+    head_first: HeadFirst | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (("route", self.route, ROUTES), ("scheme", self.scheme, SCHEMES)):

@@ -10,32 +10,43 @@ import argparse
 import dataclasses
 import shlex
 import subprocess
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from data_prep.errors import InputError
 from data_prep.exams import Exam, read_exams
 from data_prep.labels import SCHEMES
-from data_prep.workers import Workers
+from data_prep.preprocess import Recipe
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration, fit_temperature
 from models.mrnet import MRNet
 from models.predictor import Predictor
-from training.arrays import Batches, Examples, prepare
+from training.arrays import prepare, unseen_classes
+from training.backend import out_of_memory
 from training.config import Config, load_config
 from training.evaluate import evaluate, figures, judged
-from training.losses import set_loss
+from training.fit import Fitted, Splits, fit_network
 from training.metrics import check_judgeable
-from training.seeds import fix_seed
+from training.place import Place
 
 
-def train(
-    config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, ready: Path, workers: Workers
-) -> None:
+def mrnet(config: Config, recipe: Recipe) -> MRNet:
+    """An untrained MRNet that sees slices of this recipe."""
+    return MRNet(config.trunk, config.fit.dropout, SCHEMES[config.scheme], recipe)
+
+
+LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.extent_mm (fewer slices)"
+
+# How a classifier of each route comes about.
+ROUTES: dict[str, Callable[[Config, Splits, Place], Fitted]] = {"mrnet": partial(fit_network, mrnet)}
+
+
+def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, place: Place) -> None:
     """Fit on split "train", choose epoch and temperature on "val", report on "test"; then write the bundle."""
     scheme = SCHEMES[config.scheme]
     splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val", "test")}
@@ -44,23 +55,14 @@ def train(
             raise ValueError(f"no exam of split {name!r} in the table")
     if splits["test"]:
         check_judgeable(np.array([exam.binary == {"unhealthy"} for exam in judged(splits["test"])]))
+    for name in unseen_classes(splits["train"], scheme):
+        print(f"warning: no training exam's label allows {name!r}", file=sys.stderr)
 
-    fix_seed(config.seed)
-    classifier = MRNet(config.trunk, config.fit.dropout, scheme, config.recipe)
-    classifier.load_pretrained()
-    if config.warm_up:
-        lessons = dataclasses.replace(config.recipe, extent_mm=config.warm_up.extent_mm, size=config.warm_up.size)
-        pupil = MRNet(config.trunk, config.fit.dropout, scheme, lessons)
-        pupil.network.set_weights(classifier.network.get_weights())
-        learn, held_out = (
-            prepare(splits[name], scheme, lessons, ready, workers, on_ligament=True) for name in ("train", "val")
-        )
-        fit(pupil.network, learn, held_out, config, config.warm_up.epochs, config.warm_up.learning_rate)
-        classifier.network.set_weights(pupil.network.get_weights())
-    learn, held_out = (prepare(splits[name], scheme, config.recipe, ready, workers) for name in ("train", "val"))
-    fit(classifier.network, learn, held_out, config, config.fit.epochs, config.fit.learning_rate)
+    fitted = ROUTES[config.route](config, splits, place)
+    classifier = fitted.classifier
 
     # The validation exams chose the epoch and now the temperature: no figure is reported on them.
+    held_out = prepare(splits["val"], scheme, config.recipe, place.ready, place.workers)
     logits = np.stack([classifier.logits(classifier.features(slices)) for slices in held_out.slices])
     temperature = fit_temperature(logits, held_out.allowed)
     calibration = Calibration(temperature, f"{len(logits)} validation exams")
@@ -72,6 +74,7 @@ def train(
         "seed": config.seed,
         "commit": _commit(),
         "command": command,
+        **fitted.notes,
     }
     parts = (classifier, config.route, config.recipe, calibration)
     write_bundle(out, *parts, {"figures": []}, provenance, text)
@@ -80,26 +83,7 @@ def train(
         measured = figures(rows, f"{'/'.join(sources)} exams of split test, never used for a choice")
         print(*measured, sep="\n")
         write_bundle(out, *parts, {"figures": [dataclasses.asdict(result) for result in measured]}, provenance, text)
-
-
-def fit(
-    network: keras.Model, learn: Examples, held_out: Examples, config: Config, epochs: int, learning_rate: float
-) -> None:
-    """Adam with decoupled weight decay, until the held-out loss stops falling; the best epoch's weights remain."""
-    optimiser = keras.optimizers.AdamW(learning_rate, weight_decay=config.fit.weight_decay)
-    optimiser.exclude_from_weight_decay(var_names=["bias"])
-    # Compiling for each shape of exam would cost more than it saves on a CPU.
-    network.compile(optimiser, set_loss, weighted_metrics=["categorical_accuracy"], jit_compile=False)
-    network.fit(
-        Batches(learn, config.fit.batch_exams, config.augmentation, config.seed, config.fit.oversample),
-        validation_data=Batches(held_out, config.fit.batch_exams, None, config.seed),
-        epochs=epochs,
-        callbacks=[
-            keras.callbacks.EarlyStopping("val_loss", patience=config.fit.patience, restore_best_weights=True),
-            keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=config.fit.patience // 2),
-        ],
-        verbose=2,
-    )
+    fitted.forget()
 
 
 def _commit() -> str:
@@ -113,18 +97,21 @@ def main() -> None:
     parser.add_argument("--exams", type=Path, required=True, help="the exam table")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
-    parser.add_argument("--ready", type=Path, help="folder of ready arrays (default: `ready` beside the exam table)")
-    Workers.add_options(parser)
+    Place.add_options(parser)
     arguments = parser.parse_args()
     changes = [word for change in arguments.set for word in ("--set", change)]
-    command = shlex.join(["python", "-m", "training.train", arguments.preset, *changes])
+    precision = ["--mixed-precision"] if arguments.mixed_precision else []
+    command = shlex.join(["python", "-m", "training.train", arguments.preset, *changes, *precision])
     try:
         config, text = load_config(arguments.preset, arguments.set)
-        ready = arguments.ready or arguments.exams.parent / "ready"
         exams = read_exams(arguments.exams)
-        train(config, text, exams, arguments.out, command, ready, Workers.from_options(arguments))
+        train(config, text, exams, arguments.out, command, Place.from_options(arguments))
     except (ValueError, InputError, FileNotFoundError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        parser.exit(2, f"{parser.prog}: out of memory; {LESS_MEMORY}\n")
 
 
 if __name__ == "__main__":

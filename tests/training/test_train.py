@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,12 +26,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)
 
 
-def train(knees: Path, out: Path, *changes: str) -> subprocess.CompletedProcess[str]:
-    """`training.train demo`, made small."""
-    settings = [word for change in (*SMALL, *changes) for word in ("--set", change)]
-    return run(
-        "training.train", "demo", "--exams", str(knees / "exams.csv"), "--out", str(out), "--jobs", "1", *settings
-    )
+def settings(knees: Path, out: Path, *changes: str) -> list[str]:
+    """The words after `training.train`: the demo, made small."""
+    words = [word for change in (*SMALL, *changes) for word in ("--set", change)]
+    return ["demo", "--exams", str(knees / "exams.csv"), "--out", str(out), "--jobs", "1", *words]
+
+
+def train(knees: Path, out: Path, *changes: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    return run("training.train", *settings(knees, out, *changes), *options)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +64,44 @@ def test_a_trained_bundle_says_where_it_comes_from(trained):
 def test_the_same_command_makes_the_same_bundle_bit_for_bit(trained, knees, tmp_path):
     again = tmp_path / "small"
     assert train(knees, again).returncode == 0
-    digests = [
-        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-        for folder in (trained, again)
-    ]
-    assert digests[0] == digests[1]
+    assert digests(trained) == digests(again)
+
+
+# Ends itself as `kill -9` would, while the second epoch on whole blocks is under way: after two checkpoints.
+KILLED = """
+import os, signal
+from training.arrays import Batches
+from training.checkpoint import Progress
+from training.train import main
+
+fetch, write, written = Batches.__getitem__, Progress.write, []
+
+def deadly(self, index):
+    if len(written) == 2 and index == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fetch(self, index)
+
+def counted(self, path):
+    write(self, path)
+    written.append(path)
+
+Batches.__getitem__, Progress.write = deadly, counted
+main()
+"""
+
+
+def test_killed_in_the_middle_of_an_epoch_the_same_command_makes_the_same_bundle(trained, knees, tmp_path):
+    out = tmp_path / "small"
+    command = [sys.executable, "-c", KILLED, *settings(knees, out)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert (tmp_path / "small.run").is_dir()
+
+    result = train(knees, out)
+    assert result.returncode == 0, result.stderr
+    assert "going on in phase fit after epoch 1" in result.stdout
+    assert digests(out) == digests(trained)
+    assert not (tmp_path / "small.run").exists()
 
 
 def test_another_seed_makes_other_weights(trained, knees, tmp_path):

@@ -1,0 +1,224 @@
+"""How a network comes to its weights: phase after phase, from a seed that starts well, from where a killed run stopped.
+
+`fit_network` is the whole story.
+"""
+
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import keras
+
+from data_prep.exams import Exam
+from data_prep.labels import SCHEMES
+from data_prep.preprocess import Recipe
+from models.classifier import ExamClassifier
+from models.trunks import train_from
+from training.arrays import Batches, Examples, prepare, rarity
+from training.backend import spread_over
+from training.board import Board
+from training.checkpoint import Keeper, Progress
+from training.config import Config, Fit
+from training.losses import LOSSES
+from training.place import Place
+from training.restart import BadStart, StartCheck, constant_guess
+from training.seeds import fix_seed
+
+# Part of what identifies a run: raise it when the same configuration comes to be trained otherwise.
+VERSION = 1
+OPTIMISERS: dict[str, type[keras.optimizers.Optimizer]] = {
+    "adamw": keras.optimizers.AdamW,
+    "adam": keras.optimizers.Adam,
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+Splits = Mapping[str, Sequence[Exam]]
+
+
+class NetworkRoute(ExamClassifier, Protocol):
+    """A route that has a network to be fitted; its `trunk` can be frozen."""
+
+    network: keras.Model
+
+    def load_pretrained(self) -> None:
+        """Give the trunk the weights that it starts from."""
+
+
+MakeNetwork = Callable[[Config, Recipe], NetworkRoute]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A classifier that has learnt. notes: for the manifest; checkpoint: a file that is kept until it is saved."""
+
+    classifier: ExamClassifier
+    notes: dict[str, object]
+    checkpoint: Path | None = None
+
+    def forget(self) -> None:
+        """Delete the checkpoint, once the bundle is written; and its folder, if nothing else is in it."""
+        if self.checkpoint:
+            self.checkpoint.unlink()
+            with suppress(OSError):
+                self.checkpoint.parent.rmdir()
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """One call of Keras' `fit`. train_from: the trunk's first layer that learns, as `trunks.train_from` has it."""
+
+    name: str
+    recipe: Recipe
+    epochs: int
+    learning_rate: float
+    train_from: str
+    learn: Examples
+    held_out: Examples
+
+
+def fit_network(make: MakeNetwork, config: Config, splits: Splits, place: Place) -> Fitted:
+    """Learn from split "train", choose the epoch on "val". All that this leads to hangs on the arguments alone."""
+    phases = phases_of(config, splits, place)
+    path = place.run / f"{identity(config, splits, place, phases)}.npz"
+    resumed = Progress.read(path) if path.is_file() else Progress([config.seed])
+    if path.is_file():
+        print(f"going on in phase {phases[resumed.phase].name} after epoch {resumed.epoch}")
+    while True:
+        try:
+            with spread_over(place.devices):
+                classifier = _attempt(make, config, phases, place, path, resumed)
+            seeds = resumed.seeds
+            return Fitted(classifier, {"seed": seeds[-1], "seeds_tried": seeds}, checkpoint=path)
+        except BadStart as bad:
+            *_, seed = resumed.seeds
+            print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
+            resumed = Progress([*resumed.seeds, seed + 1])
+
+
+def phases_of(config: Config, splits: Splits, place: Place) -> list[Phase]:
+    """What is done one after the other; everything is decoded and checked before the first step."""
+    scheme, last = SCHEMES[config.scheme], config.fit
+
+    def seen(recipe: Recipe, on_ligament: bool = False) -> tuple[Examples, Examples]:
+        learn, held_out = (
+            prepare(splits[name], scheme, recipe, place.ready, place.workers, on_ligament) for name in ("train", "val")
+        )
+        if last.class_weights:
+            learn = dataclasses.replace(learn, weights=learn.weights * rarity(learn.allowed))
+        return learn, held_out
+
+    phases = []
+    if first := config.warm_up:
+        crops = dataclasses.replace(config.recipe, extent_mm=first.extent_mm, size=first.size)
+        lessons = seen(crops, on_ligament=True)
+        phases.append(Phase("warm_up", crops, first.epochs, first.learning_rate, last.trainable_from, *lessons))
+    lessons = seen(config.recipe)
+    if head := config.head_first:
+        phases.append(Phase("head_first", config.recipe, head.epochs, head.learning_rate, "none", *lessons))
+    return [*phases, Phase("fit", config.recipe, last.epochs, last.learning_rate, last.trainable_from, *lessons)]
+
+
+def identity(config: Config, splits: Splits, place: Place, phases: Sequence[Phase]) -> str:
+    """A digest of all that decides how a run goes: a run never goes on from another one's weights."""
+    digest = hashlib.sha256(repr((VERSION, config, place.mixed_precision, place.devices)).encode())
+    digest.update(f"{keras.version()} {keras.backend.backend()} {sys.byteorder}".encode())
+    digest.update(repr([(name, exam.exam_id) for name in ("train", "val") for exam in splits[name]]).encode())
+    for phase in phases:
+        for examples in (phase.learn, phase.held_out):
+            digest.update(repr(examples.slices).encode())
+            digest.update(examples.allowed.tobytes() + examples.weights.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _attempt(
+    make: MakeNetwork, config: Config, phases: Sequence[Phase], place: Place, path: Path, resumed: Progress
+) -> NetworkRoute:
+    """All phases from one seed. Raises BadStart while another seed may be tried."""
+    config = dataclasses.replace(config, seed=resumed.seeds[-1])
+    fix_seed(config.seed)
+    classifier = make(config, config.recipe)
+    classifier.load_pretrained()
+    for index in range(resumed.phase, len(phases)):
+        phase = phases[index]
+        pupil = _pupil(make, config, phase.recipe, classifier, place.mixed_precision)
+        train_from(pupil.network.trunk, phase.train_from)
+        callbacks = watchers(config.fit)
+        keeper = Keeper(path, resumed, index, callbacks)
+        if index == 0 and len(resumed.seeds) <= config.fit.restarts:
+            callbacks.insert(0, StartCheck(_limit(config.fit, phase.learn)))
+        if place.board:
+            callbacks.append(Board(place.board / phase.name, pupil, phase.held_out))
+        fit(pupil.network, phase, config, [*callbacks, keeper], resumed.next_epoch(index, phase.epochs))
+        classifier.network.set_weights(pupil.network.get_weights())
+    return classifier
+
+
+def _pupil(make: MakeNetwork, config: Config, recipe: Recipe, classifier: NetworkRoute, mixed: bool) -> NetworkRoute:
+    """What a phase trains: the classifier, or a copy that sees slices of another size or reckons in float16."""
+    if recipe == config.recipe and not mixed:
+        return classifier
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if mixed else before)
+    try:
+        pupil = make(config, recipe)
+    finally:
+        keras.config.set_dtype_policy(before)
+    pupil.network.set_weights(classifier.network.get_weights())
+    return pupil
+
+
+def watchers(fit: Fit) -> list[keras.callbacks.Callback]:
+    """Stop when the held-out loss no longer falls, with the best epoch's weights; take smaller steps before that."""
+    plateau = fit.patience // 2 if fit.plateau_patience is None else fit.plateau_patience
+    return [
+        keras.callbacks.EarlyStopping("val_loss", patience=fit.patience, restore_best_weights=True),
+        keras.callbacks.ReduceLROnPlateau("val_loss", factor=fit.plateau_factor, patience=plateau),
+    ]
+
+
+def _limit(fit: Fit, learn: Examples) -> float:
+    """The loss above which a start is a bad one."""
+    if fit.restart_above is not None:
+        return fit.restart_above
+    weights = learn.weights * rarity(learn.allowed) if fit.oversample else learn.weights
+    return constant_guess(LOSSES[fit.loss], learn.allowed, weights)
+
+
+def fit(
+    network: keras.Model,
+    phase: Phase,
+    config: Config,
+    callbacks: Sequence[keras.callbacks.Callback],
+    first_epoch: int = 0,
+) -> None:
+    """One phase. On a terminal a bar shows the time left, elsewhere every epoch is a line."""
+    # Compiling for each shape of exam would cost more than it saves on a CPU.
+    network.compile(
+        optimiser(config.fit, phase.learning_rate),
+        LOSSES[config.fit.loss],
+        weighted_metrics=["categorical_accuracy"],
+        jit_compile=False,
+    )
+    batch, seed = config.fit.batch_exams, config.seed
+    network.fit(
+        Batches(phase.learn, batch, config.augmentation, seed, config.fit.oversample, first_epoch),
+        validation_data=Batches(phase.held_out, batch, None, seed),
+        initial_epoch=first_epoch,
+        epochs=phase.epochs,
+        callbacks=list(callbacks),
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+
+
+def optimiser(fit: Fit, learning_rate: float) -> keras.optimizers.Optimizer:
+    """As the preset names it; biases don't decay."""
+    momentum = {"momentum": fit.momentum} if fit.optimiser in ("sgd", "rmsprop") else {}
+    made = OPTIMISERS[fit.optimiser](learning_rate, weight_decay=fit.weight_decay, **momentum)
+    made.exclude_from_weight_decay(var_names=["bias"])
+    return made

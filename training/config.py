@@ -11,8 +11,9 @@ from tomlkit.exceptions import TOMLKitError
 from data_prep.augment import Augmentation
 from data_prep.labels import SCHEMES
 from data_prep.preprocess import Recipe
-from models.registry import ROUTES
+from models.network import Head
 from models.trunks import Trunk
+from training.svc import SvcFit
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -34,8 +35,8 @@ class Fit:
         `restart_above` (if not given, the loss of the best constant guess).
     """
 
-    epochs: int
-    patience: int
+    epochs: int = 50
+    patience: int = 10
     batch_exams: int = 1
     optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     learning_rate: float = 1e-5
@@ -84,24 +85,31 @@ class HeadFirst:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole run. Every figure that it leads to depends on nothing but this, the exams and the library versions."""
+    """A whole run. Every figure that it leads to depends on nothing but this, the exams and the library versions.
+
+    Tables that a preset leaves out have their defaults; ValueError for one that its route doesn't read.
+    """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
-    route: str
+    route: Literal["mrnet", "finetuned", "svc"]
     scheme: str
     seed: int
     recipe: Recipe
     trunk: Trunk
-    fit: Fit
+    fit: Fit = field(default_factory=Fit)
+    head: Head | None = None
+    svc: SvcFit | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     warm_up: WarmUp | None = None
     head_first: HeadFirst | None = None
 
     def __post_init__(self) -> None:
-        for name, value, known in (("route", self.route, ROUTES), ("scheme", self.scheme, SCHEMES)):
-            if value not in known:
-                raise ValueError(f"{name} {value!r} is none of {', '.join(known)}")
+        if self.scheme not in SCHEMES:
+            raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(SCHEMES)}")
+        for table, route in (("head", "finetuned"), ("svc", "svc")):
+            if getattr(self, table) is not None and self.route != route:
+                raise ValueError(f"table [{table}] belongs to route {route!r}, not to {self.route!r}")
 
 
 def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:

@@ -24,7 +24,9 @@ from data_prep.labels import SCHEMES
 from data_prep.preprocess import Recipe
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration, fit_temperature
+from models.finetuned import FineTuned
 from models.mrnet import MRNet
+from models.network import Head
 from models.predictor import Predictor
 from training.arrays import prepare, unseen_classes
 from training.backend import out_of_memory
@@ -33,6 +35,8 @@ from training.evaluate import evaluate, figures, judged
 from training.fit import Fitted, Splits, fit_network
 from training.metrics import check_judgeable
 from training.place import Place
+from training.seeds import fix_seed
+from training.svc import SvcFit, train_svc
 
 
 def mrnet(config: Config, recipe: Recipe) -> MRNet:
@@ -40,10 +44,29 @@ def mrnet(config: Config, recipe: Recipe) -> MRNet:
     return MRNet(config.trunk, config.fit.dropout, SCHEMES[config.scheme], recipe)
 
 
+def finetuned(config: Config, recipe: Recipe) -> FineTuned:
+    """The general network: any trunk and head, before it learns."""
+    return FineTuned(config.trunk, config.head or Head(), SCHEMES[config.scheme], recipe)
+
+
+def fit_svc(config: Config, splits: Splits, place: Place) -> Fitted:
+    """A support vector classifier on a frozen trunk's features, which are cached beside the ready arrays."""
+    scheme = SCHEMES[config.scheme]
+    fix_seed(config.seed)
+    learn = prepare(splits["train"], scheme, config.recipe, place.ready, place.workers)
+    cache = place.ready / "features"
+    svc = train_svc(config.svc or SvcFit(), config.trunk, scheme, config.recipe, learn, cache, config.seed)
+    return Fitted(svc, {})
+
+
 LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.extent_mm (fewer slices)"
 
 # How a classifier of each route comes about.
-ROUTES: dict[str, Callable[[Config, Splits, Place], Fitted]] = {"mrnet": partial(fit_network, mrnet)}
+ROUTES: dict[str, Callable[[Config, Splits, Place], Fitted]] = {
+    "mrnet": partial(fit_network, mrnet),
+    "finetuned": partial(fit_network, finetuned),
+    "svc": fit_svc,
+}
 
 
 def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, place: Place) -> None:

@@ -10,9 +10,11 @@ from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
 from data_prep.preprocess import Recipe
 from models.bundle import write_bundle
 from models.calibration import Calibration
+from models.ensemble import Ensemble
 from models.finetuned import FineTuned
 from models.mrnet import MRNet
 from models.network import Head
+from models.svc import SVC, Linear, Rbf, pool_slices
 from models.trunks import Trunk
 
 RECIPE = Recipe((40.0, 60.0, 60.0), (63, 63))
@@ -34,6 +36,33 @@ def tiny_finetuned(head: Head, scheme: LabelScheme = BINARY, seed: int = 1) -> F
     route = FineTuned(TINY_TRUNK, head, scheme, RECIPE)
     route.network.head.bias.assign(np.linspace(-1, 1, len(scheme)))
     return route
+
+
+def some_slices(count: int = 5, seed: int = 0) -> np.ndarray:
+    """Random slices as the recipe would make them."""
+    return np.random.default_rng(seed).random((count, *RECIPE.size), np.float32)
+
+
+def tiny_svc(kernel: str = "linear", pooling: str = "mean", scheme: LabelScheme = BINARY, seed: int = 1) -> SVC:
+    """A trunk of 1/16 width and a machine of random numbers that knows the trunk's own means and deviations."""
+    keras.utils.set_random_seed(seed)
+    route = SVC(TINY_TRUNK, pooling, kernel, scheme, RECIPE)
+    exams = [route.features(some_slices(seed=exam)).mean(axis=(1, 2)) for exam in range(20)]
+    pooled = np.stack([pool_slices(slices, pooling) for slices in exams])
+    mean, scale = pooled.mean(axis=0), pooled.std(axis=0) + 1e-3
+    draw, decisions = np.random.default_rng(seed).normal, 1 if scheme is BINARY else 4
+    if kernel == "linear":
+        route.machine = Linear(mean, draw(size=(len(mean), decisions)) / scale[:, None], draw(size=decisions))
+    else:
+        support, dual = draw(size=(9, len(mean))), draw(size=(9, decisions))
+        route.machine = Rbf(mean, scale, support, dual, draw(size=decisions), np.array(1 / len(mean)))
+    return route
+
+
+def tiny_ensemble(scheme: LabelScheme = BINARY, seed: int = 1) -> Ensemble:
+    """Two of the tiny MRNets, as surely as each other or not."""
+    members = [tiny_mrnet(scheme, seed), tiny_mrnet(scheme, seed + 1)]
+    return Ensemble("mrnet", members, [1.0, 1.5], RECIPE)
 
 
 def write_tiny_bundle(folder: Path, scheme: LabelScheme = BINARY) -> Path:

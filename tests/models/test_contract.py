@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.network import Head
 from models.registry import ROUTES
-from tests.models.conftest import RECIPE, tiny_finetuned, tiny_mrnet
+from tests.models.conftest import RECIPE, some_slices, tiny_ensemble, tiny_finetuned, tiny_mrnet, tiny_svc
 
 # Keyed by the route's registered name, and a word for each variant of it.
 UNTRAINED = {
@@ -18,14 +18,14 @@ UNTRAINED = {
     "finetuned mean": partial(tiny_finetuned, Head("mean")),
     "finetuned attention": partial(tiny_finetuned, Head("attention")),
     "finetuned layers": partial(tiny_finetuned, Head("attention", hidden=(16, 8), dropout=0.5)),
+    "svc linear": partial(tiny_svc, "linear", "mean"),
+    "svc linear max": partial(tiny_svc, "linear", "max"),
+    "svc rbf": partial(tiny_svc, "rbf", "mean"),
+    "ensemble": tiny_ensemble,
 }
 # What design.md promises: maps and bias add up to the logit within this, relative to the logit.
 COMPLETENESS = 1e-4
 routes = pytest.mark.parametrize("route", UNTRAINED)
-
-
-def some_slices(count: int = 5, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).random((count, *RECIPE.size), np.float32)
 
 
 def test_every_registered_route_is_tested():

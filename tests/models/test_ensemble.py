@@ -10,7 +10,6 @@ from data_prep.labels import BINARY, FOUR_CLASS
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
-from models.registry import ROUTES
 from models.svc import SVC, Linear
 from tests.models.conftest import PROVENANCE, RECIPE, TINY_TRUNK, tiny_mrnet
 from tests.models.test_contract import COMPLETENESS, some_slices
@@ -84,8 +83,7 @@ def test_members_of_one_trunk_share_a_forward_pass():
     assert not np.allclose(first.logits(features), second.logits(features))
 
 
-def test_a_bundle_of_it_serves(scheme, tmp_path, monkeypatch):
-    monkeypatch.setitem(ROUTES, "ensemble", Ensemble)
+def test_a_bundle_of_it_serves(scheme, tmp_path):
     ensemble = tiny_ensemble(scheme)
     write_bundle(tmp_path, ensemble, "ensemble", RECIPE, Calibration(1.0), {"figures": []}, PROVENANCE, "")
     assert {path.name for path in tmp_path.glob("member*")} == {

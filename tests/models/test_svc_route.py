@@ -7,40 +7,19 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
+from data_prep.labels import BINARY, FOUR_CLASS
 from models.bundle import BundleError, load_bundle, write_bundle
 from models.calibration import Calibration
 from models.predictor import Predictor
-from models.registry import ROUTES
-from models.svc import SVC, Linear, Rbf, pool_slices
+from models.svc import SVC, pool_slices
 from models.trunks import Trunk
 from tests.conftest import make_volume
-from tests.models.conftest import PROVENANCE, RECIPE
+from tests.models.conftest import PROVENANCE, RECIPE, some_slices, tiny_svc
 
 COMPLETENESS = 1e-4
 RECIPE_OF_VGG = replace(RECIPE, channels="caffe")
 poolings = pytest.mark.parametrize("pooling", ["mean", "max"])
 kernels = pytest.mark.parametrize("kernel", ["linear", "rbf"])
-
-
-def some_slices(count: int = 5, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).random((count, *RECIPE.size), np.float32)
-
-
-def tiny_svc(kernel: str = "linear", pooling: str = "mean", scheme: LabelScheme = BINARY, seed: int = 1) -> SVC:
-    """A trunk of 1/16 width and a machine of random numbers that knows the trunk's own means and deviations."""
-    keras.utils.set_random_seed(seed)
-    route = SVC(Trunk(cut="conv5", width=1 / 16), pooling, kernel, scheme, RECIPE)
-    exams = [route.features(some_slices(seed=exam)).mean(axis=(1, 2)) for exam in range(20)]
-    pooled = np.stack([pool_slices(slices, pooling) for slices in exams])
-    mean, scale = pooled.mean(axis=0), pooled.std(axis=0) + 1e-3
-    draw, decisions = np.random.default_rng(seed).normal, 1 if scheme is BINARY else 4
-    if kernel == "linear":
-        route.machine = Linear(mean, draw(size=(len(mean), decisions)) / scale[:, None], draw(size=decisions))
-    else:
-        support, dual = draw(size=(9, len(mean))), draw(size=(9, decisions))
-        route.machine = Rbf(mean, scale, support, dual, draw(size=decisions), np.array(1 / len(mean)))
-    return route
 
 
 @poolings
@@ -109,7 +88,6 @@ def test_slices_are_pooled_by_mean_or_maximum():
 
 @kernels
 def test_a_bundle_holds_trunk_and_machine(kernel, scheme, tmp_path, monkeypatch):
-    monkeypatch.setitem(ROUTES, "svc", SVC)
     monkeypatch.delenv("CRUCIATE_WEIGHTS", raising=False)
     route = tiny_svc(kernel, "max", scheme)
     write_bundle(tmp_path / "tiny", route, "svc", RECIPE, Calibration(1.5), {"figures": []}, PROVENANCE, "")
@@ -127,7 +105,6 @@ def test_a_bundle_holds_trunk_and_machine(kernel, scheme, tmp_path, monkeypatch)
 
 
 def test_a_bundle_whose_manifest_says_another_kernel_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(ROUTES, "svc", SVC)
     route = tiny_svc()
     monkeypatch.setattr(route, "architecture", lambda: SVC.architecture(route) | {"kernel": "rbf"})
     write_bundle(tmp_path / "tiny", route, "svc", RECIPE, Calibration(), {"figures": []}, PROVENANCE, "")

@@ -14,9 +14,7 @@ from data_prep.exams import read_exams
 from data_prep.exams.load import load_exam
 from data_prep.labels import BINARY
 from models.bundle import load_bundle
-from models.ensemble import Ensemble
 from models.predictor import Predictor
-from models.registry import ROUTES
 from tests.training.test_train import SMALL
 from training.crossval import judge, main
 
@@ -100,8 +98,7 @@ def test_killed_after_the_first_fold_it_goes_on_and_ends_alike(undisturbed, knee
     assert (out / "figures.json").read_bytes() == (undisturbed / "figures.json").read_bytes()
 
 
-def test_the_folds_are_a_bundle(undisturbed, knees, monkeypatch):
-    monkeypatch.setitem(ROUTES, "ensemble", Ensemble)
+def test_the_folds_are_a_bundle(undisturbed, knees):
     bundle = load_bundle(undisturbed.parent / "ensemble")
     folds = [load_bundle(undisturbed / "repeat-1" / f"fold-{number}" / "bundle") for number in (1, 2)]
     exam = load_exam(read_exams(knees / "exams.csv")[0])

@@ -18,8 +18,6 @@ from data_prep.workers import Workers
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.predictor import Predictor
-from models.registry import ROUTES
-from models.svc import SVC
 from models.svc.machines import to_logits
 from models.trunks import Trunk
 from tests.models.conftest import PROVENANCE
@@ -164,8 +162,7 @@ def learn(knees, tmp_path_factory) -> Examples:
 
 
 @pytest.mark.parametrize("kind", KERNELS)
-def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(ROUTES, "svc", SVC)
+def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, capsys):
     keras.utils.set_random_seed(SEED)
     settings = SvcFit(kind, pooling="max", balanced=True)
     route = train_svc(settings, TRUNK, BINARY, RECIPE, learn, tmp_path / "features", SEED)

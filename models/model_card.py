@@ -15,8 +15,12 @@ def model_card(
     metrics: dict[str, Any],
 ) -> str:
     """Markdown. Figures are quoted with the exams that they were measured on, never without."""
-    trunk = manifest["architecture"].get("trunk", {})
-    head = manifest["architecture"].get("head")
+    whole = manifest["architecture"]
+    one = whole.get("member", whole)
+    trunk, head = one["trunk"], one.get("head")
+    route = manifest["route"]
+    if one is not whole:
+        route += f" of {len(whole['temperatures'])} x {whole['route']}"
     lines = [
         f"# Bundle `{name}`",
         "",
@@ -26,9 +30,9 @@ def model_card(
         "",
         "| | |",
         "|---|---|",
-        f"| route | {manifest['route']} |",
-        f"| trunk | {trunk.get('name')} up to `{trunk.get('cut')}`, width {trunk.get('width')}, "
-        f"starting weights {trunk.get('weights')} |",
+        f"| route | {route} |",
+        f"| trunk | {trunk['name']} up to `{trunk['cut']}`, width {trunk['width']:g}, "
+        f"starting weights {trunk['weights']} |",
         *([f"| head | {_head(head)} |"] if head else []),
         f"| classes | {manifest['scheme']} |",
         f"| exams | {_counts(manifest['exams'])} |",

@@ -20,6 +20,7 @@ from models.trunks import Trunk
 RECIPE = Recipe((40.0, 60.0, 60.0), (63, 63))
 PROVENANCE = {"trained_on": "synthetic", "exams": {"train": 0}, "seed": 1, "commit": "none", "command": "none"}
 TINY_TRUNK = Trunk(cut="conv5", width=1 / 16)
+TEMPERATURES = (0.5, 2.0, 1.0)
 
 
 def tiny_mrnet(scheme: LabelScheme = BINARY, seed: int = 1) -> MRNet:
@@ -59,10 +60,12 @@ def tiny_svc(kernel: str = "linear", pooling: str = "mean", scheme: LabelScheme 
     return route
 
 
-def tiny_ensemble(scheme: LabelScheme = BINARY, seed: int = 1) -> Ensemble:
-    """Two of the tiny MRNets, as surely as each other or not."""
-    members = [tiny_mrnet(scheme, seed), tiny_mrnet(scheme, seed + 1)]
-    return Ensemble("mrnet", members, [1.0, 1.5], RECIPE)
+def tiny_ensemble(
+    scheme: LabelScheme = BINARY, seed: int = 1, temperatures: tuple[float, ...] = TEMPERATURES
+) -> Ensemble:
+    """Tiny MRNets of the seeds from `seed` on, some surer than others."""
+    members = [tiny_mrnet(scheme, seed + number) for number in range(len(temperatures))]
+    return Ensemble("mrnet", members, temperatures, RECIPE)
 
 
 def write_tiny_bundle(folder: Path, scheme: LabelScheme = BINARY) -> Path:

@@ -11,15 +11,8 @@ from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
 from models.svc import SVC, Linear
-from tests.models.conftest import PROVENANCE, RECIPE, TINY_TRUNK, tiny_mrnet
-from tests.models.test_contract import COMPLETENESS, some_slices
-
-TEMPERATURES = (0.5, 2.0, 1.0)
-
-
-def tiny_ensemble(scheme=BINARY, seed: int = 1, temperatures=TEMPERATURES) -> Ensemble:
-    members = [tiny_mrnet(scheme, seed + number) for number in range(len(temperatures))]
-    return Ensemble("mrnet", members, temperatures, RECIPE)
+from tests.models.conftest import PROVENANCE, RECIPE, TEMPERATURES, TINY_TRUNK, some_slices, tiny_ensemble, tiny_mrnet
+from tests.models.test_contract import COMPLETENESS
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +83,9 @@ def test_a_bundle_of_it_serves(scheme, tmp_path):
         "members.json",
         *(f"member-{number}-model.weights.h5" for number in range(3)),
     }
+    assert (
+        "| route | ensemble of 3 x mrnet |\n| trunk | alexnet up to `conv5`" in (tmp_path / "MODEL_CARD.md").read_text()
+    )
     again = load_bundle(tmp_path).classifier
     expected = ensemble.logits(ensemble.features(some_slices()))
     assert np.array_equal(again.logits(again.features(some_slices())), expected)

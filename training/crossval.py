@@ -33,12 +33,11 @@ from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
 from models.predictor import Predictor
-from training.backend import out_of_memory
 from training.config import Config, load_config
 from training.folds import Fold, eligible, make_folds
 from training.metrics import Report, class_figures
 from training.place import Place
-from training.train import LESS_MEMORY, train
+from training.train import LESS_MEMORY, faults_as_sentences, train
 
 PREDICTIONS, FIGURES, SETTINGS = "predictions.csv", "figures.json", "run.json"
 KEY_COLUMNS = ("exam_id", "repeat", "fold", "seed", "allowed")
@@ -204,14 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     repeats = ["--repeats", str(options.repeats)] if options.repeats > 1 else []
     flags = [f"--{name}" for name in ("all", "mixed-precision") if getattr(options, name.replace("-", "_"))]
     command = ["python", "-m", "training.crossval", options.preset, "--folds", str(options.folds)]
-    try:
+    with faults_as_sentences(parser, f"{LESS_MEMORY}; or take fewer --jobs"):
         crossval(options, shlex.join([*command, *repeats, *flags, *changes]))
-    except (ValueError, OSError) as error:  # every InputError is a ValueError
-        parser.exit(2, f"{parser.prog}: {error}\n")
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        parser.exit(2, f"{parser.prog}: out of memory; {LESS_MEMORY}; or fewer --jobs\n")
 
 
 if __name__ == "__main__":

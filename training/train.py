@@ -12,13 +12,13 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import InputError
 from data_prep.exams import Exam, read_exams
 from data_prep.labels import SCHEMES
 from data_prep.preprocess import Recipe
@@ -114,6 +114,19 @@ def _commit() -> str:
     return result.stdout.strip() or "unknown"
 
 
+@contextmanager
+def faults_as_sentences(parser: argparse.ArgumentParser, less_memory: str = LESS_MEMORY) -> Iterator[None]:
+    """What is wrong with preset, exams or sizes ends the program with one sentence and exit status 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:  # every InputError is a ValueError
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        parser.exit(2, f"{parser.prog}: out of memory; {less_memory}\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a preset on an exam table and write a bundle.")
     parser.add_argument("preset", help="a name in training/presets or a TOML file")
@@ -125,16 +138,10 @@ def main() -> None:
     changes = [word for change in arguments.set for word in ("--set", change)]
     precision = ["--mixed-precision"] if arguments.mixed_precision else []
     command = shlex.join(["python", "-m", "training.train", arguments.preset, *changes, *precision])
-    try:
+    with faults_as_sentences(parser):
         config, text = load_config(arguments.preset, arguments.set)
         exams = read_exams(arguments.exams)
         train(config, text, exams, arguments.out, command, Place.from_options(arguments))
-    except (ValueError, InputError, FileNotFoundError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        parser.exit(2, f"{parser.prog}: out of memory; {LESS_MEMORY}\n")
 
 
 if __name__ == "__main__":

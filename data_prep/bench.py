@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from joblib.externals.loky import get_reusable_executor
+from loky import get_reusable_executor
 
 from data_prep.exams import read_exams
 from data_prep.phantom.cohort import Cohort

@@ -1,21 +1,27 @@
 """Who does work over many exams: processes here, or the workers of a Dask cluster. One code path for both."""
 
 import argparse
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-import joblib
+import loky
 from tqdm import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+IDLE_S = 300  # a process without work ends after this time
+LEAK_BYTES = 4_000_000_000  # a process that has grown by this much is replaced
+AHEAD = 2  # items that wait for each of the others, so that none is idle while this process works
+
 
 @dataclass(frozen=True)
 class Workers:
-    """jobs: processes here, -1 for one a core. cluster: address of a Dask scheduler; '' for this machine.
+    """jobs: processes here, this one included; -1 for one a core. cluster: address of a Dask scheduler, or ''.
 
     A cluster's workers start in a copy of this repository and see the exams under the same paths.
     """
@@ -27,21 +33,49 @@ class Workers:
         """`function` of every item, results in order as they come, with a progress bar: rate and time left.
 
         Few items are in flight at a time, so memory doesn't grow with their number. What `function` raises is raised.
+        This process works as well, from the start: the others take a second to come.
         """
-        with self._backend():
-            parallel = joblib.Parallel(n_jobs=self.jobs, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-            results = parallel(joblib.delayed(function)(item) for item in items)
-            yield from tqdm(results, total=len(items), desc=what, unit="exam", disable=None)
+        todo, flying = deque(items), deque[Future[Result]]()
+        with (
+            self._others(len(items)) as (others, count),
+            tqdm(total=len(items), desc=what, unit="exam", disable=None) as bar,
+        ):
+            try:
+                while todo or flying:
+                    while others and todo and sum(not future.done() for future in flying) < AHEAD * count:
+                        flying.append(others.submit(function, todo.popleft()))
+                    if todo and not self.cluster and len(flying) < 4 * AHEAD * (count + 1):
+                        flying.append(_done(function(todo.popleft())))
+                    else:  # nothing to do but wait
+                        yield flying.popleft().result()
+                        bar.update()
+                    while flying and flying[0].done():
+                        yield flying.popleft().result()
+                        bar.update()
+            finally:
+                for future in flying:
+                    future.cancel()
 
     @contextmanager
-    def _backend(self) -> Iterator[None]:
-        if not self.cluster:
-            yield
-            return
-        from distributed import Client  # a second to import, and needed by few
+    def _others(self, items: int) -> Iterator[tuple[Executor | None, int]]:
+        """Those who help, and how many they are."""
+        if self.cluster:
+            from distributed import Client  # a second to import, and needed by few
 
-        with Client(self.cluster), joblib.parallel_config(backend="dask"):
-            yield
+            with Client(self.cluster) as client:
+                yield client.get_executor(), max(sum(client.nthreads().values()), 1)
+            return
+        cores = loky.cpu_count()
+        jobs = min(cores + 1 + self.jobs if self.jobs < 0 else self.jobs, items)
+        if jobs < 2:
+            yield None, 0
+            return
+        # Each process is one of several on these cores, and a fold's grows by TensorFlow: that isn't a leak.
+        env = dict.fromkeys(
+            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), str(max(cores // jobs, 1))
+        )
+        env["LOKY_MAX_MEMORY_LEAK_SIZE"] = str(LEAK_BYTES)
+        yield loky.get_reusable_executor(jobs - 1, timeout=IDLE_S, env=env), jobs - 1
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,3 +87,9 @@ class Workers:
     def from_options(cls, options: argparse.Namespace) -> Self:
         """The workers that the command line asks for."""
         return cls(options.jobs, options.cluster)
+
+
+def _done(result: Result) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_result(result)
+    return future

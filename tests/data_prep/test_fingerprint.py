@@ -6,12 +6,12 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
 
 from data_prep.fingerprint import BITS, BLOCK, MAX_DISTANCE, near_duplicates, perceptual_hash, slice_digests
 from data_prep.labels import FOUR_CLASS
 from data_prep.phantom import generate
 from data_prep.phantom.scanner import PROFILES
+from data_prep.workers import Workers
 from tests.conftest import make_volume
 
 KNEES = 160
@@ -63,7 +63,7 @@ COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 @pytest.fixture(scope="module")
 def knees() -> list[np.ndarray]:
-    return list(Parallel(n_jobs=2)(delayed(coarse_knee)(400_000 + index) for index in range(KNEES)))
+    return list(Workers(2).run(coarse_knee, range(400_000, 400_000 + KNEES), "drawing"))
 
 
 @pytest.fixture(scope="module")

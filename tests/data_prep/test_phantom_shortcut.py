@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
@@ -15,6 +14,7 @@ from data_prep.phantom import Phantom, generate
 from data_prep.phantom.cohort import Cohort
 from data_prep.phantom.dicom_out import instance
 from data_prep.phantom.scanner import PROFILES
+from data_prep.workers import Workers
 
 EXAMS = 160
 NO_SHORTCUT_AUC = 0.65  # the project's bound; chance is 0.5 and 160 exams blur it by 0.05
@@ -66,7 +66,7 @@ def cross_validated_auc(features: list[list[float]], injured: np.ndarray) -> flo
 
 @pytest.fixture(scope="module")
 def knees() -> tuple[np.ndarray, list[list[float]], list[list[float]]]:
-    found = Parallel(n_jobs=2)(delayed(coarse_knee)(index) for index in range(EXAMS))
+    found = Workers(2).run(coarse_knee, range(EXAMS), "drawing")
     injured, shortcuts, ligaments = zip(*found, strict=True)
     return np.array(injured), list(shortcuts), list(ligaments)
 

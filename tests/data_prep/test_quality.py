@@ -11,7 +11,6 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
 from pydicom import uid
 from pydicom.dataset import Dataset
 
@@ -23,6 +22,7 @@ from data_prep.phantom.scanner import PROFILES, Profile
 from data_prep.quality import KINDS, flag_of, screen
 from data_prep.series import load_study
 from data_prep.volume import Acquisition, Volume
+from data_prep.workers import Workers
 from tests.data_prep.dicom_factory import AXIAL, encode, encode_codestreams, make_series, make_slice, named, uploads
 from tests.data_prep.faults import MISPLACED, PLANTS, Plant, only_slices, rician, with_voxels
 
@@ -76,13 +76,13 @@ def misplaced(index: int) -> dict[str, bool]:
 
 @pytest.fixture(scope="module")
 def outcomes() -> list[tuple[set[str], dict[str, bool]]]:
-    return Parallel(n_jobs=2)(delayed(clean_and_planted)(index) for index in range(CLEAN))
+    return list(Workers(2).run(clean_and_planted, range(CLEAN), "planting"))
 
 
 @pytest.fixture(scope="module")
 def found(outcomes) -> dict[str, list[bool]]:
     """For each plant by name, whether it was found each time."""
-    off_centre = Parallel(n_jobs=2)(delayed(misplaced)(index) for index in range(MISPLACED_EXAMS))
+    off_centre = list(Workers(2).run(misplaced, range(MISPLACED_EXAMS), "misplacing"))
     answers: dict[str, list[bool]] = {}
     for one in [planted for _, planted in outcomes] + off_centre:
         for plant, answer in one.items():

@@ -53,7 +53,24 @@ def refuse(item: int) -> int:
 
 def test_results_come_in_order_from_several_processes():
     assert list(Workers(2).run(abs, range(-20, 0), "counting")) == list(range(20, 0, -1))
-    assert len(set(Workers(2).run(process_of, range(6), "counting")) - {os.getpid()}) == 2
+    assert len(set(Workers(2).run(process_of, range(6), "counting")) - {os.getpid()}) == 1
+
+
+def grow(item: int) -> int:
+    """Take longer than a second and, in a process of the pool, keep as much memory as TensorFlow would."""
+    time.sleep(1.1)
+    if os.getpid() != item:
+        kept.append(b"x" * 350_000_000)
+    return len(kept)
+
+
+kept: list[bytes] = []
+
+
+def test_processes_that_grow_go_on():
+    """By default the pool replaces them, with a warning which, as an error, once left everybody waiting for ever."""
+    list(Workers(2).run(abs, range(4), "starting"))
+    assert max(Workers(2).run(grow, [os.getpid()] * 9, "growing")) > 3
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -55,8 +55,12 @@ class ExamNetwork(keras.Model):  # type: ignore[misc]
         train_from(self.trunk, layer)
 
     def call(self, exams: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        _, slices, height, width = ops.shape(exams)
-        grid = self.trunk(ops.reshape(exams, (-1, height, width)))
+        return self.see(self.trunk, exams, training)
+
+    def see(self, trunk: keras.Model, exams: keras.KerasTensor, training: bool) -> keras.KerasTensor:
+        """Logits `[B, K]` of exams `[B, S, ...]` whose slices this trunk, or its upper part, takes."""
+        _, slices, *size = ops.shape(exams)
+        grid = trunk(ops.reshape(exams, (-1, *size)))
         pooled = ops.mean(ops.cast(grid, "float32"), axis=(1, 2))
         return self.score(ops.reshape(pooled, (-1, slices, pooled.shape[-1])), own_slices(exams), training)
 
@@ -66,3 +70,21 @@ class ExamNetwork(keras.Model):  # type: ignore[misc]
         for layer in self.hidden:
             exam = self.dropout(layer(exam), training=training)
         return self.head(exam)
+
+
+class OnGrids(keras.Model):  # type: ignore[misc]
+    """The same network, weights shared, on what its trunk's frozen part made: `[B, S, h, w, C]` -> logits `[B, K]`.
+
+    above: the trunk's upper part, as `cut_in_two` has it.
+    """
+
+    def __init__(self, network: ExamNetwork, above: keras.Model) -> None:
+        super().__init__(name="on_grids")
+        self.network, self.above = network, above
+        self.build((None, None, *above.input_shape[1:]))
+
+    def build(self, grids_shape: tuple[int | None, ...]) -> None:
+        self.built = True  # both parts are
+
+    def call(self, grids: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        return self.network.see(self.above, grids, training)

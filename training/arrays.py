@@ -20,7 +20,10 @@ from data_prep.workers import Workers
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Exams ready to learn from: `slices` float32 `[S, H, W]` of each, `allowed` `[N, K]`, `weights` `[N]`."""
+    """Exams ready to learn from: `slices` float32 `[S, H, W]` of each, `allowed` `[N, K]`, `weights` `[N]`.
+
+    Where a trunk's frozen part has seen the slices, they are its grids `[S, h, w, C]`.
+    """
 
     slices: Sequence[FloatArray]
     allowed: npt.NDArray[np.float32]
@@ -119,7 +122,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if self.augmentation:
             key = (self.seed, self.epoch, exam, *([repetition] if repetition else []))
             slices = self.augmentation.apply(slices, np.random.default_rng(key))
-        return np.pad(slices, ((0, self.longest - len(slices)), (0, 0), (0, 0)), mode="edge")
+        behind = ((0, self.longest - len(slices)), *((0, 0),) * (slices.ndim - 1))
+        return np.pad(slices, behind, mode="edge")
 
 
 def balanced(allowed: npt.NDArray[np.float32], random: np.random.Generator) -> npt.NDArray[np.int_]:

@@ -27,6 +27,7 @@ class Fit:
         is multiplied by the factor.
     weight_decay: decoupled from the gradient, for every optimiser; never on biases. momentum: of sgd and rmsprop.
     trainable_from: the trunk's first layer that learns; "" for all of them, "none" for the head only.
+    cache_frozen: compute once, and keep on disk, what the layers below `trainable_from` make of each exam.
     loss: one of losses.LOSSES.
     class_weights: exams count inversely to how common their label set is. oversample: exams of rare label sets repeat
         until each set comes equally often. With either, probabilities lean towards the rare classes, and a
@@ -46,6 +47,7 @@ class Fit:
     plateau_factor: float = 0.3
     dropout: float = 0.0
     trainable_from: str = ""
+    cache_frozen: bool = False
     loss: Literal["set", "focal", "ordinal"] = "set"
     class_weights: bool = False
     oversample: bool = False
@@ -57,6 +59,8 @@ class Fit:
             raise ValueError("class_weights and oversample do the same: choose one")
         if self.momentum and self.optimiser not in ("sgd", "rmsprop"):
             raise ValueError(f"{self.optimiser} takes no momentum; sgd and rmsprop do")
+        if self.cache_frozen and not self.trainable_from:
+            raise ValueError('cache_frozen needs a frozen part: set trainable_from to a layer or "none"')
         if not 0 < self.plateau_factor < 1:
             raise ValueError("plateau_factor must lie between 0 and 1")
 
@@ -107,6 +111,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
             raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(SCHEMES)}")
+        if self.fit.cache_frozen and self.augmentation != Augmentation():
+            raise ValueError("fit.cache_frozen keeps one copy of each exam: take the table [augmentation] out")
         for table, route in (("head", "finetuned"), ("svc", "svc")):
             if getattr(self, table) is not None and self.route != route:
                 raise ValueError(f"table [{table}] belongs to route {route!r}, not to {self.route!r}")

@@ -2,10 +2,10 @@
 
     python -m training.crossval PRESET --exams exams.csv --folds 5 --out runs/NAME [--repeats R] [--set key=value ...]
 
-Each fold is one run of `training.train` that never sees the held-out exams, then the bundle's answers on them. The
-run's folder has a bundle, a log and the held-out predictions of every fold, and in the end `predictions.csv` and
-`figures.json`. The same command goes on where a killed one stopped; more repeats may be asked for later. On a GPU
-take `--jobs 1`: folds side by side would share its memory.
+Each fold learns as `training.train` does, never sees the held-out exams, and then answers about them. The run's folder
+has a log and the held-out predictions of every fold, and in the end `predictions.csv` and `figures.json`. The same
+command goes on where a killed one stopped; more repeats may be asked for later. On a GPU take `--jobs 1`: folds side by
+side would share its memory.
 """
 
 import argparse
@@ -23,39 +23,49 @@ import keras
 import numpy as np
 
 from data_prep.exams import Exam, read_exams
-from data_prep.exams.load import load_exam
 from data_prep.exams.look import look_at
 from data_prep.files import replacing
 from data_prep.labels import SCHEMES, LabelScheme
-from data_prep.ready import make_ready
 from data_prep.workers import Workers
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
-from models.predictor import Predictor
 from training.config import Config, load_config
 from training.folds import Fold, eligible, make_folds
+from training.learn import learn, look_ahead
 from training.metrics import Report, class_figures
 from training.place import Place
-from training.train import LESS_MEMORY, faults_as_sentences, train
+from training.train import LESS_MEMORY, check_bundleable, faults_as_sentences, write
 
 PREDICTIONS, FIGURES, SETTINGS = "predictions.csv", "figures.json", "run.json"
 KEY_COLUMNS = ("exam_id", "repeat", "fold", "seed", "allowed")
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What a run's figures depend on, beside the library versions. changes: `--set`; with_test: split "test", too."""
+
+    preset: str
+    changes: tuple[str, ...]
+    exams: Path
+    folds: int = 5
+    repeats: int = 1
+    with_test: bool = False
+
+
+@dataclass(frozen=True)
 class FoldRun:
-    """All that one fold needs, wherever it is run. preset: the configuration and its text, with the fold's seed."""
+    """All that one fold needs, wherever it is run. preset: the configuration and its text, with the fold's seed.
+
+    bundle: where its model is to be written, if anywhere.
+    """
 
     fold: Fold
     preset: tuple[Config, str]
     command: str
     place: Place
     folder: Path
-
-    @property
-    def bundle(self) -> Path:
-        return self.folder / "bundle"
+    bundle: Path | None
 
     @property
     def predictions(self) -> Path:
@@ -63,22 +73,24 @@ class FoldRun:
 
     def finish(self) -> None:
         """Train and predict what isn't there yet; the predictions appear whole, and last."""
-        if self.predictions.is_file():
+        if self.predictions.is_file() and (not self.bundle or (self.bundle / "manifest.json").is_file()):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         keras.utils.clear_session()
+        config, text = self.preset
+        scheme, held_out = SCHEMES[config.scheme], self.fold.held_out
         with (self.folder / "log.txt").open("a", encoding="utf-8") as log, redirect_stdout(log):
-            if not (self.bundle / "manifest.json").is_file():
-                train(*self.preset, self.fold.known, self.bundle, self.command, self.place)
-            predictor = Predictor(load_bundle(self.bundle))
-            rows = [self._row(exam, predictor) for exam in self.fold.held_out]
-        _write_csv(self.predictions, [*KEY_COLUMNS, *predictor.bundle.scheme.classes], rows)
+            learnt = learn(config, self.fold.known, self.place)
+            if self.bundle:
+                write(learnt, text, self.fold.known, self.bundle, self.command)
+            probabilities = learnt.probabilities(held_out).tolist()
+        rows = [[*self._key(exam, scheme), *row] for exam, row in zip(held_out, probabilities, strict=True)]
+        _write_csv(self.predictions, [*KEY_COLUMNS, *scheme.classes], rows)
+        learnt.fitted.forget()
 
-    def _row(self, exam: Exam, predictor: Predictor) -> list[object]:
-        scheme = predictor.bundle.scheme
+    def _key(self, exam: Exam, scheme: LabelScheme) -> list[object]:
         allowed = "|".join(sorted(exam.allowed(scheme), key=scheme.index))
-        probabilities = predictor.predict(load_exam(exam)).probabilities.tolist()
-        return [exam.exam_id, self.fold.repeat, self.fold.number, self.fold.seed, allowed, *probabilities]
+        return [exam.exam_id, self.fold.repeat, self.fold.number, self.fold.seed, allowed]
 
 
 def judge(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
@@ -94,52 +106,53 @@ def judge(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
     )
 
 
-def crossval(options: argparse.Namespace, command: str) -> None:
+def cross_validate(plan: Plan, out: Path, place: Place, command: str, ensemble: Path | None = None) -> Report:
     """The whole story. ValueError, OSError and InputError as their makers say."""
-    config, text = load_config(options.preset, options.set)
-    scheme, workers = SCHEMES[config.scheme], Workers.from_options(options)
-    exams = read_exams(options.exams)
-    _claim(options.out, _settings(text, options))
+    config, text = load_config(plan.preset, list(plan.changes))
+    scheme = SCHEMES[config.scheme]
+    exams = read_exams(plan.exams)
+    if ensemble:
+        check_bundleable(config)
+    _claim(out, _settings(text, plan, place))
 
-    looks = look_at(exams, options.exams.parent / ".looks", workers)
-    together, left_out = eligible(exams, looks, scheme, options.all)
-    folds = list(make_folds(together, options.folds, options.repeats, config.seed))
+    looks = look_at(exams, plan.exams.parent / ".looks", place.workers)
+    together, left_out = eligible(exams, looks, scheme, plan.with_test)
+    folds = list(make_folds(together, plan.folds, plan.repeats, config.seed))
     taking_part = [exam for group in together for exam in group]
     print(f"{len(taking_part)} exams in {len(together)} groups that stay together")
     for reason, count in left_out.items():
         print(f"{count} exams {reason} are left out")
 
-    # Folds share these: made before they run side by side, no array is made twice.
-    place = Place.from_options(options)
-    make_ready(taking_part, config.recipe, place.ready, workers)
-    runs = [_fold_run(fold, options, command, place) for fold in folds]
-    for _ in workers.run(FoldRun.finish, runs, "cross-validating"):
+    # Folds share these: made before they run side by side, nothing is made twice.
+    look_ahead(config, taking_part, place)
+    runs = [_fold_run(fold, plan, out, command, place, ensemble is not None) for fold in folds]
+    for _ in place.workers.run(FoldRun.finish, runs, "cross-validating"):
         pass
 
-    _join([run.predictions for run in runs], options.out / PREDICTIONS)
+    _join([run.predictions for run in runs], out / PREDICTIONS)
     sources = "/".join(sorted({exam.source for exam in taking_part}))
-    repeats = f", {options.repeats} repeats" if options.repeats > 1 else ""
-    measured_on = f"{sources} exams of {options.exams.name}, held out in {options.folds} folds{repeats}"
-    report = judge(options.out / PREDICTIONS, scheme, measured_on)
-    print(report)
-    _write_json(options.out / FIGURES, {"command": command, "left_out": left_out, **asdict(report)})
-    if options.ensemble:
-        write_ensemble(options.ensemble, [run.bundle for run in runs], report, command, text)
+    repeats = f", {plan.repeats} repeats" if plan.repeats > 1 else ""
+    measured_on = f"{sources} exams of {plan.exams.name}, held out in {plan.folds} folds{repeats}"
+    report = judge(out / PREDICTIONS, scheme, measured_on)
+    _write_json(out / FIGURES, {"command": command, "left_out": left_out, **asdict(report)})
+    if ensemble:
+        write_ensemble(ensemble, [run.bundle for run in runs if run.bundle], report, command, text)
+    return report
 
 
-def _fold_run(fold: Fold, options: argparse.Namespace, command: str, place: Place) -> FoldRun:
-    folder = options.out / f"repeat-{fold.repeat}" / f"fold-{fold.number}"
-    preset = load_config(options.preset, [*options.set, f"seed={fold.seed}"])
-    board = place.board / folder.relative_to(options.out) if place.board else None
+def _fold_run(fold: Fold, plan: Plan, out: Path, command: str, place: Place, bundle: bool) -> FoldRun:
+    folder = out / f"repeat-{fold.repeat}" / f"fold-{fold.number}"
+    preset = load_config(plan.preset, [*plan.changes, f"seed={fold.seed}"])
+    board = place.board / folder.relative_to(out) if place.board else None
     # A fold that is one of several processes has no processes of its own.
     alone = replace(place, run=folder / "unfinished", workers=Workers(jobs=1), board=board)
-    return FoldRun(fold, preset, command, alone, folder)
+    return FoldRun(fold, preset, command, alone, folder, folder / "bundle" if bundle else None)
 
 
-def _settings(text: str, options: argparse.Namespace) -> dict[str, object]:
+def _settings(text: str, plan: Plan, place: Place) -> dict[str, object]:
     """What must be the same for a run to go on."""
-    table = hashlib.sha256(options.exams.read_bytes()).hexdigest()
-    chosen = {name: getattr(options, name) for name in ("folds", "all", "mixed_precision")}
+    table = hashlib.sha256(plan.exams.read_bytes()).hexdigest()
+    chosen = {"folds": plan.folds, "all": plan.with_test, "mixed_precision": place.mixed_precision}
     return {"preset": text, "exams": table, **chosen}
 
 
@@ -202,9 +215,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     changes = [word for change in options.set for word in ("--set", change)]
     repeats = ["--repeats", str(options.repeats)] if options.repeats > 1 else []
     flags = [f"--{name}" for name in ("all", "mixed-precision") if getattr(options, name.replace("-", "_"))]
-    command = ["python", "-m", "training.crossval", options.preset, "--folds", str(options.folds)]
+    words = ["python", "-m", "training.crossval", options.preset, "--folds", str(options.folds)]
+    command = shlex.join([*words, *repeats, *flags, *changes])
     with faults_as_sentences(parser, f"{LESS_MEMORY}; or take fewer --jobs"):
-        crossval(options, shlex.join([*command, *repeats, *flags, *changes]))
+        plan = Plan(options.preset, tuple(options.set), options.exams, options.folds, options.repeats, options.all)
+        print(cross_validate(plan, options.out, Place.from_options(options), command, options.ensemble))
 
 
 if __name__ == "__main__":

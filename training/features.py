@@ -1,4 +1,4 @@
-"""Features of a frozen trunk, on disk, computed once: `[S, C]` for each exam, averaged over space.
+"""What a frozen trunk makes of exams, on disk, computed once: features averaged over space, or whole grids.
 
 A file's name is a digest of the ready array's name (pixels and recipe), of the trunk and of its weights, so that a
 change never meets old features, and a run that was killed goes on with the exams it lacks. Augmented copies aren't
@@ -31,28 +31,41 @@ Item = TypeVar("Item")
 def cached_features(
     network: keras.Model, trunk: Trunk, slices: ReadyArrays, folder: Path, batch: int = BATCH
 ) -> list[FloatArray]:
-    """Each exam's features `[S, C]`, in order; those that `folder` lacks are computed first.
+    """Each exam's features `[S, C]`, averaged over space, in order; those that `folder` lacks are computed first.
 
     network: what `build_trunk` made of `trunk`, with its weights, for slices of the arrays' size.
     """
-    digest = _digest(network, trunk)
+    kept = _cached(averaged(network), _digest(network, repr((VERSION, trunk.name, trunk.cut))), slices, folder, batch)
+    return [np.load(path) for path in kept.paths]
+
+
+def cached_grids(below: keras.Model, what: str, slices: ReadyArrays, folder: Path, batch: int = BATCH) -> ReadyArrays:
+    """Each exam's grids `[S, h, w, C]` as `below` makes them, opened as they are asked for; what: names the network."""
+    return _cached(below, _digest(below, repr((VERSION, "grids", what))), slices, folder, batch)
+
+
+def averaged(network: keras.Model) -> keras.Model:
+    """The network with its grid averaged over space: `[n, H, W]` -> `[n, C]`."""
+    return keras.Model(network.input, keras.layers.GlobalAveragePooling2D()(network.output))
+
+
+def _cached(network: keras.Model, digest: str, slices: ReadyArrays, folder: Path, batch: int) -> ReadyArrays:
     paths = [folder / f"{hashlib.sha256(f'{digest} {path.stem}'.encode()).hexdigest()}.npy" for path in slices.paths]
     # Exams of equal pixels share a file.
     missing = {path: array for path, array in zip(paths, slices.paths, strict=True) if not path.is_file()}
     for path, features in zip(missing, compute(network, ReadyArrays(tuple(missing.values())), batch), strict=True):
         with replacing(path) as partial, partial.open("wb") as stream:
             np.save(stream, features)
-    return [np.load(path) for path in paths]
+    return ReadyArrays(tuple(paths))
 
 
 def compute(network: keras.Model, exams: Sequence[FloatArray], batch: int = BATCH) -> Iterator[FloatArray]:
-    """Features `[S, C]` of each exam's slices `[S, H, W]`, as they are done, with a progress bar.
+    """What the network makes of each exam's slices `[S, H, W]`, `[S, ...]`, as they are done, with a progress bar.
 
     Batches run across exams, so that each is full; the last one is filled up with black, for one shape throughout.
     """
-    pooled = keras.Model(network.input, keras.layers.GlobalAveragePooling2D()(network.output))
     batches = _ahead(_batches(exams, batch))
-    rows = (row for filled, count in batches for row in pooled.predict_on_batch(filled)[:count])
+    rows = (row for filled, count in batches for row in network.predict_on_batch(filled)[:count])
     for slices in tqdm(exams, desc="features", unit="exam", disable=None):
         yield np.stack(list(islice(rows, len(slices))))
 
@@ -79,9 +92,9 @@ def _ahead(items: Iterable[Item]) -> Iterator[Item]:
             yield item
 
 
-def _digest(network: keras.Model, trunk: Trunk) -> str:
-    """Of the trunk up to its cut, layer sizes and weights; where they came from doesn't matter."""
-    digest = hashlib.sha256(repr((VERSION, trunk.name, trunk.cut)).encode())
+def _digest(network: keras.Model, what: str) -> str:
+    """Of the network's name, layer sizes and weights; where they came from doesn't matter."""
+    digest = hashlib.sha256(what.encode())
     for weight in network.get_weights():
         digest.update(repr(weight.shape).encode() + np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()

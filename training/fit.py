@@ -9,21 +9,25 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import keras
+import numpy as np
 
 from data_prep.exams import Exam
 from data_prep.labels import SCHEMES
 from data_prep.preprocess import Recipe
+from data_prep.volume import FloatArray
 from models.classifier import ExamClassifier
+from models.finetuned import FineTuned
 from models.trunks import train_from
 from training.arrays import Batches, Examples, prepare, rarity
 from training.backend import spread_over
 from training.board import Board
 from training.checkpoint import Keeper, Progress
-from training.config import Config, Fit
+from training.config import Config, Fit, WarmUp
+from training.grids import Grids
 from training.losses import LOSSES
 from training.place import Place
 from training.restart import BadStart, StartCheck, constant_guess
@@ -41,23 +45,18 @@ OPTIMISERS: dict[str, type[keras.optimizers.Optimizer]] = {
 Splits = Mapping[str, Sequence[Exam]]
 
 
-class NetworkRoute(ExamClassifier, Protocol):
-    """A route that has a network to be fitted; its `trunk` can be frozen."""
-
-    network: keras.Model
-
-    def load_pretrained(self) -> None:
-        """Give the trunk the weights that it starts from."""
-
-
-MakeNetwork = Callable[[Config, Recipe], NetworkRoute]
+MakeNetwork = Callable[[Config, Recipe], FineTuned]
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A classifier that has learnt. notes: for the manifest; checkpoint: a file that is kept until it is saved."""
+    """What has learnt. classifier: None for one that no bundle can hold; logits: of ready exams, `[N, K]`.
 
-    classifier: ExamClassifier
+    notes: for the manifest; checkpoint: a file that is kept until the classifier is saved.
+    """
+
+    classifier: ExamClassifier | None
+    logits: Callable[[Examples], FloatArray]
     notes: dict[str, object]
     checkpoint: Path | None = None
 
@@ -94,7 +93,8 @@ def fit_network(make: MakeNetwork, config: Config, splits: Splits, place: Place)
             with spread_over(place.devices):
                 classifier = _attempt(make, config, phases, place, path, resumed)
             seeds = resumed.seeds
-            return Fitted(classifier, {"seed": seeds[-1], "seeds_tried": seeds}, checkpoint=path)
+            notes: dict[str, object] = {"seed": seeds[-1], "seeds_tried": seeds}
+            return Fitted(classifier, partial(_logits, classifier, config.fit, place), notes, checkpoint=path)
         except BadStart as bad:
             *_, seed = resumed.seeds
             print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
@@ -115,13 +115,18 @@ def phases_of(config: Config, splits: Splits, place: Place) -> list[Phase]:
 
     phases = []
     if first := config.warm_up:
-        crops = dataclasses.replace(config.recipe, extent_mm=first.extent_mm, size=first.size)
+        crops = warm_up_recipe(config.recipe, first)
         lessons = seen(crops, on_ligament=True)
         phases.append(Phase("warm_up", crops, first.epochs, first.learning_rate, last.trainable_from, *lessons))
     lessons = seen(config.recipe)
     if head := config.head_first:
         phases.append(Phase("head_first", config.recipe, head.epochs, head.learning_rate, "none", *lessons))
     return [*phases, Phase("fit", config.recipe, last.epochs, last.learning_rate, last.trainable_from, *lessons)]
+
+
+def warm_up_recipe(recipe: Recipe, first: WarmUp) -> Recipe:
+    """What the warm-up sees: blocks cut by the same recipe, of another size."""
+    return dataclasses.replace(recipe, extent_mm=first.extent_mm, size=first.size)
 
 
 def identity(config: Config, splits: Splits, place: Place, phases: Sequence[Phase]) -> str:
@@ -138,7 +143,7 @@ def identity(config: Config, splits: Splits, place: Place, phases: Sequence[Phas
 
 def _attempt(
     make: MakeNetwork, config: Config, phases: Sequence[Phase], place: Place, path: Path, resumed: Progress
-) -> NetworkRoute:
+) -> FineTuned:
     """All phases from one seed. Raises BadStart while another seed may be tried."""
     config = dataclasses.replace(config, seed=resumed.seeds[-1])
     fix_seed(config.seed)
@@ -154,12 +159,24 @@ def _attempt(
             callbacks.insert(0, StartCheck(_limit(config.fit, phase.learn)))
         if place.board:
             callbacks.append(Board(place.board / phase.name, pupil, phase.held_out))
-        fit(pupil.network, phase, config, [*callbacks, keeper], resumed.next_epoch(index, phase.epochs))
+        network = pupil.network
+        if config.fit.cache_frozen:
+            grids = Grids(pupil, config.fit.trainable_from, place)
+            network = grids.network()
+            phase = dataclasses.replace(phase, learn=grids.of(phase.learn), held_out=grids.of(phase.held_out))
+        fit(network, phase, config, [*callbacks, keeper], resumed.next_epoch(index, phase.epochs))
         classifier.network.set_weights(pupil.network.get_weights())
     return classifier
 
 
-def _pupil(make: MakeNetwork, config: Config, recipe: Recipe, classifier: NetworkRoute, mixed: bool) -> NetworkRoute:
+def _logits(classifier: FineTuned, fit: Fit, place: Place, examples: Examples) -> FloatArray:
+    """`[N, K]` of ready exams."""
+    if fit.cache_frozen:
+        return Grids(classifier, fit.trainable_from, place).logits(examples)
+    return np.stack([classifier.logits(classifier.features(slices)) for slices in examples.slices])
+
+
+def _pupil(make: MakeNetwork, config: Config, recipe: Recipe, classifier: FineTuned, mixed: bool) -> FineTuned:
     """What a phase trains: the classifier, or a copy that sees slices of another size or reckons in float16."""
     if recipe == config.recipe and not mixed:
         return classifier

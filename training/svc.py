@@ -23,7 +23,7 @@ from data_prep.labels import LabelScheme
 from data_prep.preprocess import Recipe
 from data_prep.ready import ReadyArrays
 from models.svc import SVC, Linear, Rbf, pool_slices
-from models.svc.machines import Doubles, to_logits
+from models.svc.machines import Doubles
 from models.svc.route import Pooling
 from models.trunks import Trunk
 from training.arrays import Examples
@@ -77,22 +77,21 @@ class Scorer(Protocol):
 
 def train_svc(
     settings: SvcFit, trunk: Trunk, scheme: LabelScheme, recipe: Recipe, learn: Examples, cache: Path, seed: int
-) -> SVC:
-    """The fitted route. learn: ready arrays of `recipe` and labels; cache: the folder of features.
+) -> tuple[SVC, Scorer]:
+    """The route, and what was fitted: the route's machine, or a classifier that no bundle can hold.
 
-    Raises ValueError for a classifier that no bundle can hold or a class without an exam.
+    learn: ready arrays of `recipe` and labels; cache: the folder of features. Raises ValueError for a class without
+    an exam.
     """
-    if settings.kind not in KERNELS:
-        raise ValueError(f"{settings.kind} is there to be compared with; a bundle holds one of {', '.join(KERNELS)}")
-    route = SVC(trunk, settings.pooling, KERNELS[settings.kind], scheme, recipe)
+    route = SVC(trunk, settings.pooling, KERNELS.get(settings.kind, "linear"), scheme, recipe)
     route.load_pretrained()
     features = exam_features(route, trunk, learn, cache)
     unsure = int((learn.allowed.sum(axis=1) > 1).sum())
     print(f"fitting {settings.kind} on {len(features)} exams, of which {unsure} allow several classes", flush=True)
-    machine = fit(features, learn.allowed, learn.weights, settings, scheme, seed)
-    assert isinstance(machine, Linear | Rbf)
-    route.machine = machine
-    return route
+    fitted = fit(features, learn.allowed, learn.weights, settings, scheme, seed)
+    if isinstance(fitted, Linear | Rbf):
+        route.machine = fitted
+    return route, fitted
 
 
 def exam_features(route: SVC, trunk: Trunk, examples: Examples, cache: Path) -> Doubles:
@@ -135,24 +134,6 @@ def fit(
         case "rbf":
             return _rbf(scaler, standard, fitted)
     return _Compared(scaler, [estimator for _, estimator in fitted])
-
-
-def out_of_fold(
-    features: Doubles,
-    allowed: npt.NDArray[np.floating],
-    weights: npt.NDArray[np.floating],
-    fold: npt.NDArray[np.int_],
-    settings: SvcFit,
-    scheme: LabelScheme,
-    seed: int,
-) -> Doubles:
-    """Logits `[N, K]` of each exam, from a classifier that learnt from the other folds only; fold `[N]`."""
-    logits = np.zeros((len(features), len(scheme)))
-    for number in np.unique(fold):
-        held_out, learn = fold == number, fold != number
-        fitted = fit(features[learn], allowed[learn], weights[learn], settings, scheme, seed)
-        logits[held_out] = to_logits(fitted.decisions(features[held_out]))
-    return logits
 
 
 def _answers(allowed: npt.NDArray[np.floating]) -> npt.NDArray[np.int_]:

@@ -7,106 +7,74 @@ the same bundle, bit for bit.
 """
 
 import argparse
-import dataclasses
 import shlex
 import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from data_prep.exams import Exam, read_exams
-from data_prep.labels import SCHEMES
-from data_prep.preprocess import Recipe
+from data_prep.figures import Figure
 from models.bundle import load_bundle, write_bundle
-from models.calibration import Calibration, fit_temperature
-from models.finetuned import FineTuned
-from models.mrnet import MRNet
-from models.network import Head
 from models.predictor import Predictor
-from training.arrays import prepare, unseen_classes
 from training.backend import out_of_memory
 from training.config import Config, load_config
 from training.evaluate import evaluate, figures, judged
-from training.fit import Fitted, Splits, fit_network
+from training.learn import Learnt, learn
 from training.metrics import check_judgeable
 from training.place import Place
-from training.seeds import fix_seed
-from training.svc import SvcFit, train_svc
-
-
-def mrnet(config: Config, recipe: Recipe) -> MRNet:
-    """An untrained MRNet that sees slices of this recipe."""
-    return MRNet(config.trunk, config.fit.dropout, SCHEMES[config.scheme], recipe)
-
-
-def finetuned(config: Config, recipe: Recipe) -> FineTuned:
-    """The general network: any trunk and head, before it learns."""
-    return FineTuned(config.trunk, config.head or Head(), SCHEMES[config.scheme], recipe)
-
-
-def fit_svc(config: Config, splits: Splits, place: Place) -> Fitted:
-    """A support vector classifier on a frozen trunk's features, which are cached beside the ready arrays."""
-    scheme = SCHEMES[config.scheme]
-    fix_seed(config.seed)
-    learn = prepare(splits["train"], scheme, config.recipe, place.ready, place.workers)
-    cache = place.ready / "features"
-    svc = train_svc(config.svc or SvcFit(), config.trunk, scheme, config.recipe, learn, cache, config.seed)
-    return Fitted(svc, {})
-
+from training.svc import KERNELS
 
 LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.extent_mm (fewer slices)"
-
-# How a classifier of each route comes about.
-ROUTES: dict[str, Callable[[Config, Splits, Place], Fitted]] = {
-    "mrnet": partial(fit_network, mrnet),
-    "finetuned": partial(fit_network, finetuned),
-    "svc": fit_svc,
-}
 
 
 def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, place: Place) -> None:
     """Fit on split "train", choose epoch and temperature on "val", report on "test"; then write the bundle."""
-    scheme = SCHEMES[config.scheme]
-    splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val", "test")}
-    for name in ("train", "val"):
-        if not splits[name]:
-            raise ValueError(f"no exam of split {name!r} in the table")
-    if splits["test"]:
-        check_judgeable(np.array([exam.binary == {"unhealthy"} for exam in judged(splits["test"])]))
-    for name in unseen_classes(splits["train"], scheme):
-        print(f"warning: no training exam's label allows {name!r}", file=sys.stderr)
+    check_bundleable(config)
+    test = [exam for exam in exams if exam.split == "test"]
+    if test:
+        check_judgeable(np.array([exam.binary == {"unhealthy"} for exam in judged(test)]))
+    learnt = learn(config, exams, place)
+    write(learnt, text, exams, out, command)
+    if test:
+        rows = evaluate(Predictor(load_bundle(out)), test)
+        measured = figures(rows, f"{_sources(exams)} exams of split test, never used for a choice")
+        print(*measured, sep="\n")
+        write(learnt, text, exams, out, command, measured)
+    learnt.fitted.forget()
 
-    fitted = ROUTES[config.route](config, splits, place)
-    classifier = fitted.classifier
 
-    # The validation exams chose the epoch and now the temperature: no figure is reported on them.
-    held_out = prepare(splits["val"], scheme, config.recipe, place.ready, place.workers)
-    logits = np.stack([classifier.logits(classifier.features(slices)) for slices in held_out.slices])
-    temperature = fit_temperature(logits, held_out.allowed)
-    calibration = Calibration(temperature, f"{len(logits)} validation exams")
+def check_bundleable(config: Config) -> None:
+    """ValueError for a classifier that no bundle can hold."""
+    if config.svc and config.svc.kind not in KERNELS:
+        raise ValueError(f"{config.svc.kind} is there to be compared with; a bundle holds one of {', '.join(KERNELS)}")
 
-    sources = sorted({exam.source for exam in exams})
+
+def write(
+    learnt: Learnt, text: str, exams: Sequence[Exam], out: Path, command: str, measured: Sequence[Figure] = ()
+) -> None:
+    """The bundle, with what was measured. exams: all of the table that it came from; text: the preset's."""
+    assert learnt.fitted.classifier
+    config = learnt.config
     provenance = {
-        "trained_on": "synthetic" if sources == ["phantom"] else ", ".join(sources),
+        "trained_on": "synthetic" if {exam.source for exam in exams} == {"phantom"} else _sources(exams, ", "),
         "exams": dict(Counter(exam.split for exam in exams)),
         "seed": config.seed,
         "commit": _commit(),
         "command": command,
-        **fitted.notes,
+        **learnt.fitted.notes,
     }
-    parts = (classifier, config.route, config.recipe, calibration)
-    write_bundle(out, *parts, {"figures": []}, provenance, text)
-    if splits["test"]:
-        rows = evaluate(Predictor(load_bundle(out)), splits["test"])
-        measured = figures(rows, f"{'/'.join(sources)} exams of split test, never used for a choice")
-        print(*measured, sep="\n")
-        write_bundle(out, *parts, {"figures": [dataclasses.asdict(result) for result in measured]}, provenance, text)
-    fitted.forget()
+    results = {"figures": [asdict(figure) for figure in measured]}
+    parts = (learnt.fitted.classifier, config.route, config.recipe, learnt.calibration)
+    write_bundle(out, *parts, results, provenance, text)
+
+
+def _sources(exams: Sequence[Exam], between: str = "/") -> str:
+    return between.join(sorted({exam.source for exam in exams}))
 
 
 def _commit() -> str:

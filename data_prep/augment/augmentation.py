@@ -90,7 +90,9 @@ class Augmentation:
                 raise ValueError(f"{name} must be from 0 to below {LIMITS.get(name, np.inf):.4g}, not {value}")
 
     def apply(self, slices: FloatArray, random: np.random.Generator) -> FloatArray:
-        """Slices `[S, H, W]` in 0..1 -> the same shape and range, by a draw of their own."""
+        """Slices `[S, H, W]` in 0..1 -> the same shape and range, by a draw of its own. No ranges: no change."""
+        if self == Augmentation():
+            return slices
         count, height, width = slices.shape
         return self.draw((count, height, width), random).slices(slices)
 

@@ -20,3 +20,21 @@ def train_from(network: keras.Model, layer: str) -> None:
         frozen = keras.Model(network.inputs, network.get_layer(layer).input).layers
     for each in network.layers:
         each.trainable = each not in frozen
+
+
+def cut_in_two(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
+    """What comes before the named layer and the layer with what comes after it; weights are shared.
+
+    "none": the whole network, and one that passes its grid on. Raises ValueError for a layer that the network doesn't
+    have, and where another path goes around the layer.
+    """
+    if layer == "none":
+        grid = keras.Input(network.output_shape[1:])
+        return network, keras.Model(grid, keras.layers.Identity()(grid))
+    if layer not in [each.name for each in network.layers]:
+        raise ValueError(f"{network.name} has no layer {layer!r}")
+    between = network.get_layer(layer).input
+    try:
+        return keras.Model(network.input, between), keras.Model(between, network.output)
+    except ValueError:
+        raise ValueError(f"{network.name} can't be cut in two before {layer!r}: another path goes around it") from None

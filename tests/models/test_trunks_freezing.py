@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.trunks import Trunk, build_trunk, train_from
+from models.trunks import Trunk, build_trunk, cut_in_two, train_from
 
 
 def trained(network: keras.Model) -> list[str]:
@@ -48,3 +48,30 @@ def test_frozen_normalisation_keeps_its_statistics_and_training_changes_only_the
     changed = {weight.path.split("/")[0] for weight in network.weights if np.any(before[weight.path] != weight)}
     beside = {"conv2_block1_0_conv", "conv2_block1_0_bn"}
     assert changed == {"conv2_block1_3_conv", "conv2_block1_3_bn", *beside}
+
+
+@pytest.mark.parametrize(
+    ("name", "cut", "layer"),
+    [
+        ("alexnet", "conv5", "conv4"),
+        ("alexnet", "conv5", "none"),
+        ("squeezenet", "fire3", "fire3_expand3x3"),
+        ("resnet50", "conv3_block1_out", "conv3_block1_1_conv"),
+    ],
+)
+def test_the_two_halves_are_the_whole(name, cut, layer):
+    network = build_trunk(Trunk(name, cut), (63, 63), "gray")
+    below, above = cut_in_two(network, layer)
+    slices = np.random.default_rng(0).random((2, 63, 63), np.float32)
+    assert np.array_equal(above(below(slices)), network(slices))
+    train_from(network, layer)
+    assert not below.trainable_variables
+    assert len(above.trainable_variables) == len(network.trainable_variables)
+
+
+def test_where_a_path_goes_around_the_layer_there_is_no_cut():
+    network = build_trunk(Trunk("resnet50", "conv2_block2_out"), (32, 32), "gray")
+    with pytest.raises(ValueError, match="resnet50 can't be cut in two before 'conv2_block2_2_conv': another path"):
+        cut_in_two(network, "conv2_block2_2_conv")
+    with pytest.raises(ValueError, match="no layer 'conv9'"):
+        cut_in_two(network, "conv9")

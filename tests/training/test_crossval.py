@@ -53,6 +53,7 @@ def test_every_exam_is_predicted_once_by_a_model_that_never_saw_it(undisturbed, 
         row = held_out[0]
         exam = exams[row["exam_id"]]
         assert row["allowed"] == min(exam.binary)
+        # What a served bundle says of the study itself.
         expected = Predictor(bundle).predict(load_exam(exam)).probabilities
         assert [float(row[name]) for name in BINARY.classes] == pytest.approx(expected.tolist(), rel=1e-5)
 
@@ -108,6 +109,22 @@ def test_the_folds_are_a_bundle(undisturbed, knees):
     assert prediction.probabilities == pytest.approx(product / product.sum(), rel=1e-4)
     assert prediction.exact
     assert all(figure["measured_on"].endswith("single members") for figure in bundle.metrics["figures"])
+
+
+TINY_SVC = ['trunk.name="alexnet"', 'trunk.cut="conv5"', 'trunk.weights="random"', "trunk.width=0.0625"]
+TINY_SVC += ['recipe.channels="gray"', "recipe.size=[64, 64]", 'scheme="binary"', 'svc.kind="nearest_neighbours"']
+
+
+def test_a_classifier_that_no_bundle_holds_can_be_compared(knees, tmp_path, capsys):
+    words = [word for change in TINY_SVC for word in ("--set", change)]
+    table = ["--exams", str(knees / "exams.csv"), "--folds", "2", "--all", "--jobs", "1"]
+    main(["vgg16-svc", *table, "--out", str(tmp_path / "run"), *words])
+    assert len(predictions(tmp_path / "run")) == 12
+    assert not list(tmp_path.rglob("manifest.json"))
+    with pytest.raises(SystemExit):
+        main(["vgg16-svc", *table, "--out", str(tmp_path / "other"), "--ensemble", str(tmp_path / "e"), *words])
+    assert "nearest_neighbours is there to be compared with" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(

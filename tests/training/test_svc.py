@@ -22,7 +22,7 @@ from models.svc.machines import to_logits
 from models.trunks import Trunk
 from tests.models.conftest import PROVENANCE
 from training.arrays import Examples, prepare
-from training.svc import KERNELS, MOST_ROUNDS, SvcFit, exam_features, fit, out_of_fold, train_svc
+from training.svc import KERNELS, MOST_ROUNDS, SvcFit, exam_features, fit, train_svc
 
 # What the issue asks of decisions in double precision.
 SAME = 1e-6
@@ -125,21 +125,12 @@ def test_a_class_that_no_exam_surely_has_is_named():
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_classifier_tells_distant_classes_apart_on_exams_it_never_saw(kind, scheme):
     features, allowed, classes = exams(scheme, apart=4)
-    fold = np.arange(COUNT) % 3
-    logits = out_of_fold(features, allowed, np.ones(COUNT), fold, SvcFit(kind, balanced=True), scheme, SEED)
-    assert logits.shape == (COUNT, len(scheme))
-    assert (logits.argmax(axis=1) == classes).mean() > 0.9
-
-
-def test_a_fold_is_judged_without_its_own_labels():
-    features, allowed, _ = exams(BINARY)
-    fold = np.arange(COUNT) % 4
-    flipped = np.where(fold[:, None] == 0, 1 - allowed, allowed)
-    first, second = (
-        out_of_fold(features, labels, np.ones(COUNT), fold, SvcFit(), BINARY, SEED) for labels in (allowed, flipped)
-    )
-    assert np.array_equal(first[fold == 0], second[fold == 0])
-    assert not np.allclose(first[fold == 1], second[fold == 1])
+    learn, held_out = np.arange(COUNT) % 3 > 0, np.arange(COUNT) % 3 == 0
+    settings, weights = SvcFit(kind, balanced=True), np.ones(learn.sum())
+    fitted = fit(features[learn], allowed[learn], weights, settings, scheme, SEED)
+    logits = to_logits(fitted.decisions(features[held_out]))
+    assert logits.shape == (held_out.sum(), len(scheme))
+    assert (logits.argmax(axis=1) == classes[held_out]).mean() > 0.9
 
 
 def test_neighbours_vote_as_scikit_learns():
@@ -165,7 +156,7 @@ def learn(knees, tmp_path_factory) -> Examples:
 def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, capsys):
     keras.utils.set_random_seed(SEED)
     settings = SvcFit(kind, pooling="max", balanced=True)
-    route = train_svc(settings, TRUNK, BINARY, RECIPE, learn, tmp_path / "features", SEED)
+    route, _ = train_svc(settings, TRUNK, BINARY, RECIPE, learn, tmp_path / "features", SEED)
     assert f"fitting {kind} on 12 exams, of which 0 allow several classes" in capsys.readouterr().out
 
     features = exam_features(route, TRUNK, learn, tmp_path / "features")
@@ -177,12 +168,6 @@ def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, capsy
         # The cache's batches are summed in another order than a single exam's.
         assert prediction.logits == pytest.approx(logits, abs=1e-3)
         assert prediction.exact == (kind != "rbf_svc")
-
-
-def test_a_classifier_for_comparison_only_is_refused_before_any_work(learn, tmp_path):
-    with pytest.raises(ValueError, match="random_forest is there to be compared with"):
-        train_svc(SvcFit("random_forest"), TRUNK, BINARY, RECIPE, learn, tmp_path / "features", SEED)
-    assert not (tmp_path / "features").exists()
 
 
 def test_features_need_ready_arrays(learn, tmp_path):

@@ -1,0 +1,121 @@
+"""From exams to a model that answers: fit on split "train", choose epoch and temperature on split "val".
+
+What `training.train` writes as a bundle, cross-validation and the search for hyperparameters only ask.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from data_prep.exams import Exam
+from data_prep.figures import Doubles
+from data_prep.labels import SCHEMES
+from data_prep.preprocess import Recipe
+from data_prep.volume import FloatArray
+from models.calibration import Calibration, fit_temperature
+from models.finetuned import FineTuned
+from models.mrnet import MRNet
+from models.network import Head
+from models.svc import SVC
+from models.svc.machines import to_logits
+from training.arrays import Examples, prepare, unseen_classes
+from training.config import Config
+from training.fit import Fitted, MakeNetwork, Splits, fit_network, warm_up_recipe
+from training.grids import Grids
+from training.place import Place
+from training.seeds import fix_seed
+from training.svc import KERNELS, SvcFit, exam_features, train_svc
+
+FEATURES = "features"  # the folder beside the ready arrays
+
+
+def mrnet(config: Config, recipe: Recipe) -> MRNet:
+    """An untrained MRNet that sees slices of this recipe."""
+    return MRNet(config.trunk, config.fit.dropout, SCHEMES[config.scheme], recipe)
+
+
+def finetuned(config: Config, recipe: Recipe) -> FineTuned:
+    """The general network: any trunk and head, before it learns."""
+    return FineTuned(config.trunk, config.head or Head(), SCHEMES[config.scheme], recipe)
+
+
+def fit_svc(config: Config, splits: Splits, place: Place) -> Fitted:
+    """A support vector classifier on a frozen trunk's features, which are cached beside the ready arrays."""
+    settings, scheme, cache = config.svc or SvcFit(), SCHEMES[config.scheme], place.ready / FEATURES
+    fix_seed(config.seed)
+    lessons = prepare(splits["train"], scheme, config.recipe, place.ready, place.workers)
+    route, scorer = train_svc(settings, config.trunk, scheme, config.recipe, lessons, cache, config.seed)
+
+    def logits(examples: Examples) -> FloatArray:
+        decisions = scorer.decisions(exam_features(route, config.trunk, examples, cache))
+        return to_logits(decisions).astype(np.float32)
+
+    return Fitted(route if settings.kind in KERNELS else None, logits, {})
+
+
+# How a classifier of each route comes about.
+NETWORKS: dict[str, MakeNetwork] = {"mrnet": mrnet, "finetuned": finetuned}
+ROUTES: dict[str, Callable[[Config, Splits, Place], Fitted]] = {
+    **{name: partial(fit_network, make) for name, make in NETWORKS.items()},
+    "svc": fit_svc,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """A fitted and calibrated model, asked where it learnt: what it computed of an exam before isn't computed again."""
+
+    config: Config
+    fitted: Fitted
+    calibration: Calibration
+    place: Place
+
+    def probabilities(self, exams: Sequence[Exam]) -> Doubles:
+        """`[N, K]` of labelled exams; raises as `prepare`."""
+        return self.calibration.probabilities(self.fitted.logits(_prepared(self.config, exams, self.place)))
+
+
+def learn(config: Config, exams: Sequence[Exam], place: Place) -> Learnt:
+    """Everything hangs on the configuration and on the exams of splits "train" and "val" alone.
+
+    ValueError if a split is empty, and as `prepare` and the routes have it.
+    """
+    splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val")}
+    for name, members in splits.items():
+        if not members:
+            raise ValueError(f"no exam of split {name!r} in the table")
+    for name in unseen_classes(splits["train"], SCHEMES[config.scheme]):
+        print(f"warning: no training exam's label allows {name!r}", file=sys.stderr)
+    fitted = ROUTES[config.route](config, splits, place)
+    # The validation exams chose the epoch and now the temperature: no figure is reported on them.
+    held_out = _prepared(config, splits["val"], place)
+    temperature = fit_temperature(fitted.logits(held_out), held_out.allowed)
+    return Learnt(config, fitted, Calibration(temperature, f"{len(held_out.slices)} validation exams"), place)
+
+
+def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:
+    """Make all that is kept on disk of these exams: arrays, features, grids. Folds then find it, whatever their exams.
+
+    Crops of the warm-up have no grids here: few presets have both.
+    """
+    scheme, settings = SCHEMES[config.scheme], config.svc or SvcFit()
+    examples = _prepared(config, exams, place)
+    if config.warm_up:
+        crops = warm_up_recipe(config.recipe, config.warm_up)
+        prepare(exams, scheme, crops, place.ready, place.workers, on_ligament=True)
+    fix_seed(config.seed)
+    if config.route == "svc":
+        route = SVC(config.trunk, settings.pooling, "linear", scheme, config.recipe)
+        route.load_pretrained()
+        exam_features(route, config.trunk, examples, place.ready / FEATURES)
+    elif config.fit.cache_frozen:
+        classifier = NETWORKS[config.route](config, config.recipe)
+        classifier.load_pretrained()
+        Grids(classifier, config.fit.trainable_from, place).of(examples)
+
+
+def _prepared(config: Config, exams: Sequence[Exam], place: Place) -> Examples:
+    return prepare(exams, SCHEMES[config.scheme], config.recipe, place.ready, place.workers)

@@ -15,9 +15,9 @@ from training.arrays import Examples
 from training.checkpoint import Keeper, Progress
 from training.config import Config, Fit, load_config
 from training.fit import Phase, fit, fit_network, identity, optimiser, phases_of, watchers
+from training.learn import mrnet
 from training.place import Place
 from training.seeds import fix_seed
-from training.learn import mrnet
 
 SMALL = ["recipe.size=[64, 64]", "warm_up.size=[64, 64]", "trunk.width=0.0625", "warm_up.epochs=1", "fit.epochs=2"]
 RECIPE = Recipe((30.0, 48.0, 48.0), (8, 8))

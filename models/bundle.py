@@ -8,10 +8,12 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
@@ -27,7 +29,7 @@ from models.registry import ROUTES
 SCHEMA = 1
 # Between processors, the same float32 network differs by rounding alone; a wrong weight or recipe by far more.
 GOLDEN_TOLERANCE = 1e-3
-RECORDED_PACKAGES = ("keras", "tensorflow", "numpy", "scipy", "opencv-python-headless", "pydicom")
+RECORDED_PACKAGES = ("keras", "numpy", "scipy", "opencv-python-headless", "pydicom")
 
 
 class BundleError(ValueError):
@@ -79,7 +81,6 @@ def write_bundle(
     _write_json(folder / "metrics.json", metrics)
     (folder / "train.toml").write_text(train_toml, encoding="utf-8")
     _write_json(folder / "golden.json", {"logits": _golden_logits(classifier, recipe)})
-    versions = {package: importlib.metadata.version(package) for package in RECORDED_PACKAGES}
     manifest: dict[str, Any] = {
         "schema": SCHEMA,
         "route": route,
@@ -87,7 +88,8 @@ def write_bundle(
         "scheme": classifier.scheme.name,
         "research_use_only": True,
         **provenance,
-        "versions": {"python": platform.python_version(), **versions},
+        "backend": keras.backend.backend(),
+        "versions": _versions(),
     }
     card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics)
     (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
@@ -136,6 +138,13 @@ def golden_volume() -> Volume:
         study_uid="2.25",
         series_uid="2.25",
     )
+
+
+def _versions() -> dict[str, str]:
+    """Of Python, of Keras' backend, which is a module of that name, and of packages."""
+    backend = keras.backend.backend()
+    packages = {package: importlib.metadata.version(package) for package in RECORDED_PACKAGES}
+    return {"python": platform.python_version(), backend: sys.modules[backend].__version__, **packages}
 
 
 def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:

@@ -2,8 +2,10 @@ import hashlib
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
+import tensorflow
 
 from data_prep.labels import FOUR_CLASS
 from models.bundle import BundleError, load_bundle
@@ -22,6 +24,13 @@ def test_a_bundle_comes_back_whole(tmp_path, scheme):
     assert "synthetic knees only" in bundle.model_card
     assert "not for diagnosis" in bundle.model_card
     assert [notice.code for notice in bundle.notices()] == ["synthetic-training"]
+
+
+def test_it_records_the_backend_and_its_version(tiny_bundle):
+    """Of TensorFlow or whatever else computed the golden answer; on JAX, tests/training/test_jax.py asks."""
+    manifest = load_bundle(tiny_bundle).manifest
+    assert manifest["backend"] == keras.backend.backend() == "tensorflow"
+    assert manifest["versions"]["tensorflow"] == tensorflow.__version__
 
 
 def test_the_same_content_has_the_same_digest(tmp_path):

@@ -1,0 +1,196 @@
+"""An Optuna study in a SQL storage: several processes, on one machine or many, work on it, and it outlives them all.
+
+Optuna's heartbeats tell whose process was killed; the trial's values are then tried again, by whoever comes next.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from time import sleep
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.storages import RDBStorage, fail_stale_trials
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+# A process shows that it lives every so many seconds; when nothing was heard for the grace time, it was killed.
+HEARTBEAT_S, GRACE_S = 15, 60
+# How often to ask whether the other processes' trials are over.
+POLL_S = 2.0
+# Processes that start at once may make the tables of a new database at once: all but one fail, and try again.
+OPENINGS = 5
+# SQLite lets one process write at a time; the others wait so long.
+LOCK_S = 60
+# The attribute of a trial that came to nothing: why. A trial that fails without it was killed.
+FAILED = "failed"
+SETTINGS = "settings"
+
+
+class Draws(BaseSampler):
+    """Optuna's TPE (Bergstra 2011), seeded for each trial by its number.
+
+    One process draws the same trials each time, one that goes on doesn't begin again with the first draws, and
+    processes that share a study don't draw alike.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        seed = int(np.random.SeedSequence((self.seed, trial.number)).generate_state(1)[0])
+        self.tpe = TPESampler(seed=seed)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self.tpe.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self.tpe.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self.tpe.sample_independent(study, trial, param_name, param_distribution)
+
+
+@contextmanager
+def open_study(url: str, name: str, minimise: bool, seed: int) -> Iterator[optuna.Study]:
+    """The study of that name, made if there is none. What goes wrong with its storage becomes a ValueError."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with _faults_without_secrets(url), _storage(url) as storage:
+        yield optuna.create_study(
+            storage=storage,
+            study_name=name,
+            direction="minimize" if minimise else "maximize",
+            sampler=Draws(seed),
+            pruner=optuna.pruners.MedianPruner(),
+            load_if_exists=True,
+        )
+
+
+def claim(study: optuna.Study, settings: Mapping[str, object]) -> None:
+    """Make the study this search's; ValueError if it is another's."""
+    before = study.user_attrs.get(SETTINGS)
+    if before is None:
+        study.set_user_attr(SETTINGS, dict(settings))
+    elif changed := [name for name, value in settings.items() if before.get(name) != value]:
+        raise ValueError(
+            f"the study {study.study_name} is a search with other {', '.join(changed)}; give another --out"
+        )
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that count: complete, pruned or come to nothing for a reason. Killed ones don't, they are tried again."""
+    return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
+
+
+def work(
+    study: optuna.Study, objective: Callable[[Trial], float], trials: int, say: Callable[[FrozenTrial], None]
+) -> None:
+    """Run trials until so many count, whoever runs them; `say` is told of each of ours."""
+
+    def unless_enough(trial: Trial) -> float:
+        """Of processes that begin the last trial at once, one goes ahead: what is NaN without a reason won't count."""
+        # Optuna's own first heartbeat comes from a thread: killed before that, a trial would look alive for ever.
+        study._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
+        earlier = study.get_trials(deepcopy=False)[: trial.number]
+        if sum(_counts(other) or _running(other) for other in earlier) >= trials:
+            return math.nan
+        try:
+            return objective(trial)
+        except KeyboardInterrupt:
+            _again(study, trial)
+            raise
+
+    while (over := len(counted(study))) < trials:
+        if over + sum(map(_running, study.get_trials(deepcopy=False))) < trials:
+            study.optimize(unless_enough, n_trials=1, callbacks=[lambda _, trial: say(trial)])
+        else:
+            sleep(POLL_S)
+            with _without_experimental():
+                fail_stale_trials(study)
+
+
+@contextmanager
+def _faults_without_secrets(url: str) -> Iterator[None]:
+    """A database's complaint as a ValueError without its user, password and options."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("the study's storage is no database URL like postgresql://user@host/name") from None
+    shown = f"{parsed.drivername}://{parsed.host or ''}/{parsed.database or ''}"
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        reason = str(getattr(cause, "orig", "") or type(cause).__name__).splitlines()[0]
+        for secret in filter(None, (parsed.username, parsed.password, *parsed.query.values())):
+            reason = reason.replace(str(secret), "***")
+        raise ValueError(f"the study's storage {shown}: {reason}") from None
+
+
+@contextmanager
+def _storage(url: str) -> Iterator[RDBStorage]:
+    """The storage, whose connections are closed in the end."""
+    for opening in range(OPENINGS):
+        try:
+            storage = _connected(url)
+            break
+        except ImportError:
+            raise ValueError(f"the study's storage needs the package of {make_url(url).drivername}'s driver") from None
+        except (DBAPIError, StorageInternalError):
+            if opening == OPENINGS - 1:
+                raise
+            sleep(0.2 * 2**opening)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _connected(url: str) -> RDBStorage:
+    sqlite = make_url(url).get_backend_name() == "sqlite"
+    # A trial may last hours: a connection that was dropped meanwhile is opened again.
+    options: dict[str, Any] = {"connect_args": {"timeout": LOCK_S}} if sqlite else {"pool_pre_ping": True}
+    with _without_experimental():
+        return RDBStorage(
+            url,
+            engine_kwargs=options,
+            heartbeat_interval=HEARTBEAT_S,
+            grace_period=GRACE_S,
+            heartbeat_stale_trial_callback=_again,
+        )
+
+
+def _again(study: optuna.Study, trial: FrozenTrial | Trial) -> None:
+    """Let the next trial have this one's values: what it left unfinished goes on."""
+    study.enqueue_trial(trial.params)
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or FAILED in trial.user_attrs
+
+
+def _running(trial: FrozenTrial) -> bool:
+    """What was killed before it drew a value has no heartbeat to miss: nobody waits for it any longer than that."""
+    began = trial.datetime_start or datetime.min
+    young = datetime.now() - began < timedelta(seconds=GRACE_S)
+    return trial.state == TrialState.RUNNING and (young or bool(trial.params))
+
+
+@contextmanager
+def _without_experimental() -> Iterator[None]:
+    """Optuna has called its heartbeats experimental since version 2.9, and says so each time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield

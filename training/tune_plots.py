@@ -1,0 +1,91 @@
+"""Pictures of a search: how it went, which keys mattered, and which of their values did well."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import optuna
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from optuna.distributions import CategoricalDistribution
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
+
+from data_prep.files import replacing
+
+# Importance compares the best quarter of the trials with all of them; Optuna wants five in it.
+BEST_SHARE = 0.25
+ENOUGH = 20
+COLUMNS = 3
+
+
+def write_plots(trials: Sequence[FrozenTrial], metric: str, minimise: bool, folder: Path) -> None:
+    """history.png, slices.png and, with enough complete trials, importance.png."""
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    pictures = {"history": history(trials, metric, minimise), "slices": slices(complete, metric)}
+    if len(complete) >= ENOUGH and len({key for trial in complete for key in trial.params}) > 1:
+        pictures["importance"] = importance(complete, metric, minimise)
+    for name, figure in pictures.items():
+        with replacing(folder / f"{name}.png") as partial:
+            figure.savefig(partial, format="png", dpi=120)
+
+
+def history(trials: Sequence[FrozenTrial], metric: str, minimise: bool) -> Figure:
+    """Each trial's score, and the best one so far."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for state, marker, colour in ((TrialState.COMPLETE, "o", "C0"), (TrialState.PRUNED, "x", "0.6")):
+        points = [(trial.number, trial.value) for trial in trials if trial.state == state and trial.value is not None]
+        if points:
+            axes.scatter(*zip(*points, strict=True), marker=marker, color=colour, label=state.name.lower())
+    numbers, scores = _numbers_and_scores([trial for trial in trials if trial.state == TrialState.COMPLETE])
+    best = np.minimum if minimise else np.maximum
+    axes.step(numbers, best.accumulate(scores), where="post", color="C1", label="best so far")
+    axes.set(xlabel="trial", ylabel=f"{metric}, mean of folds", title="History")
+    axes.legend()
+    return figure
+
+
+def importance(complete: Sequence[FrozenTrial], metric: str, minimise: bool) -> Figure:
+    """By PED-ANOVA (Watanabe 2023, arXiv:2304.10255): how much a key decides whether a trial is among the best."""
+    study = optuna.create_study(direction="minimize" if minimise else "maximize")
+    study.add_trials(complete)
+    shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=BEST_SHARE))
+    figure = Figure(figsize=(7, 1 + 0.4 * len(shares)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(list(shares), list(shares.values()))
+    axes.invert_yaxis()
+    axes.set(xlabel=f"share in being among the best by {metric}", title="Importance")
+    return figure
+
+
+def slices(complete: Sequence[FrozenTrial], metric: str) -> Figure:
+    """The complete trials' scores over each key's values; later trials are darker."""
+    keys = sorted({key for trial in complete for key in trial.params})
+    rows = math.ceil(len(keys) / COLUMNS)
+    figure = Figure(figsize=(4 * COLUMNS, 3 * rows), layout="constrained")
+    panels = figure.subplots(rows, COLUMNS, squeeze=False, sharey=True).flat
+    for axes in panels[len(keys) :]:
+        axes.set_axis_off()
+    for axes, key in zip(panels, keys, strict=False):
+        _slice(axes, key, [trial for trial in complete if key in trial.params])
+    figure.supylabel(f"{metric}, mean of folds")
+    return figure
+
+
+def _slice(axes: Axes, key: str, trials: Sequence[FrozenTrial]) -> None:
+    numbers, scores = _numbers_and_scores(trials)
+    distribution = trials[0].distributions[key]
+    values = [distribution.to_internal_repr(trial.params[key]) for trial in trials]
+    axes.scatter(values, scores, c=numbers, cmap="Blues", vmin=-len(numbers), edgecolors="0.4")
+    axes.set_xlabel(key)
+    if isinstance(distribution, CategoricalDistribution):
+        axes.set_xticks(range(len(distribution.choices)), [str(choice) for choice in distribution.choices])
+        axes.margins(x=0.2)
+    elif distribution.log:  # type: ignore[attr-defined]
+        axes.set_xscale("log")
+
+
+def _numbers_and_scores(trials: Sequence[FrozenTrial]) -> tuple[list[int], list[float]]:
+    return [trial.number for trial in trials], [trial.value for trial in trials if trial.value is not None]

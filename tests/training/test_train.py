@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.exams import read_exams
-from data_prep.exams.load import load_exam
 from models.bundle import load_bundle
-from models.predictor import Predictor
 
 SMALL = [
     "recipe.size=[64, 64]",
@@ -22,6 +19,16 @@ SMALL = [
     "fit.epochs=2",
     "fit.batch_exams=3",
     "warm_up.epochs=1",
+]
+
+# A published preset with a trunk that trains in seconds.
+TINY_TRUNK = [
+    'trunk.name="alexnet"',
+    'trunk.cut="conv5"',
+    'trunk.weights="random"',
+    "trunk.width=0.0625",
+    'recipe.channels="gray"',
+    "recipe.size=[64, 64]",
 ]
 
 
@@ -62,38 +69,6 @@ def test_a_trained_bundle_says_where_it_comes_from(trained):
     assert names[:2] == ["binary AUC", "binary accuracy"]
     assert all("never used for a choice" in figure["measured_on"] for figure in bundle.metrics["figures"])
     assert "binary AUC" in bundle.model_card
-
-
-# The published presets with a trunk that trains in seconds.
-TINY_TRUNK = [
-    'trunk.name="alexnet"',
-    'trunk.cut="conv5"',
-    'trunk.weights="random"',
-    "trunk.width=0.0625",
-    'recipe.channels="gray"',
-    "recipe.size=[64, 64]",
-]
-TINY_FIT = ["fit.epochs=1", "fit.restarts=0"]
-
-
-@pytest.mark.parametrize(
-    ("preset", "changes"),
-    [
-        ("mrnet", TINY_FIT),
-        ("vgg16", [*TINY_FIT, 'fit.trainable_from="conv4"', "head_first.epochs=1"]),
-        ("vgg16-svc", ['scheme="binary"']),
-    ],
-)
-def test_every_route_trains_and_its_bundle_answers(preset, changes, knees, tmp_path):
-    words = [word for change in (*TINY_TRUNK, *changes) for word in ("--set", change)]
-    table = str(knees / "exams.csv")
-    result = run("training.train", preset, "--exams", table, "--out", str(tmp_path / "b"), "--jobs", "1", *words)
-    assert result.returncode == 0, result.stderr
-    bundle = load_bundle(tmp_path / "b")
-    prediction = Predictor(bundle).predict(load_exam(read_exams(knees / "exams.csv")[0]))
-    assert prediction.probabilities.sum() == pytest.approx(1)
-    assert prediction.exact
-    assert bundle.metrics["figures"][0]["name"] == "binary AUC"
 
 
 def test_the_same_command_makes_the_same_bundle_bit_for_bit(trained, knees, tmp_path):

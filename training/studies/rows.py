@@ -48,9 +48,11 @@ class Study:
 
     @classmethod
     def read(cls, path: Path = PUBLISHED) -> Self:
-        """The file's content, each row with its source. ValueError names what is wrong."""
+        """The file's content, each row with a source of what was published. ValueError names what is wrong."""
         study = TypeAdapter(cls).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-        return replace(study, row=tuple(replace(row, source=row.source or study.source) for row in study.row))
+        sources = [row.source or (study.source if row.published or row.says else "") for row in study.row]
+        rows = [replace(row, source=source) for row, source in zip(study.row, sources, strict=True)]
+        return replace(study, row=tuple(rows))
 
     def changes(self, row: Row, size: Size) -> tuple[str, ...]:
         """What a size changes of a row, beside what the row changes of its preset; of two changes of a key the last."""

@@ -26,7 +26,7 @@ class Entry:
     """
 
     row: Row
-    changes: tuple[str, ...]
+    changes: tuple[str, ...] = ()
     command: str = ""
     report: Report | None = None
     missing: str = ""
@@ -67,12 +67,12 @@ def write_tables(entries: Sequence[Entry], folder: Path, command: str) -> str:
 
 def markdown(entries: Sequence[Entry]) -> str:
     """Two lines for each experiment, what was published above ours, and a column for each figure that there is."""
-    names = list(dict.fromkeys(name for entry in entries for name in (*entry.figures, *entry.row.published)))
+    names = _names(entries)
     rows = [["experiment", "figures", *names, "measured on", "remarks"]]
     rows.append(["---"] * len(rows[0]))
     for entry in entries:
         row, ours = entry.row, entry.figures
-        if row.published or row.says:
+        if row.source:
             values = [f"{row.published[name]:g}" if name in row.published else "" for name in names]
             rows.append([row.experiment, "published", *values, row.source, row.says])
         values = [_interval(ours[name]) if name in ours else "" for name in names]
@@ -87,6 +87,13 @@ def lines(entry: Entry) -> Iterator[list[object]]:
         known = [row.name, row.experiment, name, row.published.get(name, ""), row.source, row.says]
         values = [ours[name].value, *ours[name].interval_95] if name in ours else ["", "", ""]
         yield [*known, *values, entry.measured_on, entry.remarks]
+
+
+def _names(entries: Sequence[Entry]) -> list[str]:
+    """Of every figure that there is, in the order of the reports, the longest first."""
+    reports = sorted(entries, key=lambda entry: len(entry.figures), reverse=True)
+    ours = [name for entry in reports for name in entry.figures]
+    return list(dict.fromkeys([*ours, *(name for entry in entries for name in entry.row.published)]))
 
 
 def _interval(figure: Figure) -> str:

@@ -14,12 +14,10 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from data_prep.exams import Exam, read_exams
@@ -30,20 +28,25 @@ from data_prep.workers import Workers
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
-from training.config import Config, load_config
+from training.config import load_config
+from training.fold_run import PREDICTIONS, FoldRun
 from training.folds import Fold, eligible, make_folds
-from training.learn import learn, look_ahead
+from training.learn import look_ahead
 from training.metrics import Report, class_figures
 from training.place import Place
-from training.train import LESS_MEMORY, check_bundleable, faults_as_sentences, write
+from training.search_space import load_space
+from training.train import LESS_MEMORY, check_bundleable, faults_as_sentences
+from training.tune import Search
 
-PREDICTIONS, FIGURES, SETTINGS = "predictions.csv", "figures.json", "run.json"
-KEY_COLUMNS = ("exam_id", "repeat", "fold", "seed", "allowed")
+FIGURES, SETTINGS = "figures.json", "run.json"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run's figures depend on, beside the library versions. changes: `--set`; with_test: split "test", too."""
+    """What a run's figures depend on, beside the library versions. changes: `--set`; with_test: split "test", too.
+
+    trials: how many sets of hyperparameters each fold tries on its own exams, from `space`; 0 for the preset as it is.
+    """
 
     preset: str
     changes: tuple[str, ...]
@@ -51,46 +54,8 @@ class Plan:
     folds: int = 5
     repeats: int = 1
     with_test: bool = False
-
-
-@dataclass(frozen=True)
-class FoldRun:
-    """All that one fold needs, wherever it is run. preset: the configuration and its text, with the fold's seed.
-
-    bundle: where its model is to be written, if anywhere.
-    """
-
-    fold: Fold
-    preset: tuple[Config, str]
-    command: str
-    place: Place
-    folder: Path
-    bundle: Path | None
-
-    @property
-    def predictions(self) -> Path:
-        return self.folder / PREDICTIONS
-
-    def finish(self) -> None:
-        """Train and predict what isn't there yet; the predictions appear whole, and last."""
-        if self.predictions.is_file() and (not self.bundle or (self.bundle / "manifest.json").is_file()):
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        keras.utils.clear_session()
-        config, text = self.preset
-        scheme, held_out = SCHEMES[config.scheme], self.fold.held_out
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as log, redirect_stdout(log):
-            learnt = learn(config, self.fold.known, self.place)
-            if self.bundle:
-                write(learnt, text, self.fold.known, self.bundle, self.command)
-            probabilities = learnt.probabilities(held_out).tolist()
-        rows = [[*self._key(exam, scheme), *row] for exam, row in zip(held_out, probabilities, strict=True)]
-        _write_csv(self.predictions, [*KEY_COLUMNS, *scheme.classes], rows)
-        learnt.fitted.forget()
-
-    def _key(self, exam: Exam, scheme: LabelScheme) -> list[object]:
-        allowed = "|".join(sorted(exam.allowed(scheme), key=scheme.index))
-        return [exam.exam_id, self.fold.repeat, self.fold.number, self.fold.seed, allowed]
+    trials: int = 0
+    space: str = ""
 
 
 def judge(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
@@ -125,14 +90,15 @@ def cross_validate(plan: Plan, out: Path, place: Place, command: str, ensemble: 
 
     # Folds share these: made before they run side by side, nothing is made twice.
     look_ahead(config, taking_part, place)
-    runs = [_fold_run(fold, plan, out, command, place, ensemble is not None) for fold in folds]
+    runs = [_fold_run(fold, together, plan, out, command, place, ensemble is not None) for fold in folds]
     for _ in place.workers.run(FoldRun.finish, runs, "cross-validating"):
         pass
 
     _join([run.predictions for run in runs], out / PREDICTIONS)
     sources = "/".join(sorted({exam.source for exam in taking_part}))
     repeats = f", {plan.repeats} repeats" if plan.repeats > 1 else ""
-    measured_on = f"{sources} exams of {plan.exams.name}, held out in {plan.folds} folds{repeats}"
+    tuned = f", each tuned by itself in {plan.trials} trials" if plan.trials else ""
+    measured_on = f"{sources} exams of {plan.exams.name}, held out in {plan.folds} folds{repeats}{tuned}"
     report = judge(out / PREDICTIONS, scheme, measured_on)
     _write_json(out / FIGURES, {"command": command, "left_out": left_out, **asdict(report)})
     if ensemble:
@@ -140,19 +106,34 @@ def cross_validate(plan: Plan, out: Path, place: Place, command: str, ensemble: 
     return report
 
 
-def _fold_run(fold: Fold, plan: Plan, out: Path, command: str, place: Place, bundle: bool) -> FoldRun:
+def _fold_run(
+    fold: Fold,
+    together: Sequence[Sequence[Exam]],
+    plan: Plan,
+    out: Path,
+    command: str,
+    place: Place,
+    bundle: bool,
+) -> FoldRun:
     folder = out / f"repeat-{fold.repeat}" / f"fold-{fold.number}"
-    preset = load_config(plan.preset, [*plan.changes, f"seed={fold.seed}"])
+    changes = [*plan.changes, f"seed={fold.seed}"]
+    preset = load_config(plan.preset, changes)
+    known = {exam.exam_id for exam in fold.known}
+    groups = [group for group in together if group[0].exam_id in known]
+    space = load_space(plan.space or preset[0].route) if plan.trials else None
+    inner = Search(plan.preset, changes, space, plan.trials) if space else None
     board = place.board / folder.relative_to(out) if place.board else None
     # A fold that is one of several processes has no processes of its own.
     alone = replace(place, run=folder / "unfinished", workers=Workers(jobs=1), board=board)
-    return FoldRun(fold, preset, command, alone, folder, folder / "bundle" if bundle else None)
+    return FoldRun(fold, preset, inner, groups, command, alone, folder, folder / "bundle" if bundle else None)
 
 
 def _settings(text: str, plan: Plan, place: Place) -> dict[str, object]:
     """What must be the same for a run to go on."""
     table = hashlib.sha256(plan.exams.read_bytes()).hexdigest()
-    chosen = {"folds": plan.folds, "all": plan.with_test, "mixed_precision": place.mixed_precision}
+    chosen: dict[str, object] = {"folds": plan.folds, "all": plan.with_test, "mixed_precision": place.mixed_precision}
+    if plan.trials:
+        chosen |= {"tune": plan.trials, "space": plan.space}
     return {"preset": text, "exams": table, **chosen}
 
 
@@ -171,12 +152,6 @@ def _join(parts: Sequence[Path], whole: Path) -> None:
     tables = [part.read_text(encoding="utf-8").splitlines(keepends=True) for part in parts]
     with replacing(whole) as partial:
         partial.write_text("".join([tables[0][0], *(line for table in tables for line in table[1:])]), encoding="utf-8")
-
-
-def _write_csv(path: Path, heading: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([heading, *rows])
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -210,15 +185,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
     parser.add_argument("--all", action="store_true", help="take in split test, which stays untouched otherwise")
     parser.add_argument("--ensemble", type=Path, metavar="BUNDLE", help="write the folds' models as one bundle")
+    parser.add_argument("--tune", type=int, default=0, metavar="TRIALS", help="search each fold's own exams first")
+    parser.add_argument("--space", default="", help="of that search, as training.tune has it (default: the route's)")
     Place.add_options(parser)
     options = parser.parse_args(arguments)
     changes = [word for change in options.set for word in ("--set", change)]
     repeats = ["--repeats", str(options.repeats)] if options.repeats > 1 else []
     flags = [f"--{name}" for name in ("all", "mixed-precision") if getattr(options, name.replace("-", "_"))]
     words = ["python", "-m", "training.crossval", options.preset, "--folds", str(options.folds)]
-    command = shlex.join([*words, *repeats, *flags, *changes])
+    tuning = ["--tune", str(options.tune), *(["--space", options.space] if options.space else [])]
+    command = shlex.join([*words, *repeats, *flags, *(tuning if options.tune else []), *changes])
     with faults_as_sentences(parser, f"{LESS_MEMORY}; or take fewer --jobs"):
-        plan = Plan(options.preset, tuple(options.set), options.exams, options.folds, options.repeats, options.all)
+        plan = Plan(
+            options.preset,
+            tuple(options.set),
+            options.exams,
+            options.folds,
+            options.repeats,
+            options.all,
+            options.tune,
+            options.space,
+        )
         print(cross_validate(plan, options.out, Place.from_options(options), command, options.ensemble))
 
 

@@ -127,6 +127,20 @@ def test_a_classifier_that_no_bundle_holds_can_be_compared(knees, tmp_path, caps
     assert not (tmp_path / "other").exists()
 
 
+def test_each_fold_is_tuned_on_its_own_exams(knees, tmp_path):
+    """A grouped search inside each fold never reads a held-out exam's label: flipping one changes nothing for it."""
+    space = tmp_path / "space.toml"
+    space.write_text("[svc.c]\nlow = 1e-4\nhigh = 1e2\nlog = true\n")
+    words = [word for change in [*TINY_SVC[:-1], "svc.kind='linear_svc'"] for word in ("--set", change)]
+    table = ["--exams", str(knees / "exams.csv"), "--folds", "2", "--all", "--jobs", "1"]
+    main(["vgg16-svc", *table, "--out", str(tmp_path / "run"), "--tune", "2", "--space", str(space), *words])
+    report = json.loads((tmp_path / "run" / "figures.json").read_text())
+    assert report["figures"][0]["measured_on"].endswith("held out in 2 folds, each tuned by itself in 2 trials")
+    for fold in (1, 2):
+        log = (tmp_path / "run" / "repeat-1" / f"fold-{fold}" / "log.txt").read_text()
+        assert "best of 2 trials: ['svc.c=" in log
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -31,6 +31,9 @@ OPENINGS = 5
 LOCK_S = 60
 # The attribute of a trial that came to nothing: why. A trial that fails without it was killed.
 FAILED = "failed"
+# The attribute that says how often a trial's values were in a process that was killed. What exhausts the machine's
+# memory kills its process each time: after so many, others get their turn.
+KILLED, MOST_KILLED = "killed", 3
 SETTINGS = "settings"
 
 
@@ -174,11 +177,14 @@ def _connected(url: str) -> RDBStorage:
 
 def _again(study: optuna.Study, trial: FrozenTrial | Trial) -> None:
     """Let the next trial have this one's values: what it left unfinished goes on."""
-    study.enqueue_trial(trial.params)
+    killed = trial.user_attrs.get(KILLED, 0) + 1
+    if killed < MOST_KILLED:
+        study.enqueue_trial(trial.params, user_attrs={KILLED: killed})
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or FAILED in trial.user_attrs
+    nothing = trial.state == TrialState.FAIL and FAILED in trial.user_attrs
+    return nothing or trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def _running(trial: FrozenTrial) -> bool:

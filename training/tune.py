@@ -26,8 +26,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from data_prep.exams import Exam, read_exams
 from data_prep.exams.look import look_at
+from data_prep.figures import Doubles
 from data_prep.files import replacing
-from data_prep.labels import SCHEMES
+from data_prep.labels import SCHEMES, LabelScheme
 from data_prep.workers import Workers
 from training.backend import out_of_memory
 from training.config import Config, load_config
@@ -93,6 +94,9 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
     config, text = load_config(plan.preset, list(plan.changes))
     space = plan.space.around(plan.preset, plan.changes)
     folds = list(make_folds(together, plan.folds, 1, config.seed))
+    scheme = SCHEMES[config.scheme]
+    for fold in folds:  # a guess shows whether it can be judged, before hours of learning
+        judge(fold, np.full((len(fold.held_out), len(scheme)), 1 / len(scheme)), scheme, plan.metric)
     objective = Objective(replace(plan, space=space), config, folds, place)
     with open_study(storage, name, plan.metric == "loss", config.seed) as study:
         claim(study, _settings(plan, text, together, place))
@@ -150,16 +154,22 @@ class Objective:
         learnt = learn(config, fold.known, replace(self.place, board=board))
         probabilities = learnt.probabilities(fold.held_out)
         learnt.fitted.forget()
-        if not np.isfinite(probabilities).all():
-            return math.nan
-        scheme = SCHEMES[config.scheme]
-        ids = [exam.exam_id for exam in fold.held_out]
-        allowed = np.stack([scheme.members(exam.allowed(scheme)) for exam in fold.held_out])
-        report = class_figures(scheme, ids, allowed, probabilities, "")
-        for figure in report.figures:
-            if figure.name == METRICS[self.plan.metric]:
-                return figure.value
-        raise ValueError(f"fold {fold.number} has too few exams for --metric {self.plan.metric}: take fewer folds")
+        return judge(fold, probabilities, SCHEMES[config.scheme], self.plan.metric)
+
+
+def judge(fold: Fold, probabilities: Doubles, scheme: LabelScheme, metric: str) -> float:
+    """Of the exams that the fold holds out, `[N, K]`; NaN for probabilities that are none.
+
+    ValueError if these exams don't allow the metric.
+    """
+    if not np.isfinite(probabilities).all():
+        return math.nan
+    ids = [exam.exam_id for exam in fold.held_out]
+    allowed = np.stack([scheme.members(exam.allowed(scheme)) for exam in fold.held_out])
+    for figure in class_figures(scheme, ids, allowed, probabilities, "").figures:
+        if figure.name == METRICS[metric]:
+            return figure.value
+    raise ValueError(f"fold {fold.number} holds out too few exams for --metric {metric}: take fewer folds")
 
 
 def _settings(plan: Search, text: str, together: Sequence[Sequence[Exam]], place: Place) -> dict[str, object]:
@@ -277,7 +287,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     changes = [word for change in options.set for word in ("--set", change)]
     space = ["--space", options.space] if options.space else []
     words = ["--trials", str(options.trials), "--folds", str(options.folds), "--metric", options.metric]
-    command = shlex.join(["python", "-m", "training.tune", options.preset, *words, *space, *changes])
+    precision = ["--mixed-precision"] if options.mixed_precision else []
+    command = shlex.join(["python", "-m", "training.tune", options.preset, *words, *space, *precision, *changes])
     with faults_as_sentences(parser, LESS_MEMORY):
         tune(options, command)
 

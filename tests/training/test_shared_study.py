@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from training import shared_study
-from training.shared_study import FAILED, Draws, claim, counted, open_study, work
+from training.shared_study import FAILED, MOST_KILLED, Draws, claim, counted, open_study, work
 
 TRIALS = 6
 
@@ -96,6 +96,22 @@ def test_killed_in_a_trial_its_values_are_tried_again_and_all_trials_that_were_a
         assert study.trials[2].state == TrialState.FAIL
         assert killed in [trial.params for trial in counted(study)]
         assert len(study.trials) == TRIALS + 1
+
+
+def test_values_that_kill_their_process_each_time_make_room_for_others(tmp_path):
+    def deadly(trial: Trial) -> float:
+        parabola(trial)
+        if trial.params == study.trials[0].params:
+            raise KeyboardInterrupt
+        return 1.0
+
+    with opened(tmp_path) as study:
+        for _ in range(MOST_KILLED):
+            with pytest.raises(KeyboardInterrupt):
+                work(study, deadly, 2, silent)
+        work(study, deadly, 2, silent)
+        assert len(counted(study)) == 2
+        assert len(study.trials) == MOST_KILLED + 2
 
 
 def test_killed_before_it_drew_anything_nobody_waits_for_it(tmp_path, impatient):

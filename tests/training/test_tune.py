@@ -255,7 +255,7 @@ def test_when_no_trial_comes_to_an_end_that_is_said(knees, tmp_path, learner, ca
         (["--folds", "9"], "9 folds need at least as many groups"),
         (["--set", "svc.c=0.1", "--set", 'svc.pooling="max"'], "nothing to search"),
         (["--set", 'scheme="ternary"'], "ternary"),
-        (["--folds", "3", "--metric", "auc"], "too few exams for --metric auc: take fewer folds"),
+        (["--folds", "3", "--metric", "auc"], "fold 1 holds out too few exams for --metric auc: take fewer folds"),
     ],
 )
 def test_what_will_not_do_is_one_sentence(knees, tmp_path, learner, capsys, more, reason):

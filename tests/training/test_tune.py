@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from data_prep.exams import Exam, read_exams
-from training import shared_study, tune
+from training import shared_study, train, tune
 from training.config import Config, load_config
 from training.place import Place
 
@@ -76,26 +76,31 @@ def rows(out: Path) -> list[dict[str, str]]:
         return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(stream)]
 
 
+def put(function, patch: pytest.MonkeyPatch) -> None:
+    """A learner in `learn`'s place. No network is made, none is cleared."""
+    patch.setattr(tune, "learn", function)
+    patch.setattr(tune.keras.utils, "clear_session", lambda: None)
+
+
 @pytest.fixture
 def learner(monkeypatch):
-    """Puts another learner in `learn`'s place; the knowing one, to begin with. No network is made, none is cleared."""
-
-    def put(function) -> None:
-        monkeypatch.setattr(tune, "learn", function)
-
-    monkeypatch.setattr(tune.keras.utils, "clear_session", lambda: None)
-    put(knowing)
-    return put
+    """Puts another learner in `learn`'s place; the knowing one, to begin with."""
+    put(knowing, monkeypatch)
+    return lambda function: put(function, monkeypatch)
 
 
-def test_a_planted_optimum_is_found_and_written_down(knees, tmp_path, learner, capsys):
-    out = tmp_path / "search"
-    tune.main(arguments(knees, out, trials=24))
-    said = capsys.readouterr().out
-    assert "8 exams in 8 groups" in said
-    assert "4 exams of split test, or tied to one that is are left out" in said
+@pytest.fixture(scope="module")
+def searched(knees, tmp_path_factory) -> Path:
+    """The folder of an undisturbed search, of 24 trials."""
+    out = tmp_path_factory.mktemp("tune") / "search"
+    with pytest.MonkeyPatch.context() as patch:
+        put(knowing, patch)
+        tune.main(arguments(knees, out, trials=24))
+    return out
 
-    table = rows(out)
+
+def test_a_planted_optimum_is_found_and_written_down(searched):
+    table = rows(searched)
     assert len(table) == 24
     complete = [row for row in table if row["state"] == "complete"]
     best = min(complete, key=lambda row: float(row["score"]))
@@ -103,22 +108,21 @@ def test_a_planted_optimum_is_found_and_written_down(knees, tmp_path, learner, c
     assert BEST_C / 3 < c < BEST_C * 3
     assert float(best["score"]) == pytest.approx(-math.log(0.95 - 0.08 * abs(math.log10(c / BEST_C))))
 
-    text = (out / "best.toml").read_text()
+    text = (searched / "best.toml").read_text()
     assert tomllib.loads(text)["svc"]["c"] == c
-    assert load_config(str(out / "best.toml"), [])[0].trunk.name == "alexnet"
+    assert load_config(str(searched / "best.toml"), [])[0].trunk.name == "alexnet"
     assert f"trial {best['trial']}: loss {float(best['score']):.4f}" in text
     assert f"best of 24 trials ({len(complete)} complete)" in text
     assert "2 folds of 8 phantom exams of exams.csv" in text
     assert "optimistic" in text
 
     for name in ("history", "slices", *(["importance"] if len(complete) >= 20 else [])):
-        picture = cv2.imread(str(out / f"{name}.png"))
+        picture = cv2.imread(str(searched / f"{name}.png"))
         assert picture.std() > 5
 
 
-def test_a_trial_that_lags_behind_is_given_up_after_its_first_fold(knees, tmp_path, learner):
-    tune.main(arguments(knees, tmp_path / "search", trials=16))
-    table = rows(tmp_path / "search")
+def test_a_trial_that_lags_behind_is_given_up_after_its_first_fold(searched):
+    table = rows(searched)
     pruned = [row for row in table if row["state"] == "pruned"]
     assert pruned
     assert {row["folds"] for row in pruned} == {"1"}
@@ -155,24 +159,28 @@ def test_split_test_is_neither_learnt_from_nor_judged_on_and_need_not_be_readabl
     assert all(set(splits.values()) == {"train", "val"} for splits in met)
 
 
-def test_the_same_command_makes_the_same_trials_and_more_trials_go_on_from_there(knees, tmp_path, learner):
-    tune.main(arguments(knees, tmp_path / "whole", trials=8))
+def test_the_same_command_makes_the_same_trials_and_more_trials_go_on_from_there(
+    searched, knees, tmp_path, learner, capsys
+):
     for trials in (3, 8):
         tune.main(arguments(knees, tmp_path / "parts", trials=trials))
-    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+        assert rows(tmp_path / "parts") == rows(searched)[:trials]
+    said = capsys.readouterr().out
+    assert "8 exams in 8 groups" in said
+    assert "4 exams of split test, or tied to one that is are left out" in said
 
     def idle(*_: object) -> Knowing:
         raise AssertionError("there was nothing left to do")
 
     learner(idle)
     tune.main(arguments(knees, tmp_path / "parts", trials=8))
-    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+    assert rows(tmp_path / "parts") == rows(searched)[:8]
 
 
 # Ends itself as `kill -9` would, in the second fold of the third trial.
 KILLED = """
 import os, signal
-from training import shared_study, tune
+from training import shared_study, train, tune
 from tests.training.test_tune import knowing
 
 calls = []
@@ -190,9 +198,8 @@ tune.main()
 
 
 def test_killed_in_the_middle_the_same_command_ends_with_the_trials_that_were_asked_for(
-    knees, tmp_path, learner, monkeypatch
+    searched, knees, tmp_path, learner, monkeypatch
 ):
-    tune.main(arguments(knees, tmp_path / "whole", trials=5))
     command = [sys.executable, "-c", KILLED, *arguments(knees, tmp_path / "search", trials=5)]
     killed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -202,7 +209,7 @@ def test_killed_in_the_middle_the_same_command_ends_with_the_trials_that_were_as
     tune.main(arguments(knees, tmp_path / "search", trials=5))
     table = rows(tmp_path / "search")
     assert [row["state"] for row in table] == ["complete"] * 5
-    third = rows(tmp_path / "whole")[2]["svc.c"]
+    third = rows(searched)[2]["svc.c"]
     assert [row["svc.c"] for row in table].count(third) == 1
 
 
@@ -300,7 +307,7 @@ def test_each_metric_is_the_one_of_that_name(knees, tmp_path, learner, metric, e
     assert tomllib.loads((tmp_path / "search" / "best.toml").read_text())["svc"]["c"] == BEST_C
 
 
-def test_with_a_real_svc_what_was_found_trains_to_a_bundle(knees, tmp_path):
+def test_with_a_real_svc_what_was_found_trains_to_a_bundle(knees, tmp_path, monkeypatch):
     out = tmp_path / "search"
     tune.main(arguments(knees, out, trials=3))
     table = rows(out)
@@ -308,10 +315,8 @@ def test_with_a_real_svc_what_was_found_trains_to_a_bundle(knees, tmp_path):
     assert all(0 < float(row["score"]) < 5 for row in table)
     assert "fitting linear_svc on" in (out / "trials" / "trial-0.txt").read_text()
 
-    command = ["training.train", str(out / "best.toml"), "--exams", str(knees / "exams.csv"), "--jobs", "1"]
-    trained = subprocess.run(
-        [sys.executable, "-m", *command, "--out", str(tmp_path / "bundle")], capture_output=True, text=True, check=False
-    )
-    assert trained.returncode == 0, trained.stderr
+    command = ["train", str(out / "best.toml"), "--exams", str(knees / "exams.csv"), "--jobs", "1"]
+    monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "bundle")])
+    train.main()
     settings = tomllib.loads((tmp_path / "bundle" / "train.toml").read_text())
     assert settings["svc"]["c"] == float(min(table, key=lambda row: float(row["score"]))["svc.c"])

@@ -216,5 +216,5 @@ def test_of_two_changes_of_a_key_the_last_counts():
     read = Study.read()
     (row,) = (row for row in read.row if row.name == "vgg16-scratch")
     changes = [change for change in read.changes(row, "quick") if change.startswith(("recipe.size", "fit.epochs"))]
-    assert changes == ["recipe.size=[64, 64]", "fit.epochs=1"]
+    assert changes == ["recipe.size=[48, 48]", "fit.epochs=1"]
     assert read.changes(row, "full") == ()

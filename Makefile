@@ -27,6 +27,7 @@ check: .venv/.dev
 bench: .venv/.run          ## where the time goes, side by side in one run
 	$(BIN)/python -m app.bench
 	$(BIN)/python -m data_prep.bench
+	$(BIN)/python -m training.bench
 
 demo-bundle: .venv/.run    ## make models/bundles/demo again, from nothing
 	$(BIN)/python -m data_prep.phantom --out $(KNEES) --exams 1000 --seed 1

@@ -44,9 +44,14 @@ class FineTuned:
         return {"trunk": asdict(self.trunk), "head": asdict(self.head)}
 
     def load_pretrained(self) -> None:
-        """Give the trunk the weights that it is meant to start from."""
+        """Give the trunk the weights that it is meant to start from.
+
+        Their features may be large: a linear head then starts from zero, where its loss is a constant guess's.
+        """
         if self.trunk.weights == "imagenet":
             load_imagenet(self.network.trunk, self.trunk)
+            if not self.head.hidden:
+                self.network.head.set_weights([np.zeros_like(weight) for weight in self.network.head.get_weights()])
 
     def train_from(self, layer: str) -> None:
         """Choose what is trained, as `ExamNetwork.train_from` has it."""

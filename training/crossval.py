@@ -28,7 +28,7 @@ from data_prep.workers import Workers
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
-from training.config import load_config
+from training.config import Config, load_config
 from training.fold_run import PREDICTIONS, FoldRun
 from training.folds import Fold, eligible, make_folds
 from training.learn import look_ahead
@@ -78,7 +78,7 @@ def cross_validate(plan: Plan, out: Path, place: Place, command: str, ensemble: 
     exams = read_exams(plan.exams)
     if ensemble:
         check_bundleable(config)
-    _claim(out, _settings(text, plan, place))
+    _claim(out, _settings(config, plan, place))
 
     looks = look_at(exams, plan.exams.parent / ".looks", place.workers)
     together, left_out = eligible(exams, looks, scheme, plan.with_test)
@@ -128,13 +128,13 @@ def _fold_run(
     return FoldRun(fold, preset, inner, groups, command, alone, folder, folder / "bundle" if bundle else None)
 
 
-def _settings(text: str, plan: Plan, place: Place) -> dict[str, object]:
+def _settings(config: Config, plan: Plan, place: Place) -> dict[str, object]:
     """What must be the same for a run to go on."""
     table = hashlib.sha256(plan.exams.read_bytes()).hexdigest()
     chosen: dict[str, object] = {"folds": plan.folds, "all": plan.with_test, "mixed_precision": place.mixed_precision}
     if plan.trials:
         chosen |= {"tune": plan.trials, "space": plan.space}
-    return {"preset": text, "exams": table, **chosen}
+    return {"preset": repr(config), "exams": table, **chosen}
 
 
 def _claim(out: Path, settings: Mapping[str, object]) -> None:

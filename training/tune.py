@@ -91,7 +91,7 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
     """
     if plan.trials < 1:
         raise ValueError("a search needs at least 1 trial")
-    config, text = load_config(plan.preset, list(plan.changes))
+    config, _ = load_config(plan.preset, list(plan.changes))
     space = plan.space.around(plan.preset, plan.changes)
     folds = list(make_folds(together, plan.folds, 1, config.seed))
     scheme = SCHEMES[config.scheme]
@@ -99,7 +99,7 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
         judge(fold, np.full((len(fold.held_out), len(scheme)), 1 / len(scheme)), scheme, plan.metric)
     objective = Objective(replace(plan, space=space), config, folds, place)
     with open_study(storage, name, plan.metric == "loss", config.seed) as study:
-        claim(study, _settings(plan, text, together, place))
+        claim(study, _settings(plan, config, together, place))
         work(study, objective, plan.trials, lambda trial: print(_line(trial, plan), flush=True))
         trials = counted(study)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
@@ -172,11 +172,11 @@ def judge(fold: Fold, probabilities: Doubles, scheme: LabelScheme, metric: str) 
     raise ValueError(f"fold {fold.number} holds out too few exams for --metric {metric}: take fewer folds")
 
 
-def _settings(plan: Search, text: str, together: Sequence[Sequence[Exam]], place: Place) -> dict[str, object]:
+def _settings(plan: Search, config: Config, together: Sequence[Sequence[Exam]], place: Place) -> dict[str, object]:
     """What must be the same for a search to go on, or to be shared."""
     exams = [[(exam.exam_id, sorted(exam.binary), sorted(exam.four_class)) for exam in group] for group in together]
     return {
-        "preset": text,
+        "preset": repr(config),
         "exams": hashlib.sha256(repr(exams).encode()).hexdigest(),
         "space": repr(plan.space),
         "folds": plan.folds,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import bench
-from training.bench_keras import config_for, examples, network_for
-from training.bench_task import AUGMENTATION, LEARNING_RATE, WEIGHT_DECAY, Task
+from training.bench import __main__ as bench
+from training.bench.keras_side import config_for, examples, network_for
+from training.bench.task import AUGMENTATION, LEARNING_RATE, WEIGHT_DECAY, Task
 from training.fit import Phase, fit
 
 TORCH = importlib.util.find_spec("torch") is not None
@@ -49,7 +49,7 @@ def test_a_task_comes_back_from_its_folder(task, tmp_path):
 @sides
 def test_a_side_says_what_an_epoch_took(task, tmp_path, side):
     task.write(tmp_path)
-    command = [sys.executable, "-m", f"training.bench_{side}", str(tmp_path)]
+    command = [sys.executable, "-m", f"training.bench.{side}_side", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
     assert result.returncode == 0, result.stderr
     took = json.loads(result.stdout.splitlines()[-1])
@@ -59,7 +59,7 @@ def test_a_side_says_what_an_epoch_took(task, tmp_path, side):
 
 def test_both_sides_are_the_same_network(task):
     torch = pytest.importorskip("torch", reason="PyTorch isn't installed")
-    from training.bench_torch import MRNet
+    from training.bench.torch_side import MRNet
 
     network, theirs = network_for(SIZE), MRNet(classes=2)
     theirs.set_weights(task.weights)
@@ -70,7 +70,7 @@ def test_both_sides_are_the_same_network(task):
 
 def test_both_sides_learn_the_same_from_an_exam(task):
     pytest.importorskip("torch", reason="PyTorch isn't installed")
-    from training.bench_torch import MRNet, make_optimiser, step
+    from training.bench.torch_side import MRNet, make_optimiser, step
 
     config, network, theirs = config_for(SIZE), network_for(SIZE), MRNet(classes=2)
     theirs.set_weights(task.weights)

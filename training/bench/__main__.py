@@ -23,8 +23,8 @@ import numpy as np
 from data_prep.labels import FOUR_CLASS
 from data_prep.ready import ReadyArrays
 from models.trunks import Trunk, build_trunk
-from training.bench_keras import network_for
-from training.bench_task import Task
+from training.bench.keras_side import network_for
+from training.bench.task import Task
 from training.features import BATCH, cached_features
 from training.svc import SvcFit, fit
 
@@ -77,7 +77,7 @@ def some_task(exams: int, slices: int, size: tuple[int, int]) -> Task:
 
 def _side(side: str, folder: str) -> dict[str, float]:
     """What a process of its own says of its last epoch."""
-    command = [sys.executable, "-m", f"training.bench_{side}", folder]
+    command = [sys.executable, "-m", f"training.bench.{side}_side", folder]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     took: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
     return took

@@ -1,6 +1,6 @@
 """MRNet in plain PyTorch, for the benchmark alone: what it would cost without Keras.
 
-    python -m training.bench_torch FOLDER
+    python -m training.bench.torch_side FOLDER
 
 One process of `training.bench`: trains on the folder's exams and prints what that took.
 """
@@ -15,7 +15,7 @@ import torch  # type: ignore[import-not-found, unused-ignore]
 from torch import nn  # type: ignore[import-not-found, unused-ignore]
 
 from data_prep.volume import FloatArray
-from training.bench_task import AUGMENTATION, EPOCHS, LEARNING_RATE, WEIGHT_DECAY, Task, peak_mb, report
+from training.bench.task import AUGMENTATION, EPOCHS, LEARNING_RATE, WEIGHT_DECAY, Task, peak_mb, report
 
 # ImageNet's, as torchvision has them.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

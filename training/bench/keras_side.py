@@ -1,6 +1,6 @@
 """The route MRNet as it is trained here, for the benchmark.
 
-    python -m training.bench_keras FOLDER
+    python -m training.bench.keras_side FOLDER
 
 One process of `training.bench`: trains on the folder's exams and prints what that took.
 """
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from training.arrays import Examples
-from training.bench_task import EPOCHS, Task, peak_mb, report
+from training.bench.task import EPOCHS, Task, peak_mb, report
 from training.config import Config, load_config
 from training.fit import Phase, fit, watchers
 from training.learn import mrnet

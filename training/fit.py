@@ -43,8 +43,6 @@ OPTIMISERS: dict[str, type[keras.optimizers.Optimizer]] = {
 }
 
 Splits = Mapping[str, Sequence[Exam]]
-
-
 MakeNetwork = Callable[[Config, Recipe], FineTuned]
 
 

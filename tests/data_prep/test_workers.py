@@ -34,9 +34,9 @@ def cluster() -> Iterator[str]:
             client.wait_for_workers(2, timeout=START_S)
         yield address
     finally:
-        for process in reversed(processes):
-            process.terminate()
+        # A worker that is asked to end first looks for its scheduler, for a minute and more.
         for process in processes:
+            process.kill()
             process.wait(START_S)
 
 

@@ -12,7 +12,7 @@ import pytest
 from data_prep.ready import ReadyArrays
 from models.trunks import Trunk, build_trunk
 from training import features
-from training.features import cached_features, compute
+from training.features import averaged, cached_features, compute
 
 TRUNK = Trunk(cut="conv2", width=1 / 16)
 LENGTHS = (3, 7, 1, 5)
@@ -48,7 +48,7 @@ def test_features_are_the_trunks_mean_over_space_in_full_batches(tmp_path, monke
     sizes = []
     plain = keras.Model.predict_on_batch
     monkeypatch.setattr(keras.Model, "predict_on_batch", lambda model, x: sizes.append(len(x)) or plain(model, x))
-    found = list(compute(trunk, exams, batch))
+    found = list(compute(averaged(trunk), exams, batch))
     assert sizes == [batch] * -(-sum(LENGTHS) // batch)
     assert [len(exam) for exam in found] == list(LENGTHS)
     for slices, exam in zip(exams, found, strict=True):

@@ -27,7 +27,7 @@ from training.fit import Fitted, MakeNetwork, Splits, fit_network, warm_up_recip
 from training.grids import Grids
 from training.place import Place
 from training.seeds import fix_seed
-from training.svc import KERNELS, SvcFit, exam_features, train_svc
+from training.svc import KERNELS, SvcFit, exam_features, train_svc, untrained
 
 FEATURES = "features"  # the folder beside the ready arrays
 
@@ -42,16 +42,19 @@ def finetuned(config: Config, recipe: Recipe) -> FineTuned:
     return FineTuned(config.trunk, config.head or Head(), SCHEMES[config.scheme], recipe)
 
 
+def svc(config: Config) -> SVC:
+    """A frozen trunk with its weights, and a machine that knows nothing yet."""
+    fix_seed(config.seed)
+    return untrained(config.svc or SvcFit(), config.trunk, SCHEMES[config.scheme], config.recipe)
+
+
 def fit_svc(config: Config, splits: Splits, place: Place) -> Fitted:
     """A support vector classifier on a frozen trunk's features, which are cached beside the ready arrays."""
-    settings, scheme, cache = config.svc or SvcFit(), SCHEMES[config.scheme], place.ready / FEATURES
-    fix_seed(config.seed)
-    lessons = prepare(splits["train"], scheme, config.recipe, place.ready, place.workers)
-    route, scorer = train_svc(settings, config.trunk, scheme, config.recipe, lessons, cache, config.seed)
+    settings, route, cache = config.svc or SvcFit(), svc(config), place.ready / FEATURES
+    scorer = train_svc(route, settings, _prepared(config, splits["train"], place), cache, config.seed)
 
     def logits(examples: Examples) -> FloatArray:
-        decisions = scorer.decisions(exam_features(route, config.trunk, examples, cache))
-        return to_logits(decisions).astype(np.float32)
+        return to_logits(scorer.decisions(exam_features(route, examples, cache))).astype(np.float32)
 
     return Fitted(route if settings.kind in KERNELS else None, logits, {})
 
@@ -101,17 +104,14 @@ def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:
 
     Crops of the warm-up have no grids here: few presets have both.
     """
-    scheme, settings = SCHEMES[config.scheme], config.svc or SvcFit()
     examples = _prepared(config, exams, place)
     if config.warm_up:
         crops = warm_up_recipe(config.recipe, config.warm_up)
-        prepare(exams, scheme, crops, place.ready, place.workers, on_ligament=True)
-    fix_seed(config.seed)
+        prepare(exams, SCHEMES[config.scheme], crops, place.ready, place.workers, on_ligament=True)
     if config.route == "svc":
-        route = SVC(config.trunk, settings.pooling, "linear", scheme, config.recipe)
-        route.load_pretrained()
-        exam_features(route, config.trunk, examples, place.ready / FEATURES)
+        exam_features(svc(config), examples, place.ready / FEATURES)
     elif config.fit.cache_frozen:
+        fix_seed(config.seed)
         classifier = NETWORKS[config.route](config, config.recipe)
         classifier.load_pretrained()
         Grids(classifier, config.fit.trainable_from, place).of(examples)

@@ -75,30 +75,33 @@ class Scorer(Protocol):
     def decisions(self, features: Doubles) -> Doubles: ...
 
 
-def train_svc(
-    settings: SvcFit, trunk: Trunk, scheme: LabelScheme, recipe: Recipe, learn: Examples, cache: Path, seed: int
-) -> tuple[SVC, Scorer]:
-    """The route, and what was fitted: the route's machine, or a classifier that no bundle can hold.
-
-    learn: ready arrays of `recipe` and labels; cache: the folder of features. Raises ValueError for a class without
-    an exam.
-    """
+def untrained(settings: SvcFit, trunk: Trunk, scheme: LabelScheme, recipe: Recipe) -> SVC:
+    """The route, its trunk with its weights, before anything is fitted."""
     route = SVC(trunk, settings.pooling, KERNELS.get(settings.kind, "linear"), scheme, recipe)
     route.load_pretrained()
-    features = exam_features(route, trunk, learn, cache)
+    return route
+
+
+def train_svc(route: SVC, settings: SvcFit, learn: Examples, cache: Path, seed: int) -> Scorer:
+    """What was fitted: the route's machine from now on, or a classifier that no bundle can hold.
+
+    learn: ready arrays of the route's recipe and labels; cache: the folder of features. Raises ValueError for a class
+    without an exam.
+    """
+    features = exam_features(route, learn, cache)
     unsure = int((learn.allowed.sum(axis=1) > 1).sum())
     print(f"fitting {settings.kind} on {len(features)} exams, of which {unsure} allow several classes", flush=True)
-    fitted = fit(features, learn.allowed, learn.weights, settings, scheme, seed)
+    fitted = fit(features, learn.allowed, learn.weights, settings, route.scheme, seed)
     if isinstance(fitted, Linear | Rbf):
         route.machine = fitted
-    return route, fitted
+    return fitted
 
 
-def exam_features(route: SVC, trunk: Trunk, examples: Examples, cache: Path) -> Doubles:
+def exam_features(route: SVC, examples: Examples, cache: Path) -> Doubles:
     """Features `[N, C]` of each exam, as the route pools them, from the cache where it has them."""
     if not isinstance(examples.slices, ReadyArrays):
         raise TypeError("features are cached by the names of ready arrays: make the examples with `prepare`")
-    slices = cached_features(route.network, trunk, examples.slices, cache)
+    slices = cached_features(route.network, route.trunk, examples.slices, cache)
     return np.stack([pool_slices(exam, route.pooling) for exam in slices])
 
 

@@ -36,7 +36,7 @@ class SVC:
         self, trunk: Trunk, pooling: Pooling, kernel: Literal["linear", "rbf"], scheme: LabelScheme, recipe: Recipe
     ) -> None:
         self.scheme, self.pooling = scheme, pooling
-        self._trunk, self._kernel = trunk, kernel
+        self.trunk, self._kernel = trunk, kernel
         self.network: keras.Model = build_trunk(trunk, recipe.size, recipe.channels)
         decisions = 1 if len(scheme) == 2 else len(scheme)
         self.machine: Machine = MACHINES[kernel].untrained(self.network.output_shape[-1], decisions)
@@ -47,12 +47,12 @@ class SVC:
         return cls(trunk, architecture["pooling"], architecture["kernel"], scheme, recipe)
 
     def architecture(self) -> dict[str, Any]:
-        return {"trunk": asdict(self._trunk), "pooling": self.pooling, "kernel": self._kernel}
+        return {"trunk": asdict(self.trunk), "pooling": self.pooling, "kernel": self._kernel}
 
     def load_pretrained(self) -> None:
         """Give the trunk the weights that it is meant to have."""
-        if self._trunk.weights == "imagenet":
-            load_imagenet(self.network, self._trunk)
+        if self.trunk.weights == "imagenet":
+            load_imagenet(self.network, self.trunk)
 
     def grid_span(self) -> tuple[tuple[float, float], tuple[float, float]]:
         return grid_span(self.network)

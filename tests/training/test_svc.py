@@ -22,7 +22,7 @@ from models.svc.machines import to_logits
 from models.trunks import Trunk
 from tests.models.conftest import PROVENANCE
 from training.arrays import Examples, prepare
-from training.svc import KERNELS, MOST_ROUNDS, SvcFit, exam_features, fit, train_svc
+from training.svc import KERNELS, MOST_ROUNDS, SvcFit, exam_features, fit, train_svc, untrained
 
 # What the issue asks of decisions in double precision.
 SAME = 1e-6
@@ -156,10 +156,11 @@ def learn(knees, tmp_path_factory) -> Examples:
 def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, capsys):
     keras.utils.set_random_seed(SEED)
     settings = SvcFit(kind, pooling="max", balanced=True)
-    route, _ = train_svc(settings, TRUNK, BINARY, RECIPE, learn, tmp_path / "features", SEED)
+    route = untrained(settings, TRUNK, BINARY, RECIPE)
+    train_svc(route, settings, learn, tmp_path / "features", SEED)
     assert f"fitting {kind} on 12 exams, of which 0 allow several classes" in capsys.readouterr().out
 
-    features = exam_features(route, TRUNK, learn, tmp_path / "features")
+    features = exam_features(route, learn, tmp_path / "features")
     expected = to_logits(fit(features, learn.allowed, learn.weights, settings, BINARY, SEED).decisions(features))
     write_bundle(tmp_path / "small", route, "svc", RECIPE, Calibration(), {"figures": []}, PROVENANCE, "")
     predictor = Predictor(load_bundle(tmp_path / "small"))
@@ -173,4 +174,4 @@ def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, capsy
 def test_features_need_ready_arrays(learn, tmp_path):
     in_memory = dataclasses.replace(learn, slices=list(learn.slices))
     with pytest.raises(TypeError, match="make the examples with `prepare`"):
-        train_svc(SvcFit(), TRUNK, BINARY, RECIPE, in_memory, tmp_path, SEED)
+        train_svc(untrained(SvcFit(), TRUNK, BINARY, RECIPE), SvcFit(), in_memory, tmp_path, SEED)

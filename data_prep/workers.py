@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 IDLE_S = 300  # a process without work ends after this time
 LEAK_BYTES = 4_000_000_000  # a process that has grown by this much is replaced
 AHEAD = 2  # items that wait for each of the others, so that none is idle while this process works
+HELD = 8  # results for each process that may wait for a slow one before them
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Workers:
                 while todo or flying:
                     while others and todo and sum(not future.done() for future in flying) < AHEAD * count:
                         flying.append(others.submit(function, todo.popleft()))
-                    if todo and not self.cluster and len(flying) < 4 * AHEAD * (count + 1):
+                    if todo and not self.cluster and len(flying) < HELD * (count + 1):
                         flying.append(_done(function(todo.popleft())))
                     else:  # nothing to do but wait
                         yield flying.popleft().result()

@@ -1,1 +1,6 @@
 """Networks, heatmaps, calibration and bundles. Never imports Flask or `training`."""
+
+import os
+
+# Before anything imports TensorFlow: its quicker kernels (oneDNN), which it leaves off on CPUs without AVX-512.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import models  # noqa: F401  (before Keras: it chooses TensorFlow's kernels)
 from data_prep.phantom.cohort import Cohort
 from data_prep.volume import Volume
 

@@ -28,7 +28,7 @@ from data_prep.workers import Workers
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
-from training.config import Config, load_config
+from training.config import load_config
 from training.fold_run import PREDICTIONS, FoldRun
 from training.folds import Fold, eligible, make_folds
 from training.learn import look_ahead
@@ -57,6 +57,25 @@ class Plan:
     trials: int = 0
     space: str = ""
 
+    def command(self, place: Place) -> str:
+        """What a person types for it, but for `--exams` and `--out`."""
+        words = ["python", "-m", "training.crossval", self.preset, "--folds", str(self.folds)]
+        words += ["--repeats", str(self.repeats)] if self.repeats > 1 else []
+        words += ["--all"] if self.with_test else []
+        words += ["--mixed-precision"] if place.mixed_precision else []
+        words += ["--tune", str(self.trials)] if self.trials else []
+        words += ["--space", self.space] if self.space else []
+        return shlex.join([*words, *(word for change in self.changes for word in ("--set", change))])
+
+    def settings(self, place: Place) -> dict[str, object]:
+        """What must be the same for a run to go on; a preset's comments don't count. ValueError as `load_config`."""
+        config, _ = load_config(self.preset, list(self.changes))
+        table = hashlib.sha256(self.exams.read_bytes()).hexdigest()
+        chosen = {"folds": self.folds, "all": self.with_test, "mixed_precision": place.mixed_precision}
+        space = repr(load_space(self.space or config.route)) if self.trials else ""
+        tuning = {"tune": self.trials, "space": space} if self.trials else {}
+        return {"preset": repr(config), "exams": table, **chosen, **tuning}
+
 
 def judge(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
     """Figures of a file of held-out predictions; repeats of one exam are drawn together for intervals."""
@@ -71,14 +90,14 @@ def judge(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
     )
 
 
-def cross_validate(plan: Plan, out: Path, place: Place, command: str, ensemble: Path | None = None) -> Report:
+def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = None) -> Report:
     """The whole story. ValueError, OSError and InputError as their makers say."""
     config, text = load_config(plan.preset, list(plan.changes))
-    scheme = SCHEMES[config.scheme]
+    scheme, command = SCHEMES[config.scheme], plan.command(place)
     exams = read_exams(plan.exams)
     if ensemble:
         check_bundleable(config)
-    _claim(out, _settings(config, plan, place))
+    _claim(out, plan.settings(place))
 
     looks = look_at(exams, plan.exams.parent / ".looks", place.workers)
     together, left_out = eligible(exams, looks, scheme, plan.with_test)
@@ -126,15 +145,6 @@ def _fold_run(
     # A fold that is one of several processes has no processes of its own.
     alone = replace(place, run=folder / "unfinished", workers=Workers(jobs=1), board=board)
     return FoldRun(fold, preset, inner, groups, command, alone, folder, folder / "bundle" if bundle else None)
-
-
-def _settings(config: Config, plan: Plan, place: Place) -> dict[str, object]:
-    """What must be the same for a run to go on."""
-    table = hashlib.sha256(plan.exams.read_bytes()).hexdigest()
-    chosen: dict[str, object] = {"folds": plan.folds, "all": plan.with_test, "mixed_precision": place.mixed_precision}
-    if plan.trials:
-        chosen |= {"tune": plan.trials, "space": plan.space}
-    return {"preset": repr(config), "exams": table, **chosen}
 
 
 def _claim(out: Path, settings: Mapping[str, object]) -> None:
@@ -189,12 +199,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--space", default="", help="of that search, as training.tune has it (default: the route's)")
     Place.add_options(parser)
     options = parser.parse_args(arguments)
-    changes = [word for change in options.set for word in ("--set", change)]
-    repeats = ["--repeats", str(options.repeats)] if options.repeats > 1 else []
-    flags = [f"--{name}" for name in ("all", "mixed-precision") if getattr(options, name.replace("-", "_"))]
-    words = ["python", "-m", "training.crossval", options.preset, "--folds", str(options.folds)]
-    tuning = ["--tune", str(options.tune), *(["--space", options.space] if options.space else [])]
-    command = shlex.join([*words, *repeats, *flags, *(tuning if options.tune else []), *changes])
     with faults_as_sentences(parser, f"{LESS_MEMORY}; or take fewer --jobs"):
         plan = Plan(
             options.preset,
@@ -206,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.tune,
             options.space,
         )
-        print(cross_validate(plan, options.out, Place.from_options(options), command, options.ensemble))
+        print(cross_validate(plan, options.out, Place.from_options(options), options.ensemble))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ class Grids:
     def __init__(self, classifier: FineTuned, trainable_from: str, place: Place) -> None:
         below, above = cut_in_two(classifier.network.trunk, trainable_from)
         self.classifier, self.below, self.above = classifier, below, above
-        self.what = repr((classifier.trunk.name, trainable_from, below.output.dtype))
+        # The cut counts where everything is frozen: pooling has no weights to tell trunks apart by.
+        self.what = repr((classifier.trunk.name, classifier.trunk.cut, trainable_from, below.output.dtype))
         self.folder = place.ready / "grids"
 
     def network(self) -> OnGrids:

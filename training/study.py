@@ -10,6 +10,7 @@ a killed one stopped. A row that can't be run says why, the others are run all t
 
 import argparse
 import hashlib
+import json
 import shlex
 import sys
 import time
@@ -24,7 +25,6 @@ from data_prep.exams.look import look_at
 from data_prep.labels import BINARY
 from data_prep.workers import Workers
 from training.backend import out_of_memory
-from training.config import load_config
 from training.crossval import FIGURES, Plan, cross_validate
 from training.folds import eligible, make_folds
 from training.metrics import Report
@@ -39,7 +39,7 @@ PARTS, SEED = 10, 1
 
 
 @dataclass(frozen=True)
-class Bench:
+class Runner:
     """Where and how rows are run. common: what all their plans share; changes: `--set`, which has the last word."""
 
     study: Study
@@ -55,9 +55,9 @@ class Bench:
             return Entry(row, missing=row.waits_for)
         changes = (*self.study.changes(row, self.size), *self.changes)
         plan = replace(self.common, preset=row.preset, changes=(*row.set, *changes))
-        entry = Entry(row, changes, self._command(plan), missing="yet to come")
+        entry = Entry(row, changes, plan.command(self.place), missing="yet to come")
         try:
-            return replace(entry, report=self._report(row, plan, entry.command, run))
+            return replace(entry, report=self._report(row, plan, run))
         except (ValueError, OSError) as error:  # every InputError is a ValueError
             return replace(entry, missing=str(error))
         except Exception as error:
@@ -65,8 +65,9 @@ class Bench:
                 raise
             return replace(entry, missing=f"out of memory; {LESS_MEMORY}")
 
-    def _report(self, row: Row, plan: Plan, command: str, run: bool) -> Report | None:
-        folder = self.out / f"{row.name}-{self._identity(plan)}"
+    def _report(self, row: Row, plan: Plan, run: bool) -> Report | None:
+        settings = json.dumps(plan.settings(self.place)).encode()
+        folder = self.out / f"{row.name}-{hashlib.sha256(settings).hexdigest()[:8]}"
         if (folder / FIGURES).is_file():
             report: Report = TypeAdapter(Report).validate_json((folder / FIGURES).read_bytes())
             return report
@@ -75,22 +76,9 @@ class Bench:
         print(f"{row.name}: {row.experiment}", flush=True)
         start = time.monotonic()
         board = self.place.board / row.name if self.place.board else None
-        report = cross_validate(plan, folder, replace(self.place, board=board), command)
+        report = cross_validate(plan, folder, replace(self.place, board=board))
         print(f"{report}\n{row.name} took {(time.monotonic() - start) / 60:.1f} minutes", flush=True)
         return report
-
-    def _command(self, plan: Plan) -> str:
-        flags = {"--all": plan.with_test, "--mixed-precision": self.place.mixed_precision}
-        changes = [word for change in plan.changes for word in ("--set", change)]
-        words = ["python", "-m", "training.crossval", plan.preset, "--folds", str(plan.folds)]
-        return shlex.join([*words, *(flag for flag, given in flags.items() if given), *changes])
-
-    def _identity(self, plan: Plan) -> str:
-        """A digest of all that figures depend on; a preset's comments don't count. ValueError as `load_config`."""
-        config, _ = load_config(plan.preset, list(plan.changes))
-        table = hashlib.sha256(plan.exams.read_bytes()).hexdigest()
-        said = (config, table, plan.folds, plan.with_test, self.place.mixed_precision)
-        return hashlib.sha256(repr(said).encode()).hexdigest()[:8]
 
 
 def write_tenth(table: Path, folder: Path, with_test: bool, workers: Workers) -> Path:
@@ -117,11 +105,11 @@ def run(options: argparse.Namespace, command: str) -> list[Entry]:
         table = write_tenth(table, options.out, options.all, place.workers)
     folds = options.folds or FOLDS[options.size]
     common = Plan("", (), table, folds, with_test=options.all)
-    bench = Bench(study, options.size, common, tuple(options.set), options.out, place)
+    runner = Runner(study, options.size, common, tuple(options.set), options.out, place)
 
-    entries = {row.name: bench.entry(row, run=False) for row in study.row}
+    entries = {row.name: runner.entry(row, run=False) for row in study.row}
     for row in asked:
-        entries[row.name] = bench.entry(row, run=True)
+        entries[row.name] = runner.entry(row, run=True)
         text = write_tables(list(entries.values()), options.out, command)
     print(text, end="")
     return [entries[row.name] for row in asked if not (entries[row.name].report or row.waits_for)]

@@ -11,8 +11,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from data_prep.labels import FOUR_CLASS
+from data_prep.preprocess import Recipe
 from models.finetuned import FineTuned
 from models.network import Head
+from models.trunks import Trunk
 from tests.models.conftest import RECIPE, TINY_TRUNK, tiny_finetuned
 
 SLICES = np.random.default_rng(3).random((6, *RECIPE.size), np.float32)
@@ -96,3 +98,15 @@ def test_on_jax_the_same_weights_say_the_same_and_learn(head, tmp_path):
     with np.load(tmp_path / "jax.npz") as there:
         assert there["logits"] == pytest.approx(here.logits, abs=1e-5)
         assert there["maps"] == pytest.approx(here.maps, abs=1e-5)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(("hidden", "guesses"), [((), True), ((8,), False)])
+def test_on_pretrained_features_a_linear_head_starts_as_a_constant_guess(weights_folder, monkeypatch, hidden, guesses):
+    """At random, the features' size would make its first loss many times as large."""
+    monkeypatch.setenv("CRUCIATE_WEIGHTS", str(weights_folder))
+    recipe = Recipe((30.0, 48.0, 48.0), (63, 63), channels="torch")
+    route = FineTuned(Trunk("alexnet", "conv2", "imagenet"), Head(hidden=hidden), FOUR_CLASS, recipe)
+    route.load_pretrained()
+    slices = np.random.default_rng(1).random((2, 63, 63), np.float32)
+    assert np.array_equal(route.logits(route.features(slices)), np.zeros(4)) == guesses

@@ -16,6 +16,7 @@ from data_prep.labels import BINARY
 from models.bundle import load_bundle
 from models.predictor import Predictor
 from tests.training.test_train import SMALL
+from tests.training.tiny import TINY_TRUNK
 from training.crossval import judge, main
 
 PATIENCE_S = 300
@@ -111,8 +112,7 @@ def test_the_folds_are_a_bundle(undisturbed, knees):
     assert all(figure["measured_on"].endswith("single members") for figure in bundle.metrics["figures"])
 
 
-TINY_SVC = ['trunk.name="alexnet"', 'trunk.cut="conv5"', 'trunk.weights="random"', "trunk.width=0.0625"]
-TINY_SVC += ['recipe.channels="gray"', "recipe.size=[64, 64]", 'scheme="binary"', 'svc.kind="nearest_neighbours"']
+TINY_SVC = [*TINY_TRUNK, 'scheme="binary"', 'svc.kind="nearest_neighbours"']
 
 
 def test_a_classifier_that_no_bundle_holds_can_be_compared(knees, tmp_path, capsys):

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.augment import Augmentation
 from data_prep.exams import read_exams
 from data_prep.preprocess import Recipe
 from data_prep.workers import Workers
@@ -156,20 +155,6 @@ def test_the_head_learns_first_and_then_the_trunk_from_the_chosen_layer(tmp_path
     ]
     assert same == [True] * (10 - moved) + [False] * moved  # kernel and bias of the fifth convolution
     assert not np.array_equal(before.head.get_weights()[0], after.head.get_weights()[0])
-
-
-@pytest.mark.parametrize("head_first", [0, 1])
-def test_kept_grids_change_nothing_but_the_time(tmp_path, splits, head_first):
-    """The frozen part is computed once, and again after a kill only for exams that it hasn't met."""
-    changes = [f"head_first.epochs={head_first}", "head_first.learning_rate=0.01", 'fit.trainable_from="conv4"']
-    plain = dataclasses.replace(config(*changes), warm_up=None, augmentation=Augmentation())
-    kept = dataclasses.replace(plain, fit=dataclasses.replace(plain.fit, cache_frozen=True))
-    one, other = (fit_network(mrnet, settings, splits, place(tmp_path)) for settings in (plain, kept))
-    pairs = zip(one.classifier.network.get_weights(), other.classifier.network.get_weights(), strict=True)
-    assert all(np.allclose(first, second, atol=1e-5) for first, second in pairs)
-    examples = phases_of(kept, splits, place(tmp_path))[-1].held_out
-    assert np.allclose(one.logits(examples), other.logits(examples), atol=1e-4)
-    assert len(list((tmp_path / "ready" / "grids").glob("*.npy"))) == sum(map(len, splits.values()))
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,11 @@ from pathlib import Path
 import pytest
 
 from models.bundle import Bundle, golden_volume, load_bundle
+from tests.training.tiny import TINY_TRUNK
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX isn't installed")
 
-TINY = [
-    'trunk.name="alexnet"',
-    'trunk.cut="conv5"',
-    'trunk.weights="random"',
-    "trunk.width=0.0625",
-    'recipe.channels="gray"',
-    "recipe.size=[63, 63]",
-    "recipe.extent_mm=[20.0, 60.0, 60.0]",
-    "fit.epochs=1",
-    "fit.restarts=0",
-]
+TINY = [*TINY_TRUNK, "recipe.extent_mm=[20.0, 60.0, 60.0]", "fit.epochs=1", "fit.restarts=0"]
 # Rounding apart, two backends compute the same.
 ROUNDING = 1e-4
 

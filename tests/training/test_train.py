@@ -21,16 +21,6 @@ SMALL = [
     "warm_up.epochs=1",
 ]
 
-# A published preset with a trunk that trains in seconds.
-TINY_TRUNK = [
-    'trunk.name="alexnet"',
-    'trunk.cut="conv5"',
-    'trunk.weights="random"',
-    "trunk.width=0.0625",
-    'recipe.channels="gray"',
-    "recipe.size=[64, 64]",
-]
-
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)

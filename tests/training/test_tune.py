@@ -18,19 +18,12 @@ import numpy as np
 import pytest
 
 from data_prep.exams import Exam, read_exams
+from tests.training.tiny import TINY_TRUNK
 from training import shared_study, train, tune
 from training.config import Config, load_config
 from training.place import Place
 
-TINY = [
-    'trunk.name="alexnet"',
-    'trunk.cut="conv5"',
-    'trunk.weights="random"',
-    "trunk.width=0.0625",
-    'recipe.channels="gray"',
-    "recipe.size=[64, 64]",
-    'scheme="binary"',
-]
+TINY = [*TINY_TRUNK, 'scheme="binary"']
 BEST_C = 0.01
 SPACE = "[svc.c]\nlow = 1e-5\nhigh = 1e2\nlog = true\n[svc.pooling]\nchoices = ['mean', 'max']\n"
 

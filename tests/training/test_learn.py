@@ -1,0 +1,47 @@
+"""Looking ahead: what folds share is on disk before they start, and learning adds nothing to it."""
+
+from pathlib import Path
+
+import pytest
+
+from data_prep.exams import read_exams
+from data_prep.workers import Workers
+from tests.training.tiny import TINY_TRUNK
+from training.config import load_config
+from training.learn import learn, look_ahead
+from training.place import Place
+
+BRIEF = ["fit.epochs=1", "augmentation={}"]
+CROPS = ["extent_mm=[20.0, 36.0, 36.0]", "size=[48, 48]", "epochs=1", "learning_rate=1e-3"]
+
+
+def made(place: Place) -> set[Path]:
+    return {path.relative_to(place.ready) for path in place.ready.rglob("*.npy")}
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "folders"),
+    [
+        ("vgg16-svc", ['scheme="binary"'], {".", "features"}),
+        ("mrnet", [*BRIEF, 'fit.trainable_from="conv5"', "fit.cache_frozen=true"], {".", "grids"}),
+        ("mrnet", [*BRIEF, *(f"warm_up.{crop}" for crop in CROPS)], {"."}),
+    ],
+)
+def test_nothing_is_left_to_be_made_by_a_fold(knees, tmp_path, preset, changes, folders):
+    exams = read_exams(knees / "exams.csv")
+    config, _ = load_config(preset, [*TINY_TRUNK, *changes])
+    place = Place(ready=tmp_path / "ready", run=tmp_path / "run", workers=Workers(1))
+    look_ahead(config, exams, place)
+    before = made(place)
+    assert {str(path.parent) for path in before} == folders
+    probabilities = learn(config, exams, place).probabilities([exam for exam in exams if exam.split == "test"])
+    assert probabilities.shape == (4, 2)
+    assert probabilities.sum(axis=1) == pytest.approx(1)
+    assert made(place) == before
+
+
+def test_a_table_without_validation_exams_is_refused(knees, tmp_path):
+    exams = [exam for exam in read_exams(knees / "exams.csv") if exam.split != "val"]
+    config, _ = load_config("vgg16-svc", TINY_TRUNK)
+    with pytest.raises(ValueError, match="no exam of split 'val' in the table"):
+        learn(config, exams, Place(tmp_path / "ready", tmp_path / "run", Workers(1)))

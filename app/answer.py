@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.database import Json
 from app.problems import Problem
-from app.store import Job, Json
+from app.store import Job
 
 if TYPE_CHECKING:  # Importing models loads Keras, and that's for the engine's thread.
     from models.bundle import Bundle

@@ -135,6 +135,12 @@ class Database:
         self._engine.dispose()
 
 
+def open_database(url: str, folder: Path) -> Database:
+    """The database of that URL, or without one of a file in `folder`, which is made for its owner only."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Database(url or sqlite_url(folder / "cruciate.db"))
+
+
 def sqlite_url(path: Path) -> str:
     """The URL of a database in a file."""
     return f"sqlite:///{path.absolute()}"

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from werkzeug.exceptions import BadRequest, InternalServerError, NotFound, ServiceUnavailable, TooManyRequests
 
 from app import answer
+from app.database import Json
 from app.problems import log_unexpected, problem_of
-from app.store import Job, Json, Store
+from app.store import Job, Store
 
 if TYPE_CHECKING:
     from models.bundle import Bundle

@@ -5,6 +5,7 @@ import os
 from flask import Flask, Response
 
 from app import about, keys, pictures, predictions, problems, request_log
+from app.database import open_database
 from app.engine import Engine
 from app.service import EXTENSION, Service
 from app.settings import Settings
@@ -18,7 +19,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of the contract
-    store = Store(settings.data)
+    database = open_database(settings.database, settings.data)
+    store = Store(settings.data / "predictions", database)
     engine = Engine(settings.bundles, store, settings.queue)
     app.extensions[EXTENSION] = Service(settings, store, engine)
     request_log.register(app)

@@ -6,9 +6,10 @@ from concurrent.futures import wait
 
 from flask import Blueprint, Response, g, jsonify, request
 
+from app.database import Json
 from app.problems import problem_response
 from app.service import service
-from app.store import Job, Json
+from app.store import Job
 from app.uploads import received
 from data_prep.series import load_study
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 
 class SettingsError(ValueError):
     """A variable that makes no sense, with the reason in one sentence."""
@@ -16,7 +19,8 @@ class Settings:
     """Each field is the variable CRUCIATE_<FIELD>.
 
     bundles: folders of the bundles to serve (separated like PATH); the first one answers when a client names none.
-    data: folder of the results. It holds pixels of patients: keep it as you keep those.
+    data: folder of studies and results. It holds data of patients: keep it as you keep images.
+    database: URL of the database (SQLAlchemy's form); a file in `data` without one.
     api_keys: comma-separated; with none, only this machine may be served.
     max_body_mb: largest request body in megabytes.
     queue: studies that may wait or be computed at one time.
@@ -25,6 +29,7 @@ class Settings:
 
     bundles: tuple[Path, ...] = (Path("models/bundles/demo"),)
     data: Path = Path("var")
+    database: str = field(default="", repr=False)
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     max_body_mb: int = 512
     queue: int = 16
@@ -59,8 +64,21 @@ class Settings:
         return cls(
             bundles=bundles,
             data=Path(environment.get("CRUCIATE_DATA") or cls.data),
+            database=_database(environment.get("CRUCIATE_DATABASE", "")),
             api_keys=tuple(key.strip() for key in keys.split(",") if key.strip()),
             max_body_mb=int(number("CRUCIATE_MAX_BODY_MB", cls.max_body_mb, 1, 4096)),
             queue=int(number("CRUCIATE_QUEUE", cls.queue, 1, 1000)),
             wait_s=number("CRUCIATE_WAIT_S", cls.wait_s, 0, 600),
         )
+
+
+def _database(url: str) -> str:
+    """The URL, once its driver could be imported; it is never quoted, because it may hold a password."""
+    try:
+        if url:
+            make_url(url).get_dialect().import_dbapi()
+    except (ArgumentError, ImportError) as error:
+        raise SettingsError(
+            f"CRUCIATE_DATABASE can't be used ({type(error).__name__}): no URL, or no driver."
+        ) from None
+    return url

@@ -1,36 +1,35 @@
-"""Studies and their answers on disk, one folder each, so that a restart loses nothing.
+"""Studies that have been accepted, and their answers: rows of the database, pixels and maps in a folder for each.
 
-A folder appears whole or not at all: it is written under a hidden name, flushed and renamed. A folder without
-`answer.json` is a study that still waits. It holds pixels, geometry and UIDs, but no patient's name or number.
+A restart loses nothing: pixels are on the disk before the row says so, and a row without an answer is a study that
+still waits. Rows hold what results must repeat of the patient; folders hold no name and no number.
 
-    <id>/voxels.npy  study.json               from the moment a study is accepted
-    <id>/maps.npy  footprint.json  answer.json once it is answered
+    <id>/voxels.npy  from the moment a study is accepted
+    <id>/maps.npy    once it is answered
 """
 
 import hashlib
-import json
 import os
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.exceptions import NotFound
 
+from app.database import Database, Json, Prediction
 from data_prep.preprocess import Footprint
 from data_prep.series import PassedOver, Selection
 from data_prep.volume import Acquisition, FloatArray, Volume
 
-Json = dict[str, Any]
-
-ID = re.compile(r"[0-9a-f]{32}")
-# A hidden folder older than this was left by a process that died while it wrote.
+# What no row speaks of and is older than this was left by a process that died while it wrote.
 ABANDONED_S = 3600
 
 
@@ -76,13 +75,15 @@ class ClassMap:
 
 
 class Store:
-    """A folder of jobs. Methods raise werkzeug's NotFound for an id that isn't there (or is no id)."""
+    """Jobs and answers by id. Methods raise werkzeug's NotFound for an id that isn't there (or is no id)."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, database: Database) -> None:
+        self._folder, self._database = folder, database
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in folder.glob(".*"):
-            if time.time() - path.stat().st_mtime > ABANDONED_S:
+        with database.read() as session:
+            known = set(session.scalars(select(Prediction.id)))
+        for path in folder.iterdir():
+            if path.name not in known and time.time() - path.stat().st_mtime > ABANDONED_S:
                 shutil.rmtree(path)
 
     def put(self, job: Job) -> None:
@@ -90,87 +91,138 @@ class Store:
         partial = Path(tempfile.mkdtemp(dir=self._folder, prefix="."))
         try:
             _write(partial / "voxels.npy", lambda stream: np.save(stream, job.volume.voxels))
-            _write_json(partial / "study.json", _header(job))
-            if (self._folder / job.id).exists():
-                self.delete(job.id)
+            self._remove(job.id)
             partial.rename(self._folder / job.id)
         except BaseException:
             shutil.rmtree(partial)
             raise
         _flush_folder(self._folder)
+        row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
+        row.status, row.attempts, row.study, row.sources = "queued", 0, _header(job), []
+        row.answer = row.footprint = None
+        with self._database.write() as session:
+            session.merge(row)
 
     def job(self, id_: str) -> Job:
         """The job again; its voxels are read from disk as they are used."""
-        folder = self._find(id_)
-        header = json.loads((folder / "study.json").read_text())
-        geometry = header["volume"]
+        row = self._row(id_)
+        geometry = row.study["volume"]
+        try:
+            voxels = np.load(self._folder / row.id / "voxels.npy", mmap_mode="r")
+        except FileNotFoundError:
+            raise _missing() from None
         volume = Volume(
-            voxels=np.load(folder / "voxels.npy", mmap_mode="r"),
+            voxels=voxels,
             spacing_mm=tuple(geometry["spacing_mm"]),
             directions=np.array(geometry["directions"]),
             positions_mm=np.array(geometry["positions_mm"]),
             sop_uids=tuple(geometry["sop_uids"]),
-            study_uid=geometry["study_uid"],
+            study_uid=row.study_uid,
             series_uid=geometry["series_uid"],
             laterality=geometry["laterality"],
             acquisition=Acquisition(**geometry["acquisition"]),
         )
-        passed_over = tuple(PassedOver(**other) for other in header["passed_over"])
-        return Job(id_, header["bundle"], volume, passed_over, header["decode_ms"], header["created"])
+        passed_over = tuple(PassedOver(**other) for other in row.study["passed_over"])
+        return Job(id_, row.bundle, volume, passed_over, row.study["decode_ms"], row.created)
 
     def begin(self, id_: str) -> int:
         """Note that a job is being tried, and say for which time: a study may not kill the service for ever."""
-        path = self._find(id_) / "attempts"
-        attempt = 1 + (int(path.read_text()) if path.exists() else 0)
-        _write(path, lambda stream: stream.write(str(attempt).encode()))
+        counted = update(Prediction).where(Prediction.id == id_).values(attempts=Prediction.attempts + 1)
+        with self._database.write() as session:
+            attempt: int | None = session.scalar(counted.returning(Prediction.attempts))
+        if attempt is None:
+            raise _missing()
         return attempt
 
     def finish(
         self, id_: str, answer: Json, maps: FloatArray | None = None, footprint: Footprint | None = None
     ) -> None:
         """Add the answer, and where there is a prediction its maps."""
-        folder = self._find(id_)
-        try:
-            if maps is not None and footprint is not None:
-                _write(folder / "maps.npy", lambda stream: np.save(stream, maps))
-                _write_json(folder / "footprint.json", footprint.to_json())
-            _write_json(folder / "answer.json", answer)
-        except FileNotFoundError:
-            raise _missing() from None
+        values: dict[InstrumentedAttribute[str] | InstrumentedAttribute[Json | None], str | Json] = {
+            Prediction.answer: answer,
+            Prediction.status: answer["status"],
+        }
+        if maps is not None and footprint is not None:
+            try:
+                _write(self._folder / self._row(id_).id / "maps.npy", lambda stream: np.save(stream, maps))
+            except FileNotFoundError:
+                raise _missing() from None
+            values[Prediction.footprint] = footprint.to_json()
+        finished = update(Prediction).where(Prediction.id == id_).values(values)
+        with self._database.write() as session:
+            if session.scalar(finished.returning(Prediction.id)) is None:
+                raise _missing()
 
     def answer(self, id_: str) -> Json:
         """The answer as `finish` got it, or `{"id", "status": "queued"}` while there is none."""
-        folder = self._find(id_)
-        try:
-            answer: Json = json.loads((folder / "answer.json").read_text())
-        except FileNotFoundError:
-            self._find(id_)
-            return {"id": id_, "status": "queued"}
-        return answer
+        return _answer(self._row(id_))
+
+    def answers(
+        self,
+        limit: int,
+        after: str | None = None,
+        study_uid: str | None = None,
+        status: str | None = None,
+        since: str | None = None,
+    ) -> list[Json]:
+        """At most `limit` answers, the oldest first, of those that fit; after: the id that the last page ended with.
+
+        since: UTC as `Job.created` has it; what was accepted then or later.
+        """
+        wanted = select(Prediction).order_by(Prediction.created, Prediction.id).limit(limit)
+        if after is not None:
+            last = self._row(after)
+            wanted = wanted.where(tuple_(Prediction.created, Prediction.id) > (last.created, last.id))
+        if study_uid is not None:
+            wanted = wanted.where(Prediction.study_uid == study_uid)
+        if status is not None:
+            wanted = wanted.where(Prediction.status == status)
+        if since is not None:
+            wanted = wanted.where(Prediction.created >= since)
+        with self._database.read() as session:
+            return [_answer(row) for row in session.scalars(wanted)]
 
     def map(self, id_: str, class_index: int) -> ClassMap:
         """One class's map of an answered job."""
-        folder = self._find(id_)
-        maps = np.load(folder / "maps.npy", mmap_mode="r")
-        return ClassMap(maps[class_index], Footprint.from_json(json.loads((folder / "footprint.json").read_text())))
+        row = self._row(id_)
+        if row.footprint is None:
+            raise _missing()
+        maps = np.load(self._folder / row.id / "maps.npy", mmap_mode="r")
+        return ClassMap(maps[class_index], Footprint.from_json(row.footprint))
 
     def waiting(self) -> list[str]:
         """Ids without an answer, oldest first."""
-        folders = [path for path in self._folder.iterdir() if ID.fullmatch(path.name)]
-        folders = [path for path in folders if not (path / "answer.json").exists()]
-        return [path.name for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
+        waiting = select(Prediction.id).where(Prediction.status == "queued")
+        with self._database.read() as session:
+            return list(session.scalars(waiting.order_by(Prediction.created, Prediction.id)))
 
     def delete(self, id_: str) -> None:
         """Remove everything of a job, at once for every reader."""
+        gone = delete(Prediction).where(Prediction.id == id_).returning(Prediction.id)
+        with self._database.write() as session:
+            known = session.scalar(gone)
+        if known is None:
+            raise _missing()
+        self._remove(known)
+
+    def _row(self, id_: str) -> Prediction:
+        with self._database.read() as session:
+            row = session.get(Prediction, id_)
+        if row is None:
+            raise _missing()
+        return row
+
+    def _remove(self, id_: str) -> None:
+        """Only ids of jobs come here, never what a client typed."""
         trash = Path(tempfile.mkdtemp(dir=self._folder, prefix="."))
-        self._find(id_).rename(trash)
+        with suppress(FileNotFoundError):
+            (self._folder / id_).rename(trash)
         shutil.rmtree(trash)
         _flush_folder(self._folder)
 
-    def _find(self, id_: str) -> Path:
-        if not ID.fullmatch(id_) or not (self._folder / id_).is_dir():
-            raise _missing()
-        return self._folder / id_
+
+def _answer(row: Prediction) -> Json:
+    return row.answer or {"id": row.id, "status": row.status}
 
 
 def _missing() -> NotFound:
@@ -184,23 +236,16 @@ def _header(job: Job) -> Json:
         "directions": volume.directions.tolist(),
         "positions_mm": volume.positions_mm.tolist(),
         "sop_uids": volume.sop_uids,
-        "study_uid": volume.study_uid,
         "series_uid": volume.series_uid,
         "laterality": volume.laterality,
         "acquisition": asdict(volume.acquisition),
     }
     others = [asdict(other) for other in job.passed_over]
     return {
-        "bundle": job.bundle,
-        "created": job.created,
         "decode_ms": job.decode_ms,
         "passed_over": others,
         "volume": geometry,
     }
-
-
-def _write_json(path: Path, content: Json) -> None:
-    _write(path, lambda stream: stream.write(json.dumps(content, allow_nan=False).encode()))
 
 
 def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:

@@ -41,10 +41,15 @@ def test_what_was_written_is_there_after_a_restart(url):
 
 def test_a_transaction_that_fails_leaves_nothing(url):
     database = Database(url)
-    with pytest.raises(ZeroDivisionError), database.write() as session:
-        session.add(study("2.25.1"))
-        session.flush()
-        1 / 0  # noqa: B018
+
+    def fail() -> None:
+        with database.write() as session:
+            session.add(study("2.25.1"))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     with database.read() as session:
         assert session.scalars(select(Study)).all() == []
 

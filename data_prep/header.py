@@ -1,4 +1,4 @@
-"""What Cruciate reads of a DICOM header, and nothing else: an allow-list of keywords, as plain Python values.
+"""What Cruciate reads of a DICOM header, and nothing else: allow-lists of keywords, as plain Python values.
 
 A classic instance has one header for its one image; an enhanced one (PS3.3 C.7.6.16) has a header for each frame, made
 of its own functional groups over the shared ones over the instance's attributes, under the classic keywords.
@@ -39,8 +39,20 @@ ALLOWED = (
     *("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *CLASSIC_NAMES,
 )
-# Tells patients apart; only a hash of it is kept.
+# Tells patients apart, by a hash of it.
 PATIENT = ("PatientID", "PatientName")
+# What results repeat of their source, see `data_prep.origin`: first what has to be there, if only empty (type 2).
+DEMANDED = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber", "Manufacturer"),
+)
+REPEATED = (
+    *DEMANDED,
+    *("IssuerOfPatientID", "PatientIdentityRemoved", "DeidentificationMethod"),
+    *("FrameOfReferenceUID", "PositionReferenceIndicator", "SliceThickness"),
+    *("ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
+    *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
+)
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 # The functional groups (PS3.3 C.7.6.16.2, C.8.13.5) in which allowed keywords stand.
 GROUPS = (
@@ -55,7 +67,7 @@ def _tags(keywords: tuple[str, ...]) -> dict[int, str]:
 
 
 _ALLOWED_TAGS = _tags(ALLOWED)
-READ_TAGS = [*_ALLOWED_TAGS, *_tags((*PATIENT, SHARED, PER_FRAME))]
+READ_TAGS = [*_ALLOWED_TAGS, *_tags((*PATIENT, *REPEATED, SHARED, PER_FRAME))]
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,17 @@ headers (the intermediate-weighted, fat-suppressed sagittal series is what reade
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from data_prep.acquisition import acquisition
 from data_prep.dicom import Frame, Limits, Source, read_study
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
+from data_prep.origin import sources
 from data_prep.preference import ACROSS_SERIES, WITHIN_SERIES, prefer
 from data_prep.stack import Stack, stacks, unusable
 from data_prep.volume import FloatArray, Volume
@@ -42,10 +44,11 @@ class _Refusal(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """The volume that is judged and everything that isn't."""
+    """The volume that is judged and everything that isn't; of each slice, what results must repeat (`sources`)."""
 
     volume: Volume
     passed_over: tuple[PassedOver, ...]
+    sources: tuple[Dataset, ...] = field(default=(), repr=False)
 
 
 def load_study(source: Source, limits: Limits | None = None) -> Selection:
@@ -78,7 +81,8 @@ def choose_volume(frames: Sequence[Frame]) -> Selection:
     _check_one_knee(finalists)
     chosen, losers = prefer(finalists, ACROSS_SERIES)
     passed += [PassedOver(loser.series_uid, reason) for loser, reason in losers]
-    return Selection(_volume(chosen), tuple(sorted(passed, key=lambda one: one.series_uid)))
+    in_order_of_series = tuple(sorted(passed, key=lambda one: one.series_uid))
+    return Selection(_volume(chosen), in_order_of_series, sources(chosen.frames))
 
 
 def _check_one_study(frames: Sequence[Frame]) -> None:

@@ -78,7 +78,5 @@ def _database(url: str) -> str:
         if url:
             make_url(url).get_dialect().import_dbapi()
     except (ArgumentError, ImportError) as error:
-        raise SettingsError(
-            f"CRUCIATE_DATABASE can't be used ({type(error).__name__}): no URL, or no driver."
-        ) from None
+        raise SettingsError(f"CRUCIATE_DATABASE is no URL, or lacks its driver ({type(error).__name__}).") from None
     return url

@@ -14,12 +14,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from pydicom.dataset import Dataset
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.exceptions import NotFound
@@ -35,7 +36,10 @@ ABANDONED_S = 3600
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A study that has been accepted. bundle: sha256 of the bundle that shall answer; created: UTC."""
+    """A study that has been accepted. bundle: sha256 of the bundle that shall answer; created: UTC.
+
+    sources: of each slice, what results must repeat; of a job that was accepted before, `Store.sources` has it.
+    """
 
     id: str
     bundle: str
@@ -43,6 +47,7 @@ class Job:
     passed_over: tuple[PassedOver, ...]
     decode_ms: float
     created: str
+    sources: tuple[Dataset, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, selection: Selection, bundle: str, decode_ms: float) -> "Job":
@@ -50,7 +55,7 @@ class Job:
         volume = selection.volume
         id_ = hashlib.sha256((volume.digest() + bundle).encode()).hexdigest()[:32]
         created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, created)
+        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, created, selection.sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +103,7 @@ class Store:
             raise
         _flush_folder(self._folder)
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
-        row.status, row.attempts, row.study, row.sources = "queued", 0, _header(job), []
+        row.status, row.attempts, row.study, row.sources = "queued", 0, _header(job), [*map(_json, job.sources)]
         row.answer = row.footprint = None
         with self._database.write() as session:
             session.merge(row)
@@ -124,6 +129,10 @@ class Store:
         )
         passed_over = tuple(PassedOver(**other) for other in row.study["passed_over"])
         return Job(id_, row.bundle, volume, passed_over, row.study["decode_ms"], row.created)
+
+    def sources(self, id_: str) -> tuple[Dataset, ...]:
+        """Of each slice of the volume, in order, what results must repeat (`data_prep.origin`)."""
+        return tuple(map(Dataset.from_json, self._row(id_).sources))
 
     def begin(self, id_: str) -> int:
         """Note that a job is being tried, and say for which time: a study may not kill the service for ever."""
@@ -223,6 +232,11 @@ class Store:
 
 def _answer(row: Prediction) -> Json:
     return row.answer or {"id": row.id, "status": row.status}
+
+
+def _json(source: Dataset) -> Json:
+    attributes: Json = source.to_json_dict()
+    return attributes
 
 
 def _missing() -> NotFound:

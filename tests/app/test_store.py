@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 from werkzeug.exceptions import NotFound
 
 from app.database import Database, sqlite_url
@@ -51,6 +52,14 @@ def test_a_job_comes_back_whole(store, job):
         job.created,
     )
     assert store.answer(job.id) == {"id": job.id, "status": "queued"}
+
+
+def test_what_results_repeat_comes_back(store):
+    source = Dataset()
+    source.update({"PatientName": "Müller^Zoë", "StudyInstanceUID": "2.25.3", "PatientWeight": 71.5})
+    job = Job.of(Selection(make_volume(np.zeros((2, 3, 3), np.float32)), (), (source, source)), "bundle digest", 1)
+    store.put(job)
+    assert store.sources(job.id) == (source, source)
 
 
 def test_the_id_follows_from_pixels_and_bundle(job):

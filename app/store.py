@@ -54,8 +54,7 @@ class Job:
         """A job whose id follows from the pixels' and the bundle's digests."""
         volume = selection.volume
         id_ = hashlib.sha256((volume.digest() + bundle).encode()).hexdigest()[:32]
-        created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, created, selection.sources)
+        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, _now(), selection.sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +107,21 @@ class Store:
         with self._database.write() as session:
             session.merge(row)
 
+    def refuse(self, study_uid: str, bundle: str, answer: Json) -> None:
+        """Keep a failed answer about a study that never became a job."""
+        row = Prediction(id=answer["id"], study_uid=study_uid, bundle=bundle, created=_now(), status="failed")
+        row.attempts, row.study, row.sources, row.answer = 0, {}, [], answer
+        with self._database.write() as session:
+            session.merge(row)
+
     def job(self, id_: str) -> Job:
         """The job again; its voxels are read from disk as they are used."""
         row = self._row(id_)
-        geometry = row.study["volume"]
         try:
             voxels = np.load(self._folder / row.id / "voxels.npy", mmap_mode="r")
         except FileNotFoundError:
             raise _missing() from None
+        geometry = row.study["volume"]
         volume = Volume(
             voxels=voxels,
             spacing_mm=tuple(geometry["spacing_mm"]),
@@ -232,6 +238,10 @@ class Store:
 
 def _answer(row: Prediction) -> Json:
     return row.answer or {"id": row.id, "status": row.status}
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _json(source: Dataset) -> Json:

@@ -1,0 +1,35 @@
+"""From files to a job under way: the one way in, whether they came by POST, by STOW-RS or by C-STORE."""
+
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from app.database import Json
+from app.engine import Engine
+from app.store import Job
+from data_prep.archive import Source
+from data_prep.series import load_study
+
+# Decoding holds a whole study in memory. More at one time than this only makes each of them slower.
+DECODERS = threading.BoundedSemaphore(2)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A job that is safe in the store. answer: to come; is_new: whether it is computed for the first time."""
+
+    id: str
+    answer: "Future[Json]"
+    is_new: bool
+
+
+def accept(engine: Engine, files: Source, bundle: str) -> Accepted:
+    """Decode a study and hand it to the engine. bundle: sha256. Raises what `load_study` and `Engine.submit` raise."""
+    with DECODERS:
+        started = time.perf_counter()
+        selection = load_study(files)
+        decode_ms = round(1000 * (time.perf_counter() - started), 2)
+    job = Job.of(selection, bundle, decode_ms)
+    answer, is_new = engine.submit(job)
+    return Accepted(job.id, answer, is_new)

@@ -6,6 +6,18 @@ import numpy as np
 
 from app.database import Json
 from app.problems import Problem
+from app.schemas import (
+    AnsweringBundle,
+    Done,
+    Explanation,
+    PassedOverSeries,
+    Result,
+    Size,
+    Slice,
+    Study,
+    Timing,
+    Warned,
+)
 from app.store import Job
 
 if TYPE_CHECKING:  # Importing models loads Keras, and that's for the engine's thread.
@@ -17,25 +29,26 @@ NOTICE = "Research use only, not for diagnosis."
 
 def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) -> Json:
     """The whole answer. total_ms: decoding and computing, without the time in the queue."""
-    return {
-        "id": job.id,
-        "status": "done",
-        "created": job.created,
-        "notice": NOTICE,
-        "bundle": {
-            "name": bundle.name,
-            "sha256": bundle.sha256,
-            "route": bundle.manifest["route"],
-            "trained_on": bundle.manifest["trained_on"],
-            "research_use_only": True,
-        },
-        "study": _study(job),
-        "result": _result(prediction),
-        "explanation": _explanation(job, prediction),
-        "warnings": [{"code": notice.code, "message": notice.message} for notice in prediction.notices],
+    answer = Done(
+        id=job.id,
+        status="done",
+        created=job.created,
+        notice=NOTICE,
+        bundle=AnsweringBundle(
+            name=bundle.name,
+            sha256=bundle.sha256,
+            route=bundle.manifest["route"],
+            trained_on=bundle.manifest["trained_on"],
+            research_use_only=True,
+        ),
+        study=_study(job),
+        result=_result(prediction),
+        explanation=_explanation(job, prediction),
+        warnings=[Warned(code=notice.code, message=notice.message) for notice in prediction.notices],
         # Pictures are drawn when somebody asks for them, so rendering takes nothing here.
-        "timing_ms": {"decode": job.decode_ms, **prediction.timing_ms, "render": 0.0, "total": round(total_ms, 2)},
-    }
+        timing_ms=Timing(decode=job.decode_ms, **prediction.timing_ms, render=0.0, total=round(total_ms, 2)),
+    )
+    return answer.model_dump(mode="json")
 
 
 def failed(id_: str, problem: Problem) -> Json:
@@ -43,30 +56,30 @@ def failed(id_: str, problem: Problem) -> Json:
     return {"id": id_, "status": "failed", "problem": problem.document()}
 
 
-def _study(job: Job) -> Json:
+def _study(job: Job) -> Study:
     volume = job.volume
     slices, rows, columns = volume.shape
-    return {
-        "study_uid": volume.study_uid,
-        "series_uid": volume.series_uid,
-        "volume": {"slices": slices, "rows": rows, "columns": columns, "spacing_mm": list(volume.spacing_mm)},
-        "laterality": volume.laterality,
-        "passed_over": [{"series_uid": other.series_uid, "reason": other.reason} for other in job.passed_over],
-    }
+    return Study(
+        study_uid=volume.study_uid,
+        series_uid=volume.series_uid,
+        volume=Size(slices=slices, rows=rows, columns=columns, spacing_mm=volume.spacing_mm),
+        laterality=volume.laterality,
+        passed_over=[PassedOverSeries(series_uid=other.series_uid, reason=other.reason) for other in job.passed_over],
+    )
 
 
-def _result(prediction: "Prediction") -> Json:
+def _result(prediction: "Prediction") -> Result:
     classes = prediction.scheme.classes
-    return {
-        "scheme": prediction.scheme.name,
-        "classes": list(classes),
-        "probabilities": dict(zip(classes, prediction.probabilities.tolist(), strict=True)),
-        "predicted": classes[int(prediction.probabilities.argmax())],
-        "logits": dict(zip(classes, prediction.logits.tolist(), strict=True)),
-    }
+    return Result(
+        scheme=prediction.scheme.name,
+        classes=list(classes),
+        probabilities=dict(zip(classes, prediction.probabilities.tolist(), strict=True)),
+        predicted=classes[int(prediction.probabilities.argmax())],
+        logits=dict(zip(classes, prediction.logits.tolist(), strict=True)),
+    )
 
 
-def _explanation(job: Job, prediction: "Prediction") -> Json:
+def _explanation(job: Job, prediction: "Prediction") -> Explanation:
     """Of the likeliest class that isn't healthy: where a picture glows, something speaks for an injury."""
     class_index = 1 + int(np.argmax(prediction.probabilities[1:]))
     contributions = prediction.contributions()[class_index].tolist()
@@ -74,11 +87,11 @@ def _explanation(job: Job, prediction: "Prediction") -> Json:
     for index, (sop_uid, contribution) in enumerate(zip(job.volume.sop_uids, contributions, strict=True)):
         place = f"/v1/predictions/{job.id}/slices/{index}"
         pictures = {kind: f"{place}/{kind}.png" for kind in ("image", "heatmap", "overlay")}
-        slices.append({"index": index, "sop_uid": sop_uid, "contribution": contribution, **pictures})
-    return {
-        "method": prediction.explanation_method,
-        "exact": prediction.exact,
-        "class": prediction.scheme.classes[class_index],
-        "bias": float(prediction.bias[class_index]),
-        "slices": slices,
-    }
+        slices.append(Slice(index=index, sop_uid=sop_uid, contribution=contribution, **pictures))
+    return Explanation(
+        method=prediction.explanation_method,
+        exact=prediction.exact,
+        class_=prediction.scheme.classes[class_index],
+        bias=float(prediction.bias[class_index]),
+        slices=slices,
+    )

@@ -2,9 +2,10 @@
 
 import os
 
-from flask import Flask, Response
+from apiflask import APIFlask
+from flask import Response
 
-from app import about, keys, pictures, predictions, problems, request_log
+from app import about, docs, keys, openapi, pictures, predictions, problems, request_log
 from app.database import open_database
 from app.engine import Engine
 from app.service import EXTENSION, Service
@@ -13,10 +14,10 @@ from app.store import Store
 from app.uploads import drain
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> APIFlask:
     """The app, with its engine started; `/readyz` tells when the engine is ready. SettingsError for bad variables."""
     settings = settings or Settings.from_environment(os.environ)
-    app = Flask("app", static_folder=None)
+    app = openapi.api("app")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of the contract
     database = open_database(settings.database, settings.data)
@@ -31,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)
     app.register_blueprint(about.blueprint)
+    app.register_blueprint(docs.blueprint)
     engine.start()
     return app
 

@@ -1,4 +1,4 @@
-"""API keys: `Authorization: Bearer KEY` or `X-API-Key: KEY`, for everything under /v1."""
+"""API keys: `Authorization: Bearer KEY` or `X-API-Key: KEY`, for everything under `PROTECTED`."""
 
 import hmac
 
@@ -6,12 +6,15 @@ from flask import Flask, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
+# Paths that begin so are asked for a key.
+PROTECTED = ("/v1/",)
+
 
 def register(app: Flask, keys: tuple[str, ...]) -> None:
     """Ask for one of `keys`; with no keys nothing is asked (the gunicorn configuration then stays on loopback)."""
 
     def check() -> None:
-        if not keys or not request.path.startswith("/v1/"):
+        if not keys or not request.path.startswith(PROTECTED):
             return
         bearer = request.authorization.token if request.authorization else None
         sent = request.headers.get("X-API-Key") or bearer

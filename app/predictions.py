@@ -1,68 +1,108 @@
 """`/v1/predictions`: a study in, the answer and its deletion."""
 
-import threading
-import time
 from concurrent.futures import wait
 
-from flask import Blueprint, Response, g, jsonify, request
+from apiflask import APIBlueprint
+from flask import Response, g, jsonify, request
 
 from app.database import Json
+from app.intake import Accepted, accept
 from app.problems import problem_response
+from app.responses import Asked, Optional, answers, binary, says
+from app.schemas import Answer, Done, Queued
 from app.service import service
-from app.store import Job
-from app.uploads import received
-from data_prep.series import load_study
+from app.uploads import MAX_PARTS, MULTIPART, received
 
-blueprint = Blueprint("predictions", __name__, url_prefix="/v1/predictions")
+blueprint = APIBlueprint("predictions", __name__, tag="Predictions", url_prefix="/v1/predictions")
 
-# Decoding holds a whole study in memory. More at one time than this only makes each of them slower.
-DECODERS = threading.BoundedSemaphore(2)
 QUEUED_RETRY_AFTER_S = 1
+
+PARTS = {"type": "array", "minItems": 1, "maxItems": MAX_PARTS, "items": binary("A DICOM instance or a zip of them.")}
+STUDY = {
+    "description": "One study of one knee.",
+    "required": True,
+    "content": {
+        "application/zip": {"schema": binary("DICOM instances in any folders; other files may be among them.")},
+        MULTIPART: {"schema": {"type": "object", "required": ["file"], "properties": {"file": PARTS}}},
+        "application/dicom": {"schema": binary("One instance: enhanced multi-frame.")},
+    },
+}
+
+
+class Wanted(Asked):
+    """Query of a POST."""
+
+    bundle: Optional = None
+    """Name of the bundle to ask; the default one otherwise."""
+
+
+class Preference(Asked):
+    """Headers of a POST."""
+
+    prefer: str = ""
+    """`respond-async` asks for a 202 at once."""
+
+    def no_wait(self) -> bool:
+        """RFC 7240, section 4.1."""
+        return "respond-async" in {one.partition(";")[0].strip().lower() for one in self.prefer.split(",")}
 
 
 @blueprint.post("")
-def create() -> Response:
-    """Take a study; answer with its prediction (201, or 200 if it's known) or, if that takes too long, with 202."""
-    engine, settings = service().engine, service().settings
-    bundle = engine.bundle(request.args.get("bundle"))
-    with received(request) as files, DECODERS:
-        started = time.perf_counter()
-        selection = load_study(files)
-        decode_ms = round(1000 * (time.perf_counter() - started), 2)
-    job = Job.of(selection, bundle.sha256, decode_ms)
-    g.prediction_id = job.id
-    future, is_new = engine.submit(job)
-    hurried = _wants_no_wait()
-    wait([future], timeout=0 if hurried else settings.wait_s)
-    response = _present(future.result() if future.done() else {"id": job.id, "status": "queued"})
-    if response.status_code == 200 and is_new:
-        response.status_code = 201
-    response.headers["Location"] = f"/v1/predictions/{job.id}"
-    if hurried and response.status_code == 202:
-        response.headers["Preference-Applied"] = "respond-async"
-    return response
+@blueprint.input(Wanted, location="query", arg_name="wanted")
+@blueprint.input(Preference, location="headers", arg_name="preference")
+@blueprint.doc(
+    responses=answers(
+        {
+            201: says(Done, "The answer.", "Location"),
+            200: says(Done, "Known already: the same pixels, geometry and UIDs with the same bundle.", "Location"),
+            202: says(
+                Queued, "Accepted; `Location` will have the answer.", "Location", "Retry-After", "Preference-Applied"
+            ),
+        },
+        *(400, 413, 415, 422, 429, 503),
+    ),
+    extensions={"requestBody": STUDY},
+)
+def create(wanted: Wanted, preference: Preference) -> Response:
+    """Send a study.
+
+    The answer comes at once (201, or 200 if the study is known) or, if it takes too long, later (202).
+    """
+    engine = service().engine
+    bundle = engine.bundle(wanted.bundle)
+    with received(request) as files:
+        accepted = accept(engine, files, bundle.sha256)
+    return _awaited(accepted, hurried=preference.no_wait())
 
 
-@blueprint.get("/<id_>")
-def read(id_: str) -> Response:
+@blueprint.get("/<id>")
+@blueprint.doc(responses=answers({200: says(Answer, "The answer as it stands.")}, 404))
+def read(id: str) -> Response:
     """The answer as it stands: done, queued, or failed with the problem."""
-    answer = service().store.answer(id_)
-    g.prediction_id = id_
+    answer = service().store.answer(id)
+    g.prediction_id = id
     return jsonify(answer)
 
 
-@blueprint.delete("/<id_>")
-def delete(id_: str) -> Response:
+@blueprint.delete("/<id>")
+@blueprint.doc(responses=answers({204: {"description": "It's gone."}}, 404))
+def delete(id: str) -> Response:
     """Forget a study: pixels, answer and maps."""
-    service().store.delete(id_)
-    g.prediction_id = id_
+    service().store.delete(id)
+    g.prediction_id = id
     return Response(status=204)
 
 
-def _wants_no_wait() -> bool:
-    """RFC 7240, section 4.1."""
-    preferences = ",".join(request.headers.getlist("Prefer")).split(",")
-    return "respond-async" in {preference.partition(";")[0].strip().lower() for preference in preferences}
+def _awaited(accepted: Accepted, hurried: bool) -> Response:
+    g.prediction_id = accepted.id
+    wait([accepted.answer], timeout=0 if hurried else service().settings.wait_s)
+    response = _present(accepted.answer.result() if accepted.answer.done() else {"id": accepted.id, "status": "queued"})
+    if response.status_code == 200 and accepted.is_new:
+        response.status_code = 201
+    response.headers["Location"] = f"/v1/predictions/{accepted.id}"
+    if hurried and response.status_code == 202:
+        response.headers["Preference-Applied"] = "respond-async"
+    return response
 
 
 def _present(answer: Json) -> Response:

@@ -5,6 +5,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from apiflask import HTTPError
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 
@@ -59,6 +60,11 @@ def problem_of(error: Exception) -> Problem:
             if isinstance(error, kind):
                 slug = title.lower().replace(" ", "-")
                 return Problem(status, title, error.detail, f"urn:cruciate:problem:{slug}", error.files)
+    if isinstance(error, HTTPError):  # of a parameter, which APIFlask has checked
+        wrong = [
+            f"{name}: {text}." for fields in error.detail.values() for name, texts in fields.items() for text in texts
+        ]
+        return Problem(error.status_code, "Bad Request", " ".join(wrong))
     if isinstance(error, HTTPException) and error.code is not None:
         return Problem(error.code, error.name, error.description or error.name)
     return Problem(500, "Internal Server Error", "The service failed. The study isn't to blame; the log says where.")
@@ -91,3 +97,4 @@ def register(app: Flask) -> None:
         return response
 
     app.register_error_handler(Exception, answer)
+    app.register_error_handler(HTTPError, answer)  # instead of APIFlask's own handler

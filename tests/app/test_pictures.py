@@ -106,9 +106,9 @@ def test_another_class_has_another_heatmap(answered, base):
         ("/slices/0/x-ray.png", {}, 404, ""),
         ("/slices/0/heatmap.png", {"class": "torn"}, 400, "the classes are: healthy, unhealthy"),
         ("/map.npz", {"class": ""}, 400, "the classes are: healthy, unhealthy"),
-        ("/slices/0/overlay.png", {"opacity": "1.01"}, 400, "from 0 to 1"),
-        ("/slices/0/overlay.png", {"opacity": "nan"}, 400, "from 0 to 1"),
-        ("/slices/0/overlay.png", {"opacity": "half"}, 400, "from 0 to 1"),
+        ("/slices/0/overlay.png", {"opacity": "1.01"}, 400, "opacity: Input should be"),
+        ("/slices/0/overlay.png", {"opacity": "nan"}, 400, "opacity: Input should be"),
+        ("/slices/0/overlay.png", {"opacity": "half"}, 400, "opacity: Input should be"),
     ],
 )
 def test_what_there_is_not_is_a_problem(answered, base, path, query, status, sentence):

@@ -1,0 +1,123 @@
+"""Real answers for `/openapi.json`: the demo bundle is asked about a synthetic knee, and in every wrong way.
+
+    python -m app.examples
+
+writes `app/examples.json`; run it when answers have changed. A test makes them again and compares.
+"""
+
+import io
+import json
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+from flask import request
+from flask.testing import FlaskClient
+from pydicom.dataset import FileDataset
+from werkzeug.test import TestResponse
+
+from app.factory import create_app
+from app.openapi import EXAMPLES
+from app.service import service
+from app.settings import Settings
+from app.uploads import MAX_PARTS
+from data_prep.phantom.dicom_out import instance
+from data_prep.phantom.knee import generate
+
+SEED, TRUTH = 20_261_121, "complete rupture"
+KEY = {"X-API-Key": "the-operator-chose-this"}
+ZIP = {"Content-Type": "application/zip"}
+POST = "/v1/predictions"
+
+# operationId -> status -> name -> body
+Examples = dict[str, dict[str, dict[str, Any]]]
+
+
+class Recorder:
+    """Asks a service and keeps what it says in JSON, under the operation that was asked."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self._client = client
+        self.examples: Examples = defaultdict(lambda: defaultdict(dict))
+
+    def ask(self, name: str, method: str, path: str, headers: dict[str, str] = KEY, data: Any = None) -> TestResponse:
+        """The answer, kept if it's JSON."""
+        with self._client:
+            response = self._client.open(path, method=method, headers=headers, data=data)
+            operation = f"{method.lower()}_{str(request.endpoint).replace('.', '_')}"
+        if response.is_json:
+            self.examples[operation][str(response.status_code)][name] = response.json
+        return response
+
+
+def main() -> None:
+    EXAMPLES.write_text(json.dumps(make(), indent=1) + "\n", encoding="utf-8")
+
+
+def make() -> Examples:
+    """Ask for everything once."""
+    knee = generate(SEED, TRUTH)
+    study = [instance(knee, index) for index in range(knee.scan.slices)]
+    with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:
+        app = create_app(Settings(data=Path(scratch), api_keys=tuple(KEY.values())))
+        with app.app_context():
+            engine = service().engine
+        recorder = Recorder(app.test_client())
+        try:
+            recorder.ask("loading", "GET", "/readyz")
+            engine.loaded.result()
+            _about(recorder)
+            _prediction(recorder, study)
+            _wrong(recorder, study)
+        finally:
+            engine.stop()
+    return recorder.examples
+
+
+def _about(recorder: Recorder) -> None:
+    for path in ("/healthz", "/readyz", "/v1/models"):
+        recorder.ask("demo", "GET", path)
+    recorder.ask("no key", "GET", "/v1/models", {})
+    recorder.ask("wrong key", "GET", "/v1/models", {"X-API-Key": "guess"})
+
+
+def _prediction(recorder: Recorder, study: list[FileDataset]) -> None:
+    name, body = "a synthetic knee", _zipped(study)
+    place = recorder.ask(name, "POST", POST, KEY | ZIP, body).headers["Location"]
+    recorder.ask(name, "GET", place)
+    recorder.ask("no such class", "GET", f"{place}/map.npz?class=torn")
+    recorder.ask("no such slice", "GET", f"{place}/slices/99/image.png")
+    recorder.ask("no such opacity", "GET", f"{place}/slices/0/overlay.png?opacity=2")
+    recorder.ask("gone", "DELETE", place)
+    recorder.ask("deleted", "GET", place)
+    recorder.ask("a synthetic knee, without waiting", "POST", POST, KEY | ZIP | {"Prefer": "respond-async"}, body)
+
+
+def _wrong(recorder: Recorder, study: list[FileDataset]) -> None:
+    recorder.ask("not a zip", "POST", POST, KEY | ZIP, b"hello")
+    recorder.ask("not a study", "POST", POST, KEY | {"Content-Type": "text/plain"}, b"hello")
+    recorder.ask("too few slices", "POST", POST, KEY | ZIP, _zipped(study[:3]))
+    recorder.ask("a slice is missing", "POST", POST, KEY | ZIP, _zipped(study[:6] + study[7:]))
+    parts = {"file": [(io.BytesIO(b"x"), "x") for _ in range(MAX_PARTS + 1)]}
+    recorder.ask("too many parts", "POST", POST, KEY, parts)
+    for dataset in study:
+        dataset.PixelData = bytes(len(dataset.PixelData))
+    place = recorder.ask("blank slices", "POST", POST, KEY | ZIP, _zipped(study)).headers["Location"]
+    recorder.ask("blank slices", "GET", place)
+    recorder.ask("no answer", "GET", f"{place}/slices/0/image.png")
+
+
+def _zipped(study: list[FileDataset]) -> bytes:
+    body = io.BytesIO()
+    with ZipFile(body, "w") as archive:
+        for number, dataset in enumerate(study):
+            file = io.BytesIO()
+            dataset.save_as(file, enforce_file_format=True)
+            archive.writestr(f"{number}.dcm", file.getvalue())
+    return body.getvalue()
+
+
+if __name__ == "__main__":
+    main()

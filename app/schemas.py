@@ -1,0 +1,191 @@
+"""What the service says, as types: answers are built from these models, and `/openapi.json` describes them.
+
+Every JSON answer's model derives from `Said`; that puts it into the document.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
+
+from app.problems import Problem
+
+# Names as JSON has them; Python writes `class_`.
+CLASS = Field(validation_alias="class", serialization_alias="class")
+
+
+class Said(BaseModel):
+    """Base of everything that the service says in JSON."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, validate_by_name=True, serialize_by_alias=True)
+
+
+class AnsweringBundle(Said):
+    """The model that answered."""
+
+    name: str
+    sha256: str
+    """Digest of everything in the bundle."""
+    route: str
+    """How it is built: MRNet, fine-tuned VGG16, VGG16 with support vectors."""
+    trained_on: str
+    """`synthetic`: it has seen synthetic knees only, and on real ones its answer means nothing."""
+    research_use_only: Literal[True]
+
+
+class Size(Said):
+    """The volume that was judged."""
+
+    slices: int
+    rows: int
+    columns: int
+    spacing_mm: tuple[float, float, float]
+    """From slice to slice, row to row, column to column."""
+
+
+class PassedOverSeries(Said):
+    """A series, or a part of one, that wasn't judged."""
+
+    series_uid: str
+    reason: str
+
+
+class Study(Said):
+    """What was judged, and what wasn't."""
+
+    study_uid: str
+    series_uid: str
+    volume: Size
+    laterality: Literal["L", "R", "unknown"]
+    """As the headers say; never guessed."""
+    passed_over: list[PassedOverSeries]
+
+
+class Result(Said):
+    """What the model says."""
+
+    scheme: str
+    """`binary` or `four_class`."""
+    classes: list[str]
+    """In order of severity, healthy first."""
+    probabilities: dict[str, float]
+    """Calibrated; they sum to 1."""
+    predicted: str
+    """The likeliest class."""
+    logits: dict[str, float]
+
+
+class Slice(Said):
+    """One slice of the volume, with links to its pictures."""
+
+    index: int
+    """From 0, in order along the slices' normal."""
+    sop_uid: str
+    contribution: float
+    """This slice's share of the logit."""
+    image: str
+    heatmap: str
+    overlay: str
+
+
+class Explanation(Said):
+    """Which slices made the model say so; always of an injury, the likeliest, also when the knee is found healthy."""
+
+    method: str
+    exact: bool
+    """The contributions and `bias` sum to the logit of `class`."""
+    class_: Annotated[str, CLASS]
+    bias: float
+    slices: list[Slice]
+
+
+class Warned(Said):
+    """Something that a reader of the answer should know."""
+
+    code: str
+    """For machines."""
+    message: str
+    """For people."""
+
+
+class Timing(Said):
+    """Milliseconds. Pictures are drawn when they are asked for, so `render` is 0; `total` is without the queue."""
+
+    decode: float
+    preprocess: float
+    network: float
+    explain: float
+    render: float
+    total: float
+
+
+class Done(Said):
+    """The whole answer."""
+
+    id: str
+    """A digest of the study and the bundle: the same two have the same id."""
+    status: Literal["done"]
+    created: str
+    """UTC, ISO 8601."""
+    notice: str
+    """Research use only, not for diagnosis."""
+    bundle: AnsweringBundle
+    study: Study
+    result: Result
+    explanation: Explanation
+    warnings: list[Warned]
+    timing_ms: Timing
+
+
+class Queued(Said):
+    """Accepted and safe on disk, not yet answered."""
+
+    id: str
+    status: Literal["queued"]
+
+
+class Failed(Said):
+    """There is no answer; the study may be sent again."""
+
+    id: str
+    status: Literal["failed"]
+    problem: Problem
+
+
+class Answer(Said, RootModel[Annotated[Done | Queued | Failed, Field(discriminator="status")]]):
+    """A prediction as it stands."""
+
+
+class LoadedBundle(Said):
+    """A bundle that can be asked."""
+
+    name: str
+    """For `?bundle=`."""
+    sha256: str
+    manifest: dict[str, JsonValue]
+    """Route, label scheme, what it was trained on, versions, digests of its files."""
+    metrics: dict[str, JsonValue]
+    model_card: str
+    """Link to the page to read before trusting it."""
+
+
+class Models(Said):
+    """Every loaded bundle, the default one first."""
+
+    models: list[LoadedBundle]
+
+
+class Alive(Said):
+    """The process lives."""
+
+    status: Literal["alive"]
+
+
+class Ready(Said):
+    """Every bundle has reproduced its golden answer."""
+
+    status: Literal["ready"]
+    bundles: list[str]
+
+
+class OpenAPI(Said, RootModel[dict[str, JsonValue]]):
+    """A description of the service, see https://spec.openapis.org/oas/v3.1.0."""

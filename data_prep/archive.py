@@ -7,7 +7,7 @@ only to speak of it.
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol
 
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
 
-Source = Path | Sequence[tuple[str, BinaryIO]]
+Source = Path | Iterable[tuple[str, BinaryIO]]
 
 # DICOM files have 128 bytes of anything, then this (PS3.10 7.1).
 PREAMBLE, PREFIX = 128, b"DICM"

@@ -133,3 +133,5 @@ _DECODERS: dict[str, Callable[[bytes, Size], tuple[UnsignedArray, int | None]]] 
     uid.JPEG2000Lossless: _jpeg_2000,
     uid.JPEG2000: _jpeg_2000,
 }
+
+TAKEN = NATIVE | _DECODERS.keys()

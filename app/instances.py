@@ -1,0 +1,303 @@
+"""The instances that the service holds: files on disk, and what they are in the database.
+
+    <folder>/.incoming/           files on their way in; what a crash leaves there goes at the next start
+    <folder>/<study>/<digest>     DICOM files (PS3.10)
+
+A file is on the disk before the database speaks of it. Several processes may share folder and database.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import NotFound
+
+from app.database import Database, Instance, Json, Study
+from app.instance_file import Failure, Header, Refusal, read_header
+from app.problems import log_unexpected
+from data_prep.archive import PIECE, Limits
+
+# A file that came in longer ago than this belonged to a process that died.
+ABANDONED_S = 3600
+# Disks flush several files at once in about the time that one takes.
+WRITERS = 8
+# Rows that are fetched at one time.
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of one file: stored (reason None) or not; text says why, for people, and quotes nothing of it."""
+
+    name: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_uid: str = ""
+    series_uid: str = ""
+    reason: Failure | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series that the service holds: one of its instances, and how many there are."""
+
+    example: Instance
+    instances: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Arrival:
+    """A file that is being written. written: its digest and size to come."""
+
+    header: Header
+    attributes: Json = field(repr=False)
+    path: Path
+    written: "Future[tuple[str, int]]"
+
+
+class Instances:
+    """A folder of DICOM files, listed in a database."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self._folder, self._incoming = folder, folder / ".incoming"
+        self._database = database
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._incoming.mkdir(exist_ok=True)
+        self._sweep()
+
+    def receive(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None = None) -> list[Receipt]:
+        """Check and store named files, of the given study only; a receipt for each, in order.
+
+        When this returns, a crash loses nothing that is receipted as stored. The same instance again changes nothing.
+        Streams must be seekable and are closed. What `files` raises is passed on, and then nothing is stored.
+        """
+        return self._store(files, study_uid, ours=False)
+
+    def keep(self, files: Iterable[bytes]) -> None:
+        """Store results that this service made; the state of their study doesn't change. ValueError for a bad one."""
+        for receipt in self._store((("", content) for content in files), None, ours=True):
+            if receipt.reason is not None:
+                raise ValueError(receipt.text)
+
+    def files(self, study_uid: str) -> Iterator[tuple[str, BinaryIO]]:
+        """Name and stream of each received instance of a study, one open at a time."""
+        for row in self.find(study_uid):
+            if not row.ours:
+                with self.open(row) as stream:
+                    yield row.sop_uid, stream
+
+    def open(self, row: Instance) -> BinaryIO:
+        """The DICOM file; NotFound if it has been deleted meanwhile."""
+        try:
+            return self._path(row.study_uid, row.digest).open("rb")
+        except FileNotFoundError:
+            raise NotFound("This instance has been deleted.") from None
+
+    def find(
+        self, study_uid: str | None = None, series_uid: str | None = None, sop_uid: str | None = None
+    ) -> Iterator[Instance]:
+        """The instances of that study, series and UID, by UIDs; of any where None."""
+        wanted = {Instance.study_uid: study_uid, Instance.series_uid: series_uid, Instance.sop_uid: sop_uid}
+        statement = (
+            select(Instance)
+            .where(*(column == uid for column, uid in wanted.items() if uid is not None))
+            .order_by(Instance.study_uid, Instance.series_uid, Instance.sop_uid)
+        )
+        with self._database.read() as session:
+            yield from session.scalars(statement.execution_options(yield_per=BATCH))
+
+    def series(self, study_uid: str | None = None, series_uid: str | None = None) -> Iterator[Series]:
+        """The series of that study and UID, by UIDs; of any where None."""
+        wanted = {Instance.study_uid: study_uid, Instance.series_uid: series_uid}
+        groups = (
+            select(func.min(Instance.sop_uid).label("sop_uid"), func.count().label("instances"))
+            .where(*(column == uid for column, uid in wanted.items() if uid is not None))
+            .group_by(Instance.study_uid, Instance.series_uid)
+            .subquery()
+        )
+        statement = (
+            select(Instance, groups.c.instances)
+            .join(groups, Instance.sop_uid == groups.c.sop_uid)
+            .order_by(Instance.study_uid, Instance.series_uid)
+        )
+        with self._database.read() as session:
+            for example, instances in session.execute(statement.execution_options(yield_per=BATCH)):
+                yield Series(example, instances)
+
+    def delete_study(self, study_uid: str) -> None:
+        """Forget a study, its results too; NotFound if it isn't there."""
+        with self._alone():
+            with self._database.write() as session:
+                gone = delete(Instance).where(Instance.study_uid == study_uid).returning(Instance.sop_uid)
+                if not session.scalars(gone).all():
+                    raise NotFound("There is no such study.")
+                session.execute(delete(Study).where(Study.uid == study_uid))
+            shutil.rmtree(self._folder / study_uid)
+
+    def _store(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None, ours: bool) -> list[Receipt]:
+        receipts: list[Receipt] = []
+        arrivals: dict[int, _Arrival] = {}
+        try:
+            with ThreadPoolExecutor(WRITERS, "store") as writers:
+                for index, (name, content) in enumerate(files):
+                    stream = BytesIO(content) if isinstance(content, bytes) else content
+                    try:
+                        header = _checked(stream, study_uid)
+                    except Refusal as refusal:
+                        stream.close()
+                        receipts.append(_refused(name, refusal))
+                        continue
+                    receipts.append(_stored(name, header))
+                    if index >= WRITERS and (earlier := arrivals.get(index - WRITERS)):
+                        earlier.written.exception()  # so that no more than that many wait, each with its bytes
+                    arrivals[index] = self._write(header, stream, writers)
+            for index, failure in self._enlist(arrivals, ours).items():
+                receipts[index] = replace(receipts[index], reason=failure.reason, text=failure.text)
+            return receipts
+        finally:
+            for arrival in arrivals.values():
+                arrival.path.unlink(missing_ok=True)
+
+    def _write(self, header: Header, stream: BinaryIO, writers: Executor) -> _Arrival:
+        path = self._incoming / uuid.uuid4().hex
+        return _Arrival(header, header.attributes(), path, writers.submit(_written, path, stream, header.start))
+
+    def _enlist(self, arrivals: Mapping[int, _Arrival], ours: bool) -> dict[int, Refusal]:
+        """Give files their names and rows; those that aren't stored after all, with the reason."""
+        failures: dict[int, Refusal] = {}
+        rows: list[Instance] = []
+        with self._alone(), self._database.write() as session:
+            known = _rows(session, [arrival.header.sop_instance_uid for arrival in arrivals.values()])
+            for index, arrival in arrivals.items():
+                try:
+                    digest, size = arrival.written.result()
+                except OSError as error:
+                    log_unexpected(error)
+                    failures[index] = Refusal(Failure.RESOURCES, "It can't be written to the disk.")
+                    continue
+                row = known.get(arrival.header.sop_instance_uid)
+                if row is None:
+                    row = _row(arrival, digest, size, ours)
+                    known[row.sop_uid] = row
+                    rows.append(row)
+                    self._move(arrival.path, row)
+                elif digest != row.digest and not row.ours:
+                    failures[index] = Refusal(Failure.DUPLICATE, "Another instance of the same UID is held already.")
+            studies = {row.study_uid for row in rows}
+            for uid in studies:
+                _flush_folder(self._folder / uid)
+                if not ours:
+                    session.merge(Study(uid=uid, state="receiving", received=time.time()))
+            session.add_all(rows)
+        return failures
+
+    def _move(self, path: Path, row: Instance) -> None:
+        place = self._path(row.study_uid, row.digest)
+        if not place.parent.exists():
+            place.parent.mkdir()
+            _flush_folder(self._folder)
+        path.rename(place)
+
+    def _path(self, study_uid: str, digest: str) -> Path:
+        return self._folder / study_uid / digest
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread or process moves files that the database knows, or should."""
+        with (self._folder / ".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _sweep(self) -> None:
+        """Remove what processes left that died while they received or deleted."""
+        for path in self._incoming.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > ABANDONED_S:
+                    path.unlink()
+        with self._alone():
+            with self._database.read() as session:
+                known = {self._path(*row) for row in session.execute(select(Instance.study_uid, Instance.digest))}
+            for folder in self._folder.iterdir():
+                if folder.is_dir() and folder != self._incoming:
+                    files = set(folder.iterdir())
+                    for path in files - known:
+                        path.unlink()
+                    if not files & known:
+                        folder.rmdir()
+
+
+def _checked(stream: BinaryIO, study_uid: str | None) -> Header:
+    """The header of a file that may be stored; Refusal otherwise."""
+    if stream.seek(0, os.SEEK_END) > Limits.file_bytes:
+        raise Refusal(Failure.RESOURCES, f"It has more than {Limits.file_bytes:,} bytes.")
+    header = read_header(stream)
+    if study_uid is not None and header.study_uid != study_uid:
+        text = "It belongs to another study than the one in the URL."
+        raise Refusal(Failure.OTHER_STUDY, text, header.sop_class_uid, header.sop_instance_uid)
+    return header
+
+
+def _refused(name: str, refusal: Refusal) -> Receipt:
+    return Receipt(name, refusal.sop_class_uid, refusal.sop_instance_uid, reason=refusal.reason, text=refusal.text)
+
+
+def _stored(name: str, header: Header) -> Receipt:
+    return Receipt(name, header.sop_class_uid, header.sop_instance_uid, header.study_uid, header.series_uid)
+
+
+def _rows(session: Session, sop_uids: list[str]) -> dict[str, Instance]:
+    """Those that are held already."""
+    batches = (sop_uids[start : start + BATCH] for start in range(0, len(sop_uids), BATCH))
+    return {
+        row.sop_uid: row
+        for batch in batches
+        for row in session.scalars(select(Instance).where(Instance.sop_uid.in_(batch)))
+    }
+
+
+def _row(arrival: _Arrival, digest: str, size: int, ours: bool) -> Instance:
+    header = arrival.header
+    return Instance(
+        sop_uid=header.sop_instance_uid,
+        study_uid=header.study_uid,
+        series_uid=header.series_uid,
+        digest=digest,
+        size=size,
+        attributes=arrival.attributes,
+        ours=ours,
+    )
+
+
+def _written(path: Path, stream: BinaryIO, start: int) -> tuple[str, int]:
+    """Copy a file to the disk. Size, and digest of its data set: senders write their own file meta information."""
+    digest, size = hashlib.sha256(), 0
+    with stream, path.open("xb") as file:
+        stream.seek(0)
+        size += file.write(stream.read(start))
+        while piece := stream.read(PIECE):
+            digest.update(piece)
+            size += file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest(), size
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -23,6 +23,8 @@ UNICODE = "ISO_IR 192"
 MAX_BYTES = 1024
 # What decoders put where they can't read a character.
 REPLACEMENT = "\ufffd"
+# No knee that we see is older; anonymisers write the year 1.
+EARLIEST_DATE = "18000101"
 ENUMERATED = {
     "PatientSex": frozenset("MFO"),
     "PatientIdentityRemoved": frozenset({"YES", "NO"}),
@@ -46,7 +48,10 @@ def sources(frames: Sequence[Frame]) -> tuple[Dataset, ...]:
         sent = (frame.study_uid, frame.series_uid, *_as_sent(frame.source))
         if sent not in repeated:
             repeated[sent] = _repeated(frame.source) | _names_of_series(frame)
-        found.append(Dataset(repeated[sent] | _names(frame)))
+        elements = repeated[sent] | _names(frame)
+        if "ImagePositionPatient" not in frame.header.values:  # Its place is ours, and in no frame of reference.
+            elements.pop(_TAGS["FrameOfReferenceUID"], None)
+        found.append(Dataset(elements))
     return tuple(found)
 
 
@@ -116,8 +121,10 @@ def _sound(keyword: str, representation: str, text: str) -> bool:
     if representation == "UI":  # Scanners write components with leading zeros, and they must be repeated as they are.
         return len(text) <= UID_LENGTH and UID_CHARACTERS.issuperset(text)
     validate_value(representation, text, RAISE)
-    if representation in ("DA", "TM"):  # A day or a time, no range of them.
-        return (DA(text) if representation == "DA" else TM(text)) is not None and "-" not in text
+    if representation == "DA":  # A day, no range of them.
+        return DA(text) is not None and "-" not in text and text >= EARLIEST_DATE
+    if representation == "TM":
+        return TM(text) is not None and "-" not in text
     if representation == "DS":
         return 0 < float(text) < float("inf")
     return text in ENUMERATED.get(keyword, (text,))

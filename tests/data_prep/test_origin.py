@@ -71,6 +71,11 @@ def test_frames_of_an_enhanced_instance_are_told_apart():
     assert sources[0].PatientName == KNOWN["PatientName"]
 
 
+def test_slices_without_a_position_lie_in_no_frame_of_reference():
+    images = make_series(ImagePositionPatient=None, SpacingBetweenSlices=4.0, **KNOWN)
+    assert all("FrameOfReferenceUID" not in source for source in sources_of(*images))
+
+
 def test_attributes_of_type_2_are_there_if_only_empty():
     for source in sources_of(*make_series(PatientID=None)):
         assert all(keyword in source and not source[keyword].value for keyword in DEMANDED)
@@ -102,6 +107,7 @@ def test_names_are_read_in_their_character_set_and_kept_in_unicode(character_set
         ("PatientBirthDate", b"04.03.1961"),
         ("StudyDate", b"20261399"),
         ("StudyDate", b"20260101-20260102"),
+        ("StudyDate", b"00010101"),
         ("StudyTime", b"999999"),
         ("PatientSex", b"MALE"),
         ("PatientID", b"one\\two "),

@@ -1,0 +1,25 @@
+"""An answer as DICOM objects that archives keep and viewers show: in the source's study, each in a series of its own."""
+
+from collections.abc import Callable
+
+from app.results.codes import STANDARD, Codes, CodesError
+from app.results.common import Kind, Result
+from app.results.key_image import key_image
+from app.results.parametric_map import parametric_map
+from app.results.report import report
+from data_prep.volume import FloatArray
+
+__all__ = ["KINDS", "STANDARD", "Codes", "CodesError", "Kind", "Result", "build"]
+
+KINDS: tuple[Kind, ...] = ("sr", "map", "key-image")
+
+
+def build(kind: Kind, result: Result, volume_map: Callable[[], FloatArray]) -> bytes:
+    """One object as a file (`application/dicom`); the same bytes whenever it is asked for.
+
+    volume_map: gives the explained class's map in the volume's grid, float32 `[slices, rows, columns]`
+    (`ClassMap.volume`); not called for what needs none.
+    """
+    if kind == "sr":
+        return report(result)
+    return parametric_map(result, volume_map()) if kind == "map" else key_image(result, volume_map())

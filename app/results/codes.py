@@ -1,0 +1,103 @@
+"""Every code that our DICOM objects use, and where it comes from; a site can put its own in their place.
+
+SCT: SNOMED CT, as DICOM's context groups list them (PS3.16: CID 8134 knee joint, 244 laterality, 240 present and
+absent, 100 imaging procedure); 239725005 is from SNOMED CT itself. DCM: PS3.16 annex D (CID 217 Visual Explanation for
+the maps). Grades have no code in either that means what the label schemes mean, so they are private.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Self
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import CodedConcept
+
+from data_prep.volume import Laterality
+
+PRIVATE = "99CRUCIATE"
+PRIVATE_SCHEME = CodingSchemeIdentificationItem(PRIVATE, name="Cruciate")
+# PS3.3 8.1, 8.2: code value and scheme are SH, the meaning is LO (PS3.5 6.2).
+LENGTHS = {"value": 16, "scheme": 16, "meaning": 64}
+
+
+class CodesError(ValueError):
+    """A file of codes that makes no sense, with the reason in one sentence."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Each field is a table of the file: `[finding]` with `value`, `scheme`, `meaning`; `[grades."minor strain"]`.
+
+    finding: what is looked for. finding_site: where. grades: by the label schemes' class names.
+    activation, gradient_activation: what an exact map and a Grad-CAM are.
+    """
+
+    finding: CodedConcept
+    finding_site: CodedConcept
+    right: CodedConcept
+    left: CodedConcept
+    present: CodedConcept
+    absent: CodedConcept
+    procedure: CodedConcept
+    probability: CodedConcept
+    comment: CodedConcept
+    activation: CodedConcept
+    gradient_activation: CodedConcept
+    predicted_grade: CodedConcept
+    grades: Mapping[str, CodedConcept]
+
+    def overridden(self, path: Path) -> Self:
+        """These with a site's own over them, from a TOML file. CodesError names the first table that is wrong."""
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CodesError(f"{path.name} can't be read as TOML ({type(error).__name__}).") from None
+        grades = _concepts(tables.pop("grades", {}), self.grades, "grades.")
+        known = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "grades"}
+        return replace(self, grades={**self.grades, **grades}, **_concepts(tables, known))
+
+    def side(self, laterality: Laterality) -> CodedConcept | None:
+        """None where it isn't known."""
+        return {"L": self.left, "R": self.right}.get(laterality)
+
+
+STANDARD = Codes(
+    finding=CodedConcept("239725005", "SCT", "Rupture of anterior cruciate ligament"),
+    finding_site=CodedConcept("49076000", "SCT", "Knee joint"),
+    right=CodedConcept("24028007", "SCT", "Right"),
+    left=CodedConcept("7771000", "SCT", "Left"),
+    present=CodedConcept("52101004", "SCT", "Present"),
+    absent=CodedConcept("272519000", "SCT", "Absent"),
+    procedure=CodedConcept("363679005", "SCT", "Imaging procedure"),
+    probability=CodedConcept("122157", "DCM", "Probability"),
+    comment=CodedConcept("121106", "DCM", "Comment"),
+    activation=CodedConcept("130402", "DCM", "Class activation"),
+    gradient_activation=CodedConcept("130403", "DCM", "Gradient-weighted class activation"),
+    predicted_grade=CodedConcept("GRADE", PRIVATE, "Predicted grade of ACL injury"),
+    grades={
+        "healthy": CodedConcept("HEALTHY", PRIVATE, "Healthy anterior cruciate ligament"),
+        "unhealthy": CodedConcept("UNHEALTHY", PRIVATE, "Injured anterior cruciate ligament"),
+        "minor strain": CodedConcept("STRAIN", PRIVATE, "Minor strain of anterior cruciate ligament"),
+        "partial rupture or strain": CodedConcept("PARTIAL", PRIVATE, "Partial rupture or strain of ACL"),
+        "complete rupture": CodedConcept("COMPLETE", PRIVATE, "Complete rupture of ACL"),
+    },
+)
+
+
+def _concepts(tables: object, known: Mapping[str, CodedConcept], prefix: str = "") -> dict[str, CodedConcept]:
+    if not isinstance(tables, dict):
+        raise CodesError("[grades] must hold a table for each class.")
+    for name, table in tables.items():
+        if name not in known:
+            raise CodesError(f"There is no code [{prefix}{name}]; there are: {', '.join(known)}.")
+        sound = isinstance(table, dict) and table.keys() == LENGTHS.keys()
+        if not sound or not all(_fits(table[part], length) for part, length in LENGTHS.items()):
+            lengths = ", ".join(f"{part} of at most {length} characters" for part, length in LENGTHS.items())
+            raise CodesError(f"[{prefix}{name}] needs exactly {lengths}.")
+    return {name: CodedConcept(table["value"], table["scheme"], table["meaning"]) for name, table in tables.items()}
+
+
+def _fits(text: object, length: int) -> bool:
+    return isinstance(text, str) and 0 < len(text.strip()) <= length and text.isprintable() and "\\" not in text

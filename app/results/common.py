@@ -1,0 +1,193 @@
+"""What all result objects share: whose they are, what made them, and UIDs that follow from their content.
+
+The same answer always makes the same bytes: dates are the answer's, UIDs are name-based UUIDs (RFC 9562 section 5.5,
+PS3.5 B.2), the SOPInstanceUID's name being the digest of everything else in the object.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from io import BytesIO
+from typing import Any, Literal
+
+from highdicom import ContributingEquipment
+from highdicom.base import SOPClass
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+from pydicom.filewriter import dcmwrite
+from pydicom.sr.codedict import codes as standard
+from pydicom.uid import UID
+from pydicom.valuerep import DA, DT, TM, format_number_as_ds
+
+from app.results.codes import STANDARD, Codes
+from data_prep.volume import Volume
+
+Kind = Literal["sr", "map", "key-image"]
+
+NOTICE = "Research use only, not for diagnosis"
+MANUFACTURER = "Cruciate"
+VERSION = "0.1.0"
+NAMESPACE = uuid.UUID("5b2e6f0c-6d0a-5c1f-9a53-3c0f5d6b8e41")
+# Stands where the SOPInstanceUID will be, while the content's digest is taken.
+NO_UID = "2.25.0"
+# Beyond the numbers that scanners give: results come last in a study's list.
+SERIES_NUMBERS: dict[Kind, int] = {"sr": 9001, "map": 9002, "key-image": 9003}
+# The longest LO (PS3.5 6.2).
+LONG_STRING = 64
+
+
+def uid(*name: object) -> str:
+    """The same UID for the same name."""
+    return f"2.25.{uuid.uuid5(NAMESPACE, '/'.join(map(str, name))).int}"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """An answered study. answer: as `app.answer.done` makes it; sources: `Selection.sources`, one for each slice."""
+
+    answer: dict[str, Any]
+    sources: tuple[Dataset, ...]
+    volume: Volume
+    codes: Codes = STANDARD
+
+    @property
+    def created(self) -> datetime:
+        """In UTC."""
+        return datetime.fromisoformat(self.answer["created"])
+
+    @property
+    def strongest(self) -> int:
+        """The slice that says most for the explained class."""
+        slices: list[dict[str, Any]] = self.answer["explanation"]["slices"]
+        return int(max(slices, key=lambda one: one["contribution"])["index"])
+
+    @property
+    def laterality(self) -> str:
+        """As General Series wants it for a paired part of the body (PS3.3 C.7.3.1): L, R, or empty."""
+        return "" if self.volume.laterality == "unknown" else self.volume.laterality
+
+    @property
+    def model(self) -> str:
+        """The bundle's name, as a DICOM text."""
+        return str(self.answer["bundle"]["name"]).replace("\\", "/")[:LONG_STRING]
+
+    @cached_property
+    def images(self) -> tuple[Dataset, ...]:
+        """The sources with their place in space, as flat as classic instances even where they are frames of one."""
+        _, rows, columns = self.volume.shape
+        # Without a frame of reference, the volume lies in one of its own.
+        own = uid("frame of reference", self.volume.series_uid)
+        shared = {
+            "Rows": rows,
+            "Columns": columns,
+            "PixelSpacing": _decimal(self.volume.spacing_mm[1:]),
+            "ImageOrientationPatient": _decimal(self.volume.directions.ravel()),
+            "SliceThickness": self.sources[0].get("SliceThickness", format_number_as_ds(self.volume.spacing_mm[0])),
+            "FrameOfReferenceUID": self.sources[0].get("FrameOfReferenceUID", own),
+            # highdicom warns of names that it finds odd, and quotes them: `finish` puts them back.
+            "PatientName": "",
+            "ReferringPhysicianName": "",
+        }
+        placed = zip(self.sources, self.volume.positions_mm, strict=True)
+        return tuple(changed(source, **shared, ImagePositionPatient=_decimal(position)) for source, position in placed)
+
+    def series(self, kind: Kind) -> dict[str, Any]:
+        """What every object's constructor wants to know of its series and of what made it."""
+        created = self.created
+        return {
+            "series_instance_uid": uid("series", kind, self.answer["id"]),
+            "series_number": SERIES_NUMBERS[kind],
+            "series_date": DA(created.date()),
+            "series_time": TM(created.time()),
+            "series_description": f"Cruciate {kind}: {NOTICE}",
+            "sop_instance_uid": NO_UID,
+            "instance_number": 1,
+            "content_date": DA(created.date()),
+            "content_time": TM(created.time()),
+            "manufacturer": MANUFACTURER,
+            "manufacturer_model_name": self.model,
+            "software_versions": VERSION,
+            "device_serial_number": self.answer["bundle"]["sha256"],
+            "contributing_equipment": [self._equipment()],
+        }
+
+    def _equipment(self) -> ContributingEquipment:
+        bundle = self.answer["bundle"]
+        described = f"ACL classification by {bundle['route']}, trained on {bundle['trained_on']}. {NOTICE}."
+        return ContributingEquipment(
+            MANUFACTURER,
+            standard.DCM.ProcessingEquipment,
+            manufacturer_model_name=self.model,
+            software_versions=(VERSION, bundle["sha256"]),
+            contribution_datetime=self.created,
+            contribution_description=described,
+        )
+
+
+def changed(dataset: Dataset, **values: Any) -> Dataset:
+    """A copy with other values; elements are shared with the original, so they can't be set one by one."""
+    fresh = Dataset()
+    for keyword, value in values.items():
+        setattr(fresh, keyword, value)
+    return Dataset(dict(dataset.items()) | dict(fresh.items()))
+
+
+def instances(images: Sequence[Dataset]) -> list[Dataset]:
+    """The first image of each instance."""
+    found: dict[str, Dataset] = {}
+    for image in images:
+        found.setdefault(image.SOPInstanceUID, image)
+    return list(found.values())
+
+
+def source_item(image: Dataset) -> Dataset:
+    """An item that names a source: the instance, and the frame of a multi-frame one (PS3.3 C.7.6.16.2.6)."""
+    item = _instance(image)
+    if "ReferencedFrameNumber" in image:
+        item.ReferencedFrameNumber = image.ReferencedFrameNumber
+    item.SpatialLocationsPreserved = "YES"
+    item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(standard.DCM.SourceImageForImageProcessingOperation)]
+    return item
+
+
+def name_sources(dataset: Dataset, images: Sequence[Dataset]) -> None:
+    """The references of an image object as a whole (PS3.3 C.7.6.1, C.12.2)."""
+    series = Dataset()
+    series.SeriesInstanceUID = images[0].SeriesInstanceUID
+    series.ReferencedInstanceSequence = [_instance(image) for image in instances(images)]
+    dataset.ReferencedSeriesSequence = [series]
+    dataset.SourceImageSequence = [source_item(image) for image in images]
+
+
+def _instance(image: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = image.SOPClassUID
+    item.ReferencedSOPInstanceUID = image.SOPInstanceUID
+    return item
+
+
+def finish(dataset: SOPClass, result: Result) -> bytes:
+    """The object as a file (PS3.10), after everything that would differ the next time has been made the same."""
+    dataset.copy_patient_and_study_information(result.sources[0])
+    created = result.created
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = DA(created.date()), TM(created.time())
+    dataset.ContentQualification = "RESEARCH"
+    for item in dataset.ContributingEquipmentSequence:
+        if "ContributionDateTime" in item:
+            item.ContributionDateTime = DT(created.strftime("%Y%m%d%H%M%S+0000"))
+    name = uid("instance", hashlib.sha256(_file(dataset)).hexdigest())
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(name)
+    return _file(dataset)
+
+
+def _file(dataset: Dataset) -> bytes:
+    stream = BytesIO()
+    dcmwrite(stream, dataset, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def _decimal(values: Any) -> list[str]:
+    return [format_number_as_ds(float(value)) for value in values]

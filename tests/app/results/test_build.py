@@ -1,0 +1,137 @@
+"""The three objects of one answer: valid whatever the source was, the same each time, in the source's study."""
+
+import subprocess
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from app.results import KINDS, build
+from app.results.parametric_map import parametric_map
+from data_prep.labels import BINARY, FOUR_CLASS
+from data_prep.phantom import generate, write
+from data_prep.series import Selection, load_study
+from tests.app.results.made import PATIENT, map_of, read, result_from, result_of, validator
+from tests.app.studies import instances, voxels
+from tests.data_prep.dicom_factory import enhanced, make_series, named, uploads
+
+
+def series(**attributes) -> Selection:
+    return load_study(named(make_series(**attributes)))
+
+
+def of_the_tests(side: str) -> Selection:
+    files = instances(voxels(), Laterality=side, StudyDate="20260101")
+    return load_study(uploads({str(place): content for place, content in enumerate(files)}))
+
+
+STUDIES: dict[str, Callable[[], Selection]] = {
+    "right": lambda: of_the_tests("R"),
+    "left": lambda: of_the_tests("L"),
+    "unknown side": lambda: of_the_tests(""),
+    "everything": lambda: series(**PATIENT, Laterality="L"),
+    "nothing of the patient": lambda: series(PatientID=None),
+    "empty": lambda: series(PatientName="", PatientID="", StudyDate="", Manufacturer=""),
+    "not in Latin": lambda: series(SpecificCharacterSet="ISO_IR 192", PatientName="Yamada^Tarou=山田^太郎"),
+    "anonymous": lambda: series(PatientIdentityRemoved="YES", DeidentificationMethod="by hand", PatientName="x"),
+    "lossy": lambda: series(
+        LossyImageCompression="01", LossyImageCompressionRatio="8.5", LossyImageCompressionMethod="ISO_10918_1"
+    ),
+    "no positions": lambda: series(ImagePositionPatient=None, SpacingBetweenSlices=4.0, **PATIENT),
+    "enhanced": lambda: load_study(named([enhanced(make_series(**PATIENT, Laterality="R"))])),
+}
+
+
+def errors(content: bytes, folder) -> list[str]:
+    """What `dciodvfy` finds wrong."""
+    (folder / "object.dcm").write_bytes(content)
+    done = subprocess.run([validator(), folder / "object.dcm"], capture_output=True, text=True, timeout=60)
+    said = (done.stdout + done.stderr).splitlines()
+    assert any(line in ("Comprehensive3DSR", "ParametricMap", "SCImage") for line in said)
+    return [line for line in said if line.startswith("Error")]
+
+
+def assert_valid(selection: Selection, folder, scheme=BINARY, predicted=-1) -> None:
+    result = result_from(selection, scheme, predicted)
+    values = map_of(result)
+    for kind in KINDS:
+        assert errors(build(kind, result, lambda: values), folder) == []
+    assert errors(parametric_map(result, values, floating=True), folder) == []
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_validator_finds_no_error(name, tmp_path):
+    assert_valid(STUDIES[name](), tmp_path)
+
+
+@pytest.mark.parametrize("predicted", range(len(FOUR_CLASS)))
+def test_the_validator_finds_no_error_in_four_classes(predicted, tmp_path):
+    assert_valid(of_the_tests("R"), tmp_path, FOUR_CLASS, predicted)
+
+
+def test_the_validator_finds_no_error_in_a_synthetic_knee(tmp_path):
+    write(generate(5, "complete rupture"), tmp_path)
+    assert_valid(load_study(tmp_path / "dicom"), tmp_path)
+
+
+@pytest.mark.real_knee
+def test_the_validator_finds_no_error_in_a_real_knee(real_knee, tmp_path):
+    assert_valid(load_study(uploads(real_knee)), tmp_path)
+
+
+def test_the_validator_finds_errors(tmp_path):
+    dataset = read(build("map", result_of(), lambda: np.zeros((8, 40, 36), np.float32)))
+    del dataset.Laterality
+    dataset.save_as(tmp_path / "wrong.dcm")
+    assert errors((tmp_path / "wrong.dcm").read_bytes(), tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_repeat_makes_the_same_bytes_and_another_answer_another_instance(kind):
+    values = map_of(result_of())
+    first = build(kind, result_of(), lambda: values)
+    assert first == build(kind, result_of(), lambda: values)
+    other = read(build(kind, result_of(predicted=0, **{"class": "healthy"}), lambda: values))
+    assert other.SOPInstanceUID != read(first).SOPInstanceUID
+    assert other.SeriesInstanceUID == read(first).SeriesInstanceUID
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_object_belongs_to_its_source_and_says_what_it_is(kind):
+    dataset = read(build(kind, result := result_of(), lambda: map_of(result)))
+    for keyword in PATIENT.keys() - {"FrameOfReferenceUID", "Manufacturer", "SliceThickness"}:
+        assert dataset[keyword].value == PATIENT[keyword]
+    assert dataset.StudyInstanceUID == result.volume.study_uid
+    assert dataset.SeriesInstanceUID != result.volume.series_uid
+    assert (dataset.ContentDate, dataset.ContentTime) == ("20261121", "093000")
+    assert dataset.ContentQualification == "RESEARCH"
+    assert "Research use only" in dataset.SeriesDescription
+    models = [
+        (one.get("ManufacturerModelName"), one.SoftwareVersions)
+        for one in dataset.ContributingEquipmentSequence
+        if "SoftwareVersions" in one
+    ]
+    assert ("demo", ["0.1.0", "9f" * 32]) in models
+    assert dataset.SoftwareVersions == "0.1.0"
+    assert dataset.get("Laterality", "R") == "R"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_random_uid_is_left(kind):
+    """Every UID is the source's, the standard's, or comes from a name; highdicom's own prefix would be random."""
+    dataset = read(build(kind, result := result_of(), lambda: map_of(result)))
+    found = [str(one.value) for one in dataset.iterall() if one.VR == "UI"]
+    assert found
+    assert all(uid.startswith(("2.25.", "1.2.840.10008.")) for uid in found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sources_stay_as_they_are(kind):
+    result = result_of(enhanced(make_series(**PATIENT)))
+    before = [source.to_json() for source in result.sources]
+    build(kind, result, lambda: map_of(result))
+    assert [source.to_json() for source in result.sources] == before
+
+
+def test_a_report_needs_no_map():
+    assert build("sr", result_of(), lambda: pytest.fail("a map was asked for"))

@@ -5,9 +5,10 @@ import os
 from apiflask import APIFlask
 from flask import Response
 
-from app import about, docs, keys, openapi, pictures, predictions, problems, request_log
+from app import about, dicomweb, docs, keys, openapi, pictures, predictions, problems, request_log
 from app.database import open_database
 from app.engine import Engine
+from app.instances import Instances
 from app.service import EXTENSION, Service
 from app.settings import Settings
 from app.store import Store
@@ -22,8 +23,9 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of the contract
     database = open_database(settings.database, settings.data)
     store = Store(settings.data / "predictions", database)
+    instances = Instances(settings.data / "instances", database)
     engine = Engine(settings.bundles, store, settings.queue)
-    app.extensions[EXTENSION] = Service(settings, store, engine)
+    app.extensions[EXTENSION] = Service(settings, store, engine, instances)
     request_log.register(app)
     keys.register(app, settings.api_keys)
     problems.register(app)
@@ -32,6 +34,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)
     app.register_blueprint(about.blueprint)
+    app.register_blueprint(dicomweb.blueprint)
     app.register_blueprint(docs.blueprint)
     engine.start()
     return app

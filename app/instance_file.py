@@ -34,7 +34,7 @@ SERIES = (
 )
 INSTANCE = (
     *("SOPClassUID", "SOPInstanceUID", "InstanceNumber", "ImageType", "ContentLabel"),
-    *("NumberOfFrames", "Rows", "Columns", "BitsAllocated"),
+    *("NumberOfFrames", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated"),
 )
 # A name has at most 3 x 64 characters and a description 64 (PS3.5 6.2); what is longer is no value of these.
 LONGEST_VALUE = 1024

@@ -7,7 +7,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 # Paths that begin so are asked for a key.
-PROTECTED = ("/v1/",)
+PROTECTED = ("/v1/", "/dicom-web/")
 
 
 def register(app: Flask, keys: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from app.engine import Engine
+from app.instances import Instances
 from app.settings import Settings
 from app.store import Store
 
@@ -18,6 +19,7 @@ class Service:
     settings: Settings
     store: Store
     engine: Engine
+    instances: Instances
 
 
 def service() -> Service:

@@ -1,0 +1,76 @@
+"""Media types with their parameters, as Content-Type and Accept name them (RFC 9110 8.3, 12.5.1; PS3.18 8.7).
+
+werkzeug's parser stops at the `/` of an unquoted `type=application/dicom`, which most DICOMweb clients send; the
+standard library's doesn't.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Self
+from urllib.request import parse_http_list
+
+from werkzeug.exceptions import NotAcceptable
+
+DICOM, DICOM_JSON, DICOM_XML = "application/dicom", "application/dicom+json", "application/dicom+xml"
+JSON, XML = "application/json", "application/xml"
+OCTETS = "application/octet-stream"
+MULTIPART = "multipart/related"
+TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+# Who accepts more than this many alternatives isn't listened to further.
+MAX_ALTERNATIVES = 32
+
+
+@dataclass(frozen=True)
+class MediaType:
+    """`name; parameter=value`, names in lower case. quality: how welcome it is, from 0 to 1."""
+
+    name: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    quality: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of one element of a header; a quality that is no number counts as 0."""
+        message = Message()
+        message["Content-Type"] = text.replace("\n", " ").replace("\r", " ")
+        (name, _), *rest = message.get_params() or [("", "")]
+        parameters = {key.lower(): str(value) for key, value in rest}
+        try:
+            quality = float(parameters.pop("q", "1"))
+        except ValueError:
+            quality = 0.0
+        return cls(name.lower(), parameters, quality)
+
+    def __str__(self) -> str:
+        values = {name: value if TOKEN.fullmatch(value) else f'"{value}"' for name, value in self.parameters.items()}
+        return "; ".join([self.name, *(f"{name}={value}" for name, value in values.items())])
+
+    @property
+    def root(self) -> "MediaType":
+        """What the parts are: of `multipart/related` the type that it names, of any other type itself."""
+        if self.name != MULTIPART:
+            return self
+        return MediaType(self.parameters.get("type", "*/*").lower(), self.parameters, self.quality)
+
+    def matches(self, name: str) -> bool:
+        """Whether a media type of this name is meant, perhaps by `*`."""
+        kind, _, subtype = self.name.partition("/")
+        return self.name in (name, "*/*") or (subtype == "*" and name.startswith(f"{kind}/"))
+
+
+def accepted(header: str) -> list[MediaType]:
+    """The alternatives of an Accept header, the most welcome first; everything if it is empty."""
+    listed = [MediaType.parse(text) for text in parse_http_list(header)[:MAX_ALTERNATIVES]]
+    welcome = sorted((one for one in listed if one.quality > 0), key=lambda one: -one.quality)
+    return welcome if listed else [MediaType("*/*")]
+
+
+def require(header: str, *names: str) -> str:
+    """The first of our media types that an Accept header wants most; NotAcceptable lists ours."""
+    for wanted in accepted(header):
+        for name in names:
+            if wanted.matches(name):
+                return name
+    raise NotAcceptable(f"The answer is {' or '.join(names)}.")

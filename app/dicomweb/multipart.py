@@ -1,0 +1,119 @@
+"""`multipart/related` (RFC 2387), in and out: parts with a Content-Type and no name.
+
+A body is parsed as it arrives. Nothing of it is held but the part at hand, on disk where it's large, and those that
+were complete in the same piece.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartState
+
+from app.dicomweb.media_types import MediaType
+from app.uploads import MAX_PARTS
+from data_prep.archive import PIECE
+from data_prep.errors import InputOverLimit, MalformedInput
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+# What a part is, and its content in pieces.
+Part = tuple[MediaType, Iterable[bytes]]
+# What is larger lies in a temporary file that has no name; an MR image is smaller.
+PART_IN_MEMORY = 1 << 20
+DAMAGED = "The multipart body is damaged, or not a whole one."
+
+
+def parts(body: IO[bytes], boundary: str) -> Iterator[tuple[str, BinaryIO]]:
+    """Content-Type ('' without one) and content of each part, as soon as it is complete; whoever gets one closes it.
+
+    Raises MalformedInput, and InputOverLimit for more parts than `MAX_PARTS`, perhaps after some parts.
+    """
+    splitter = _Splitter(boundary)
+    try:
+        while piece := body.read(PIECE):
+            splitter.write(piece)
+            while splitter.complete:
+                yield splitter.complete.popleft()
+        if not splitter.ended:
+            raise MalformedInput(DAMAGED)
+    finally:
+        splitter.close()
+
+
+def join(contents: Iterable[Part], boundary: str) -> Iterator[bytes]:
+    """A body of these parts, in pieces."""
+    for media_type, content in contents:
+        yield f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\n\r\n".encode()
+        yield from content
+    yield f"\r\n--{boundary}--\r\n".encode()
+
+
+class _Splitter:
+    """Takes a body in pieces, gives complete parts."""
+
+    def __init__(self, boundary: str) -> None:
+        self.complete: deque[tuple[str, BinaryIO]] = deque()
+        self._part: BinaryIO | None = None
+        self._begun = 0
+        self._name, self._value, self._content_type = b"", b"", ""
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._begin,
+            "on_header_field": self._add_to_name,
+            "on_header_value": self._add_to_value,
+            "on_header_end": self._end_header,
+            "on_part_data": self._add,
+            "on_part_end": self._end,
+        }
+        try:
+            self._parser = MultipartParser(boundary, callbacks)
+        except (FormParserError, UnicodeError):
+            raise MalformedInput("The boundary in Content-Type can't be right.") from None
+
+    @property
+    def ended(self) -> bool:
+        return self._parser.state == MultipartState.END
+
+    def write(self, piece: bytes) -> None:
+        try:
+            self._parser.write(piece)
+        except FormParserError:
+            raise MalformedInput(DAMAGED) from None
+
+    def close(self) -> None:
+        """Let go of what nobody got."""
+        for _, part in self.complete:
+            part.close()
+        if self._part is not None:
+            self._part.close()
+
+    def _begin(self) -> None:
+        self._begun += 1
+        if self._begun > MAX_PARTS:
+            raise InputOverLimit(f"A body may have {MAX_PARTS} parts; this one has more. Send the study in portions.")
+        self._part = cast(BinaryIO, tempfile.SpooledTemporaryFile(PART_IN_MEMORY))  # noqa: SIM115  (who gets it closes it)
+        self._name, self._value, self._content_type = b"", b"", ""
+
+    def _add_to_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _add_to_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _end_header(self) -> None:
+        if self._name.lower() == b"content-type":
+            self._content_type = self._value.decode("latin-1").strip()
+        self._name, self._value = b"", b""
+
+    def _add(self, data: bytes, start: int, end: int) -> None:
+        if self._part is not None:
+            self._part.write(memoryview(data)[start:end])
+
+    def _end(self) -> None:
+        if self._part is not None:
+            self.complete.append((self._content_type, self._part))
+            self._part = None

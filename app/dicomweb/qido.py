@@ -1,0 +1,93 @@
+"""QIDO-RS: which studies, series and instances the service holds (PS3.18 10.6), as DICOM JSON."""
+
+from collections.abc import Iterable
+from itertools import groupby, islice
+
+from flask import Blueprint, Response, json, request, url_for
+
+from app.database import Json
+from app.dicomweb.dicom_json import element, tag
+from app.dicomweb.media_types import DICOM_JSON, JSON, require
+from app.dicomweb.query import Query
+from app.instance_file import INSTANCE, PATIENT_AND_STUDY, SERIES
+from app.instances import Series
+from app.service import service
+
+blueprint = Blueprint("qido", __name__)
+
+MORE = '299 cruciate "There are more results than are given here: ask for the next ones by offset."'
+
+
+@blueprint.get("/studies")
+def studies() -> Response:
+    """Studies, by UID."""
+    query = Query.parse(request.args, (*PATIENT_AND_STUDY, "ModalitiesInStudy"))
+    found = service().instances.series(query.uids.get("StudyInstanceUID"))
+    grouped = groupby(found, key=lambda series: series.example.study_uid)
+    return _answer(query, (_study(list(members)) for _, members in grouped))
+
+
+@blueprint.get("/series")
+@blueprint.get("/studies/<study>/series")
+def series(study: str | None = None) -> Response:
+    """Series, by UIDs; of one study where the URL names it."""
+    query = Query.parse(request.args, (*PATIENT_AND_STUDY, *SERIES))
+    found = service().instances.series(study or query.uids.get("StudyInstanceUID"), query.uids.get("SeriesInstanceUID"))
+    return _answer(query, map(_series, found))
+
+
+@blueprint.get("/instances")
+@blueprint.get("/studies/<study>/instances")
+@blueprint.get("/studies/<study>/series/<series>/instances")
+def instances(study: str | None = None, series: str | None = None) -> Response:
+    """Instances, by UIDs; of one study or series where the URL names it."""
+    query = Query.parse(request.args, (*PATIENT_AND_STUDY, *SERIES, *INSTANCE))
+    found = service().instances.find(
+        study or query.uids.get("StudyInstanceUID"),
+        series or query.uids.get("SeriesInstanceUID"),
+        query.uids.get("SOPInstanceUID"),
+    )
+    located = (
+        row.attributes | _place(study=row.study_uid, series=row.series_uid, instance=row.sop_uid) for row in found
+    )
+    return _answer(query, located)
+
+
+def _answer(query: Query, candidates: Iterable[Json]) -> Response:
+    require(request.headers.get("Accept", ""), DICOM_JSON, JSON)
+    passing = filter(query.accepts, candidates)
+    page = list(islice(passing, query.offset, query.offset + query.limit + 1))
+    if not page:
+        return Response(status=204)
+    response = Response(json.dumps(page[: query.limit]), content_type=DICOM_JSON)
+    if len(page) > query.limit:
+        response.headers["Warning"] = MORE
+    return response
+
+
+def _study(members: list[Series]) -> Json:
+    modality = tag("Modality")
+    modalities = {value for one in members for value in one.example.attributes.get(modality, {}).get("Value", ())}
+    return (
+        _only(PATIENT_AND_STUDY, members[0].example.attributes)
+        | element("ModalitiesInStudy", *sorted(modalities))
+        | element("NumberOfStudyRelatedSeries", len(members))
+        | element("NumberOfStudyRelatedInstances", sum(one.instances for one in members))
+        | _place(study=members[0].example.study_uid)
+    )
+
+
+def _series(one: Series) -> Json:
+    return (
+        _only((*PATIENT_AND_STUDY, *SERIES), one.example.attributes)
+        | element("NumberOfSeriesRelatedInstances", one.instances)
+        | _place(study=one.example.study_uid, series=one.example.series_uid)
+    )
+
+
+def _only(keywords: Iterable[str], attributes: Json) -> Json:
+    return {key: attributes[key] for keyword in keywords if (key := tag(keyword)) in attributes}
+
+
+def _place(**uids: str) -> Json:
+    return element("RetrieveURL", url_for("dicomweb.wado.retrieve", _external=True, **uids))

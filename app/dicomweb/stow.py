@@ -1,0 +1,103 @@
+"""STOW-RS: instances in, and what became of each (PS3.18 10.5). It only stores; analysis starts by itself later."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from flask import Blueprint, Response, json, request, url_for
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+
+from app.database import Json
+from app.dicomweb import multipart
+from app.dicomweb.dicom_json import element, native_xml, tag
+from app.dicomweb.media_types import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPART, XML, MediaType, require
+from app.instance_file import UID_PATTERN
+from app.instances import Receipt
+from app.service import service
+from data_prep.errors import InputOverLimit, MalformedInput, UnsupportedInput
+
+blueprint = Blueprint("stow", __name__)
+
+WANTED = f'Content-Type must be {MULTIPART}; type="{DICOM}"; boundary=...'
+
+
+@blueprint.post("/studies")
+@blueprint.post("/studies/<study>")
+def store(study: str | None = None) -> Response:
+    """Store instances, of the study in the URL only where there is one: 200 all, 202 some, 409 none of them."""
+    if study is not None and not UID_PATTERN.fullmatch(study):
+        raise BadRequest("The study in the URL is no UID.")
+    answer_type = require(request.headers.get("Accept", ""), DICOM_JSON, JSON, DICOM_XML, XML)
+    try:
+        receipts = service().instances.receive(_instances(), study)
+    except RequestEntityTooLarge:
+        raise InputOverLimit(
+            f"A body may have {service().settings.max_body_mb} MB; this one has more. Send the study in portions."
+        ) from None
+    if not receipts:
+        raise MalformedInput("The body has no part.")
+    failed = [receipt for receipt in receipts if receipt.reason is not None]
+    outcome = _outcome(receipts)
+    body = native_xml(outcome) if answer_type in (DICOM_XML, XML) else json.dumps(outcome)
+    status = 200 if not failed else 202 if len(failed) < len(receipts) else 409
+    response = Response(body, status, content_type=answer_type)
+    if failed:
+        response.headers["Warning"] = f'299 cruciate "{_for_people(receipts)}"'
+    return response
+
+
+@blueprint.delete("/studies/<study>")
+def delete(study: str) -> Response:
+    """Forget a study with all its instances."""
+    service().instances.delete_study(study)
+    return Response(status=204)
+
+
+def _instances() -> Iterator[tuple[str, BinaryIO]]:
+    """The parts of the request's body, while it arrives; each must be DICOM."""
+    content_type = MediaType.parse(request.headers.get("Content-Type", ""))
+    if content_type.name != MULTIPART or not content_type.root.matches(DICOM):
+        raise UnsupportedInput(WANTED)
+    if not (boundary := content_type.parameters.get("boundary")):
+        raise MalformedInput(WANTED)
+    for number, (part_type, part) in enumerate(multipart.parts(request.stream, boundary), start=1):
+        if part_type and not MediaType.parse(part_type).matches(DICOM):
+            part.close()
+            raise UnsupportedInput(f"Every part must be {DICOM}; part {number} isn't.")
+        yield f"part {number}", part
+
+
+def _outcome(receipts: Sequence[Receipt]) -> Json:
+    """The Store Instances Response (PS3.18 I.2)."""
+    outcome: Json = {}
+    stored = [receipt for receipt in receipts if receipt.reason is None]
+    studies = {receipt.study_uid for receipt in stored}
+    if len(studies) == 1:
+        outcome |= element("RetrieveURL", _url(*studies))
+    # What can't be read has no UIDs to be referenced by.
+    named = [receipt for receipt in receipts if receipt.reason is not None and receipt.sop_instance_uid]
+    nameless = [receipt for receipt in receipts if receipt.reason is not None and not receipt.sop_instance_uid]
+    groups = {
+        "ReferencedSOPSequence": [_reference(one) | element("RetrieveURL", _instance_url(one)) for one in stored],
+        "FailedSOPSequence": [_reference(one) | element("FailureReason", one.reason) for one in named],
+        "OtherFailuresSequence": [element("FailureReason", one.reason) for one in nameless],
+    }
+    return outcome | {tag(keyword): {"vr": "SQ", "Value": items} for keyword, items in groups.items() if items}
+
+
+def _reference(receipt: Receipt) -> Json:
+    references = {"ReferencedSOPClassUID": receipt.sop_class_uid, "ReferencedSOPInstanceUID": receipt.sop_instance_uid}
+    return {key: value for keyword, uid in references.items() for key, value in element(keyword, uid).items()}
+
+
+def _instance_url(receipt: Receipt) -> str:
+    return f"{_url(receipt.study_uid)}/series/{receipt.series_uid}/instances/{receipt.sop_instance_uid}"
+
+
+def _url(study: str) -> str:
+    return url_for("dicomweb.stow.store", study=study, _external=True)
+
+
+def _for_people(receipts: Sequence[Receipt]) -> str:
+    counts = Counter(receipt.text for receipt in receipts if receipt.reason is not None)
+    return "; ".join(f"{count} of {len(receipts)} not stored: {text}" for text, count in counts.most_common())

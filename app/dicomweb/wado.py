@@ -1,0 +1,100 @@
+"""WADO-RS: instances, their metadata, single frames and pictures of them (PS3.18 10.4)."""
+
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from flask import Blueprint, Response, json, request
+from pydicom.uid import ExplicitVRLittleEndian
+from werkzeug.exceptions import BadRequest, NotAcceptable, NotFound
+
+from app.database import Instance
+from app.dicomweb import frames, instances_out, multipart
+from app.dicomweb.media_types import DICOM, DICOM_JSON, JSON, MULTIPART, MediaType, accepted, require
+from app.dicomweb.picture import JPEG, PNG, picture
+from app.instance_file import read_header
+from app.instances import Instances
+from app.service import service
+from data_prep.archive import PIECE
+
+blueprint = Blueprint("wado", __name__)
+
+STUDY = "/studies/<study>"
+SERIES = f"{STUDY}/series/<series>"
+INSTANCE = f"{SERIES}/instances/<instance>"
+# A frame is at most some 30 MB, and a list of them is in memory at one time.
+MOST_FRAMES = 100
+
+
+@blueprint.get(STUDY)
+@blueprint.get(SERIES)
+@blueprint.get(INSTANCE)
+def retrieve(**uids: str) -> Response:
+    """Every instance of a study, a series or one: as stored, or in Explicit VR Little Endian, as Accept says."""
+    rows = _held(**uids)
+    for wanted in accepted(request.headers.get("Accept", "")):
+        syntax = wanted.parameters.get("transfer-syntax", ExplicitVRLittleEndian)
+        if wanted.name in (MULTIPART, "*/*") and wanted.root.matches(DICOM) and syntax in ("*", ExplicitVRLittleEndian):
+            return _multipart(DICOM, _files(service().instances, rows, as_stored=syntax == "*"))
+    raise NotAcceptable(f'Instances are given as {MULTIPART}; type="{DICOM}", decoded or with transfer-syntax=*.')
+
+
+@blueprint.get(f"{STUDY}/metadata")
+@blueprint.get(f"{SERIES}/metadata")
+@blueprint.get(f"{INSTANCE}/metadata")
+def metadata(**uids: str) -> Response:
+    """Their attributes but pixels, as DICOM JSON."""
+    rows = _held(**uids)
+    require(request.headers.get("Accept", ""), DICOM_JSON, JSON)
+    found = []
+    for row in rows:
+        with service().instances.open(row) as stream:
+            found.append(instances_out.metadata(stream))
+    return Response(json.dumps(found), content_type=DICOM_JSON)
+
+
+@blueprint.get(f"{INSTANCE}/frames/<numbers>")
+def frame_list(study: str, series: str, instance: str, numbers: str) -> Response:
+    """Frames by number from 1, separated by commas."""
+    (row,) = _held(study, series, instance)
+    if not re.fullmatch("[0-9]{1,9}(,[0-9]{1,9})*", numbers) or numbers.count(",") >= MOST_FRAMES:
+        raise BadRequest(f"Name at most {MOST_FRAMES} frames by their numbers, separated by commas.")
+    wanted = accepted(request.headers.get("Accept", ""))
+    with service().instances.open(row) as stream:
+        found = frames.pick(stream, read_header(stream), [int(number) for number in numbers.split(",")], wanted)
+    return _multipart(found[0][0].name, ((media_type, [content]) for media_type, content in found))
+
+
+@blueprint.get(f"{INSTANCE}/rendered")
+@blueprint.get(f"{INSTANCE}/frames/<int:number>/rendered")
+def rendered(study: str, series: str, instance: str, number: int = 1) -> Response:
+    """One frame as JPEG or PNG."""
+    (row,) = _held(study, series, instance)
+    media_type = require(request.headers.get("Accept", ""), JPEG, PNG)
+    with service().instances.open(row) as stream:
+        return Response(picture(stream, read_header(stream), number, media_type), mimetype=media_type)
+
+
+def _held(study: str, series: str | None = None, instance: str | None = None) -> list[Instance]:
+    rows = list(service().instances.find(study, series, instance))
+    if not rows:
+        raise NotFound("The service holds nothing of these UIDs.")
+    return rows
+
+
+def _multipart(type_: str, parts: Iterable[multipart.Part]) -> Response:
+    boundary = uuid.uuid4().hex
+    content_type = MediaType(MULTIPART, {"type": type_, "boundary": boundary})
+    return Response(multipart.join(parts, boundary), content_type=str(content_type))
+
+
+def _files(instances: Instances, rows: Iterable[Instance], as_stored: bool) -> Iterator[multipart.Part]:
+    """What can't be decoded is given as it is stored; its media type says how that is."""
+    for row in rows:
+        with instances.open(row) as stream:
+            header = read_header(stream)
+            syntax, recoded = (header.transfer_syntax, None) if as_stored else instances_out.encoded(stream, header)
+            content = iter(partial(stream.read, PIECE), b"") if recoded is None else [recoded]
+            stream.seek(0)
+            yield MediaType(DICOM, {"transfer-syntax": syntax}), content

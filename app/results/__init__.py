@@ -1,4 +1,4 @@
-"""An answer as DICOM objects that archives keep and viewers show: in the source's study, each in a series of its own."""
+"""An answer as DICOM objects that archives keep and viewers show: in the study of its source, a series for each."""
 
 from collections.abc import Callable
 

@@ -3,7 +3,6 @@ finding, one for each class."""
 
 from highdicom import sr
 from highdicom.sr import CodedConcept
-from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as standard
 
 from app.results.codes import PRIVATE_SCHEME
@@ -15,10 +14,9 @@ RUPTURED = frozenset({"unhealthy", "partial rupture or strain", "complete ruptur
 
 def report(result: Result) -> bytes:
     """Probability of each class, predicted grade, site and side, what computed it, and every source slice."""
-    images = instances(result.images)
     dataset = sr.Comprehensive3DSR(
-        evidence=images,
-        content=_content(result, images)[0],
+        evidence=instances(result.images),
+        content=_content(result)[0],
         is_complete=True,
         is_final=False,
         is_verified=False,
@@ -28,7 +26,7 @@ def report(result: Result) -> bytes:
     return finish(dataset, result)
 
 
-def _content(result: Result, images: list[Dataset]) -> sr.MeasurementReport:
+def _content(result: Result) -> sr.MeasurementReport:
     codes = result.codes
     observer = sr.ObserverContext(
         observer_type=standard.DCM.Device,
@@ -44,7 +42,6 @@ def _content(result: Result, images: list[Dataset]) -> sr.MeasurementReport:
         observation_context=sr.ObservationContext(observer_device_context=observer),
         procedure_reported=codes.procedure,
         imaging_measurements=[_finding(result), *(_grade(result, name) for name in result.answer["result"]["classes"])],
-        referenced_images=images,
     )
     for text in (f"{NOTICE}.", *(warning["message"] for warning in result.answer["warnings"])):
         content[0].ContentSequence.append(
@@ -59,7 +56,21 @@ def _finding(result: Result) -> sr.MeasurementsAndQualitativeEvaluations:
     ruptured = sum(value for name, value in said["probabilities"].items() if name in RUPTURED)
     presence = codes.present if said["predicted"] in RUPTURED else codes.absent
     evaluations = [(codes.finding, presence), (codes.predicted_grade, codes.grades[said["predicted"]])]
-    return _group(result, "ACL rupture", codes.finding, min(ruptured, 1.0), evaluations)
+    group = _group(result, "ACL rupture", codes.finding, min(ruptured, 1.0), evaluations)
+    group[0].ContentSequence.extend(_sources(result))
+    return group
+
+
+def _sources(result: Result) -> list[sr.SourceImageForMeasurementGroup]:
+    """Every slice; the frames of an enhanced instance in one item."""
+    frames: dict[str, list[int]] = {image.SOPInstanceUID: [] for image in result.images}
+    for image in result.images:
+        if "ReferencedFrameNumber" in image:
+            frames[image.SOPInstanceUID].append(int(image.ReferencedFrameNumber))
+    return [
+        sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, frames[image.SOPInstanceUID] or None)
+        for image in instances(result.images)
+    ]
 
 
 def _grade(result: Result, name: str) -> sr.MeasurementsAndQualitativeEvaluations:

@@ -1,18 +1,20 @@
 """The three objects of one answer: valid whatever the source was, the same each time, in the source's study."""
 
+import io
 import subprocess
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from app.results import KINDS, build
+from app.results import KINDS, Result, build
 from app.results.parametric_map import parametric_map
+from app.service import EXTENSION
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom import generate, write
 from data_prep.series import Selection, load_study
 from tests.app.results.made import PATIENT, map_of, read, result_from, result_of, validator
-from tests.app.studies import instances, voxels
+from tests.app.studies import instances, study_zip, voxels
 from tests.data_prep.dicom_factory import enhanced, make_series, named, uploads
 
 
@@ -135,3 +137,21 @@ def test_sources_stay_as_they_are(kind):
 
 def test_a_report_needs_no_map():
     assert build("sr", result_of(), lambda: pytest.fail("a map was asked for"))
+
+
+@pytest.mark.parametrize("bundle", ["tiny", "four"])
+def test_objects_of_a_service_s_answer_are_valid_and_hold_the_served_map(make_app, bundle, tmp_path):
+    app = make_app()
+    client, store = app.test_client(), app.extensions[EXTENSION].store
+    answer = client.post(
+        f"/v1/predictions?bundle={bundle}", data=study_zip(), headers={"Content-Type": "application/zip"}
+    ).get_json()
+    explained = answer["result"]["classes"].index(answer["explanation"]["class"])
+    result = Result(answer, store.sources(answer["id"]), store.job(answer["id"]).volume)
+    objects = {kind: build(kind, result, store.map(answer["id"], explained).volume) for kind in KINDS}
+    assert all(errors(content, tmp_path) == [] for content in objects.values())
+    served = np.load(io.BytesIO(client.get(f"/v1/predictions/{answer['id']}/map.npz").data))["map"]
+    dataset = read(objects["map"])
+    mapping = dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    back = dataset.pixel_array * mapping.RealWorldValueSlope + mapping.RealWorldValueIntercept
+    assert np.abs(back - served).max() <= mapping.RealWorldValueSlope / 2 * 1.000001

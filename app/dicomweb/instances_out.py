@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import BinaryIO
 
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
 from pydicom.dataelem import RawDataElement
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from werkzeug.exceptions import NotAcceptable
@@ -34,7 +34,7 @@ def encoded(stream: BinaryIO, header: Header) -> tuple[UID, bytes | None]:
         dataset["PixelData"].is_undefined_length = False
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file = BytesIO()
-    dataset.save_as(file, implicit_vr=False, little_endian=True)
+    dcmwrite(file, dataset, implicit_vr=False, little_endian=True)
     return ExplicitVRLittleEndian, file.getvalue()
 
 

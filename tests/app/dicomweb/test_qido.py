@@ -1,0 +1,134 @@
+"""Searches of three studies with two series: who is found, how many, page by page."""
+
+import pytest
+
+from app.service import EXTENSION
+from tests.app.studies import SLICES, instances, voxels
+
+STUDY, SERIES, SOP = "0020000D", "0020000E", "00080018"
+
+
+@pytest.fixture(scope="module")
+def client(answered):
+    client, _ = answered
+    small = voxels()[:2]
+    files = [
+        *instances(voxels(), "2.25.71", "2.25.710", StudyDate="20260101", AccessionNumber="A1"),
+        *instances(small, "2.25.71", "2.25.711", StudyDate="20260101", AccessionNumber="A1", Modality="SR"),
+        *instances(small, "2.25.72", "2.25.720", StudyDate="20260201", PatientName="Grundy^Solomon"),
+        *instances(
+            small,
+            "2.25.73",
+            "2.25.730",
+            StudyDate="20260301",
+            PatientName="Müller^Ünal",
+            SpecificCharacterSet="ISO_IR 192",
+        ),
+    ]
+    receipts = client.application.extensions[EXTENSION].instances.receive(
+        (str(at), file) for at, file in enumerate(files)
+    )
+    assert all(receipt.reason is None for receipt in receipts)
+    return client
+
+
+def found(client, path: str, key: str) -> list[str]:
+    response = client.get(f"/dicom-web/{path}")
+    assert response.status_code in (200, 204)
+    return [item[key]["Value"][0] for item in response.json] if response.data else []
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["2.25.71", "2.25.72", "2.25.73"]),
+        ("?StudyInstanceUID=2.25.72", ["2.25.72"]),
+        ("?StudyInstanceUID=2.25.72,2.25.73", ["2.25.72", "2.25.73"]),
+        ("?StudyInstanceUID=1.2.3", []),
+        ("?PatientName=grundy*", ["2.25.72"]),
+        ("?PatientName=M%C3%BCller*", ["2.25.73"]),
+        ("?PatientID=MRN-55512&StudyDate=20260115-", ["2.25.72", "2.25.73"]),
+        ("?AccessionNumber=A1", ["2.25.71"]),
+        ("?ModalitiesInStudy=SR", ["2.25.71"]),
+        ("?limit=1", ["2.25.71"]),
+        ("?limit=2&offset=1", ["2.25.72", "2.25.73"]),
+        ("?offset=3", []),
+        ("?00080020=20260201", ["2.25.72"]),
+        ("?limit=0", []),
+    ],
+)
+def test_studies(client, query, expected):
+    assert found(client, f"studies{query}", STUDY) == expected
+
+
+def test_a_study_says_what_it_holds(client):
+    (study,) = client.get("/dicom-web/studies?StudyInstanceUID=2.25.71").json
+    assert study["00080061"]["Value"] == ["MR", "SR"]
+    assert study["00201206"] == {"vr": "IS", "Value": [2]}
+    assert study["00201208"] == {"vr": "IS", "Value": [SLICES + 2]}
+    assert study["00081190"]["Value"] == ["http://localhost/dicom-web/studies/2.25.71"]
+    assert SERIES not in study
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("series", ["2.25.710", "2.25.711", "2.25.720", "2.25.730"]),
+        ("studies/2.25.71/series", ["2.25.710", "2.25.711"]),
+        ("studies/2.25.71/series?Modality=SR", ["2.25.711"]),
+        ("series?PatientName=Grundy^Solomon", ["2.25.720"]),
+        ("series?SeriesInstanceUID=2.25.730", ["2.25.730"]),
+        ("studies/1.2.3/series", []),
+    ],
+)
+def test_series(client, path, expected):
+    assert found(client, path, SERIES) == expected
+
+
+def test_a_series_says_how_many_instances_it_has(client):
+    counts = {item[SERIES]["Value"][0]: item["00201209"]["Value"] for item in client.get("/dicom-web/series").json}
+    assert counts == {"2.25.710": [SLICES], "2.25.711": [2], "2.25.720": [2], "2.25.730": [2]}
+
+
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        ("instances", SLICES + 6),
+        ("studies/2.25.71/instances", SLICES + 2),
+        ("studies/2.25.71/series/2.25.711/instances", 2),
+        ("studies/2.25.71/series/2.25.720/instances", 0),
+        ("studies/2.25.71/instances?SOPInstanceUID=2.25.710.3", 1),
+        ("studies/2.25.71/instances?InstanceNumber=2", 2),
+        ("instances?limit=5&offset=2", 5),
+    ],
+)
+def test_instances(client, path, count):
+    assert len(set(found(client, path, SOP))) == count
+
+
+def test_an_instance_says_what_it_is_and_where(client):
+    (instance,) = client.get("/dicom-web/instances?SOPInstanceUID=2.25.720.2").json
+    assert (instance["00280010"]["Value"], instance["00200013"]["Value"]) == ([96], [2])
+    place = "http://localhost/dicom-web/studies/2.25.72/series/2.25.720/instances/2.25.720.2"
+    assert instance["00081190"]["Value"] == [place]
+
+
+def test_whoever_gets_a_page_hears_that_there_is_more(client):
+    assert client.get("/dicom-web/studies?limit=1").headers["Warning"].startswith("299 ")
+    assert "Warning" not in client.get("/dicom-web/studies?limit=3").headers
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "status"),
+    [
+        ("studies?PatientShoeSize=44", "*/*", 400),
+        ("studies?SeriesInstanceUID=2.25.710", "*/*", 400),
+        ("studies?limit=-1", "*/*", 400),
+        ("studies", "text/html", 406),
+        ("studies", 'multipart/related; type="application/dicom+xml"', 406),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(client, path, accept, status):
+    response = client.get(f"/dicom-web/{path}", headers={"Accept": accept})
+    assert (response.status_code, response.mimetype) == (status, "application/problem+json")
+    assert "44" not in response.text

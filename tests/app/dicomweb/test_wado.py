@@ -1,0 +1,186 @@
+"""What was stored comes back: files, metadata, frames and pictures, in the encoding that is asked for."""
+
+import io
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+from pydicom import uid
+
+from app.dicomweb import multipart
+from app.dicomweb.media_types import DICOM, MediaType
+from app.service import EXTENSION
+from tests.app.studies import COLUMNS, ROWS, SLICES, instances, voxels
+
+STUDY = "2.25.7"
+# Encodings of the same study, each a series of its own.
+SYNTAXES = (
+    uid.ExplicitVRLittleEndian,
+    uid.ImplicitVRLittleEndian,
+    uid.ExplicitVRBigEndian,
+    uid.DeflatedExplicitVRLittleEndian,
+    uid.RLELossless,
+    uid.JPEG2000Lossless,
+)
+NATIVE = SYNTAXES[:4]
+OCTETS = "application/octet-stream"
+
+
+def series_of(syntax: str) -> str:
+    return f"2.25.8{SYNTAXES.index(syntax)}"
+
+
+def place(syntax: str, number: int = 1) -> str:
+    series = series_of(syntax)
+    return f"/dicom-web/studies/{STUDY}/series/{series}/instances/{series}.{number}"
+
+
+def encoded(file: bytes, syntax: uid.UID) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    if syntax.is_compressed and syntax != uid.DeflatedExplicitVRLittleEndian:
+        dataset.compress(syntax, generate_instance_uid=False)
+    elif syntax == uid.ExplicitVRBigEndian:
+        dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    content = io.BytesIO()
+    implicit, little = syntax == uid.ImplicitVRLittleEndian, syntax != uid.ExplicitVRBigEndian
+    raw = {} if syntax.is_compressed else {"implicit_vr": implicit, "little_endian": little}
+    pydicom.dcmwrite(content, dataset, **raw)
+    return content.getvalue()
+
+
+@pytest.fixture(scope="module")
+def client(answered):
+    client, _ = answered
+    files = [
+        encoded(file, syntax)
+        for syntax in SYNTAXES
+        for file in instances(voxels()[:2], STUDY, series_of(syntax), WindowCenter=500, WindowWidth=1000)
+    ]
+    files += instances(voxels(), STUDY, "2.25.90")
+    receipts = client.application.extensions[EXTENSION].instances.receive(
+        (str(at), file) for at, file in enumerate(files)
+    )
+    assert [receipt.text for receipt in receipts if receipt.reason] == []
+    return client
+
+
+def get(client, path: str, accept: str) -> list[tuple[MediaType, bytes]]:
+    """The parts of a multipart answer."""
+    response = client.get(path, headers={"Accept": accept})
+    assert response.status_code == 200, response.text
+    boundary = MediaType.parse(response.content_type).parameters["boundary"]
+    found = []
+    for content_type, part in multipart.parts(io.BytesIO(response.data), boundary):
+        with part:
+            part.seek(0)
+            found.append((MediaType.parse(content_type), part.read()))
+    return found
+
+
+def related(kind: str, syntax: str | None = None) -> str:
+    return f'multipart/related; type="{kind}"' + (f"; transfer-syntax={syntax}" if syntax else "")
+
+
+@pytest.mark.parametrize("accept", [related(DICOM), related(DICOM, "1.2.840.10008.1.2.1"), "*/*", ""])
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_instances_are_decoded_to_explicit_little_endian(client, syntax, accept):
+    ((media_type, content),) = get(client, place(syntax), accept)
+    assert media_type.parameters["transfer-syntax"] == uid.ExplicitVRLittleEndian
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    assert dataset.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
+    assert dataset.SOPInstanceUID == dataset.file_meta.MediaStorageSOPInstanceUID == f"{series_of(syntax)}.1"
+    assert (dataset.pixel_array == voxels()[0]).all()
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_instances_as_stored_are_the_same_bytes(client, syntax):
+    ((media_type, content),) = get(client, place(syntax), related(DICOM, "*"))
+    assert media_type.parameters["transfer-syntax"] == syntax
+    original = instances(voxels()[:1], STUDY, series_of(syntax), WindowCenter=500, WindowWidth=1000)[0]
+    assert content == encoded(original, syntax)
+
+
+def test_a_series_and_a_study_come_whole(client):
+    files = [content for _, content in get(client, f"/dicom-web/studies/{STUDY}/series/2.25.90", related(DICOM, "*"))]
+    assert sorted(files) == sorted(instances(voxels(), STUDY, "2.25.90"))
+    everything = get(client, f"/dicom-web/studies/{STUDY}", related(DICOM, "*"))
+    assert len(everything) == SLICES + 2 * len(SYNTAXES)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("accept", [related(OCTETS), related("*/*"), "*/*", related(OCTETS, "1.2.840.10008.1.2.1")])
+def test_frames_are_decoded(client, syntax, accept):
+    ((media_type, frame),) = get(client, f"{place(syntax, 2)}/frames/1", accept)
+    assert media_type.name == OCTETS
+    assert (np.frombuffer(frame, "<u2").reshape(ROWS, COLUMNS) == voxels()[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("syntax", "accept", "kind"),
+    [
+        (uid.RLELossless, related(OCTETS, "*"), "image/dicom-rle"),
+        (uid.RLELossless, related("image/dicom-rle"), "image/dicom-rle"),
+        (uid.JPEG2000Lossless, related("*/*", "*"), "image/jp2"),
+        (uid.JPEG2000Lossless, related("image/jp2", uid.JPEG2000Lossless), "image/jp2"),
+        (uid.JPEG2000Lossless, f"{related('image/jls')}, {related('image/jp2')};q=0.5", "image/jp2"),
+        (uid.JPEG2000Lossless, f"{related('image/jls')}, {related(OCTETS)};q=0.5", OCTETS),
+        (uid.ExplicitVRLittleEndian, related(OCTETS, "*"), OCTETS),
+        (uid.ImplicitVRLittleEndian, related(OCTETS, "*"), OCTETS),
+    ],
+)
+def test_frames_come_as_they_are_stored_where_that_is_wanted(client, syntax, accept, kind):
+    ((media_type, frame),) = get(client, f"{place(syntax)}/frames/1", accept)
+    assert media_type.name == kind
+    if kind == "image/jp2":
+        assert frame[:4] == b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_metadata_are_the_header_without_pixels(client, syntax):
+    (header,) = client.get(f"{place(syntax)}/metadata").json
+    assert header["00280010"] == {"vr": "US", "Value": [ROWS]}
+    assert header["00100010"]["Value"] == [{"Alphabetic": "Quibble^Zebedee"}]
+    assert header["00200037"]["Value"] == [0, 1, 0, 0, 0, -1]
+    assert "7FE00010" not in header
+    everything = client.get(f"/dicom-web/studies/{STUDY}/metadata").json
+    assert len(everything) == SLICES + 2 * len(SYNTAXES)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize(
+    ("accept", "kind"), [("image/png", "image/png"), ("image/*", "image/jpeg"), ("", "image/jpeg")]
+)
+def test_a_rendered_frame_shows_the_window_of_the_header(client, syntax, accept, kind):
+    for path in (f"{place(syntax)}/rendered", f"{place(syntax)}/frames/1/rendered"):
+        response = client.get(path, headers={"Accept": accept})
+        assert (response.status_code, response.mimetype) == (200, kind)
+        picture = cv2.imdecode(np.frombuffer(response.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        expected = np.round(255 * (voxels()[0] / 1000).clip(0, 1))
+        assert np.abs(picture - expected).max() <= (0 if kind == "image/png" else 40)
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "status"),
+    [
+        ("studies/1.2.3", "*/*", 404),
+        (f"studies/{STUDY}/series/1.2.3", "*/*", 404),
+        (f"studies/{STUDY}/series/1.2.3/metadata", "*/*", 404),
+        (f"studies/{STUDY}", "application/zip", 406),
+        (f"studies/{STUDY}", related(DICOM, uid.JPEGLSLossless), 406),
+        (f"studies/{STUDY}/metadata", "application/dicom+xml", 406),
+        (f"studies/{STUDY}/thumbnail", "*/*", 404),
+        (f"{place(SYNTAXES[0])[11:]}/frames/0", "*/*", 404),
+        (f"{place(SYNTAXES[0])[11:]}/frames/1,2", "*/*", 404),
+        (f"{place(SYNTAXES[4])[11:]}/frames/2", related("*/*", "*"), 404),
+        (f"{place(SYNTAXES[0])[11:]}/frames/2/rendered", "*/*", 406),
+        (f"{place(SYNTAXES[0])[11:]}/frames/first", "*/*", 400),
+        (f"{place(SYNTAXES[0])[11:]}/frames/1", related("video/mp4"), 406),
+        (f"{place(SYNTAXES[0])[11:]}/rendered", "image/gif", 406),
+        (f"{place(SYNTAXES[0])[11:]}/bulkdata/1", "*/*", 404),
+    ],
+)
+def test_what_is_not_there_is_a_problem(client, path, accept, status):
+    response = client.get(f"/dicom-web/{path}", headers={"Accept": accept})
+    assert (response.status_code, response.mimetype) == (status, "application/problem+json")

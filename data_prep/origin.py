@@ -5,6 +5,7 @@ equipment (C.7.5.1). The allow-list is `header.REPEATED`; the geometry is the vo
 that breaks the rules of its representation (PS3.5 6.2), is left out and quoted nowhere.
 """
 
+import re
 from collections.abc import Sequence
 
 from pydicom.charset import default_encoding
@@ -15,12 +16,14 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import DA, TM, validate_value
 
-from data_prep.dicom import UID_CHARACTERS, UID_LENGTH, Frame
+from data_prep.dicom import UID_LENGTH, Frame
 from data_prep.header import DEMANDED, REPEATED
 
 UNICODE = "ISO_IR 192"
 # The longest value that we repeat: a name of three groups, 64 characters each, several bytes a character.
 MAX_BYTES = 1024
+# PS3.5 9.1, but for leading zeros: scanners write them, and what names a space must be repeated as it is.
+LIKE_A_UID = re.compile(r"[0-2](\.[0-9]+)+")
 # What decoders put where they can't read a character.
 REPLACEMENT = "\ufffd"
 # No knee that we see is older; anonymisers write the year 1.
@@ -118,8 +121,8 @@ def _sound(keyword: str, representation: str, text: str) -> bool:
     """May raise for what isn't sound, too."""
     if not text.strip() or REPLACEMENT in text or "\\" in text or not text.isprintable():
         return False
-    if representation == "UI":  # Scanners write components with leading zeros, and they must be repeated as they are.
-        return len(text) <= UID_LENGTH and UID_CHARACTERS.issuperset(text)
+    if representation == "UI":
+        return len(text) <= UID_LENGTH and LIKE_A_UID.fullmatch(text) is not None
     validate_value(representation, text, RAISE)
     if representation == "DA":  # A day, no range of them.
         return DA(text) is not None and "-" not in text and text >= EARLIEST_DATE

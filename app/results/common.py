@@ -35,8 +35,8 @@ NAMESPACE = uuid.UUID("5b2e6f0c-6d0a-5c1f-9a53-3c0f5d6b8e41")
 NO_UID = "2.25.0"
 # Beyond the numbers that scanners give: results come last in a study's list.
 SERIES_NUMBERS: dict[Kind, int] = {"sr": 9001, "map": 9002, "key-image": 9003}
-# The longest LO (PS3.5 6.2).
-LONG_STRING = 64
+# The longest LO and ST (PS3.5 6.2).
+LONG_STRING, SHORT_TEXT = 64, 1024
 
 
 def uid(*name: object) -> str:
@@ -123,7 +123,7 @@ class Result:
             manufacturer_model_name=self.model,
             software_versions=(VERSION, bundle["sha256"]),
             contribution_datetime=self.created,
-            contribution_description=described,
+            contribution_description=described[:SHORT_TEXT],
         )
 
 

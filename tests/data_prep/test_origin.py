@@ -119,6 +119,8 @@ def test_names_are_read_in_their_character_set_and_kept_in_unicode(character_set
         ("SliceThickness", b"-3"),
         ("SliceThickness", b"inf "),
         ("FrameOfReferenceUID", b"none"),
+        ("FrameOfReferenceUID", b"1..2"),
+        ("FrameOfReferenceUID", b"20260101"),
         ("PatientIdentityRemoved", b"YES "),  # the method is missing
     ],
 )

@@ -6,16 +6,20 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.results import KINDS, Result, build
 from app.results.parametric_map import parametric_map
 from app.service import EXTENSION
+from data_prep.header import REPEATED
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom import generate, write
 from data_prep.series import Selection, load_study
 from tests.app.results.made import PATIENT, map_of, read, result_from, result_of, validator
 from tests.app.studies import instances, study_zip, voxels
-from tests.data_prep.dicom_factory import enhanced, make_series, named, uploads
+from tests.data_prep.dicom_factory import enhanced, make_series, make_slice, named, uploads
+from tests.data_prep.test_origin import as_sent
 
 
 def series(**attributes) -> Selection:
@@ -137,6 +141,24 @@ def test_sources_stay_as_they_are(kind):
 
 def test_a_report_needs_no_map():
     assert build("sr", result_of(), lambda: pytest.fail("a map was asked for"))
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom's, while the test writes the files
+@given(st.dictionaries(st.sampled_from(REPEATED), st.binary(max_size=40).map(lambda value: value + value)))
+@settings(max_examples=15)
+def test_whatever_a_header_holds_objects_are_made(sent):
+    result = result_of(*[as_sent(make_slice(number), sent) for number in range(1, 9)])
+    for kind in KINDS:
+        assert read(build(kind, result, lambda: map_of(result))).StudyInstanceUID == result.volume.study_uid
+
+
+def test_nothing_of_the_patient_is_logged(caplog, recwarn):
+    caplog.set_level("DEBUG")
+    result = result_of(*make_series(PatientName="Zebedee", PatientID="MRN-55512", ReferringPhysicianName="Quibble"))
+    for kind in KINDS:
+        build(kind, result, lambda: map_of(result))
+    written = caplog.text + "".join(str(warning.message) for warning in recwarn.list)
+    assert not any(word in written for word in ("Zebedee", "MRN-55512", "Quibble"))
 
 
 @pytest.mark.parametrize("bundle", ["tiny", "four"])

@@ -86,6 +86,7 @@ def _about(recorder: Recorder) -> None:
 def _prediction(recorder: Recorder, study: list[FileDataset]) -> None:
     name, body = "a synthetic knee", _zipped(study)
     place = recorder.ask(name, "POST", POST, KEY | ZIP, body).headers["Location"]
+    recorder.ask(f"{name}, once more", "POST", POST, KEY | ZIP, body)
     recorder.ask(name, "GET", place)
     recorder.ask("no such class", "GET", f"{place}/map.npz?class=torn")
     recorder.ask("no such slice", "GET", f"{place}/slices/99/image.png")

@@ -39,12 +39,12 @@ class Wanted(Asked):
 class Preference(Asked):
     """Headers of a POST."""
 
-    prefer: str = ""
+    prefer: Optional = None
     """`respond-async` asks for a 202 at once."""
 
     def no_wait(self) -> bool:
         """RFC 7240, section 4.1."""
-        return "respond-async" in {one.partition(";")[0].strip().lower() for one in self.prefer.split(",")}
+        return "respond-async" in {one.partition(";")[0].strip().lower() for one in (self.prefer or "").split(",")}
 
 
 @blueprint.post("")

@@ -70,6 +70,14 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, "Internal Server Error", "The service failed. The study isn't to blame; the log says where.")
 
 
+def reported(error: Exception) -> Problem:
+    """What to tell the client; the log hears of it where the fault is ours."""
+    problem = problem_of(error)
+    if problem.status == 500:
+        log_unexpected(error)
+    return problem
+
+
 def problem_response(document: dict[str, Any]) -> Response:
     """An answer with the status that the document names."""
     return Response(json.dumps(document), document["status"], mimetype="application/problem+json")
@@ -86,10 +94,7 @@ def register(app: Flask) -> None:
     """Let every error of `app` leave as a problem document."""
 
     def answer(error: Exception) -> Response:
-        problem = problem_of(error)
-        if problem.status == 500:
-            log_unexpected(error)
-        response = problem_response(problem.document())
+        response = problem_response(reported(error).document())
         if isinstance(error, HTTPException):
             response.headers.extend(
                 (name, value) for name, value in error.get_headers() if name.lower() != "content-type"

@@ -66,17 +66,22 @@ class Workers:
             with Client(self.cluster) as client:
                 yield client.get_executor(), max(sum(client.nthreads().values()), 1)
             return
-        cores = loky.cpu_count()
-        jobs = min(cores + 1 + self.jobs if self.jobs < 0 else self.jobs, items)
-        if jobs < 2:
-            yield None, 0
-            return
+        jobs = min(self.processes, items)
+        yield (self.pool(jobs - 1), jobs - 1) if jobs > 1 else (None, 0)
+
+    @property
+    def processes(self) -> int:
+        """On this machine, this one included."""
+        return loky.cpu_count() + 1 + self.jobs if self.jobs < 0 else self.jobs
+
+    def pool(self, processes: int) -> Executor:
+        """So many processes besides this one: the same ones every time, or new ones if one of them has died."""
         # Each process is one of several on these cores, and a fold's grows by TensorFlow: that isn't a leak.
-        env = dict.fromkeys(
-            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), str(max(cores // jobs, 1))
-        )
+        threads = str(max(loky.cpu_count() // (processes + 1), 1))
+        env = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), threads)
         env["LOKY_MAX_MEMORY_LEAK_SIZE"] = str(LEAK_BYTES)
-        yield loky.get_reusable_executor(jobs - 1, timeout=IDLE_S, env=env), jobs - 1
+        pool: Executor = loky.get_reusable_executor(processes, timeout=IDLE_S, env=env)
+        return pool
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:

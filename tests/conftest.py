@@ -1,7 +1,11 @@
 """What several test files share: volumes of known content, pretrained weights, the real knee."""
 
 import os
+import socket
+import subprocess
+import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before anything imports Keras: TensorFlow says on standard error what machine it runs on.
@@ -9,11 +13,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
+from distributed import Client
 from hypothesis import settings
 
 import models  # noqa: F401  (before Keras: it chooses TensorFlow's kernels)
 from data_prep.phantom.cohort import Cohort
 from data_prep.volume import Volume
+
+ROOT = Path(__file__).parents[1]
+START_S = 60.0  # a scheduler or worker on a busy machine
 
 # Machines are slow at times, which is no fault of ours; and a run that fails can be run again.
 settings.register_profile("cruciate", deadline=None, derandomize=True)
@@ -46,6 +54,27 @@ def knees(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("knees")
     Cohort(seed=7, val=0.25, test=0.25).write(folder, exams=12, jobs=2)
     return folder
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """A Dask scheduler and two workers, each a process of its own, on loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    scheduler = ["scheduler", "--host", address, "--no-dashboard", "--no-show"]
+    worker = ["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]
+    commands = [[sys.executable, "-m", "dask", *part] for part in (scheduler, worker, worker)]
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for command in commands]
+    try:
+        with Client(address, timeout=START_S) as client:
+            client.wait_for_workers(2, timeout=START_S)
+        yield address
+    finally:
+        # A worker that is asked to end first looks for its scheduler, for a minute and more.
+        for process in processes:
+            process.kill()
+            process.wait(START_S)
 
 
 def make_volume(voxels: np.ndarray, spacing_mm: tuple[float, float, float] = (3.0, 0.5, 0.5), **rest) -> Volume:

@@ -1,43 +1,13 @@
 import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from distributed import Client
 
 from data_prep.errors import UnsuitableStudy
 from data_prep.exams import read_exams
 from data_prep.preprocess import Recipe
 from data_prep.ready import make_ready
 from data_prep.workers import Workers
-
-ROOT = Path(__file__).parents[2]
-START_S = 60.0  # a scheduler or worker on a busy machine
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """A Dask scheduler and two workers, each a process of its own, on loopback."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    scheduler = ["scheduler", "--host", address, "--no-dashboard", "--no-show"]
-    worker = ["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]
-    commands = [[sys.executable, "-m", "dask", *part] for part in (scheduler, worker, worker)]
-    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for command in commands]
-    try:
-        with Client(address, timeout=START_S) as client:
-            client.wait_for_workers(2, timeout=START_S)
-        yield address
-    finally:
-        # A worker that is asked to end first looks for its scheduler, for a minute and more.
-        for process in processes:
-            process.kill()
-            process.wait(START_S)
 
 
 def process_of(_: int) -> int:

@@ -1,0 +1,107 @@
+"""Thousands of studies: an answer for each on the disk, which is also what a batch goes on from, and one table.
+
+answers/<name of the study>.json   as the service answers, or {"status": "failed", "problem"}
+predictions.csv                    a row for each study
+bundle.json                        what judged them
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from app.database import Json
+from app.decoding import Decoded, decoded
+from app.judging import judge
+from app.problems import Problem
+from data_prep.files import replacing
+from data_prep.workers import Workers
+
+if TYPE_CHECKING:
+    from models.bundle import Bundle
+    from models.predictor import Predictor
+
+STEPS = ("decode", "preprocess", "network", "explain", "total")
+
+
+class BatchError(ValueError):
+    """A batch that can't begin, with the reason in one sentence."""
+
+
+class Batch:
+    """The studies directly below `root`, each a folder or a zip, and what is known of them in `out`."""
+
+    def __init__(self, root: Path, out: Path) -> None:
+        found = sorted(root.iterdir()) if root.is_dir() else []
+        self.studies = [path for path in found if _is_study(path) and path.resolve() != out.resolve()]
+        self._out = out
+        if not self.studies:
+            raise BatchError(f"{root} holds no folder and no zip.")
+
+    def run(self, predictor: "Predictor", workers: Workers) -> int:
+        """Judge what isn't yet; how many can't be judged. The table is written also when this is interrupted."""
+        self._begin(predictor.bundle)
+        waiting = [study for study in self.studies if not self._place(study).exists()]
+        known = len(self.studies) - len(waiting)
+        try:
+            with tqdm(total=len(self.studies), initial=known, unit="study", disable=None) as bar:
+                for study in decoded(waiting, workers):
+                    _write(self._place(study.study), _answer(predictor, study))
+                    bar.update()
+        finally:
+            failed = self._tabulate(predictor.bundle.scheme.classes)
+        return failed
+
+    def _begin(self, bundle: "Bundle") -> None:
+        """Answers of two bundles don't belong in one table."""
+        place, mine = self._out / "bundle.json", {"name": bundle.name, "sha256": bundle.sha256}
+        if place.exists() and json.loads(place.read_text())["sha256"] != bundle.sha256:
+            raise BatchError(f"{self._out} holds answers of another bundle: choose another folder.")
+        _write(place, mine)
+
+    def _place(self, study: Path) -> Path:
+        return self._out / "answers" / f"{study.name}.json"
+
+    def _tabulate(self, classes: Sequence[str]) -> int:
+        """Write the table; how many of its studies couldn't be judged."""
+        columns = ["name", "status", "problem", "predicted", *classes, "warnings", *(f"{step}_ms" for step in STEPS)]
+        failed = 0
+        with replacing(self._out / "predictions.csv") as partial, partial.open("w", newline="") as stream:
+            table = csv.DictWriter(stream, columns)
+            table.writeheader()
+            for study in self.studies:
+                place = self._place(study)
+                answer = json.loads(place.read_text()) if place.exists() else {"status": "waiting"}
+                failed += answer["status"] == "failed"
+                table.writerow({"name": study.name, "status": answer["status"]} | _row(answer))
+        return failed
+
+
+def _is_study(path: Path) -> bool:
+    return not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() == ".zip")
+
+
+def _answer(predictor: "Predictor", study: Decoded) -> Json:
+    outcome = judge(predictor, study)
+    if isinstance(outcome, Problem):
+        return {"status": "failed", "problem": outcome.document()}
+    return outcome.answer
+
+
+def _row(answer: Json) -> Json:
+    if answer["status"] == "failed":
+        return {"problem": answer["problem"]["detail"]}
+    if answer["status"] == "waiting":
+        return {}
+    result, timing = answer["result"], answer["timing_ms"]
+    warnings = " ".join(warning["code"] for warning in answer["warnings"])
+    times = {f"{step}_ms": timing[step] for step in STEPS}
+    return {"predicted": result["predicted"], "warnings": warnings, **result["probabilities"], **times}
+
+
+def _write(place: Path, content: Json) -> None:
+    with replacing(place) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

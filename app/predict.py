@@ -1,0 +1,114 @@
+"""The service's answer on the command line.
+
+    python -m app.predict STUDY --bundle BUNDLE --out FOLDER           a folder or zip: answer, overlays, DICOM objects
+    python -m app.predict --batch ROOT --bundle BUNDLE --out FOLDER    every folder and zip in ROOT: answers and a table
+
+Exit status 0; 1 if a study can't be judged; 2 for a command that makes no sense; 130 if interrupted. No header of a
+patient is printed.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from app import render, results
+from app.answer import NOTICE
+from app.batch import Batch, BatchError
+from app.decoding import decode
+from app.judging import Judged, judge
+from app.pictures import DEFAULT_OPACITY
+from app.problems import Problem
+from app.store import ClassMap
+from data_prep.files import replacing
+from data_prep.workers import Workers
+
+if TYPE_CHECKING:
+    from models.predictor import Predictor
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", nargs="?", type=Path, help="a folder or zip of DICOM files")
+    parser.add_argument("--batch", type=Path, metavar="ROOT", help="a folder of folders and zips, each one study")
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder for what comes out")
+    Workers.add_options(parser)
+    options = parser.parse_args(arguments)
+    if (options.study is None) == (options.batch is None):
+        parser.error("name either a study or --batch ROOT")
+    if options.study and not options.study.exists():
+        parser.error(f"{options.study} doesn't exist")
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        batch = Batch(options.batch, options.out) if options.batch else None
+        predictor = _predictor(options.bundle, parser)
+        if batch is None:
+            return _predict(options.study, predictor, options.out)
+        return _run(batch, predictor, Workers.from_options(options))
+    except BatchError as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _predictor(folder: Path, parser: argparse.ArgumentParser) -> "Predictor":
+    from models.bundle import BundleError, load_bundle  # Keras: seconds, which a wrong command needn't take
+    from models.predictor import Predictor
+
+    try:
+        return Predictor(load_bundle(folder))
+    except BundleError as error:
+        parser.error(str(error))
+
+
+def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
+    failed = batch.run(predictor, workers)
+    print(f"{len(batch.studies) - failed} studies judged, {failed} can't be. {NOTICE}")
+    return 1 if failed else 0
+
+
+def _predict(study: Path, predictor: "Predictor", out: Path) -> int:
+    outcome = judge(predictor, decode(study))
+    if isinstance(outcome, Problem):
+        print(outcome.detail, file=sys.stderr)
+        return 1
+    _write(outcome, out)
+    result = outcome.answer["result"]
+    print(", ".join(f"{name} {value:.3f}" for name, value in result["probabilities"].items()) + f". {NOTICE}")
+    return 0
+
+
+def _write(judged: Judged, out: Path) -> None:
+    """`answer.json`, the pictures that it links to, and the DICOM objects."""
+    answer, volume = judged.answer, judged.job.volume
+    class_index = answer["result"]["classes"].index(answer["explanation"]["class"])
+    class_map = ClassMap(judged.prediction.maps[class_index], judged.prediction.footprint).volume()
+    _put(out / "answer.json", json.dumps(answer, indent=1).encode())
+    scale = render.Scale.of(volume.voxels, class_map)
+    for index, (plane, part) in enumerate(zip(volume.voxels, class_map, strict=True)):
+        picture = render.overlay(render.grey(plane, scale), render.glow(part, scale), DEFAULT_OPACITY)
+        _put(out / f"slices/{index}/overlay.png", render.png(picture))
+    result = results.Result(answer, judged.job.sources, volume)
+    for kind in results.KINDS:
+        _put(out / f"{kind}.dcm", results.build(kind, result, lambda: class_map))
+
+
+def _put(place: Path, content: bytes) -> None:
+    with replacing(place) as partial:
+        partial.write_bytes(content)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    """End by an exception, so that the table is written on the way out."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

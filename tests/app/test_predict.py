@@ -1,0 +1,104 @@
+import json
+
+import pytest
+from pydicom import dcmread
+
+from app.answer import NOTICE
+from app.predict import main
+from app.results import KINDS
+from tests.app.studies import PATIENT, SLICES, instances, study_zip, voxels, zipped
+
+OF_THE_RUN = {"created", "timing_ms"}
+
+
+@pytest.fixture
+def zip_(tmp_path):
+    path = tmp_path / "study.zip"
+    path.write_bytes(study_zip())
+    return path
+
+
+@pytest.fixture
+def predict(bundles, tmp_path, capsys):
+    """The command; gives its exit status, what it printed and its folder."""
+
+    def run(study, bundle=bundles[0]):
+        status = main([str(study), "--bundle", str(bundle), "--out", str(tmp_path / "out")])
+        return status, capsys.readouterr(), tmp_path / "out"
+
+    return run
+
+
+def test_the_answer_is_the_services(answered, predict, zip_):
+    client, theirs = answered
+    status, printed, out = predict(zip_)
+    ours = json.loads((out / "answer.json").read_text())
+    assert status == 0
+    assert {key: ours[key] for key in ours.keys() - OF_THE_RUN} == {
+        key: theirs[key] for key in theirs.keys() - OF_THE_RUN
+    }
+    overlays = sorted((out / "slices").glob("*/overlay.png"))
+    assert len(overlays) == SLICES
+    for index in (0, SLICES // 2):
+        link = theirs["explanation"]["slices"][index]["overlay"]
+        assert (out / "slices" / str(index) / "overlay.png").read_bytes() == client.get(link).data
+        assert link.endswith(f"/slices/{index}/overlay.png")
+    assert NOTICE in printed.out
+
+
+def test_three_dicom_objects_of_the_study_are_written(predict, zip_):
+    _, _, out = predict(zip_)
+    objects = [dcmread(out / f"{kind}.dcm") for kind in KINDS]
+    assert [object_.Modality for object_ in objects] == ["SR", "OT", "OT"]
+    assert {object_.StudyInstanceUID for object_ in objects} == {"2.25.7"}
+
+
+def test_a_folder_is_as_good_as_a_zip(answered, predict, tmp_path):
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for index, content in enumerate(instances(voxels())):
+        (folder / f"{index}").write_bytes(content)
+    status, _, out = predict(folder)
+    assert status == 0
+    assert json.loads((out / "answer.json").read_text())["id"] == answered[1]["id"]
+
+
+def test_a_study_that_cannot_be_judged_is_a_sentence(predict, tmp_path):
+    for name, content in {
+        "cut.zip": zipped([file[:-1000] for file in instances(voxels())]),
+        "few.zip": zipped(instances(voxels())[:3]),
+        "blank.zip": zipped(instances(0 * voxels())),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        status, printed, out = predict(tmp_path / name)
+        assert status == 1
+        assert printed.err.strip().endswith(".")
+        assert not out.exists()
+
+
+def test_nothing_of_the_patient_is_printed(predict, zip_, tmp_path):
+    few = tmp_path / "few.zip"
+    few.write_bytes(zipped(instances(voxels())[:3]))
+    for study in (zip_, few):
+        _, printed, _ = predict(study)
+        for value in PATIENT.values():
+            assert value not in printed.out + printed.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--bundle", "B", "--out", "O"],
+        ["study.zip", "--batch", ".", "--bundle", "B", "--out", "O"],
+        ["nowhere.zip", "--bundle", "B", "--out", "O"],
+        ["study.zip", "--bundle", "nowhere", "--out", "O"],
+        ["--batch", "nowhere", "--bundle", "B", "--out", "O"],
+        ["study.zip", "--out", "O"],
+    ],
+)
+def test_a_wrong_command_is_told_apart(arguments, zip_, monkeypatch, capsys):
+    monkeypatch.chdir(zip_.parent)
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "error: " in capsys.readouterr().err

@@ -33,6 +33,13 @@ ENUMERATED = {
     "PatientIdentityRemoved": frozenset({"YES", "NO"}),
     "LossyImageCompression": frozenset({"00", "01"}),
 }
+_NAMES = {
+    keyword: (Tag(keyword), dictionary_VR(keyword))
+    for keyword in (
+        *("SpecificCharacterSet", "Modality", "StudyInstanceUID", "SeriesInstanceUID"),
+        *("SOPClassUID", "SOPInstanceUID", "ReferencedFrameNumber"),
+    )
+}
 _TAGS = {keyword: Tag(keyword) for keyword in REPEATED}
 
 _Elements = dict[BaseTag, DataElement | RawDataElement]
@@ -60,9 +67,14 @@ def sources(frames: Sequence[Frame]) -> tuple[Dataset, ...]:
 
 def _as_sent(source: Dataset) -> tuple[object, ...]:
     """The same for headers that say the same."""
-    elements = map(source.get_item, _TAGS.values())
-    sent = [None if element is None else (element.VR, str(element.value)) for element in elements]
+    sent = [_written(source.get_item(tag)) for tag in _TAGS.values()]
     return str(source.original_character_set), *sent
+
+
+def _written(element: DataElement | RawDataElement | None) -> tuple[object, ...] | None:
+    if isinstance(element, RawDataElement):
+        return element.VR, element.value
+    return None if element is None else (element.VR, str(element.value))
 
 
 def _names_of_series(frame: Frame) -> _Elements:
@@ -82,7 +94,8 @@ def _names(frame: Frame) -> _Elements:
 
 
 def _elements(**values: str) -> _Elements:
-    return {(tag := Tag(keyword)): DataElement(tag, dictionary_VR(tag), value) for keyword, value in values.items()}
+    elements = [DataElement(*_NAMES[keyword], value) for keyword, value in values.items()]
+    return {element.tag: element for element in elements}
 
 
 def _repeated(source: Dataset) -> _Elements:

@@ -14,12 +14,14 @@ __all__ = ["KINDS", "STANDARD", "Codes", "CodesError", "Kind", "Result", "build"
 KINDS: tuple[Kind, ...] = ("sr", "map", "key-image")
 
 
-def build(kind: Kind, result: Result, volume_map: Callable[[], FloatArray]) -> bytes:
+def build(kind: Kind, result: Result, volume_map: Callable[[], FloatArray], *, floating: bool = False) -> bytes:
     """One object as a file (`application/dicom`); the same bytes whenever it is asked for.
 
     volume_map: gives the explained class's map in the volume's grid, float32 `[slices, rows, columns]`
-    (`ClassMap.volume`); not called for what needs none.
+    (`ClassMap.volume`); not called for what needs none. floating: the map as float32, not in 16 bits.
     """
     if kind == "sr":
         return report(result)
-    return parametric_map(result, volume_map()) if kind == "map" else key_image(result, volume_map())
+    if kind == "map":
+        return parametric_map(result, volume_map(), floating=floating)
+    return key_image(result, volume_map())

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.results import KINDS, Result, build
-from app.results.parametric_map import parametric_map
 from app.service import EXTENSION
 from data_prep.header import REPEATED
 from data_prep.labels import BINARY, FOUR_CLASS
@@ -62,7 +61,7 @@ def assert_valid(selection: Selection, folder, scheme=BINARY, predicted=-1) -> N
     values = map_of(result)
     for kind in KINDS:
         assert errors(build(kind, result, lambda: values), folder) == []
-    assert errors(parametric_map(result, values, floating=True), folder) == []
+    assert errors(build("map", result, lambda: values, floating=True), folder) == []
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -24,8 +24,9 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/.run          ## where the time goes, side by side in one run
+bench: .venv/.dev          ## where the time goes, side by side in one run
 	$(BIN)/python -m app.bench
+	$(BIN)/python -m app.bench_stow
 	$(BIN)/python -m data_prep.bench
 	$(BIN)/python -m training.bench
 

@@ -47,6 +47,9 @@ PIXELS_OF_AN_IMAGE = "Image Storage"
 _LISTED = {tag_for_keyword(keyword) or 0 for keyword in (*PATIENT_AND_STUDY, *SERIES, *INSTANCE)}
 _READ: list[BaseTag | int] = [*_LISTED, 0x00080005]  # and the character set
 
+# What values of an attribute are as DICOM JSON: by tag, VR, bytes and character set.
+Memo = dict[tuple[int, str | None, str, str], Json]
+
 
 class Failure(IntEnum):
     """Why an instance isn't stored: FailureReason (PS3.18 I.2.2) and status of a C-STORE (PS3.4 B.2.3)."""
@@ -87,15 +90,22 @@ class Header:
     dataset: Dataset = field(repr=False)
     pixels: tuple[int, int | None] | None
 
-    def attributes(self) -> Json:
-        """What QIDO-RS says of instance, series and study, as DICOM JSON (PS3.18 F.2); without unreadable values."""
+    def attributes(self, memo: Memo) -> Json:
+        """What QIDO-RS says of instance, series and study, as DICOM JSON (PS3.18 F.2); without unreadable values.
+
+        memo: of the instances before this one, most of whose values are the same.
+        """
         found: Json = {}
+        character_set = str(self.dataset.get("SpecificCharacterSet"))
         for tag in self.dataset.keys() & _LISTED:
             element = self.dataset.get_item(tag)
             if isinstance(element, RawDataElement) and element.length > LONGEST_VALUE:
                 continue
+            known = (tag, element.VR, str(element.value), character_set)
             with suppress(Exception):  # pydicom's converters raise whatever they stumble on
-                found[f"{tag:08X}"] = self.dataset[tag].to_json_dict(None, 0)
+                if known not in memo:
+                    memo[known] = self.dataset[tag].to_json_dict(None, 0)
+                found[f"{tag:08X}"] = memo[known]
         return found
 
 

@@ -6,6 +6,7 @@
 A file is on the disk before the database speaks of it. Several processes may share folder and database.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -13,7 +14,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -25,14 +26,14 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from app.database import Database, Instance, Json, Study
-from app.instance_file import Failure, Header, Refusal, read_header
+from app.instance_file import Failure, Header, Memo, Refusal, read_header
 from app.problems import log_unexpected
 from data_prep.archive import PIECE, Limits
 
 # A file that came in longer ago than this belonged to a process that died.
 ABANDONED_S = 3600
 # Disks flush several files at once in about the time that one takes.
-WRITERS = 8
+WRITERS = 4
 # Rows that are fetched at one time.
 BATCH = 500
 
@@ -150,6 +151,8 @@ class Instances:
     def _store(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None, ours: bool) -> list[Receipt]:
         receipts: list[Receipt] = []
         arrivals: dict[int, _Arrival] = {}
+        memo: Memo = {}
+        prefix = uuid.uuid4().hex
         try:
             with ThreadPoolExecutor(WRITERS, "store") as writers:
                 for index, (name, content) in enumerate(files):
@@ -163,17 +166,15 @@ class Instances:
                     receipts.append(_stored(name, header))
                     if index >= WRITERS and (earlier := arrivals.get(index - WRITERS)):
                         earlier.written.exception()  # so that no more than that many wait, each with its bytes
-                    arrivals[index] = self._write(header, stream, writers)
+                    path = self._incoming / f"{prefix}-{index}"
+                    written = writers.submit(_written, path, stream, header.start)
+                    arrivals[index] = _Arrival(header, header.attributes(memo), path, written)
             for index, failure in self._enlist(arrivals, ours).items():
                 receipts[index] = replace(receipts[index], reason=failure.reason, text=failure.text)
             return receipts
         finally:
             for arrival in arrivals.values():
                 arrival.path.unlink(missing_ok=True)
-
-    def _write(self, header: Header, stream: BinaryIO, writers: Executor) -> _Arrival:
-        path = self._incoming / uuid.uuid4().hex
-        return _Arrival(header, header.attributes(), path, writers.submit(_written, path, stream, header.start))
 
     def _enlist(self, arrivals: Mapping[int, _Arrival], ours: bool) -> dict[int, Refusal]:
         """Give files their names and rows; those that aren't stored after all, with the reason."""
@@ -186,7 +187,7 @@ class Instances:
                     digest, size = arrival.written.result()
                 except OSError as error:
                     log_unexpected(error)
-                    failures[index] = Refusal(Failure.RESOURCES, "It can't be written to the disk.")
+                    failures[index] = _unwritten(error)
                     continue
                 row = known.get(arrival.header.sop_instance_uid)
                 if row is None:
@@ -252,6 +253,12 @@ def _checked(stream: BinaryIO, study_uid: str | None) -> Header:
 
 def _refused(name: str, refusal: Refusal) -> Receipt:
     return Receipt(name, refusal.sop_class_uid, refusal.sop_instance_uid, reason=refusal.reason, text=refusal.text)
+
+
+def _unwritten(error: OSError) -> Refusal:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Refusal(Failure.RESOURCES, "The service's disk is full.")
+    return Refusal(Failure.PROCESSING, "The service can't write it to its disk.")
 
 
 def _stored(name: str, header: Header) -> Receipt:

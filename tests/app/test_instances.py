@@ -2,9 +2,11 @@
 
 import io
 import os
+import resource
 import threading
 import time
 
+import numpy as np
 import pydicom
 import pytest
 from sqlalchemy import select
@@ -133,6 +135,20 @@ def test_one_bad_file_stops_no_other(held):
     files = instances(voxels())
     receipts = held.receive(named([files[0], b"no DICOM", files[1]]), STUDY)
     assert [receipt.reason for receipt in receipts] == [None, Failure.NOT_UNDERSTOOD, None]
+
+
+def test_a_full_disk_is_told_and_stops_no_other(held):
+    """A file beyond what this process may write fails as it would on a full disk."""
+    (large,) = instances(np.zeros((1, 1200, 1000), np.uint16), series="2.25.99")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        receipts = held.receive(named([large, FILE]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [receipt.reason for receipt in receipts] == [Failure.RESOURCES, None]
+    assert [stream.read() for _, stream in held.files(STUDY)] == [FILE]
+    assert [receipt.reason for receipt in held.receive(named([large]))] == [None]
 
 
 def test_a_sender_that_breaks_off_leaves_nothing(held, tmp_path):

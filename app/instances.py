@@ -1,21 +1,13 @@
-"""The instances that the service holds: files on disk, and what they are in the database.
-
-    <folder>/.incoming/           files on their way in; what a crash leaves there goes at the next start
-    <folder>/<study>/<digest>     DICOM files (PS3.10)
+"""The instances that the service holds: files in a folder, and what they are in the database.
 
 A file is on the disk before the database speaks of it. Several processes may share folder and database.
 """
 
 import errno
-import fcntl
-import hashlib
 import os
-import shutil
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -27,11 +19,10 @@ from werkzeug.exceptions import NotFound
 
 from app.database import Database, Instance, Json, Study
 from app.instance_file import Failure, Header, Memo, Refusal, read_header
+from app.instance_folder import InstanceFolder, write
 from app.problems import log_unexpected
-from data_prep.archive import PIECE, Limits
+from data_prep.archive import Limits
 
-# A file that came in longer ago than this belonged to a process that died.
-ABANDONED_S = 3600
 # Disks flush several files at once in about the time that one takes.
 WRITERS = 4
 # Rows that are fetched at one time.
@@ -70,14 +61,16 @@ class _Arrival:
 
 
 class Instances:
-    """A folder of DICOM files, listed in a database."""
+    """A folder of DICOM files, listed in a database. incoming: for files that somebody else is still receiving."""
 
     def __init__(self, folder: Path, database: Database) -> None:
-        self._folder, self._incoming = folder, folder / ".incoming"
-        self._database = database
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._incoming.mkdir(exist_ok=True)
-        self._sweep()
+        self._folder, self._database = InstanceFolder(folder), database
+        self.incoming = self._folder.incoming
+        with self._folder.alone():
+            with database.read() as session:
+                held = session.execute(select(Instance.study_uid, Instance.digest))
+                known = {self._folder.path(study_uid, digest) for study_uid, digest in held}
+            self._folder.sweep(known)
 
     def receive(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None = None) -> list[Receipt]:
         """Check and store named files, of the given study only; a receipt for each, in order.
@@ -103,7 +96,7 @@ class Instances:
     def open(self, row: Instance) -> BinaryIO:
         """The DICOM file; NotFound if it has been deleted meanwhile."""
         try:
-            return self._path(row.study_uid, row.digest).open("rb")
+            return self._folder.path(row.study_uid, row.digest).open("rb")
         except FileNotFoundError:
             raise NotFound("This instance has been deleted.") from None
 
@@ -140,19 +133,19 @@ class Instances:
 
     def delete_study(self, study_uid: str) -> None:
         """Forget a study, its results too; NotFound if it isn't there."""
-        with self._alone():
+        with self._folder.alone():
             with self._database.write() as session:
                 gone = delete(Instance).where(Instance.study_uid == study_uid).returning(Instance.sop_uid)
                 if not session.scalars(gone).all():
                     raise NotFound("There is no such study.")
                 session.execute(delete(Study).where(Study.uid == study_uid))
-            shutil.rmtree(self._folder / study_uid)
+            self._folder.remove(study_uid)
 
     def _store(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None, ours: bool) -> list[Receipt]:
         receipts: list[Receipt] = []
         arrivals: dict[int, _Arrival] = {}
         memo: Memo = {}
-        prefix = uuid.uuid4().hex
+        paths = self._folder.new_files()
         try:
             with ThreadPoolExecutor(WRITERS, "store") as writers:
                 for index, (name, content) in enumerate(files):
@@ -166,8 +159,8 @@ class Instances:
                     receipts.append(_stored(name, header))
                     if index >= WRITERS and (earlier := arrivals.get(index - WRITERS)):
                         earlier.written.exception()  # so that no more than that many wait, each with its bytes
-                    path = self._incoming / f"{prefix}-{index}"
-                    written = writers.submit(_written, path, stream, header.start)
+                    path = next(paths)
+                    written = writers.submit(write, path, stream, header.start)
                     arrivals[index] = _Arrival(header, header.attributes(memo), path, written)
             for index, failure in self._enlist(arrivals, ours).items():
                 receipts[index] = replace(receipts[index], reason=failure.reason, text=failure.text)
@@ -180,7 +173,7 @@ class Instances:
         """Give files their names and rows; those that aren't stored after all, with the reason."""
         failures: dict[int, Refusal] = {}
         rows: list[Instance] = []
-        with self._alone(), self._database.write() as session:
+        with self._folder.alone(), self._database.write() as session:
             known = _rows(session, [arrival.header.sop_instance_uid for arrival in arrivals.values()])
             for index, arrival in arrivals.items():
                 try:
@@ -194,50 +187,16 @@ class Instances:
                     row = _row(arrival, digest, size, ours)
                     known[row.sop_uid] = row
                     rows.append(row)
-                    self._move(arrival.path, row)
+                    self._folder.move(arrival.path, row.study_uid, row.digest)
                 elif digest != row.digest and not row.ours:
                     failures[index] = Refusal(Failure.DUPLICATE, "Another instance of the same UID is held already.")
             studies = {row.study_uid for row in rows}
             for uid in studies:
-                _flush_folder(self._folder / uid)
+                self._folder.flush(uid)
                 if not ours:
                     session.merge(Study(uid=uid, state="receiving", received=time.time()))
             session.add_all(rows)
         return failures
-
-    def _move(self, path: Path, row: Instance) -> None:
-        place = self._path(row.study_uid, row.digest)
-        if not place.parent.exists():
-            place.parent.mkdir()
-            _flush_folder(self._folder)
-        path.rename(place)
-
-    def _path(self, study_uid: str, digest: str) -> Path:
-        return self._folder / study_uid / digest
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other thread or process moves files that the database knows, or should."""
-        with (self._folder / ".lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def _sweep(self) -> None:
-        """Remove what processes left that died while they received or deleted."""
-        for path in self._incoming.iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > ABANDONED_S:
-                    path.unlink()
-        with self._alone():
-            with self._database.read() as session:
-                known = {self._path(*row) for row in session.execute(select(Instance.study_uid, Instance.digest))}
-            for folder in self._folder.iterdir():
-                if folder.is_dir() and folder != self._incoming:
-                    files = set(folder.iterdir())
-                    for path in files - known:
-                        path.unlink()
-                    if not files & known:
-                        folder.rmdir()
 
 
 def _checked(stream: BinaryIO, study_uid: str | None) -> Header:
@@ -286,25 +245,3 @@ def _row(arrival: _Arrival, digest: str, size: int, ours: bool) -> Instance:
         attributes=arrival.attributes,
         ours=ours,
     )
-
-
-def _written(path: Path, stream: BinaryIO, start: int) -> tuple[str, int]:
-    """Copy a file to the disk. Size, and digest of its data set: senders write their own file meta information."""
-    digest, size = hashlib.sha256(), 0
-    with stream, path.open("xb") as file:
-        stream.seek(0)
-        size += file.write(stream.read(start))
-        while piece := stream.read(PIECE):
-            digest.update(piece)
-            size += file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest(), size
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

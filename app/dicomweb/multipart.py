@@ -35,7 +35,7 @@ def parts(body: IO[bytes], boundary: str) -> Iterator[tuple[str, BinaryIO]]:
     """
     splitter = _Splitter(boundary)
     try:
-        while piece := body.read(PIECE):
+        while piece := _read(body):
             splitter.write(piece)
             while splitter.complete:
                 yield splitter.complete.popleft()
@@ -43,6 +43,13 @@ def parts(body: IO[bytes], boundary: str) -> Iterator[tuple[str, BinaryIO]]:
             raise MalformedInput(DAMAGED)
     finally:
         splitter.close()
+
+
+def _read(body: IO[bytes]) -> bytes:
+    try:
+        return body.read(PIECE)
+    except OSError:  # gunicorn's, for chunks that are none
+        raise MalformedInput(DAMAGED) from None
 
 
 def join(contents: Iterable[Part], boundary: str) -> Iterator[bytes]:

@@ -14,7 +14,8 @@ from werkzeug.exceptions import NotFound
 
 from app.database import Database, Study, sqlite_url
 from app.instance_file import Failure
-from app.instances import ABANDONED_S, Instances
+from app.instance_folder import ABANDONED_S
+from app.instances import Instances
 from data_prep.series import load_study
 from tests.app.studies import PATIENT, SLICES, instances, voxels
 

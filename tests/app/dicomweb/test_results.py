@@ -1,0 +1,67 @@
+"""The service's own objects by WADO-RS: a report, a map of integers or floats, and a picture in colour."""
+
+import io
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+
+from app import results
+from app.service import EXTENSION
+from tests.app.dicomweb.test_wado import OCTETS, get, related
+from tests.app.results.made import map_of, result_of
+
+RESULT = result_of()
+OBJECTS = {kind: results.build(kind, RESULT, lambda: map_of(RESULT)) for kind in results.KINDS} | {
+    "floats": results.build("map", RESULT, lambda: map_of(RESULT), floating=True)
+}
+DATASETS = {kind: pydicom.dcmread(io.BytesIO(file)) for kind, file in OBJECTS.items()}
+
+
+@pytest.fixture(scope="module")
+def client(answered):
+    client, _ = answered
+    client.application.extensions[EXTENSION].instances.keep(OBJECTS.values())
+    return client
+
+
+def place(kind: str) -> str:
+    dataset = DATASETS[kind]
+    series = f"/dicom-web/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}"
+    return f"{series}/instances/{dataset.SOPInstanceUID}"
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_a_result_is_found_and_given_as_it_was_made(client, kind):
+    dataset = DATASETS[kind]
+    (found,) = client.get(f"/dicom-web/instances?SOPInstanceUID={dataset.SOPInstanceUID}").json
+    assert found["00080060"]["Value"] == [dataset.Modality]
+    assert [content for _, content in get(client, place(kind), related("application/dicom"))] == [OBJECTS[kind]]
+    (header,) = client.get(f"{place(kind)}/metadata").json
+    assert header["0020000E"]["Value"] == [dataset.SeriesInstanceUID]
+    assert {"7FE00008", "7FE00010"}.isdisjoint(header)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "keyword"), [("map", "<u2", "PixelData"), ("floats", "<f4", "FloatPixelData")]
+)
+def test_frames_of_a_map(client, kind, dtype, keyword):
+    dataset = DATASETS[kind]
+    stored = np.frombuffer(dataset[keyword].value, dtype).reshape(-1, dataset.Rows, dataset.Columns)
+    frames = get(client, f"{place(kind)}/frames/2,{len(stored)}", related(OCTETS))
+    for number, (_, frame) in zip((1, -1), frames, strict=True):
+        assert (np.frombuffer(frame, dtype).reshape(stored.shape[1:]) == stored[number]).all()
+
+
+def test_the_key_image_keeps_its_colours(client):
+    picture = client.get(f"{place('key-image')}/rendered", headers={"Accept": "image/png"})
+    assert picture.mimetype == "image/png"
+    shown = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
+    assert (shown[..., ::-1] == DATASETS["key-image"].pixel_array).all()
+
+
+@pytest.mark.parametrize(("kind", "status"), [("sr", 404), ("floats", 406), ("map", 200)])
+def test_what_is_no_picture_is_not_drawn(client, kind, status):
+    assert client.get(f"{place(kind)}/rendered").status_code == status
+    assert client.get(f"{place('sr')}/frames/1").status_code == 404

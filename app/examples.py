@@ -29,6 +29,7 @@ from data_prep.phantom.knee import generate
 SEED, TRUTH = 20_261_121, "complete rupture"
 KEY = {"X-API-Key": "the-operator-chose-this"}
 ZIP = {"Content-Type": "application/zip"}
+JSON = {"Content-Type": "application/json"}
 POST = "/v1/predictions"
 
 # operationId -> status -> name -> body
@@ -63,16 +64,16 @@ def make() -> Examples:
     with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:
         app = create_app(Settings(data=Path(scratch), api_keys=tuple(KEY.values())))
         with app.app_context():
-            engine = service().engine
+            ours = service()
         recorder = Recorder(app.test_client())
         try:
             recorder.ask("loading", "GET", "/readyz")
-            engine.loaded.result()
+            ours.engine.loaded.result()
             _about(recorder)
             _prediction(recorder, study)
             _wrong(recorder, study)
         finally:
-            engine.stop()
+            ours.stop()
     return recorder.examples
 
 
@@ -88,6 +89,9 @@ def _prediction(recorder: Recorder, study: list[FileDataset]) -> None:
     place = recorder.ask(name, "POST", POST, KEY | ZIP, body).headers["Location"]
     recorder.ask(f"{name}, once more", "POST", POST, KEY | ZIP, body)
     recorder.ask(name, "GET", place)
+    recorder.ask("all that are done", "GET", f"{POST}?status=done&limit=1")
+    recorder.ask("no such time", "GET", f"{POST}?since=yesterday")
+    recorder.ask("a study that never came", "POST", POST, KEY | JSON, b'{"study_uid": "2.25.1"}')
     recorder.ask("no such class", "GET", f"{place}/map.npz?class=torn")
     recorder.ask("no such slice", "GET", f"{place}/slices/99/image.png")
     recorder.ask("no such opacity", "GET", f"{place}/slices/0/overlay.png?opacity=2")

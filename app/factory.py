@@ -5,14 +5,20 @@ import os
 from apiflask import APIFlask
 from flask import Response
 
-from app import about, dicomweb, docs, keys, openapi, pictures, predictions, problems, request_log
+from app import about, dicomweb, docs, keys, objects, openapi, pictures, predictions, problems, request_log
 from app.database import open_database
 from app.engine import Engine
 from app.instances import Instances
+from app.publishing import Publishing
+from app.rounds import Rounds
 from app.service import EXTENSION, Service
 from app.settings import Settings
 from app.store import Store
+from app.studies import Studies
 from app.uploads import drain
+
+# How often to look for studies that have become quiet, and for results that have come.
+EVERY_S = 1.0
 
 
 def create_app(settings: Settings | None = None) -> APIFlask:
@@ -25,7 +31,14 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     store = Store(settings.data / "predictions", database)
     instances = Instances(settings.data / "instances", database)
     engine = Engine(settings.bundles, store, settings.queue)
-    app.extensions[EXTENSION] = Service(settings, store, engine, instances)
+    studies = Studies(database, instances, store, engine, settings.quiet_s)
+    publishing = Publishing(database, store, instances, settings.codes, settings.targets)
+    rounds = (
+        Rounds("studies", studies.judge_quiet, EVERY_S),
+        Rounds("publish", publishing.publish, EVERY_S),
+        Rounds("deliver", publishing.deliver, EVERY_S),
+    )
+    service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, rounds)
     request_log.register(app)
     keys.register(app, settings.api_keys)
     problems.register(app)
@@ -33,10 +46,11 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.after_request(_keep_out_of_caches)
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)
+    app.register_blueprint(objects.blueprint)
     app.register_blueprint(about.blueprint)
     app.register_blueprint(dicomweb.blueprint)
     app.register_blueprint(docs.blueprint)
-    engine.start()
+    service.start()
     return app
 
 

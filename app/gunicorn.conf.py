@@ -72,17 +72,17 @@ def post_worker_init(worker):
         if loaded.exception() is not None:
             os._exit(CANNOT_START)
 
-    _engine(worker).loaded.add_done_callback(check)
+    _service(worker).engine.loaded.add_done_callback(check)
 
 
 def worker_exit(server, worker):
-    """Let the engine end its job before the interpreter goes."""
+    """Let what is at hand end before the interpreter goes."""
     if worker.wsgi is not None:
-        _engine(worker).stop()
+        _service(worker).stop()
 
 
-def _engine(worker):
-    return worker.wsgi.extensions["cruciate"].engine
+def _service(worker):
+    return worker.wsgi.extensions["cruciate"]
 
 
 def _is_loopback(address):

@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 from app.keys import PROTECTED
 from app.responses import REFERENCE, Document, problems
+from app.results import KINDS
 from app.schemas import Said
 
 # Of the HTTP contract, not of the program.
@@ -30,6 +31,7 @@ PATH_PARAMETERS: dict[str, Document] = {
         "description": "A prediction, as `POST /v1/predictions` named it.",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     },
+    "kind": {"description": "Which object.", "schema": {"enum": list(KINDS)}},
     "index": {"description": "A slice, from 0.", "schema": {"type": "integer", "minimum": 0}},
     "name": {"description": "A bundle, as `GET /v1/models` names it."},
     "part": {"description": "A file of the page."},

@@ -1,21 +1,47 @@
 """`/v1/predictions`: a study in, the answer and its deletion."""
 
 from concurrent.futures import wait
+from typing import Literal, Self
+from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
 from flask import Response, g, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema
+from werkzeug.exceptions import BadRequest
 
 from app.database import Json
 from app.intake import Accepted, accept
 from app.problems import problem_response
 from app.responses import Asked, Optional, answers, binary, says
-from app.schemas import Answer, Done, Queued
+from app.schemas import Answer, Done, Page, Queued
 from app.service import service
 from app.uploads import MAX_PARTS, MULTIPART, received
 
 blueprint = APIBlueprint("predictions", __name__, tag="Predictions", url_prefix="/v1/predictions")
 
 QUEUED_RETRY_AFTER_S = 1
+JSON = "application/json"
+# More is no name of a study.
+HELD_STUDY_BYTES = 1000
+
+
+class HeldStudy(BaseModel):
+    """A study that came by DICOMweb or DIMSE: it's judged at once, as far as it has come."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    study_uid: str = Field(max_length=64)
+    """Its StudyInstanceUID."""
+
+    @classmethod
+    def sent(cls) -> Self:
+        """The one that the current request's body names; BadRequest for anything else."""
+        try:
+            return cls.model_validate_json(request.stream.read(HELD_STUDY_BYTES))
+        except ValidationError:
+            raise BadRequest('The body must be {"study_uid": "..."}.') from None
+
 
 PARTS = {"type": "array", "minItems": 1, "maxItems": MAX_PARTS, "items": binary("A DICOM instance or a zip of them.")}
 STUDY = {
@@ -25,6 +51,7 @@ STUDY = {
         "application/zip": {"schema": binary("DICOM instances in any folders; other files may be among them.")},
         MULTIPART: {"schema": {"type": "object", "required": ["file"], "properties": {"file": PARTS}}},
         "application/dicom": {"schema": binary("One instance: enhanced multi-frame.")},
+        JSON: {"schema": HeldStudy.model_json_schema()},
     },
 }
 
@@ -47,6 +74,21 @@ class Preference(Asked):
         return "respond-async" in {one.partition(";")[0].strip().lower() for one in (self.prefer or "").split(",")}
 
 
+class Sought(Asked):
+    """Query of a search."""
+
+    study_uid: Optional = None
+    """Of this study."""
+    status: Literal["queued", "done", "failed"] | SkipJsonSchema[None] = None
+    """In this state."""
+    since: Optional = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    """Accepted then or later, in UTC: `2026-11-21T09:30:00Z`."""
+    limit: int = Field(100, ge=1, le=500)
+    """How many at most."""
+    after: Optional = None
+    """Id of the last one of the page before."""
+
+
 @blueprint.post("")
 @blueprint.input(Wanted, location="query", arg_name="wanted")
 @blueprint.input(Preference, location="headers", arg_name="preference")
@@ -59,20 +101,34 @@ class Preference(Asked):
                 Queued, "Accepted; `Location` will have the answer.", "Location", "Retry-After", "Preference-Applied"
             ),
         },
-        *(400, 413, 415, 422, 429, 503),
+        *(400, 404, 413, 415, 422, 429, 503),
     ),
     extensions={"requestBody": STUDY},
 )
 def create(wanted: Wanted, preference: Preference) -> Response:
-    """Send a study.
+    """Send a study, or name one that the service holds.
 
     The answer comes at once (201, or 200 if the study is known) or, if it takes too long, later (202).
     """
-    engine = service().engine
-    bundle = engine.bundle(wanted.bundle)
-    with received(request) as files:
-        accepted = accept(engine, files, bundle.sha256)
+    if request.mimetype == JSON:
+        accepted = service().studies.judge(HeldStudy.sent().study_uid, wanted.bundle)
+    else:
+        engine = service().engine
+        bundle = engine.bundle(wanted.bundle)
+        with received(request) as files:
+            accepted = accept(engine, files, bundle.sha256)
     return _awaited(accepted, hurried=preference.no_wait())
+
+
+@blueprint.get("")
+@blueprint.input(Sought, location="query", arg_name="sought")
+@blueprint.doc(responses=answers({200: says(Page, "A page of them.")}, 400, 404))
+def find(sought: Sought) -> Response:
+    """Find predictions by study, status and time, the oldest first."""
+    found = service().store.answers(sought.limit + 1, sought.after, sought.study_uid, sought.status, sought.since)
+    page, more = found[: sought.limit], found[sought.limit :]
+    query = urlencode(sought.model_dump(exclude_none=True) | {"after": page[-1]["id"]}) if more else ""
+    return jsonify({"predictions": page, "next": f"{blueprint.url_prefix}?{query}" if more else None})
 
 
 @blueprint.get("/<id>")

@@ -155,6 +155,14 @@ class Answer(Said, RootModel[Annotated[Done | Queued | Failed, Field(discriminat
     """A prediction as it stands."""
 
 
+class Page(Said):
+    """Predictions, the oldest first."""
+
+    predictions: list[Answer]
+    next: str | None
+    """Link to the next page; null on the last one."""
+
+
 class LoadedBundle(Said):
     """A bundle that can be asked."""
 

@@ -6,8 +6,10 @@ from flask import current_app
 
 from app.engine import Engine
 from app.instances import Instances
+from app.rounds import Rounds
 from app.settings import Settings
 from app.store import Store
+from app.studies import Studies
 
 EXTENSION = "cruciate"
 
@@ -20,6 +22,20 @@ class Service:
     store: Store
     engine: Engine
     instances: Instances
+    studies: Studies
+    rounds: tuple[Rounds, ...]
+
+    def start(self) -> None:
+        """Begin to load the models and to go the rounds; returns at once."""
+        self.engine.start()
+        for work in self.rounds:
+            work.start()
+
+    def stop(self) -> None:
+        """End after what is at hand; the rest stands in the database, for the next start."""
+        for work in self.rounds:
+            work.stop()
+        self.engine.stop()
 
 
 def service() -> Service:

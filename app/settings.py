@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.results.codes import STANDARD, Codes, CodesError
 
 
 class SettingsError(ValueError):
@@ -25,6 +28,9 @@ class Settings:
     max_body_mb: largest request body in megabytes.
     queue: studies that may wait or be computed at one time.
     wait_s: how long a POST waits for its answer before it becomes a 202.
+    targets: DICOMweb addresses, comma-separated, that every result is sent to; user and password may stand in them.
+    codes: file of a site's own codes in DICOM results (docs/results.md).
+    quiet_s: a study that comes instance by instance is judged when nothing more of it has come for so long.
     """
 
     bundles: tuple[Path, ...] = (Path("models/bundles/demo"),)
@@ -34,6 +40,9 @@ class Settings:
     max_body_mb: int = 512
     queue: int = 16
     wait_s: float = 60.0
+    quiet_s: float = 15.0
+    targets: tuple[str, ...] = field(default=(), repr=False)
+    codes: Codes = field(default=STANDARD, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -69,7 +78,25 @@ class Settings:
             max_body_mb=int(number("CRUCIATE_MAX_BODY_MB", cls.max_body_mb, 1, 4096)),
             queue=int(number("CRUCIATE_QUEUE", cls.queue, 1, 1000)),
             wait_s=number("CRUCIATE_WAIT_S", cls.wait_s, 0, 600),
+            targets=_targets(environment.get("CRUCIATE_TARGETS", "")),
+            codes=_codes(environment.get("CRUCIATE_CODES", "")),
+            quiet_s=number("CRUCIATE_QUIET_S", cls.quiet_s, 0, 86_400),
         )
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    """Addresses, never quoted, because they may hold passwords."""
+    targets = tuple(target.strip() for target in text.split(",") if target.strip())
+    if not all(urlsplit(target).scheme in ("http", "https") and urlsplit(target).hostname for target in targets):
+        raise SettingsError("CRUCIATE_TARGETS must list addresses that begin with http:// or https://.")
+    return targets
+
+
+def _codes(path: str) -> Codes:
+    try:
+        return STANDARD.overridden(Path(path)) if path else STANDARD
+    except CodesError as error:
+        raise SettingsError(f"CRUCIATE_CODES: {error}") from None
 
 
 def _database(url: str) -> str:

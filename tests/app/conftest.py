@@ -41,7 +41,7 @@ def make_app(bundles, tmp_path) -> Iterator[Callable[..., Flask]]:
 
     yield make
     for app in apps:
-        app.extensions[EXTENSION].engine.stop()
+        app.extensions[EXTENSION].stop()
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def answered(bundles, tmp_path_factory) -> Iterator[tuple[FlaskClient, dict]]:
     response = client.post("/v1/predictions", data=study_zip(), content_type="application/zip")
     assert response.status_code == 201, response.text
     yield client, response.json
-    app.extensions[EXTENSION].engine.stop()
+    app.extensions[EXTENSION].stop()
 
 
 def settled(client, place: str) -> dict:

@@ -93,7 +93,12 @@ def test_every_parameter_and_every_key_is_described(document):
         ("query", "bundle"),
         ("header", "Prefer"),
     }
-    assert set(post["requestBody"]["content"]) == {"application/zip", "multipart/form-data", "application/dicom"}
+    assert set(post["requestBody"]["content"]) == {
+        "application/zip",
+        "multipart/form-data",
+        "application/dicom",
+        "application/json",
+    }
 
 
 @pytest.mark.parametrize("bundle", ["tiny", "four"])

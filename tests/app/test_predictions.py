@@ -1,12 +1,14 @@
 """The contract, field by field, on a real answer of a real (tiny) bundle."""
 
 import io
+import json
 import re
 import threading
 
 import numpy as np
 import pytest
 
+from app.service import EXTENSION
 from data_prep.series import load_study
 from models.bundle import load_bundle
 from models.predictor import Predictor
@@ -201,3 +203,48 @@ def test_pixels_of_patients_are_not_cached(answered):
 def test_json_numbers_are_finite(answered):
     _, answer = answered
     assert np.isfinite(list(answer["result"]["logits"].values())).all()
+
+
+def test_a_study_that_the_service_holds_is_judged_on_request(make_app):
+    app = make_app(quiet_s=3600)
+    client = app.test_client()
+    ours = app.extensions[EXTENSION].instances
+    ours.receive([("part", content) for content in instances(voxels(), study="2.25.1")])
+    response = client.post("/v1/predictions", json={"study_uid": "2.25.1"})
+    assert (response.status_code, response.json["study"]["study_uid"]) == (201, "2.25.1")
+    assert client.post("/v1/predictions", json={"study_uid": "2.25.1"}).json == response.json
+    sent = client.post(**POST, data=zipped(instances(voxels(), study="2.25.1")))
+    assert (sent.status_code, sent.json["id"]) == (200, response.json["id"])
+
+
+LONG = json.dumps({"study_uid": "1" * 65})
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[", '{"study_uid": 3}', LONG, " " * 9999])
+def test_a_body_that_names_no_study_is_malformed(answered, body):
+    response = answered[0].post("/v1/predictions", data=body, content_type="application/json")
+    assert (response.status_code, response.mimetype) == (400, "application/problem+json")
+
+
+def test_predictions_are_found_page_by_page(client):
+    sent = {client.post(**POST, data=study_zip(seed, study=f"2.25.{seed}")).json["id"] for seed in range(1, 4)}
+    found, place = [], "/v1/predictions?limit=2&status=done"
+    while place:
+        page = client.get(place).json
+        found += [answer["id"] for answer in page["predictions"]]
+        place = page["next"]
+    assert len(found) == 3
+    assert set(found) == sent
+    (one,) = client.get("/v1/predictions?study_uid=2.25.2").json["predictions"]
+    assert one["study"]["study_uid"] == "2.25.2"
+    assert client.get("/v1/predictions?since=2999-01-01T00:00:00Z").json == {"predictions": [], "next": None}
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "status=gone", "since=2026", "limit=501"])
+def test_a_search_that_makes_no_sense_is_a_problem(answered, query):
+    response = answered[0].get(f"/v1/predictions?{query}")
+    assert (response.status_code, response.mimetype) == (400, "application/problem+json")
+
+
+def test_a_page_after_what_is_gone_is_not_found(answered):
+    assert answered[0].get(f"/v1/predictions?after={'0' * 32}").status_code == 404

@@ -23,6 +23,7 @@ def test_every_variable_arrives(tmp_path):
             "CRUCIATE_MAX_BODY_MB": "7",
             "CRUCIATE_QUEUE": "3",
             "CRUCIATE_WAIT_S": "0.5",
+            "CRUCIATE_QUIET_S": "2.5",
         }
     )
     assert settings == Settings(
@@ -33,6 +34,7 @@ def test_every_variable_arrives(tmp_path):
         max_body_mb=7,
         queue=3,
         wait_s=0.5,
+        quiet_s=2.5,
     )
 
 

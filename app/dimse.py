@@ -1,0 +1,140 @@
+"""The door for DIMSE (PS3.7): takes instances by C-STORE and answers C-ECHO, for those who are on a list.
+
+    CRUCIATE_DIMSE_PEERS=SCANNER@192.0.2.7,ARCHIVE@192.0.2.8 python -m app.dimse
+
+A process of its own beside the service, with the service's database and folder: what it stores, the service judges.
+"""
+
+import logging
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import environ
+from typing import Self
+
+from pynetdicom import _config
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.events import EVT_C_STORE, EVT_REQUESTED, Event, EventHandlerType
+
+from app.database import open_database
+from app.instance_file import Failure
+from app.instances import Instances
+from app.settings import Settings, SettingsError
+from data_prep.stack import MR_CLASSES
+from data_prep.transfer_syntax import TAKEN
+
+LOG = logging.getLogger("app.dimse")  # also where it runs as __main__
+# Instances go to the disk as they come, not to memory; nothing of them is logged.
+_config.STORE_RECV_CHUNKED_DATASET = True
+_config.LOG_REQUEST_IDENTIFIERS = False
+
+VERIFICATION = "1.2.840.10008.1.1"  # the SOP class of C-ECHO (PS3.4 A.4)
+SUCCESS = 0x0000
+# C-STORE's statuses for what the list of STOW-RS calls otherwise (PS3.7 annex C).
+STATUSES = {Failure.DUPLICATE: 0x0111, Failure.OTHER_STUDY: 0x0117, Failure.TRANSFER_SYNTAX: 0xC122}
+# A-ASSOCIATE-RJ (PS3.8 9.3.4): rejected for good, by the user, calling AE title not recognised.
+REJECTED = (0x01, 0x01, 0x03)
+# A peer that says nothing for so long has gone.
+SILENCE_S = 60
+ASSOCIATIONS = 8
+
+
+@dataclass(frozen=True)
+class Door:
+    """Who may send what to whom. Each field is the variable CRUCIATE_DIMSE_<FIELD>.
+
+    peers: AE title and address of everyone who may send; with none, nobody may. title: our own AE title.
+    """
+
+    peers: frozenset[tuple[str, str]]
+    title: str = "CRUCIATE"
+    host: str = "127.0.0.1"
+    port: int = 11112
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read and check every variable; SettingsError names the first one that's wrong."""
+        entries = [peer.strip() for peer in environment.get("CRUCIATE_DIMSE_PEERS", "").split(",") if peer.strip()]
+        peers = frozenset((title, address) for title, _, address in (entry.rpartition("@") for entry in entries))
+        if not peers or not all(title and address for title, address in peers):
+            raise SettingsError("CRUCIATE_DIMSE_PEERS must list who may send, as TITLE@ADDRESS,TITLE@ADDRESS.")
+        title = environment.get("CRUCIATE_DIMSE_TITLE", cls.title)
+        if not (title.isascii() and title.isprintable() and 0 < len(title.strip()) <= 16):
+            raise SettingsError("CRUCIATE_DIMSE_TITLE must have 1 to 16 printable ASCII characters.")
+        port = environment.get("CRUCIATE_DIMSE_PORT", str(cls.port))
+        if not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+            raise SettingsError("CRUCIATE_DIMSE_PORT must be a number below 65536.")
+        return cls(peers, title.strip(), environment.get("CRUCIATE_DIMSE_HOST", cls.host), int(port))
+
+
+class Listener:
+    """An open door; `port` is the one that it listens on."""
+
+    def __init__(self, door: Door, instances: Instances) -> None:
+        self._door, self._instances = door, instances
+        entity = ApplicationEntity(door.title)
+        entity.require_called_aet = True
+        entity.maximum_associations = ASSOCIATIONS
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = SILENCE_S
+        entity.add_supported_context(VERIFICATION)
+        for sop_class in sorted(MR_CLASSES):
+            entity.add_supported_context(sop_class, sorted(TAKEN))
+        handlers: list[EventHandlerType] = [(EVT_REQUESTED, self._admit), (EVT_C_STORE, self._store)]
+        server = entity.start_server((door.host, door.port), block=False, evt_handlers=handlers)
+        assert server is not None  # that is for servers that block
+        self._server = server
+        self.port: int = server.server_address[1]
+
+    def close(self) -> None:
+        """End what is under way and stop listening."""
+        self._server.shutdown()
+
+    def _admit(self, event: Event) -> None:
+        peer = event.assoc.requestor
+        title = peer.primitive.calling_ae_title.strip() if peer.primitive else ""
+        if (title, peer.address) not in self._door.peers:
+            LOG.warning("an association from %s was refused: its title and address aren't on the list", peer.address)
+            event.assoc.acse.send_reject(*REJECTED)
+            event.assoc.kill()  # not before the rejection is on its way
+
+    def _store(self, event: Event) -> int:
+        path = event.dataset_path
+        try:
+            (receipt,) = self._instances.receive([("instance", path.open("rb"))])
+        except Exception as error:
+            LOG.error("an instance couldn't be stored: %s", type(error).__name__)  # its message may quote a header
+            return Failure.RESOURCES
+        if receipt.reason is None:
+            return SUCCESS
+        LOG.warning("an instance was refused: %s", receipt.text)
+        return STATUSES.get(receipt.reason, receipt.reason)
+
+
+def main() -> int:
+    """Listen until SIGTERM or SIGINT. Exit status 2 and a sentence for a bad setting or a port that is taken."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.CRITICAL)
+    logging.getLogger("app").setLevel(logging.INFO)
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    try:
+        door, settings = Door.from_environment(environ), Settings.from_environment(environ)
+        database = open_database(settings.database, settings.data)
+        instances = Instances(settings.data / "instances", database)
+        # pynetdicom puts instances on their way in here; what a crash leaves is swept with the rest.
+        tempfile.tempdir = str(instances.incoming)
+        listener = Listener(door, instances)
+        LOG.info("%s listens on %s, port %d", door.title, door.host, listener.port)
+        over.wait()
+        listener.close()
+    except (SettingsError, OSError) as error:
+        print(f"The door stays shut: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

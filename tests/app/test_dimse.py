@@ -1,0 +1,117 @@
+"""DIMSE with dcmtk's echoscu and storescu, as a hospital's systems send."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.database import open_database
+from app.dimse import Door
+from app.instances import Instances
+from app.settings import SettingsError
+from data_prep.series import load_study
+from tests.app.studies import PATIENT, instances, voxels
+
+START_S, STOP_S = 30.0, 30.0
+PEERS = "SCANNER@127.0.0.1, OTHER@192.0.2.1"
+
+
+@pytest.fixture(scope="module")
+def dcmtk() -> None:
+    if not shutil.which("storescu") and not os.environ.get("CI"):
+        pytest.skip("dcmtk isn't installed")
+
+
+@pytest.fixture
+def door(dcmtk, tmp_path):
+    """A listening process: its port and its log."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    variables = {
+        "CRUCIATE_DIMSE_PEERS": PEERS,
+        "CRUCIATE_DIMSE_PORT": str(port),
+        "CRUCIATE_DATA": str(tmp_path / "var"),
+    }
+    log = tmp_path / "dimse.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen([sys.executable, "-m", "app.dimse"], env=os.environ | variables, stderr=stream)
+    deadline = time.monotonic() + START_S
+    while "listens" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    yield port, log
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(STOP_S) == 0
+
+
+def client(program: str, port: int, *files: Path, title: str = "SCANNER", called: str = "CRUCIATE", option: str = ""):
+    options = [option] if option else []
+    command = [program, *options, "-aet", title, "-aec", called, "127.0.0.1", str(port), *map(str, files)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
+
+
+def write(folder: Path, files: list[bytes]) -> list[Path]:
+    folder.mkdir()
+    paths = [folder / f"{index}.dcm" for index in range(len(files))]
+    for path, content in zip(paths, files, strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+def held(folder: Path) -> list[str]:
+    return [row.sop_uid for row in Instances(folder / "instances", open_database("", folder)).find()]
+
+
+def test_an_echo_is_answered(door):
+    assert client("echoscu", door[0]).returncode == 0
+
+
+def test_a_study_that_a_scanner_sends_is_held_pixel_by_pixel(door, tmp_path):
+    port, log = door
+    files = instances(voxels(), study="2.25.1")
+    sent = client("storescu", port, *write(tmp_path / "sent", files))
+    assert sent.returncode == 0, sent.stderr
+    ours = Instances(tmp_path / "var" / "instances", open_database("", tmp_path / "var"))
+    assert (load_study(ours.files("2.25.1")).volume.voxels == voxels()).all()
+    assert list((tmp_path / "var" / "instances" / ".incoming").iterdir()) == []
+    assert not any(value in log.read_text() for value in PATIENT.values())
+
+
+@pytest.mark.parametrize("who", [{"title": "STRANGER"}, {"title": "OTHER"}, {"called": "SOMEBODY"}])
+def test_who_is_not_on_the_list_stores_nothing(door, tmp_path, who):
+    port, _ = door
+    refused = client("storescu", port, *write(tmp_path / "sent", instances(voxels()[:1])), **who)
+    assert refused.returncode != 0
+    assert "Rejected" in refused.stderr
+    assert held(tmp_path / "var") == []
+
+
+def test_a_broken_instance_is_refused_and_the_others_are_kept(door, tmp_path):
+    port, log = door
+    bad, good = instances(voxels()[:2], study="2.25.1")
+    paths = write(tmp_path / "sent", [bad.replace(b"2.25.1", b"abc..1"), good])
+    client("storescu", port, *paths, option="--no-halt")
+    assert len(held(tmp_path / "var")) == 1
+    assert "refused" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "CRUCIATE_DIMSE_PEERS"),
+        ({"CRUCIATE_DIMSE_PEERS": "SCANNER"}, "CRUCIATE_DIMSE_PEERS"),
+        ({"CRUCIATE_DIMSE_PEERS": PEERS, "CRUCIATE_DIMSE_PORT": "x"}, "CRUCIATE_DIMSE_PORT"),
+        ({"CRUCIATE_DIMSE_PEERS": PEERS, "CRUCIATE_DIMSE_TITLE": "x" * 17}, "CRUCIATE_DIMSE_TITLE"),
+    ],
+)
+def test_a_door_without_a_list_stays_shut(variables, said):
+    with pytest.raises(SettingsError, match=said):
+        Door.from_environment(variables)

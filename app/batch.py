@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from app.database import Json
-from app.decoding import Decoded, decoded
-from app.judging import judge
+from app.decoding import decoded
+from app.judging import Judged, judge
 from app.problems import Problem
 from data_prep.files import replacing
 from data_prep.workers import Workers
@@ -48,8 +48,8 @@ class Batch:
         known = len(self.studies) - len(waiting)
         try:
             with tqdm(total=len(self.studies), initial=known, unit="study", disable=None) as bar:
-                for study in decoded(waiting, workers):
-                    _write(self._place(study.study), _answer(predictor, study))
+                for study, job in decoded(waiting, predictor.bundle.sha256, workers):
+                    _write(self._place(study), _answer(judge(predictor, job)))
                     bar.update()
         finally:
             failed = self._tabulate(predictor.bundle.scheme.classes)
@@ -84,8 +84,7 @@ def _is_study(path: Path) -> bool:
     return not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() == ".zip")
 
 
-def _answer(predictor: "Predictor", study: Decoded) -> Json:
-    outcome = judge(predictor, study)
+def _answer(outcome: Judged | Problem) -> Json:
     if isinstance(outcome, Problem):
         return {"status": "failed", "problem": outcome.document()}
     return outcome.answer

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from app import answer
 from app.database import Json
-from app.decoding import Decoded
 from app.problems import Problem, reported
 from app.store import Job
 
@@ -23,15 +22,14 @@ class Judged:
     answer: Json
 
 
-def judge(predictor: "Predictor", study: Decoded) -> Judged | Problem:
+def judge(predictor: "Predictor", job: Job | Problem) -> Judged | Problem:
     """What the service would answer; whatever goes wrong belongs to this study."""
-    if isinstance(study.outcome, Problem):
-        return study.outcome
+    if isinstance(job, Problem):
+        return job
     try:
         started = time.perf_counter()
-        job = Job.of(study.outcome, predictor.bundle.sha256, study.decode_ms)
         prediction = predictor.predict(job.volume)
-        total_ms = study.decode_ms + 1000 * (time.perf_counter() - started)
+        total_ms = job.decode_ms + 1000 * (time.perf_counter() - started)
         return Judged(job, prediction, answer.done(job, predictor.bundle, prediction, total_ms))
     except Exception as error:
         return reported(error)

@@ -139,11 +139,11 @@ def test_a_finished_batch_is_not_judged_by_another_bundle(undisturbed, command, 
     assert (out / "predictions.csv").read_bytes() == before
 
 
-def dies_of_number_five(study):
+def dies_of_number_five(study, bundle):
     """As a decoder in C may."""
     if study.name.startswith("05"):
         os.kill(os.getpid(), signal.SIGKILL)
-    return decode(study)
+    return decode(study, bundle)
 
 
 decode = decoding.decode

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.database import Json
+from app.job import Job
 from app.problems import Problem
 from app.schemas import (
     AnsweringBundle,
@@ -18,7 +19,6 @@ from app.schemas import (
     Timing,
     Warned,
 )
-from app.store import Job
 
 if TYPE_CHECKING:  # Importing models loads Keras, and that's for the engine's thread.
     from models.bundle import Bundle

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import loky
 
+from app.job import Job
 from app.problems import Problem, problem_of, reported
-from app.store import Job
 from data_prep.errors import MalformedInput
 from data_prep.series import load_study
 from data_prep.workers import Workers

@@ -18,8 +18,9 @@ from werkzeug.exceptions import BadRequest, InternalServerError, NotFound, Servi
 
 from app import answer
 from app.database import Json
+from app.job import Job
 from app.problems import log_unexpected, problem_of
-from app.store import Job, Store
+from app.store import Store
 
 if TYPE_CHECKING:
     from models.bundle import Bundle

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.database import Json
 from app.engine import Engine
-from app.store import Job
+from app.job import Job
 from data_prep.archive import Source
 from data_prep.series import load_study
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from app import answer
 from app.database import Json
+from app.job import Job
 from app.problems import Problem, reported
-from app.store import Job
 
 if TYPE_CHECKING:  # Importing models loads Keras, for which batch's workers would wait.
     from models.predictor import Prediction, Predictor

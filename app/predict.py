@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from app import render, results
 from app.answer import NOTICE
 from app.batch import Batch, BatchError
+from app.class_map import ClassMap
 from app.decoding import decode
 from app.judging import Judged, judge
 from app.pictures import DEFAULT_OPACITY
 from app.problems import Problem
-from app.store import ClassMap
 from data_prep.files import replacing
 from data_prep.workers import Workers
 

@@ -7,15 +7,12 @@ still waits. Rows hold what results must repeat of the patient; folders hold no 
     <id>/maps.npy    once it is answered
 """
 
-import hashlib
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,57 +22,14 @@ from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.exceptions import NotFound
 
+from app.class_map import ClassMap
 from app.database import Database, Json, Prediction
+from app.job import Job, now
 from data_prep.preprocess import Footprint
-from data_prep.series import PassedOver, Selection
-from data_prep.volume import Acquisition, FloatArray, Volume
+from data_prep.volume import FloatArray
 
 # What no row speaks of and is older than this was left by a process that died while it wrote.
 ABANDONED_S = 3600
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A study that has been accepted. bundle: sha256 of the bundle that shall answer; created: UTC.
-
-    sources: of each slice, what results must repeat; of a job that was accepted before, `Store.sources` has it.
-    """
-
-    id: str
-    bundle: str
-    volume: Volume
-    passed_over: tuple[PassedOver, ...]
-    decode_ms: float
-    created: str
-    sources: tuple[Dataset, ...] = field(default=(), repr=False)
-
-    @classmethod
-    def of(cls, selection: Selection, bundle: str, decode_ms: float) -> "Job":
-        """A job whose id follows from the pixels' and the bundle's digests."""
-        volume = selection.volume
-        id_ = hashlib.sha256((volume.digest() + bundle).encode()).hexdigest()[:32]
-        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, _now(), selection.sources)
-
-
-@dataclass(frozen=True, eq=False)
-class ClassMap:
-    """One class's map as it is kept: on the network's grid, `[s, h, w]`."""
-
-    grid: FloatArray
-    footprint: Footprint
-
-    def volume(self) -> FloatArray:
-        """In the volume's grid, `[slices, rows, columns]`."""
-        return self.footprint.carry_back(self.grid)
-
-    def plane(self, index: int) -> FloatArray:
-        """Slice `index` of `volume()`, `[rows, columns]`, without the work for the others."""
-        (first, stop), (_, rows, columns) = self.footprint.slices, self.footprint.volume_shape
-        if not first <= index < stop:
-            return np.zeros((rows, columns), np.float32)
-        alone = replace(self.footprint, volume_shape=(1, rows, columns), slices=(0, 1))
-        planes = alone.carry_back(self.grid[index - first : index - first + 1])
-        return planes.reshape(rows, columns)
 
 
 class Store:
@@ -102,14 +56,14 @@ class Store:
             raise
         _flush_folder(self._folder)
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
-        row.status, row.attempts, row.study, row.sources = "queued", 0, _header(job), [*map(_json, job.sources)]
+        row.status, row.attempts, row.study, row.sources = "queued", 0, job.to_json(), [*map(_json, job.sources)]
         row.answer = row.footprint = None
         with self._database.write() as session:
             session.merge(row)
 
     def refuse(self, study_uid: str, bundle: str, answer: Json) -> None:
         """Keep a failed answer about a study that never became a job."""
-        row = Prediction(id=answer["id"], study_uid=study_uid, bundle=bundle, created=_now(), status="failed")
+        row = Prediction(id=answer["id"], study_uid=study_uid, bundle=bundle, created=now(), status="failed")
         row.attempts, row.study, row.sources, row.answer = 0, {}, [], answer
         with self._database.write() as session:
             session.merge(row)
@@ -121,20 +75,7 @@ class Store:
             voxels = np.load(self._folder / row.id / "voxels.npy", mmap_mode="r")
         except FileNotFoundError:
             raise _missing() from None
-        geometry = row.study["volume"]
-        volume = Volume(
-            voxels=voxels,
-            spacing_mm=tuple(geometry["spacing_mm"]),
-            directions=np.array(geometry["directions"]),
-            positions_mm=np.array(geometry["positions_mm"]),
-            sop_uids=tuple(geometry["sop_uids"]),
-            study_uid=row.study_uid,
-            series_uid=geometry["series_uid"],
-            laterality=geometry["laterality"],
-            acquisition=Acquisition(**geometry["acquisition"]),
-        )
-        passed_over = tuple(PassedOver(**other) for other in row.study["passed_over"])
-        return Job(id_, row.bundle, volume, passed_over, row.study["decode_ms"], row.created)
+        return Job.from_json(row.study, voxels, id_, row.study_uid, row.bundle, row.created)
 
     def sources(self, id_: str) -> tuple[Dataset, ...]:
         """Of each slice of the volume, in order, what results must repeat (`data_prep.origin`)."""
@@ -240,10 +181,6 @@ def _answer(row: Prediction) -> Json:
     return row.answer or {"id": row.id, "status": row.status}
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _json(source: Dataset) -> Json:
     attributes: Json = source.to_json_dict()
     return attributes
@@ -251,25 +188,6 @@ def _json(source: Dataset) -> Json:
 
 def _missing() -> NotFound:
     return NotFound("There is no prediction of this id; it may have been deleted.")
-
-
-def _header(job: Job) -> Json:
-    volume = job.volume
-    geometry = {
-        "spacing_mm": volume.spacing_mm,
-        "directions": volume.directions.tolist(),
-        "positions_mm": volume.positions_mm.tolist(),
-        "sop_uids": volume.sop_uids,
-        "series_uid": volume.series_uid,
-        "laterality": volume.laterality,
-        "acquisition": asdict(volume.acquisition),
-    }
-    others = [asdict(other) for other in job.passed_over]
-    return {
-        "decode_ms": job.decode_ms,
-        "passed_over": others,
-        "volume": geometry,
-    }
 
 
 def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:

@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 from werkzeug.exceptions import NotFound
 
 from app.database import Database, sqlite_url
-from app.store import ABANDONED_S, Job, Store
+from app.job import Job
+from app.store import ABANDONED_S, Store
 from data_prep.preprocess import Footprint
 from data_prep.series import PassedOver, Selection
 from data_prep.volume import Acquisition

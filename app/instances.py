@@ -6,12 +6,12 @@ A file is on the disk before the database speaks of it. Several processes may sh
 import errno
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -27,6 +27,8 @@ from data_prep.archive import Limits
 WRITERS = 4
 # Rows that are fetched at one time.
 BATCH = 500
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -103,33 +105,34 @@ class Instances:
     def find(
         self, study_uid: str | None = None, series_uid: str | None = None, sop_uid: str | None = None
     ) -> Iterator[Instance]:
-        """The instances of that study, series and UID, by UIDs; of any where None."""
+        """The instances of that study, series and UID, by UID; of any where None. Some at a time are in memory."""
         wanted = {Instance.study_uid: study_uid, Instance.series_uid: series_uid, Instance.sop_uid: sop_uid}
-        statement = (
-            select(Instance)
-            .where(*(column == uid for column, uid in wanted.items() if uid is not None))
-            .order_by(Instance.study_uid, Instance.series_uid, Instance.sop_uid)
-        )
-        with self._database.read() as session:
-            yield from session.scalars(statement.execution_options(yield_per=BATCH))
+        conditions = [column == uid for column, uid in wanted.items() if uid is not None]
+        last = ""
+        while True:
+            statement = select(Instance).where(*conditions, Instance.sop_uid > last)
+            with self._database.read() as session:
+                rows = session.scalars(statement.order_by(Instance.sop_uid).limit(BATCH)).all()
+            yield from rows
+            if len(rows) < BATCH:
+                return
+            last = rows[-1].sop_uid
 
     def series(self, study_uid: str | None = None, series_uid: str | None = None) -> Iterator[Series]:
-        """The series of that study and UID, by UIDs; of any where None."""
+        """The series of that study and UID, by UIDs; of any where None. Some at a time are in memory."""
         wanted = {Instance.study_uid: study_uid, Instance.series_uid: series_uid}
-        groups = (
-            select(func.min(Instance.sop_uid).label("sop_uid"), func.count().label("instances"))
+        statement = (
+            select(func.min(Instance.sop_uid), func.count())
             .where(*(column == uid for column, uid in wanted.items() if uid is not None))
             .group_by(Instance.study_uid, Instance.series_uid)
-            .subquery()
-        )
-        statement = (
-            select(Instance, groups.c.instances)
-            .join(groups, Instance.sop_uid == groups.c.sop_uid)
             .order_by(Instance.study_uid, Instance.series_uid)
         )
         with self._database.read() as session:
-            for example, instances in session.execute(statement.execution_options(yield_per=BATCH)):
-                yield Series(example, instances)
+            groups = [(uid, count) for uid, count in session.execute(statement)]
+        for batch in _batched(groups):
+            with self._database.read() as session:
+                rows = _rows(session, [uid for uid, _ in batch])
+            yield from (Series(rows[uid], count) for uid, count in batch if uid in rows)
 
     def delete_study(self, study_uid: str) -> None:
         """Forget a study, its results too; NotFound if it isn't there."""
@@ -224,14 +227,18 @@ def _stored(name: str, header: Header) -> Receipt:
     return Receipt(name, header.sop_class_uid, header.sop_instance_uid, header.study_uid, header.series_uid)
 
 
-def _rows(session: Session, sop_uids: list[str]) -> dict[str, Instance]:
-    """Those that are held already."""
-    batches = (sop_uids[start : start + BATCH] for start in range(0, len(sop_uids), BATCH))
+def _rows(session: Session, sop_uids: Sequence[str]) -> dict[str, Instance]:
+    """Those of them that are held."""
     return {
         row.sop_uid: row
-        for batch in batches
+        for batch in _batched(sop_uids)
         for row in session.scalars(select(Instance).where(Instance.sop_uid.in_(batch)))
     }
+
+
+def _batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at a time as a statement may name."""
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 
 def _row(arrival: _Arrival, digest: str, size: int, ours: bool) -> Instance:

@@ -210,6 +210,14 @@ def test_series_are_counted(held):
     assert found == {"2.25.8": SLICES, "2.25.80": 3}
 
 
+def test_more_instances_than_are_fetched_at_one_time_are_all_found(held, monkeypatch):
+    monkeypatch.setattr("app.instances.BATCH", 3)
+    held.receive(named(instances(voxels()) + instances(voxels()[:4], "2.25.6", "2.25.5")))
+    assert sorted(row.sop_uid for row in held.find(STUDY)) == sorted(f"2.25.8.{index + 1}" for index in range(SLICES))
+    assert [series.example.study_uid for series in held.series()] == ["2.25.6", STUDY]
+    assert all(receipt.reason is None for receipt in held.receive(named(instances(voxels()))))
+
+
 def test_values_that_no_header_should_have_stay_out_of_the_database(held):
     strange = changed(FILE, StudyDescription="x" * 5000, InstanceNumber=77).replace(b"IS\2\x0077", b"IS\2\0no")
     held.receive(named([strange]))

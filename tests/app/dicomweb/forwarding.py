@@ -22,7 +22,8 @@ FORWARDED_S = 60.0
 
 def main(bundle: Path, scratch: Path) -> None:
     files = instances(voxels())
-    with serving(bundle, scratch, CRUCIATE_API_KEYS=KEY) as service, running(scratch / "pacs", service.port) as orthanc:
+    variables = {"CRUCIATE_API_KEYS": KEY, "CRUCIATE_QUIET_S": "3600"}
+    with serving(bundle, scratch, **variables) as service, running(scratch / "pacs", service.port) as orthanc:
         service.wait_until_ready()
         for file in files:
             orthanc.store(file)

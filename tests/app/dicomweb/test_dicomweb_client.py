@@ -23,7 +23,7 @@ def knee() -> list[Dataset]:
 
 @pytest.fixture(scope="module")
 def client(bundles, tmp_path_factory) -> Iterator[DICOMwebClient]:
-    with serving(bundles[0], tmp_path_factory.mktemp("service")) as service:
+    with serving(bundles[0], tmp_path_factory.mktemp("service"), CRUCIATE_QUIET_S="3600") as service:
         service.wait_until_ready()
         client = DICOMwebClient(f"http://127.0.0.1:{service.port}/dicom-web")
         yield client

@@ -2,15 +2,13 @@
 
 import pytest
 
-from app.service import EXTENSION
 from tests.app.studies import SLICES, instances, voxels
 
 STUDY, SERIES, SOP = "0020000D", "0020000E", "00080018"
 
 
 @pytest.fixture(scope="module")
-def client(answered):
-    client, _ = answered
+def client(holding):
     small = voxels()[:2]
     files = [
         *instances(voxels(), "2.25.71", "2.25.710", StudyDate="20260101", AccessionNumber="A1"),
@@ -25,11 +23,7 @@ def client(answered):
             SpecificCharacterSet="ISO_IR 192",
         ),
     ]
-    receipts = client.application.extensions[EXTENSION].instances.receive(
-        (str(at), file) for at, file in enumerate(files)
-    )
-    assert all(receipt.reason is None for receipt in receipts)
-    return client
+    return holding(files)
 
 
 def found(client, path: str, key: str) -> list[str]:

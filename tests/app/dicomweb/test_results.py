@@ -20,8 +20,8 @@ DATASETS = {kind: pydicom.dcmread(io.BytesIO(file)) for kind, file in OBJECTS.it
 
 
 @pytest.fixture(scope="module")
-def client(answered):
-    client, _ = answered
+def client(holding):
+    client = holding([])
     client.application.extensions[EXTENSION].instances.keep(OBJECTS.values())
     return client
 

@@ -10,7 +10,6 @@ from pydicom import uid
 
 from app.dicomweb import multipart
 from app.dicomweb.media_types import DICOM, MediaType
-from app.service import EXTENSION
 from tests.app.studies import COLUMNS, ROWS, SLICES, instances, voxels
 
 STUDY = "2.25.7"
@@ -51,19 +50,13 @@ def encoded(file: bytes, syntax: uid.UID) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def client(answered):
-    client, _ = answered
+def client(holding):
     files = [
         encoded(file, syntax)
         for syntax in SYNTAXES
         for file in instances(voxels()[:2], STUDY, series_of(syntax), WindowCenter=500, WindowWidth=1000)
     ]
-    files += instances(voxels(), STUDY, "2.25.90")
-    receipts = client.application.extensions[EXTENSION].instances.receive(
-        (str(at), file) for at, file in enumerate(files)
-    )
-    assert [receipt.text for receipt in receipts if receipt.reason] == []
-    return client
+    return holding(files + instances(voxels(), STUDY, "2.25.90"))
 
 
 def get(client, path: str, accept: str) -> list[tuple[MediaType, bytes]]:

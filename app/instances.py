@@ -144,6 +144,15 @@ class Instances:
                 session.execute(delete(Study).where(Study.uid == study_uid))
             self._folder.remove(study_uid)
 
+    def delete_results(self, study_uid: str) -> None:
+        """Forget the results that this service made of a study; there may be none."""
+        with self._folder.alone():
+            ours = delete(Instance).where(Instance.study_uid == study_uid, Instance.ours)
+            with self._database.write() as session:
+                digests = session.scalars(ours.returning(Instance.digest)).all()
+            for digest in digests:
+                self._folder.path(study_uid, digest).unlink(missing_ok=True)
+
     def _store(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None, ours: bool) -> list[Receipt]:
         receipts: list[Receipt] = []
         arrivals: dict[int, _Arrival] = {}

@@ -143,8 +143,8 @@ def read(id: str) -> Response:
 @blueprint.delete("/<id>")
 @blueprint.doc(responses=answers({204: {"description": "It's gone."}}, 404))
 def delete(id: str) -> Response:
-    """Forget a study: pixels, answer and maps."""
-    service().store.delete(id)
+    """Forget a prediction: pixels, answer, maps and DICOM results. What was received by DICOMweb or DIMSE stays."""
+    service().studies.forget_prediction(id)
     g.prediction_id = id
     return Response(status=204)
 

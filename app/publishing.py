@@ -44,20 +44,30 @@ class Publishing:
     def publish(self) -> None:
         """Lay results beside each study that the service holds, and note who shall get them."""
         held = Prediction.study_uid.in_(select(Study.uid))
-        due = select(Prediction.id).where(Prediction.status == "done", Prediction.published.is_(False))
+        due = select(Prediction.id, Prediction.study_uid).where(
+            Prediction.status == "done", Prediction.published.is_(False)
+        )
         with self._database.read() as session:
-            ids = list(session.scalars((due if self._targets else due.where(held)).limit(BATCH)))
-        for id_ in ids:
+            found = session.execute((due if self._targets else due.where(held)).limit(BATCH)).all()
+        for id_, study_uid in found:
             try:
                 self._instances.keep(all_made(self._store, self._codes, id_))
             except NotFound:  # Deleted meanwhile, or of a time before there were DICOM results.
                 pass
             except ValueError as error:
                 log_unexpected(error)
-            with self._database.write() as session:
-                session.execute(update(Prediction).where(Prediction.id == id_).values(published=True))
-                for target in self._targets:
-                    session.merge(Delivery(prediction=id_, target=target, attempts=0, due=time.time()))
+            self._note(id_, study_uid)
+
+    def _note(self, id_: str, study_uid: str) -> None:
+        """Results lie beside the study now; each target shall get them, once."""
+        published = update(Prediction).where(Prediction.id == id_).values(published=True)
+        with self._database.write() as session:
+            is_there = session.scalar(published.returning(Prediction.id)) is not None
+            for target in self._targets if is_there else ():
+                if session.get(Delivery, (id_, target)) is None:
+                    session.add(Delivery(prediction=id_, target=target, attempts=0, due=time.time()))
+        if not is_there:  # deleted meanwhile
+            self._instances.delete_results(study_uid)
 
     def deliver(self) -> None:
         """Send what is due; try again later what may work later. What a target refuses (4xx) is never sent again."""

@@ -23,7 +23,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.exceptions import NotFound
 
 from app.class_map import ClassMap
-from app.database import Database, Json, Prediction
+from app.database import Database, Delivery, Json, Prediction
 from app.job import Job, now
 from data_prep.preprocess import Footprint
 from data_prep.volume import FloatArray
@@ -152,14 +152,21 @@ class Store:
         with self._database.read() as session:
             return list(session.scalars(waiting.order_by(Prediction.created, Prediction.id)))
 
-    def delete(self, id_: str) -> None:
-        """Remove everything of a job, at once for every reader."""
-        gone = delete(Prediction).where(Prediction.id == id_).returning(Prediction.id)
+    def delete(self, id_: str) -> str:
+        """Remove everything of a job, at once for every reader; its study's UID."""
+        gone = delete(Prediction).where(Prediction.id == id_).returning(Prediction.id, Prediction.study_uid)
         with self._database.write() as session:
-            known = session.scalar(gone)
-        if known is None:
+            row = session.execute(gone).one_or_none()
+            session.execute(delete(Delivery).where(Delivery.prediction == id_))
+        if row is None:
             raise _missing()
-        self._remove(known)
+        self._remove(row.id)
+        return row.study_uid
+
+    def of_study(self, study_uid: str) -> list[str]:
+        """Ids of all that was ever judged of a study."""
+        with self._database.read() as session:
+            return list(session.scalars(select(Prediction.id).where(Prediction.study_uid == study_uid)))
 
     def _row(self, id_: str) -> Prediction:
         with self._database.read() as session:

@@ -6,13 +6,13 @@ All that is known of them stands in the database, so a restart goes on where the
 import hashlib
 import logging
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from sqlalchemy import select, update
 from werkzeug.exceptions import NotFound, ServiceUnavailable, TooManyRequests
 
 from app.answer import failed
-from app.database import Database, Study
+from app.database import Database, Prediction, Study
 from app.engine import Engine
 from app.instances import Instances
 from app.intake import Accepted, accept
@@ -68,6 +68,23 @@ class Studies:
             self._store.delete(unjudged)
         self._settle(uid, received, accepted.id)
         return accepted
+
+    def forget(self, uid: str) -> None:
+        """Everything of a study: instances, predictions, results. NotFound if there is nothing."""
+        predictions = self._store.of_study(uid)
+        with suppress(NotFound) if predictions else nullcontext():
+            self._instances.delete_study(uid)
+        for id_ in predictions:
+            with suppress(NotFound):
+                self._store.delete(id_)
+
+    def forget_prediction(self, id_: str) -> None:
+        """A prediction and its results; what was received of the study stays. NotFound if there is none."""
+        uid = self._store.delete(id_)
+        self._instances.delete_results(uid)
+        # Results of the study's other predictions went with them, and are laid beside it again.
+        with self._database.write() as session:
+            session.execute(update(Prediction).where(Prediction.study_uid == uid).values(published=False))
 
     def _settle(self, uid: str, received: float, prediction: str) -> None:
         """Nothing more is to be done, unless another instance has come since."""

@@ -48,8 +48,8 @@ def store(study: str | None = None) -> Response:
 
 @blueprint.delete("/studies/<study>")
 def delete(study: str) -> Response:
-    """Forget a study with all its instances."""
-    service().instances.delete_study(study)
+    """Forget a study: its instances, predictions and results."""
+    service().studies.forget(study)
     return Response(status=204)
 
 

@@ -125,3 +125,36 @@ def test_a_target_out_of_reach_is_tried_again_after_a_restart(make_app, listen, 
     again = make_app(targets=(nobody,))
     wait_until(lambda: deliveries(again)[0].outcome == "delivered")
     assert len(got) == 1
+
+
+def judged(make_app):
+    app = make_app(quiet_s=0.1)
+    ours = app.extensions[EXTENSION]
+    ours.instances.receive([("part", content) for content in instances(voxels(), study="2.25.1")])
+    wait_until(lambda: len(kinds(ours)) == 3)
+    return app.test_client(), ours
+
+
+def files(folder) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file() and path.suffix not in (".db", ".lock")]
+
+
+def test_a_study_that_is_deleted_leaves_nothing_of_the_patient(make_app, tmp_path):
+    client, ours = judged(make_app)
+    assert client.delete("/dicom-web/studies/2.25.1").status_code == 204
+    assert ours.store.answers(10) == []
+    assert list(ours.instances.find()) == []
+    assert [path for part in ("instances", "predictions") for path in files(tmp_path / "var" / part)] == [".lock"]
+    assert client.delete("/dicom-web/studies/2.25.1").status_code == 404
+
+
+def test_a_prediction_that_is_deleted_takes_its_results_with_it_but_no_others(make_app):
+    client, ours = judged(make_app)
+    (first,) = ours.store.answers(10)
+    second = client.post("/v1/predictions?bundle=four", json={"study_uid": "2.25.1"}).json
+    wait_until(lambda: len(kinds(ours)) == 6)
+    assert client.delete(f"/v1/predictions/{first['id']}").status_code == 204
+    wait_until(lambda: len(kinds(ours)) == 3)
+    report = client.get(f"/v1/predictions/{second['id']}/dicom/sr.dcm").data
+    assert pydicom.dcmread(BytesIO(report)).SOPInstanceUID in [row.sop_uid for row in ours.instances.find()]
+    assert len(list(ours.instances.files("2.25.1"))) == len(voxels())

@@ -1,4 +1,4 @@
-"""Orthanc gets a study and forwards it by itself; what the service then holds, on standard output.
+"""Orthanc gets a study, forwards it by itself, and gets the results; what both then hold, on standard output.
 
 python -m tests.app.dicomweb.forwarding BUNDLE SCRATCH
 """
@@ -13,35 +13,49 @@ from dicomweb_client import DICOMwebClient
 
 from app.client import serving
 from data_prep.dicom import read_study
-from tests.app.dicomweb.orthanc import KEY, running, wait_for
+from tests.app.dicomweb.orthanc import HTTP, KEY, Orthanc, running, wait_for
 from tests.app.studies import SLICES, instances, voxels
 
 STUDY = "2.25.7"
-FORWARDED_S = 60.0
+RESULTS = 3
+# The service judges what has been quiet for this long; Orthanc forwards a second after the last instance.
+QUIET_S = "2"
+ALL_S = 90.0
 
 
 def main(bundle: Path, scratch: Path) -> None:
     files = instances(voxels())
-    variables = {"CRUCIATE_API_KEYS": KEY, "CRUCIATE_QUIET_S": "3600"}
+    variables = {"CRUCIATE_API_KEYS": KEY, "CRUCIATE_QUIET_S": QUIET_S, "CRUCIATE_TARGETS": f"{HTTP}/dicom-web"}
     with serving(bundle, scratch, **variables) as service, running(scratch / "pacs", service.port) as orthanc:
         service.wait_until_ready()
         for file in files:
             orthanc.store(file)
+        wait_for(lambda: len(orthanc.ask("/instances")) == SLICES + RESULTS, ALL_S)
+        # Orthanc forwards the study once more, with the results in it.
+        jobs = wait_for(lambda: _ended(orthanc, 2), ALL_S)
         session = requests.Session()
         session.headers["X-API-Key"] = KEY
         client = DICOMwebClient(f"http://127.0.0.1:{service.port}/dicom-web", session)
-        wait_for(lambda: len(client.search_for_instances(STUDY)) == SLICES, FORWARDED_S)
-        jobs = wait_for(lambda: _ended(orthanc.ask("/jobs?expand")), FORWARDED_S)
-        held = {dataset.SOPInstanceUID: dataset.pixel_array for dataset in client.retrieve_study(STUDY)}
+        held = {dataset.SOPInstanceUID: dataset for dataset in client.retrieve_study(STUDY)}
+        predictions = session.get(
+            f"http://127.0.0.1:{service.port}/v1/predictions?study_uid={STUDY}", timeout=10
+        ).json()
+        series = [orthanc.ask(f"/series/{id_}")["MainDicomTags"] for id_ in orthanc.ask("/series")]
     sent = {frame.sop_uid: frame.pixels.plane(0) for file in files for frame in read_study([("", io.BytesIO(file))])}
-    same = held.keys() == sent.keys() and all((held[uid] == plane).all() for uid, plane in sent.items())
-    print(json.dumps({"jobs": jobs, "same": bool(same)}))
+    outcome = {
+        "jobs": jobs,
+        "same": all(bool((held[uid].pixel_array == plane).all()) for uid, plane in sent.items()),
+        "held": len(held),
+        "modalities": sorted(one["Modality"] for one in series),
+        "predictions": [one["status"] for one in predictions["predictions"]],
+    }
+    print(json.dumps(outcome))
 
 
-def _ended(jobs: list[dict]) -> list[list[str]]:
-    """Type and state of every job, once all have ended."""
-    states = [[job["Type"], job["State"]] for job in jobs]
-    return [] if {"Running", "Pending"} & {state for _, state in states} else states
+def _ended(orthanc: Orthanc, count: int) -> list[list[str]]:
+    """Type and state of every job, once there are so many and all have ended."""
+    states = [[job["Type"], job["State"]] for job in orthanc.ask("/jobs?expand")]
+    return states if len(states) >= count and not {"Running", "Pending"} & {state for _, state in states} else []
 
 
 if __name__ == "__main__":

@@ -1,11 +1,19 @@
-"""A PACS forwards a study by STOW-RS, configured as the documentation says."""
+"""A PACS forwards a study by STOW-RS and gets results, configured as the documentation says."""
 
 from tests.app.dicomweb.orthanc import CONFIGURATION, DOCS, FORWARD, in_own_network
+from tests.app.studies import SLICES
 
 
-def test_orthanc_forwards_a_study_by_itself(bundles, tmp_path):
+def test_orthanc_forwards_a_study_by_itself_and_receives_its_results(bundles, tmp_path):
+    """And forwards it again with the results in it, which changes nothing."""
     outcome = in_own_network("tests.app.dicomweb.forwarding", bundles[0], tmp_path)
-    assert outcome == {"jobs": [["DicomWebStowClient", "Success"]], "same": True}
+    assert outcome == {
+        "jobs": [["DicomWebStowClient", "Success"]] * 2,
+        "same": True,
+        "held": SLICES + 3,
+        "modalities": ["MR", "OT", "OT", "SR"],
+        "predictions": ["done"],
+    }
 
 
 def test_the_page_shows_the_configuration_that_was_tested():

@@ -161,7 +161,7 @@ class Store:
         if row is None:
             raise _missing()
         self._remove(row.id)
-        return row.study_uid
+        return str(row.study_uid)
 
     def of_study(self, study_uid: str) -> list[str]:
         """Ids of all that was ever judged of a study."""

@@ -32,9 +32,12 @@ SERIES = (
     *("SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription", "SeriesDate", "SeriesTime"),
     *("BodyPartExamined", "Laterality", "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime"),
 )
+# Of each pixel; read with the rest, so that whatever is held has whole numbers there.
+PIXEL_SIZE = ("SamplesPerPixel", "BitsAllocated")
 INSTANCE = (
     *("SOPClassUID", "SOPInstanceUID", "InstanceNumber", "ImageType", "ContentLabel"),
-    *("NumberOfFrames", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated"),
+    *("NumberOfFrames", "Rows", "Columns"),
+    *PIXEL_SIZE,
 )
 # A name has at most 3 x 64 characters and a description 64 (PS3.5 6.2); what is longer is no value of these.
 LONGEST_VALUE = 1024
@@ -149,7 +152,8 @@ def _header(stream: BinaryIO) -> Header:
         if pixels is None and PIXELS_OF_AN_IMAGE in UID(uids[0]).name:
             raise Refusal(Failure.NOT_UNDERSTOOD, "The file ends before its pixels.")
         if pixels is not None:
-            budget.take_frames(*(_count(dataset, name) for name in ("NumberOfFrames", "Rows", "Columns")))
+            counts = [_count(dataset, name) for name in ("NumberOfFrames", "Rows", "Columns", *PIXEL_SIZE)]
+            budget.take_frames(*counts[:3])
     except (Refusal, InputOverLimit) as error:
         known = error if isinstance(error, Refusal) else Refusal(Failure.RESOURCES, error.detail)
         raise Refusal(known.reason, known.text, uids[0], uids[1]) from None

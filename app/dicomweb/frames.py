@@ -49,6 +49,8 @@ def decoded(stream: BinaryIO, header: Header, numbers: Sequence[int]) -> list[by
         names = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
         rows, columns, samples, bits = (int(header.dataset.get(name) or 1) for name in names)
         length = rows * columns * samples * bits // 8
+        if max(numbers) * length > (header.pixels[1] or 0):
+            raise NotAcceptable("The pixels are fewer, or packed more tightly, than whole bytes of each sample.")
         return [_at(stream, header.pixels[0] + (number - 1) * length, length) for number in numbers]
     stream.seek(0)
     try:

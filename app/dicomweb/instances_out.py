@@ -6,7 +6,6 @@ from typing import BinaryIO
 from pydicom import dcmread, dcmwrite
 from pydicom.dataelem import RawDataElement
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
-from werkzeug.exceptions import NotAcceptable
 
 from app.database import Json
 from app.dicomweb.frames import AS_STORED, decoded
@@ -19,23 +18,27 @@ _KEEPS_PIXELS = AS_STORED | {DeflatedExplicitVRLittleEndian}
 
 
 def encoded(stream: BinaryIO, header: Header) -> tuple[UID, bytes | None]:
-    """The file in Explicit VR Little Endian; None in its place where it can't be decoded, or needn't be."""
+    """The file in Explicit VR Little Endian; None in its place where it is that already, or can't be decoded."""
     if header.transfer_syntax == ExplicitVRLittleEndian:
         return header.transfer_syntax, None
+    try:
+        return ExplicitVRLittleEndian, _explicit(stream, header)
+    except Exception:  # pydicom raises whatever it stumbles on
+        return header.transfer_syntax, None
+
+
+def _explicit(stream: BinaryIO, header: Header) -> bytes:
     stream.seek(0)
     dataset = dcmread(stream)
     if header.transfer_syntax not in _KEEPS_PIXELS and header.pixels is not None:
         numbers = range(1, int(header.dataset.get("NumberOfFrames") or 1) + 1)
-        try:
-            dataset.PixelData = b"".join(decoded(stream, header, numbers))
-        except NotAcceptable:
-            return header.transfer_syntax, None
+        dataset.PixelData = b"".join(decoded(stream, header, numbers))
         dataset["PixelData"].VR = "OW" if dataset.BitsAllocated > 8 else "OB"
         dataset["PixelData"].is_undefined_length = False
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file = BytesIO()
     dcmwrite(file, dataset, implicit_vr=False, little_endian=True)
-    return ExplicitVRLittleEndian, file.getvalue()
+    return file.getvalue()
 
 
 def metadata(stream: BinaryIO) -> Json:

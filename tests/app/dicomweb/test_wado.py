@@ -177,3 +177,23 @@ def test_a_rendered_frame_shows_the_window_of_the_header(client, syntax, accept,
 def test_what_is_not_there_is_a_problem(client, path, accept, status):
     response = client.get(f"/dicom-web/{path}", headers={"Accept": accept})
     assert (response.status_code, response.mimetype) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize("lie", [{"SamplesPerPixel": 60_000}, {"BitsAllocated": 65_528}, {"NumberOfFrames": 1000}])
+def test_a_header_that_promises_more_pixels_than_there_are_costs_nothing(holding, lie):
+    series = f"2.25.{sum(map(ord, str(lie)))}"
+    client = holding(instances(voxels()[:1], "2.25.78", series, **lie))
+    path = f"/dicom-web/studies/2.25.78/series/{series}/instances/{series}.1"
+    assert client.get(f"{path}/frames/{lie.get('NumberOfFrames', 1)}").status_code == 406
+    assert client.get(f"{path}/rendered").status_code == 406
+    assert client.get(f"{path}/metadata").status_code == client.get(path).status_code == 200
+
+
+def test_compressed_pixels_that_are_none_are_given_as_they_are(holding):
+    file = encoded(instances(voxels()[:1], "2.25.78", "2.25.781")[0], uid.JPEG2000Lossless)
+    damaged = file.replace(b"\xff\x4f\xff\x51", b"\xff\x4f\xff\xff")
+    client = holding([damaged])
+    path = "/dicom-web/studies/2.25.78/series/2.25.781/instances/2.25.781.1"
+    ((media_type, content),) = get(client, path, related(DICOM))
+    assert (media_type.parameters["transfer-syntax"], content) == (uid.JPEG2000Lossless, damaged)
+    assert client.get(f"{path}/frames/1").status_code == client.get(f"{path}/rendered").status_code == 406

@@ -24,7 +24,7 @@ from app.results import Codes
 from app.store import Store
 
 LOG = logging.getLogger(__name__)
-# The next try comes after this time, then after twice as much, and so on: the last one a day and a half after the first.
+# The next try comes after this time, then after twice as much, and so on; the last one a day and a half later.
 RETRY_S, RETRIES = 30.0, 12
 CONNECT_S, ANSWER_S = 10.0, 60.0
 DELIVERED = "delivered"

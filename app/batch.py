@@ -7,8 +7,10 @@ bundle.json                        what judged them
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -47,8 +49,11 @@ class Batch:
         waiting = [study for study in self.studies if not self._place(study).exists()]
         known = len(self.studies) - len(waiting)
         try:
-            with tqdm(total=len(self.studies), initial=known, unit="study", disable=None) as bar:
-                for study, job in decoded(waiting, predictor.bundle.sha256, workers):
+            with (
+                self._scratch() as scratch,
+                tqdm(total=len(self.studies), initial=known, unit="study", disable=None) as bar,
+            ):
+                for study, job in decoded(waiting, predictor.bundle.sha256, workers, scratch):
                     _write(self._place(study), _answer(judge(predictor, job)))
                     bar.update()
         finally:
@@ -61,6 +66,17 @@ class Batch:
         if place.exists() and json.loads(place.read_text())["sha256"] != bundle.sha256:
             raise BatchError(f"{self._out} holds answers of another bundle: choose another folder.")
         _write(place, mine)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """An empty folder that's gone at the end; what a killed batch has left goes first."""
+        folder = self._out.absolute() / "scratch"
+        rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            rmtree(folder)
 
     def _place(self, study: Path) -> Path:
         return self._out / "answers" / f"{study.name}.json"

@@ -126,6 +126,7 @@ def test_interrupted_and_killed_it_goes_on_where_it_was(command, undisturbed, tm
 
     assert main(command(tmp_path)) == 1
     assert rows(tmp_path) == rows(undisturbed[1])
+    assert not (tmp_path / "scratch").exists()  # where a killed batch leaves pixels
     assert {path: path.stat().st_mtime_ns for path in known} == known  # nothing was judged twice
 
 
@@ -139,18 +140,18 @@ def test_a_finished_batch_is_not_judged_by_another_bundle(undisturbed, command, 
     assert (out / "predictions.csv").read_bytes() == before
 
 
-def dies_of_number_five(study, bundle):
+def dies_of_number_five(study, *rest):
     """As a decoder in C may."""
     if study.name.startswith("05"):
         os.kill(os.getpid(), signal.SIGKILL)
-    return decode(study, bundle)
+    return pack(study, *rest)
 
 
-decode = decoding.decode
+pack = decoding.pack
 
 
 def test_a_study_that_kills_its_decoder_stops_no_other(command, undisturbed, tmp_path, monkeypatch):
-    monkeypatch.setattr(decoding, "decode", dies_of_number_five)
+    monkeypatch.setattr(decoding, "pack", dies_of_number_five)
     assert main(command(tmp_path)) == 1
     here, there = rows(tmp_path), rows(undisturbed[1])
     assert [row for row in here if row["name"] != "05.zip"] == [row for row in there if row["name"] != "05.zip"]

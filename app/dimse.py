@@ -18,12 +18,12 @@ from typing import Self
 from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import EVT_C_STORE, EVT_REQUESTED, Event, EventHandlerType
+from pynetdicom.presentation import AllStoragePresentationContexts
 
 from app.database import open_database
 from app.instance_file import Failure
 from app.instances import Instances
 from app.settings import Settings, SettingsError
-from data_prep.stack import MR_CLASSES
 from data_prep.transfer_syntax import TAKEN
 
 LOG = logging.getLogger("app.dimse")  # also where it runs as __main__
@@ -80,8 +80,9 @@ class Listener:
         entity.maximum_associations = ASSOCIATIONS
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = SILENCE_S
         entity.add_supported_context(VERIFICATION)
-        for sop_class in sorted(MR_CLASSES):
-            entity.add_supported_context(sop_class, sorted(TAKEN))
+        # What isn't MR is kept, not judged: a sender that is refused one instance may give up the study.
+        for context in AllStoragePresentationContexts:
+            entity.add_supported_context(str(context.abstract_syntax), sorted(TAKEN))
         handlers: list[EventHandlerType] = [(EVT_REQUESTED, self._admit), (EVT_C_STORE, self._store)]
         server = entity.start_server((door.host, door.port), block=False, evt_handlers=handlers)
         assert server is not None  # that is for servers that block

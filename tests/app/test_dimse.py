@@ -85,6 +85,14 @@ def test_a_study_that_a_scanner_sends_is_held_pixel_by_pixel(door, tmp_path):
     assert not any(value in log.read_text() for value in PATIENT.values())
 
 
+def test_what_is_no_image_is_kept_too(door, tmp_path):
+    port, _ = door
+    other = instances(voxels()[:1], SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")  # Basic Text SR
+    sent = client("storescu", port, *write(tmp_path / "sent", other))
+    assert sent.returncode == 0, sent.stderr
+    assert len(held(tmp_path / "var")) == 1
+
+
 @pytest.mark.parametrize("who", [{"title": "STRANGER"}, {"title": "OTHER"}, {"called": "SOMEBODY"}])
 def test_who_is_not_on_the_list_stores_nothing(door, tmp_path, who):
     port, _ = door

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from data_prep.archive import PIECE
+from data_prep.files import flush_folder
 
 # A file that came in longer ago than this belonged to a process that died.
 ABANDONED_S = 3600
@@ -53,12 +54,12 @@ class InstanceFolder:
         place = self.path(study_uid, digest)
         if not place.parent.exists():
             place.parent.mkdir()
-            _flush_folder(self._path)
+            flush_folder(self._path)
         incoming.rename(place)
 
     def flush(self, study_uid: str) -> None:
         """When this returns, a crash can't take the names of a study's files."""
-        _flush_folder(self._path / study_uid)
+        flush_folder(self._path / study_uid)
 
     def remove(self, study_uid: str) -> None:
         """A study's files."""
@@ -94,11 +95,3 @@ def write(path: Path, stream: BinaryIO, start: int) -> tuple[str, int]:
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest(), size
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,7 @@ from werkzeug.exceptions import NotFound
 from app.class_map import ClassMap
 from app.database import Database, Delivery, Json, Prediction
 from app.job import Job, now
+from data_prep.files import flush_folder
 from data_prep.preprocess import Footprint
 from data_prep.volume import FloatArray
 
@@ -54,7 +55,7 @@ class Store:
         except BaseException:
             shutil.rmtree(partial)
             raise
-        _flush_folder(self._folder)
+        flush_folder(self._folder)
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
         row.status, row.attempts, row.study, row.sources = "queued", 0, job.to_json(), [*map(_json, job.sources)]
         row.answer = row.footprint = None
@@ -181,7 +182,7 @@ class Store:
         with suppress(FileNotFoundError):
             (self._folder / id_).rename(trash)
         shutil.rmtree(trash)
-        _flush_folder(self._folder)
+        flush_folder(self._folder)
 
 
 def _answer(row: Prediction) -> Json:
@@ -205,11 +206,3 @@ def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -152,7 +152,7 @@ def test_names_in_a_zip_lead_nowhere(answered, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json", "application/octet-stream"])
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/dicom+json", "application/octet-stream"])
 def test_other_types_are_not_taken(posted, content_type):
     assert "application/zip" in posted(study_zip(), 415, content_type)["detail"]
 

@@ -18,6 +18,8 @@ from flask.testing import FlaskClient
 from pydicom.dataset import FileDataset
 from werkzeug.test import TestResponse
 
+from app.dicomweb import multipart
+from app.dicomweb.media_types import DICOM, DICOM_XML, MULTIPART, MediaType
 from app.factory import create_app
 from app.openapi import EXAMPLES
 from app.service import service
@@ -31,6 +33,9 @@ KEY = {"X-API-Key": "the-operator-chose-this"}
 ZIP = {"Content-Type": "application/zip"}
 JSON = {"Content-Type": "application/json"}
 POST = "/v1/predictions"
+STUDIES = "/dicom-web/studies"
+BOUNDARY = "part"
+RELATED = {"Content-Type": str(MediaType(MULTIPART, {"type": DICOM, "boundary": BOUNDARY}))}
 
 # operationId -> status -> name -> body
 Examples = dict[str, dict[str, dict[str, Any]]]
@@ -70,6 +75,7 @@ def make() -> Examples:
             recorder.ask("loading", "GET", "/readyz")
             ours.engine.loaded.result()
             _about(recorder)
+            _dicomweb(recorder, study)
             _prediction(recorder, study)
             _wrong(recorder, study)
         finally:
@@ -82,6 +88,20 @@ def _about(recorder: Recorder) -> None:
         recorder.ask("demo", "GET", path)
     recorder.ask("no key", "GET", "/v1/models", {})
     recorder.ask("wrong key", "GET", "/v1/models", {"X-API-Key": "guess"})
+
+
+def _dicomweb(recorder: Recorder, study: list[FileDataset]) -> None:
+    one, of_study = _related([_file(study[0])]), f"{STUDIES}/{study[0].StudyInstanceUID}"
+    recorder.ask("one slice", "POST", STUDIES, KEY | RELATED, one)
+    recorder.ask("one slice of two", "POST", of_study, KEY | RELATED, _related([_file(study[0]), b"hello"]))
+    recorder.ask("of another study", "POST", f"{STUDIES}/2.25.1", KEY | RELATED, one)
+    recorder.ask("not multipart", "POST", STUDIES, KEY | ZIP, b"hello")
+    recorder.ask("one slice", "GET", STUDIES)
+    recorder.ask("no such key", "GET", f"{STUDIES}?ShoeSize=44")
+    recorder.ask("not as XML", "GET", STUDIES, KEY | {"Accept": DICOM_XML})
+    recorder.ask("gone", "DELETE", of_study)
+    for method, place in (("GET", of_study), ("GET", f"{of_study}/metadata"), ("DELETE", of_study)):
+        recorder.ask("deleted", method, place)
 
 
 def _prediction(recorder: Recorder, study: list[FileDataset]) -> None:
@@ -118,10 +138,18 @@ def _zipped(study: list[FileDataset]) -> bytes:
     body = io.BytesIO()
     with ZipFile(body, "w") as archive:
         for number, dataset in enumerate(study):
-            file = io.BytesIO()
-            dataset.save_as(file, enforce_file_format=True)
-            archive.writestr(f"{number}.dcm", file.getvalue())
+            archive.writestr(f"{number}.dcm", _file(dataset))
     return body.getvalue()
+
+
+def _related(files: list[bytes]) -> bytes:
+    return b"".join(multipart.join(((MediaType(DICOM), [file]) for file in files), BOUNDARY))
+
+
+def _file(dataset: FileDataset) -> bytes:
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Every route of an APIBlueprint is in it by itself; what holds for many routes is added here.
 """
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from apiflask import APIFlask
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
+from app.instance_file import UID_LENGTH, UID_PATTERN
 from app.keys import PROTECTED
 from app.responses import REFERENCE, Document, problems
 from app.results import KINDS
@@ -25,6 +27,7 @@ SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "One of the operator's keys."},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in another header."},
 }
+UID: Document = {"type": "string", "pattern": f"^{UID_PATTERN.pattern}$", "maxLength": UID_LENGTH}
 # Parts of paths, by their names in the routes.
 PATH_PARAMETERS: dict[str, Document] = {
     "id": {
@@ -35,6 +38,14 @@ PATH_PARAMETERS: dict[str, Document] = {
     "index": {"description": "A slice, from 0.", "schema": {"type": "integer", "minimum": 0}},
     "name": {"description": "A bundle, as `GET /v1/models` names it."},
     "part": {"description": "A file of the page."},
+    "study": {"description": "StudyInstanceUID.", "schema": UID},
+    "series": {"description": "SeriesInstanceUID.", "schema": UID},
+    "instance": {"description": "SOPInstanceUID.", "schema": UID},
+    "number": {"description": "A frame, from 1.", "schema": {"type": "integer", "minimum": 1}},
+    "numbers": {
+        "description": "Frames, from 1, separated by commas: `1,2`.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9})*$"},
+    },
 }
 # Written by `python -m app.examples`.
 EXAMPLES = Path(__file__).with_name("examples.json")
@@ -74,6 +85,8 @@ def _complete(document: Document) -> Document:
     models: list[tuple[type[Said], JsonSchemaMode]] = [(model, "validation") for model in Said.__subclasses__()]
     _, schemas = models_json_schema(models, ref_template=REFERENCE, schema_generator=_Untitled)
     document["components"]["schemas"] = schemas["$defs"]
+    # Blueprints may share one.
+    document["tags"] = list({tag["name"]: tag for tag in document["tags"]}.values())
     kept = examples()
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -82,7 +95,9 @@ def _complete(document: Document) -> Document:
             if path.startswith(PROTECTED):
                 operation["security"] = [{name: []} for name in SECURITY]
                 common |= problems(401, 403)
-            responses = operation["responses"] | {str(status): response for status, response in common.items()}
+            # Routes of one view share theirs, but not their examples.
+            responses = copy.deepcopy(operation["responses"])
+            responses |= {str(status): response for status, response in common.items()}
             operation["responses"] = dict(sorted(responses.items()))
             _add_examples(operation, kept.get(operation["operationId"], {}))
     return document
@@ -103,5 +118,6 @@ def _parameter(parameter: Document) -> Document:
 
 def _add_examples(operation: Document, statuses: Document) -> None:
     for status, bodies in statuses.items():
-        for content in operation["responses"][status]["content"].values():
-            content["examples"] = {name: {"value": body} for name, body in bodies.items()}
+        for media_type, content in operation["responses"][status]["content"].items():
+            if media_type.endswith("json"):
+                content["examples"] = {name: {"value": body} for name, body in bodies.items()}

@@ -20,6 +20,7 @@ PROBLEMS: dict[int | str, str] = {
     401: "No key was sent.",
     403: "The key isn't one of ours.",
     404: "There is no such thing here; it may have been deleted.",
+    406: "Nothing that `Accept` names can be given.",
     409: "The prediction isn't done, so there is nothing to show.",
     413: "Over a limit: bytes, files, pixels, compression ratio.",
     415: "A Content-Type or transfer syntax that isn't taken.",
@@ -33,6 +34,7 @@ HEADERS = {
     "Retry-After": "Seconds.",
     "Preference-Applied": "`respond-async`, where the client asked for it.",
     "WWW-Authenticate": "`Bearer`.",
+    "Warning": "`299` and a sentence for people: what wasn't stored and why, or that there is more to be found.",
 }
 # Those which only come with a header.
 PROBLEM_HEADERS: dict[int | str, tuple[str, ...]] = {
@@ -50,12 +52,12 @@ class Asked(BaseModel):
 
 def says(model: type[Said], description: str, *headers: str) -> Document:
     """A response in JSON; headers: names from `HEADERS`."""
-    return _response(description, "application/json", {"$ref": REFERENCE.format(model=model.__name__)}, headers)
+    return response(description, {"application/json": refers(model)}, *headers)
 
 
 def sends(media_type: str, description: str) -> Document:
     """A response that is a file."""
-    return _response(description, media_type, binary(description))
+    return response(description, {media_type: binary(description)})
 
 
 def answers(by_status: Mapping[int, Document], *wrong: int) -> Responses:
@@ -66,11 +68,13 @@ def answers(by_status: Mapping[int, Document], *wrong: int) -> Responses:
 
 def problems(*statuses: int | str) -> Responses:
     """Responses that tell what went wrong, in the words of `PROBLEMS`."""
-    schema = {"$ref": REFERENCE.format(model="Problem")}
-    return {
-        status: _response(PROBLEMS[status], PROBLEM_TYPE, schema, PROBLEM_HEADERS.get(status, ()))
-        for status in statuses
-    }
+    content = {PROBLEM_TYPE: {"$ref": REFERENCE.format(model="Problem")}}
+    return {status: response(PROBLEMS[status], content, *PROBLEM_HEADERS.get(status, ())) for status in statuses}
+
+
+def refers(model: type[Said]) -> Document:
+    """The schema of a model."""
+    return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
 def binary(description: str) -> Document:
@@ -78,8 +82,10 @@ def binary(description: str) -> Document:
     return {"type": "string", "format": "binary", "description": description}
 
 
-def _response(description: str, media_type: str, schema: Document, headers: tuple[str, ...] = ()) -> Document:
-    response: Document = {"description": description, "content": {media_type: {"schema": schema}}}
+def response(description: str, schemas: Mapping[str, Document], *headers: str) -> Document:
+    """A response in any of several media types; headers: names from `HEADERS`."""
+    content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
+    described: Document = {"description": description, "content": content}
     if headers:
-        response["headers"] = {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in headers}
-    return response
+        described["headers"] = {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in headers}
+    return described

@@ -195,5 +195,24 @@ class Ready(Said):
     bundles: list[str]
 
 
+class Attribute(Said):
+    """An attribute of a DICOM object (PS3.18 F.2.2)."""
+
+    vr: str
+    """How its values are represented (PS3.5 6.2)."""
+    Value: list[JsonValue] = []
+    """Texts and numbers; names by their representations; items of sequences as objects."""
+    InlineBinary: str = ""
+    """Bytes in base64."""
+
+
+class DicomObject(Said, RootModel[dict[Annotated[str, Field(pattern="^[0-9A-F]{8}$")], Attribute]]):
+    """A DICOM object in JSON (PS3.18 annex F): attributes by tag."""
+
+
+class DicomObjects(Said, RootModel[list[DicomObject]]):
+    """DICOM objects in JSON."""
+
+
 class OpenAPI(Said, RootModel[dict[str, JsonValue]]):
     """A description of the service, see https://spec.openapis.org/oas/v3.1.0."""

@@ -3,45 +3,61 @@
 from collections.abc import Iterable
 from itertools import groupby, islice
 
-from flask import Blueprint, Response, json, request, url_for
+from apiflask import APIBlueprint
+from flask import Response, json, request, url_for
 
 from app.database import Json
 from app.dicomweb.dicom_json import element, tag
 from app.dicomweb.media_types import DICOM_JSON, JSON, require
-from app.dicomweb.query import Query
+from app.dicomweb.query import Query, parameters
 from app.instance_file import INSTANCE, PATIENT_AND_STUDY, SERIES
 from app.instances import Series
+from app.responses import answers, refers, response
+from app.schemas import DicomObjects
 from app.service import service
 
-blueprint = Blueprint("qido", __name__)
+blueprint = APIBlueprint("qido", __name__, tag="DICOMweb")
 
 MORE = '299 cruciate "There are more results than are given here: ask for the next ones by offset."'
+STUDY_KEYS = (*PATIENT_AND_STUDY, "ModalitiesInStudy")
+SERIES_KEYS = (*PATIENT_AND_STUDY, *SERIES)
+INSTANCE_KEYS = (*SERIES_KEYS, *INSTANCE)
+FOUND = answers(
+    {
+        200: response("What was found.", {DICOM_JSON: refers(DicomObjects)}, "Warning"),
+        204: {"description": "Nothing matches."},
+    },
+    *(400, 406),
+)
 
 
 @blueprint.get("/studies")
+@blueprint.doc(responses=FOUND, extensions={"parameters": parameters(STUDY_KEYS)})
 def studies() -> Response:
     """Studies, by UID."""
-    query = Query.parse(request.args, (*PATIENT_AND_STUDY, "ModalitiesInStudy"))
+    query = Query.parse(request.args, STUDY_KEYS)
     found = service().instances.series(query.uids.get("StudyInstanceUID"))
     grouped = groupby(found, key=lambda series: series.example.study_uid)
     return _answer(query, (_study(list(members)) for _, members in grouped))
 
 
 @blueprint.get("/series")
-@blueprint.get("/studies/<study>/series")
+@blueprint.get("/studies/<study>/series", endpoint="study_series")
+@blueprint.doc(responses=FOUND, extensions={"parameters": parameters(SERIES_KEYS)})
 def series(study: str | None = None) -> Response:
     """Series, by UIDs; of one study where the URL names it."""
-    query = Query.parse(request.args, (*PATIENT_AND_STUDY, *SERIES))
+    query = Query.parse(request.args, SERIES_KEYS)
     found = service().instances.series(study or query.uids.get("StudyInstanceUID"), query.uids.get("SeriesInstanceUID"))
     return _answer(query, map(_series, found))
 
 
 @blueprint.get("/instances")
-@blueprint.get("/studies/<study>/instances")
-@blueprint.get("/studies/<study>/series/<series>/instances")
+@blueprint.get("/studies/<study>/instances", endpoint="study_instances")
+@blueprint.get("/studies/<study>/series/<series>/instances", endpoint="series_instances")
+@blueprint.doc(responses=FOUND, extensions={"parameters": parameters(INSTANCE_KEYS)})
 def instances(study: str | None = None, series: str | None = None) -> Response:
     """Instances, by UIDs; of one study or series where the URL names it."""
-    query = Query.parse(request.args, (*PATIENT_AND_STUDY, *SERIES, *INSTANCE))
+    query = Query.parse(request.args, INSTANCE_KEYS)
     found = service().instances.find(
         study or query.uids.get("StudyInstanceUID"),
         series or query.uids.get("SeriesInstanceUID"),
@@ -79,7 +95,7 @@ def _study(members: list[Series]) -> Json:
 
 def _series(one: Series) -> Json:
     return (
-        _only((*PATIENT_AND_STUDY, *SERIES), one.example.attributes)
+        _only(SERIES_KEYS, one.example.attributes)
         | element("NumberOfSeriesRelatedInstances", one.instances)
         | _place(study=one.example.study_uid, series=one.example.series_uid)
     )
@@ -90,4 +106,5 @@ def _only(keywords: Iterable[str], attributes: Json) -> Json:
 
 
 def _place(**uids: str) -> Json:
-    return element("RetrieveURL", url_for("dicomweb.wado.retrieve", _external=True, **uids))
+    *_, level = uids
+    return element("RetrieveURL", url_for(f"dicomweb.wado.{level}", _external=True, **uids))

@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from app.database import Json
 from app.dicomweb.dicom_json import tag
+from app.responses import Document
 
 # The largest study that is analysed has as many instances (`Limits.files`); of more than this many, one asks for pages.
 MOST_RESULTS = 5000
@@ -19,7 +20,50 @@ MOST_RESULTS = 5000
 IGNORED = frozenset({"includefield", "fuzzymatching"})
 PAGING = frozenset({"limit", "offset"})
 
+PARAMETERS: list[Document] = [
+    {
+        "name": "limit",
+        "in": "query",
+        "schema": {
+            "type": "integer",
+            "minimum": 0,
+            "default": MOST_RESULTS,
+            "description": f"How many results at most; never more than {MOST_RESULTS}.",
+        },
+    },
+    {
+        "name": "offset",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 0, "default": 0, "description": "How many to pass over."},
+    },
+    {
+        "name": "includefield",
+        "in": "query",
+        "schema": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Taken and not needed: everything that is kept of a level is returned.",
+        },
+    },
+    {
+        "name": "fuzzymatching",
+        "in": "query",
+        "schema": {"type": "boolean", "description": "Taken; names match literally all the same."},
+    },
+]
+
 Test = Callable[[str], bool]
+
+
+def parameters(keywords: Iterable[str]) -> list[Document]:
+    """A search by these matching keys, for the OpenAPI document."""
+    description = (
+        "Matching keys, each a parameter of its own, by keyword or by tag (`00080020`). `*` and `?` stand for any text "
+        f"and letter, `20260101-` for that day and later, commas separate UIDs. Keywords: {', '.join(keywords)}."
+    )
+    schema = {"type": "object", "additionalProperties": {"type": "string"}, "description": description}
+    keys = {"name": "keys", "in": "query", "schema": schema, "example": {"StudyDate": "20260101-"}}
+    return [keys | {"style": "form", "explode": True}, *PARAMETERS]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from flask import Blueprint, Response, json, request, url_for
+from apiflask import APIBlueprint
+from flask import Response, json, request, url_for
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from app.database import Json
@@ -13,16 +14,42 @@ from app.dicomweb.dicom_json import element, native_xml, tag
 from app.dicomweb.media_types import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPART, XML, MediaType, require
 from app.instance_file import UID_PATTERN
 from app.instances import Receipt
+from app.responses import Document, answers, binary, refers, response
+from app.schemas import DicomObject
 from app.service import service
+from app.uploads import MAX_PARTS
 from data_prep.errors import InputOverLimit, MalformedInput, UnsupportedInput
 
-blueprint = Blueprint("stow", __name__)
+blueprint = APIBlueprint("stow", __name__, tag="DICOMweb")
 
 WANTED = f'Content-Type must be {MULTIPART}; type="{DICOM}"; boundary=...'
+INSTANCES = {
+    "description": "DICOM instances (PS3.10), one a part. Results come beside them once no more has come for a while.",
+    "required": True,
+    "content": {str(MediaType(MULTIPART, {"type": DICOM})): {"schema": binary(f"At most {MAX_PARTS} parts.")}},
+}
+
+
+def _told(what: str, *headers: str) -> Document:
+    """The Store Instances Response, in whichever media type `Accept` wants."""
+    described = dict.fromkeys((DICOM_JSON, JSON), refers(DicomObject))
+    described |= dict.fromkeys((DICOM_XML, XML), binary("The same as Native DICOM Model (PS3.19 A.1)."))
+    return response(f"{what} The Store Instances Response (PS3.18 I.2) says what became of each.", described, *headers)
 
 
 @blueprint.post("/studies")
-@blueprint.post("/studies/<study>")
+@blueprint.post("/studies/<study>", endpoint="store_in_study")
+@blueprint.doc(
+    responses=answers(
+        {
+            200: _told("All are stored."),
+            202: _told("Some are stored.", "Warning"),
+            409: _told("None is stored.", "Warning"),
+        },
+        *(400, 406, 413, 415),
+    ),
+    extensions={"requestBody": INSTANCES},
+)
 def store(study: str | None = None) -> Response:
     """Store instances, of the study in the URL only where there is one: 200 all, 202 some, 409 none of them."""
     if study is not None and not UID_PATTERN.fullmatch(study):
@@ -47,6 +74,7 @@ def store(study: str | None = None) -> Response:
 
 
 @blueprint.delete("/studies/<study>")
+@blueprint.doc(responses=answers({204: {"description": "It's gone."}}, 404))
 def delete(study: str) -> Response:
     """Forget a study: its instances, predictions and results."""
     service().studies.forget(study)
@@ -95,7 +123,7 @@ def _instance_url(receipt: Receipt) -> str:
 
 
 def _url(study: str) -> str:
-    return url_for("dicomweb.stow.store", study=study, _external=True)
+    return url_for("dicomweb.wado.study", study=study, _external=True)
 
 
 def _for_people(receipts: Sequence[Receipt]) -> str:

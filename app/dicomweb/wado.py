@@ -5,20 +5,23 @@ import uuid
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from flask import Blueprint, Response, json, request
+from apiflask import APIBlueprint
+from flask import Response, json, request
 from pydicom.uid import ExplicitVRLittleEndian
 from werkzeug.exceptions import BadRequest, NotAcceptable, NotFound
 
 from app.database import Instance
 from app.dicomweb import frames, instances_out, multipart
-from app.dicomweb.media_types import DICOM, DICOM_JSON, JSON, MULTIPART, MediaType, accepted, require
+from app.dicomweb.media_types import DICOM, DICOM_JSON, JSON, MULTIPART, OCTETS, MediaType, accepted, require
 from app.dicomweb.picture import JPEG, PNG, picture
 from app.instance_file import read_header
 from app.instances import Instances
+from app.responses import Document, answers, binary, refers, response
+from app.schemas import DicomObjects
 from app.service import service
 from data_prep.archive import PIECE
 
-blueprint = Blueprint("wado", __name__)
+blueprint = APIBlueprint("wado", __name__, tag="DICOMweb")
 
 STUDY = "/studies/<study>"
 SERIES = f"{STUDY}/series/<series>"
@@ -27,9 +30,17 @@ INSTANCE = f"{SERIES}/instances/<instance>"
 MOST_FRAMES = 100
 
 
-@blueprint.get(STUDY)
-@blueprint.get(SERIES)
-@blueprint.get(INSTANCE)
+def _parts(description: str, *types: str) -> Document:
+    """A multipart response, for the OpenAPI document; types: what its parts may be."""
+    return response(description, {str(MediaType(MULTIPART, {"type": type_})): binary(description) for type_ in types})
+
+
+@blueprint.get(STUDY, endpoint="study")
+@blueprint.get(SERIES, endpoint="series")
+@blueprint.get(INSTANCE, endpoint="instance")
+@blueprint.doc(
+    responses=answers({200: _parts("DICOM files; as stored by `transfer-syntax=*` in `Accept`.", DICOM)}, 404, 406)
+)
 def retrieve(**uids: str) -> Response:
     """Every instance of a study, a series or one: as stored, or in Explicit VR Little Endian, as Accept says."""
     rows = _held(**uids)
@@ -40,9 +51,10 @@ def retrieve(**uids: str) -> Response:
     raise NotAcceptable(f'Instances are given as {MULTIPART}; type="{DICOM}", decoded or with transfer-syntax=*.')
 
 
-@blueprint.get(f"{STUDY}/metadata")
-@blueprint.get(f"{SERIES}/metadata")
-@blueprint.get(f"{INSTANCE}/metadata")
+@blueprint.get(f"{STUDY}/metadata", endpoint="study_metadata")
+@blueprint.get(f"{SERIES}/metadata", endpoint="series_metadata")
+@blueprint.get(f"{INSTANCE}/metadata", endpoint="instance_metadata")
+@blueprint.doc(responses=answers({200: response("The headers.", {DICOM_JSON: refers(DicomObjects)})}, 404, 406))
 def metadata(**uids: str) -> Response:
     """Their attributes but pixels, as DICOM JSON."""
     rows = _held(**uids)
@@ -55,6 +67,12 @@ def metadata(**uids: str) -> Response:
 
 
 @blueprint.get(f"{INSTANCE}/frames/<numbers>")
+@blueprint.doc(
+    responses=answers(
+        {200: _parts("The frames, decoded or as they are stored.", OCTETS, *sorted(set(frames.MEDIA_TYPES.values())))},
+        *(400, 404, 406),
+    )
+)
 def frame_list(study: str, series: str, instance: str, numbers: str) -> Response:
     """Frames by number from 1, separated by commas."""
     (row,) = _held(study, series, instance)
@@ -67,7 +85,8 @@ def frame_list(study: str, series: str, instance: str, numbers: str) -> Response
 
 
 @blueprint.get(f"{INSTANCE}/rendered")
-@blueprint.get(f"{INSTANCE}/frames/<int:number>/rendered")
+@blueprint.get(f"{INSTANCE}/frames/<int:number>/rendered", endpoint="rendered_frame")
+@blueprint.doc(responses=answers({200: response("8 bit.", {JPEG: binary("JPEG."), PNG: binary("PNG.")})}, 404, 406))
 def rendered(study: str, series: str, instance: str, number: int = 1) -> Response:
     """One frame as JPEG or PNG."""
     (row,) = _held(study, series, instance)

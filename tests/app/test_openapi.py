@@ -11,7 +11,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app import examples, openapi
 from app.answer import NOTICE
+from app.dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, MULTIPART, OCTETS, XML
+from app.keys import PROTECTED
 from tests.app.conftest import settled
+from tests.app.dicomweb.test_stow import RELATED, body
 from tests.app.studies import instances, study_zip, voxels, zipped
 
 POST = {"method": "POST", "path": "/v1/predictions", "content_type": "application/zip"}
@@ -35,17 +38,20 @@ def operations(document: dict) -> dict[str, dict]:
     }
 
 
-def check(document: dict, operation: dict, status: int | str, mimetype: str, body: object) -> None:
-    """Is this an answer that the document announces, without a field that it doesn't name? AssertionError if not."""
+def check(document: dict, operation: dict, status: int | str, media_type: str, body: object) -> None:
+    """Is this an answer that the document announces, without a field that it doesn't name? AssertionError if not.
+
+    media_type: without a boundary, which no two answers share.
+    """
     responses = operation["responses"]
     content = responses.get(str(status), responses["default"]).get("content", {})
-    assert mimetype in content, (operation["at"], status, mimetype)
-    if mimetype.endswith("json"):
+    assert media_type in content, (operation["at"], status, media_type)
+    if media_type.endswith("json"):
         components = copy.deepcopy(document["components"])
         for schema in components["schemas"].values():
             if "properties" in schema:
                 schema["additionalProperties"] = False
-        Draft202012Validator(content[mimetype]["schema"] | {"components": components}).validate(body)
+        Draft202012Validator(content[media_type]["schema"] | {"components": components}).validate(body)
 
 
 @pytest.fixture
@@ -57,7 +63,10 @@ def ask(document):
         with client:
             response = client.open(path, method=method, **rest)
             operation = by_id[f"{method.lower()}_{request.endpoint.replace('.', '_')}"]
-        check(document, operation, response.status_code, response.mimetype, response.get_json(silent=True))
+        related = response.mimetype == MULTIPART
+        media_type = response.content_type.partition("; boundary")[0] if related else response.mimetype
+        if response.status_code != 204:
+            check(document, operation, response.status_code, media_type, response.get_json(silent=True))
         return response
 
     return asked
@@ -74,7 +83,6 @@ def test_document_and_routes_are_the_same(answered, document):
     served = {
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in rules
-        if not rule.rule.startswith("/dicom-web/")  # which PS3.18 describes, and docs/connect.md
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     assert served == {operation["at"] for operation in operations(document).values()}
@@ -87,7 +95,7 @@ def test_every_parameter_and_every_key_is_described(document):
             r"{(\w+)}", path
         )
         assert all(parameter["description"] for parameter in operation["parameters"]), path
-        assert ("security" in operation) == path.startswith("/v1/") == ("401" in operation["responses"])
+        assert ("security" in operation) == path.startswith(PROTECTED) == ("401" in operation["responses"])
     post = document["paths"]["/v1/predictions"]["post"]
     assert {(parameter["in"], parameter["name"]) for parameter in post["parameters"]} == {
         ("query", "bundle"),
@@ -112,6 +120,37 @@ def test_an_answer_is_as_announced(answered, ask, bundle):
     ask(client, "GET", f"{place}/map.npz")
     for path in ("/v1/models", "/v1/models/four/model-card.md", "/healthz", "/readyz", "/docs", "/openapi.json"):
         ask(client, "GET", path)
+
+
+def test_what_each_dicomweb_route_gives_is_as_announced(client, ask):
+    study, series, instance = "studies/2.25.7", "series/2.25.8", "instances/2.25.8.1"
+    sent = {"data": body(instances(voxels())[:2]), "content_type": RELATED}
+    for accept in (DICOM_JSON, JSON, DICOM_XML, XML):
+        for path in ("studies", study):
+            stored = ask(client, "POST", f"/dicom-web/{path}", **sent, headers={"Accept": accept})
+            assert (stored.status_code, stored.mimetype) == (200, accept)
+    for path in (study, f"{study}/{series}", f"{study}/{series}/{instance}"):
+        assert ask(client, "GET", f"/dicom-web/{path}").mimetype == MULTIPART
+        assert len(ask(client, "GET", f"/dicom-web/{path}/metadata").json) == (1 if path.endswith(instance) else 2)
+    for path in (
+        "studies",
+        "series",
+        f"{study}/series",
+        "instances",
+        f"{study}/instances",
+        f"{study}/{series}/instances",
+    ):
+        assert ask(client, "GET", f"/dicom-web/{path}?00080020=&limit=1&includefield=all").json
+        assert ask(client, "GET", f"/dicom-web/{path}?PatientID=nobody").status_code == 204
+        assert ask(client, "GET", f"/dicom-web/{path}?PatientShoeSize=44").status_code == 400
+    for path in ("rendered", "frames/1/rendered"):
+        for accept in ("image/png", "image/jpeg"):
+            place = f"/dicom-web/{study}/{series}/{instance}/{path}"
+            assert ask(client, "GET", place, headers={"Accept": accept}).mimetype == accept
+            assert ask(client, "GET", place, headers={"Accept": "text/html"}).status_code == 406
+    assert OCTETS in ask(client, "GET", f"/dicom-web/{study}/{series}/{instance}/frames/1").content_type
+    assert ask(client, "DELETE", f"/dicom-web/{study}").status_code == 204
+    assert ask(client, "DELETE", f"/dicom-web/{study}").status_code == 404
 
 
 def test_queued_and_failed_are_as_announced(client, ask):
@@ -169,8 +208,8 @@ def test_examples_are_answers_of_this_service(document):
         for status, bodies in statuses.items():
             (mimetype, content) = next(iter(by_id[name]["responses"][status]["content"].items()))
             assert {key: example["value"] for key, example in content["examples"].items()} == bodies
-            for body in bodies.values():
-                check(document, by_id[name], status, mimetype, body)
+            for kept_body in bodies.values():
+                check(document, by_id[name], status, mimetype, kept_body)
 
 
 def same(made: object, kept: object, at: str = "") -> None:

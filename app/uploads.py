@@ -27,6 +27,8 @@ MEDIA_TYPES = ("application/zip", "application/dicom", MULTIPART)
 
 def drain(response: Response) -> Response:
     """Read what is left of a refused body, within reason; its sender would meet a broken connection otherwise."""
+    if not (request.content_length or "Transfer-Encoding" in request.headers):
+        return response  # there is no body; some servers would wait for one
     rest = request.environ["wsgi.input"]
     with suppress(OSError):
         for _ in range(DISCARDED_MB):

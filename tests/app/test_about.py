@@ -1,6 +1,9 @@
+import json
 import threading
+from urllib.request import urlopen
 
 import pytest
+from werkzeug.serving import make_server
 
 from app.factory import create_app
 from app.service import EXTENSION
@@ -56,3 +59,15 @@ def test_a_broken_bundle_never_becomes_ready(tmp_path, caplog):
         app.extensions[EXTENSION].engine.loaded.result(60)
     assert app.test_client().get("/readyz").status_code == 503
     assert "broken: no readable manifest" in caplog.text
+
+
+def test_a_server_that_waits_for_a_body_is_not_asked_for_one(answered):
+    """Werkzeug's, of `flask run`: reading what nobody sends would block for ever."""
+    server = make_server("127.0.0.1", 0, answered[0].application, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with urlopen(f"http://127.0.0.1:{server.server_port}/healthz", timeout=20) as response:
+            assert json.load(response) == {"status": "alive"}
+    finally:
+        server.shutdown()
+        server.server_close()

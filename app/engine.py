@@ -19,7 +19,7 @@ from werkzeug.exceptions import BadRequest, InternalServerError, NotFound, Servi
 from app import answer
 from app.database import Json
 from app.job import Job
-from app.problems import log_unexpected, problem_of
+from app.problems import reported
 from app.store import Store
 
 if TYPE_CHECKING:
@@ -185,10 +185,7 @@ class Engine:
             raise
         except Exception as error:
             stored.result()
-            problem = problem_of(error)
-            if problem.status == 500:
-                log_unexpected(error)
-            failure = answer.failed(id_, problem)
+            failure = answer.failed(id_, reported(error))
             self._store.finish(id_, failure)
             return failure
 

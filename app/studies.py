@@ -16,7 +16,7 @@ from app.database import Database, Prediction, Study
 from app.engine import Engine
 from app.instances import Instances
 from app.intake import Accepted, accept
-from app.problems import log_unexpected, problem_of
+from app.problems import reported
 from app.store import Store
 
 LOG = logging.getLogger(__name__)
@@ -58,10 +58,7 @@ class Studies:
         except (TooManyRequests, ServiceUnavailable):
             raise
         except Exception as error:
-            problem = problem_of(error)
-            if problem.status == 500:
-                log_unexpected(error)
-            self._store.refuse(uid, digest, failed(unjudged, problem))
+            self._store.refuse(uid, digest, failed(unjudged, reported(error)))
             self._settle(uid, received, unjudged)
             raise
         with suppress(NotFound):

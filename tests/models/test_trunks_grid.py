@@ -9,6 +9,8 @@ from models.trunks import Trunk, build_trunk, grid_span
 
 # Larger than any receptive field here (ResNet50's: 483 pixels), and unlike along the two axes.
 SIZE = (650, 605)
+# With fewer than 8, oneDNN's gradient of a 1x1 convolution with a stride writes past its buffer (oneDNN issue 6035).
+CHANNELS = 8
 CUTS = {
     "alexnet": ["conv1", "pool1", "conv3", "conv5", "pool5"],
     "squeezenet": ["conv1", "pool1", "fire2_expand3x3", "pool3", "fire5", "pool5", "fire9"],
@@ -22,12 +24,12 @@ CUTS = {
 
 
 def see_through(layer: keras.Layer) -> keras.Layer:
-    """The same geometry in one channel, with means for maxima: every pixel of a receptive field has its share."""
+    """The same geometry in few channels, with means for maxima: every pixel of a receptive field has its share."""
     config = layer.get_config()
     if isinstance(layer, keras.layers.Conv2D):
-        size = config["kernel_size"][0] * config["kernel_size"][1]
+        share = keras.initializers.Constant(1 / (CHANNELS * config["kernel_size"][0] * config["kernel_size"][1]))
         return keras.layers.Conv2D.from_config(
-            config | {"filters": 1, "activation": "linear", "kernel_initializer": keras.initializers.Constant(1 / size)}
+            config | {"filters": CHANNELS, "activation": "linear", "kernel_initializer": share}
         )
     if isinstance(layer, keras.layers.MaxPooling2D):
         return keras.layers.AveragePooling2D.from_config(config)

@@ -24,7 +24,7 @@ from app.problems import log_unexpected
 from data_prep.archive import Limits
 
 # Disks flush several files at once in about the time that one takes.
-WRITERS = 4
+WRITERS = 8
 # Rows that are fetched at one time.
 BATCH = 500
 

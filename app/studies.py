@@ -6,7 +6,7 @@ All that is known of them stands in the database, so a restart goes on where the
 import hashlib
 import logging
 import time
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 
 from sqlalchemy import select, update
 from werkzeug.exceptions import NotFound, ServiceUnavailable, TooManyRequests
@@ -68,9 +68,15 @@ class Studies:
 
     def forget(self, uid: str) -> None:
         """Everything of a study: instances, predictions, results. NotFound if there is nothing."""
-        predictions = self._store.of_study(uid)
-        with suppress(NotFound) if predictions else nullcontext():
+        absence = None
+        try:
             self._instances.delete_study(uid)
+        except NotFound as error:
+            absence = error
+        # Listed when the study has gone: what comes of it from now on, `_settle` removes.
+        predictions = self._store.of_study(uid)
+        if absence is not None and not predictions:
+            raise absence
         for id_ in predictions:
             with suppress(NotFound):
                 self._store.delete(id_)
@@ -84,7 +90,12 @@ class Studies:
             session.execute(update(Prediction).where(Prediction.study_uid == uid).values(published=False))
 
     def _settle(self, uid: str, received: float, prediction: str) -> None:
-        """Nothing more is to be done, unless another instance has come since."""
+        """Nothing more is to be done, unless another instance has come since; NotFound if the study has gone."""
         judged = update(Study).where(Study.uid == uid, Study.received == received)
         with self._database.write() as session:
             session.execute(judged.values(state="judged", prediction=prediction))
+            is_there = session.scalar(select(Study.uid).where(Study.uid == uid)) is not None
+        if not is_there:
+            with suppress(NotFound):
+                self._store.delete(prediction)
+            raise NotFound("This study was deleted while it was judged.")

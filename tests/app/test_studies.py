@@ -125,3 +125,20 @@ def test_a_full_queue_loses_no_study(service, monkeypatch):
 def test_a_study_that_never_came_is_not_found(service):
     with pytest.raises(NotFound, match="No instance of this study"):
         service.studies.judge("2.25.404")
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_of_a_study_that_is_deleted_while_it_is_judged_nothing_stays(service, monkeypatch, is_whole):
+    files = instances(voxels(), study="2.25.1")
+    receive(service, files if is_whole else files[:5])
+
+    def meanwhile(*arguments):
+        try:
+            return accept(*arguments)
+        finally:
+            service.studies.forget("2.25.1")
+
+    monkeypatch.setattr("app.studies.accept", meanwhile)
+    with pytest.raises(NotFound, match="deleted"):
+        service.studies.judge("2.25.1")
+    assert of_study(service, "2.25.1") == []

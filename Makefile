@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 8000
 BUNDLE ?= models/bundles/demo
 KNEES ?= build/knees
+# Test processes; each takes some 3 GB.
+JOBS ?= 2
 
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -14,7 +16,7 @@ demo: .venv/.run           ## the main job on the shipped bundle: study in, pred
 	$(BIN)/python -m app.demo --out demo-output
 
 test: check                ## format, lint, types and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 serve: .venv/.run          ## the service in the foreground, on loopback
 	PORT=$(PORT) CRUCIATE_BUNDLES=$(BUNDLE) $(BIN)/gunicorn --config app/gunicorn.conf.py

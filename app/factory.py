@@ -1,11 +1,12 @@
 """The application factory: settings in, a Flask app with a loading engine out."""
 
 import os
+from functools import partial
 
 from apiflask import APIFlask
 from flask import Response
 
-from app import about, dicomweb, docs, keys, objects, openapi, pictures, predictions, problems, request_log
+from app import about, dicomweb, docs, keys, objects, openapi, pictures, predictions, problems, request_log, viewers
 from app.database import open_database
 from app.engine import Engine
 from app.instances import Instances
@@ -32,7 +33,8 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     instances = Instances(settings.data / "instances", database)
     engine = Engine(settings.bundles, store, settings.queue)
     studies = Studies(database, instances, store, engine, settings.quiet_s)
-    publishing = Publishing(database, store, instances, settings.codes, settings.targets)
+    make = partial(objects.all_made, store, settings.codes, settings.map_values)
+    publishing = Publishing(database, instances, make, settings.targets)
     rounds = (
         Rounds("studies", studies.judge_quiet, EVERY_S),
         Rounds("publish", publishing.publish, EVERY_S),
@@ -41,6 +43,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, rounds)
     request_log.register(app)
     keys.register(app, settings.api_keys)
+    viewers.register(app, settings.viewers)
     problems.register(app)
     app.after_request(drain)
     app.after_request(_keep_out_of_caches)

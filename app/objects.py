@@ -1,13 +1,11 @@
 """`/v1/predictions/{id}/dicom/...`: an answer as DICOM objects, made when they are asked for."""
 
-from typing import Literal
-
 from apiflask import APIBlueprint
 from flask import Response, g
 from werkzeug.exceptions import Conflict, NotFound
 
 from app.responses import Asked, answers, sends
-from app.results import KINDS, Codes, Kind, Result, build
+from app.results import KINDS, Codes, Kind, MapValues, Result, build
 from app.service import service
 from app.store import Store
 
@@ -19,7 +17,7 @@ DICOM = "application/dicom"
 class Encoded(Asked):
     """Query of the map."""
 
-    values: Literal["uint16", "float32"] = "uint16"
+    values: MapValues = "uint16"
     """How its values are stored: in 65,536 steps, or as they are."""
 
 
@@ -38,11 +36,11 @@ def read(id: str, kind: str, encoded: Encoded) -> Response:
     g.prediction_id = id
     if answer["status"] != "done":
         raise Conflict(f"This prediction is {answer['status']}; it has no results.")
-    content = made(ours.store, ours.settings.codes, id, kind, floating=encoded.values == "float32")
+    content = made(ours.store, ours.settings.codes, id, kind, encoded.values)
     return Response(content, mimetype=DICOM)
 
 
-def made(store: Store, codes: Codes, id_: str, kind: Kind, floating: bool = False) -> bytes:
+def made(store: Store, codes: Codes, id_: str, kind: Kind, values: MapValues) -> bytes:
     """One object of a prediction that is done; NotFound for any other."""
     answer, job = store.answer(id_), store.job(id_)
     sources = store.sources(id_)
@@ -50,9 +48,9 @@ def made(store: Store, codes: Codes, id_: str, kind: Kind, floating: bool = Fals
         raise NotFound("This prediction was made before results were kept as DICOM. Send the study again.")
     class_index = answer["result"]["classes"].index(answer["explanation"]["class"])
     result = Result(answer, sources, job.volume, codes)
-    return build(kind, result, store.map(id_, class_index).volume, floating=floating)
+    return build(kind, result, store.map(id_, class_index).volume, values)
 
 
-def all_made(store: Store, codes: Codes, id_: str) -> list[bytes]:
+def all_made(store: Store, codes: Codes, values: MapValues, id_: str) -> list[bytes]:
     """Every object of a prediction that is done; NotFound for any other."""
-    return [made(store, codes, id_, kind) for kind in KINDS]
+    return [made(store, codes, id_, kind, values) for kind in KINDS]

@@ -5,7 +5,7 @@ Both stand in the database until they are done, so a restart loses and repeats n
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -18,10 +18,7 @@ from werkzeug.exceptions import NotFound
 
 from app.database import Database, Delivery, Prediction, Study
 from app.instances import Instances
-from app.objects import all_made
 from app.problems import log_unexpected
-from app.results import Codes
-from app.store import Store
 
 LOG = logging.getLogger(__name__)
 # The next try comes after this time, then after twice as much, and so on; the last one a day and a half later.
@@ -33,12 +30,15 @@ BATCH = 20
 
 
 class Publishing:
-    """targets: DICOMweb addresses that every result is stored at (STOW-RS); user and password may stand in them."""
+    """make: the results of a prediction, as files; NotFound where there are none.
+
+    targets: DICOMweb addresses that every result is stored at (STOW-RS); user and password may stand in them.
+    """
 
     def __init__(
-        self, database: Database, store: Store, instances: Instances, codes: Codes, targets: Sequence[str]
+        self, database: Database, instances: Instances, make: Callable[[str], list[bytes]], targets: Sequence[str]
     ) -> None:
-        self._database, self._store, self._instances, self._codes = database, store, instances, codes
+        self._database, self._instances, self._make = database, instances, make
         self._targets = {_without_secrets(target): target for target in targets}
 
     def publish(self) -> None:
@@ -51,7 +51,7 @@ class Publishing:
             found = session.execute((due if self._targets else due.where(held)).limit(BATCH)).all()
         for id_, study_uid in found:
             try:
-                self._instances.keep(all_made(self._store, self._codes, id_))
+                self._instances.keep(self._make(id_))
             except NotFound:  # Deleted meanwhile, or of a time before there were DICOM results.
                 pass
             except ValueError as error:
@@ -91,7 +91,7 @@ class Publishing:
         if url is None:
             return "this target is no longer configured", False
         try:
-            files = all_made(self._store, self._codes, delivery.prediction)
+            files = self._make(delivery.prediction)
             datasets = [pydicom.dcmread(BytesIO(file)) for file in files]
             failed = _client(url).store_instances(datasets).get("FailedSOPSequence") or ()
         except NotFound:

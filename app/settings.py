@@ -1,16 +1,20 @@
 """What the operator decides, from environment variables and nowhere else."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, cast, get_args
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.results.codes import STANDARD, Codes, CodesError
+from app.results import STANDARD, Codes, CodesError, MapValues
+
+# Scheme, host and port, as a browser sends them (RFC 6454 7).
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
 
 
 class SettingsError(ValueError):
@@ -29,7 +33,9 @@ class Settings:
     queue: studies that may wait or be computed at one time.
     wait_s: how long a POST waits for its answer before it becomes a 202.
     targets: DICOMweb addresses, comma-separated, that every result is sent to; user and password may stand in them.
+    map_values: how the map that lies beside a study and is sent to targets is stored, uint16 or float32.
     codes: file of a site's own codes in DICOM results (docs/results.md).
+    viewers: origins (https://host:port), comma-separated, whose pages a browser may let read answers.
     quiet_s: a study that comes instance by instance is judged when nothing more of it has come for so long.
     """
 
@@ -42,6 +48,8 @@ class Settings:
     wait_s: float = 60.0
     quiet_s: float = 15.0
     targets: tuple[str, ...] = field(default=(), repr=False)
+    viewers: tuple[str, ...] = ()
+    map_values: MapValues = "uint16"
     codes: Codes = field(default=STANDARD, repr=False)
 
     @classmethod
@@ -74,19 +82,38 @@ class Settings:
             bundles=bundles,
             data=Path(environment.get("CRUCIATE_DATA") or cls.data),
             database=_database(environment.get("CRUCIATE_DATABASE", "")),
-            api_keys=tuple(key.strip() for key in keys.split(",") if key.strip()),
+            api_keys=_listed(keys),
             max_body_mb=int(number("CRUCIATE_MAX_BODY_MB", cls.max_body_mb, 1, 4096)),
             queue=int(number("CRUCIATE_QUEUE", cls.queue, 1, 1000)),
             wait_s=number("CRUCIATE_WAIT_S", cls.wait_s, 0, 600),
             targets=_targets(environment.get("CRUCIATE_TARGETS", "")),
+            viewers=_viewers(environment.get("CRUCIATE_VIEWERS", "")),
+            map_values=_map_values(environment.get("CRUCIATE_MAP_VALUES", cls.map_values)),
             codes=_codes(environment.get("CRUCIATE_CODES", "")),
             quiet_s=number("CRUCIATE_QUIET_S", cls.quiet_s, 0, 86_400),
         )
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _viewers(text: str) -> tuple[str, ...]:
+    viewers = _listed(text)
+    if not all(ORIGIN.fullmatch(viewer) for viewer in viewers):
+        raise SettingsError("CRUCIATE_VIEWERS must list origins like https://viewer.example:3000, without a path.")
+    return viewers
+
+
+def _map_values(text: str) -> MapValues:
+    if text not in get_args(MapValues):
+        raise SettingsError(f"CRUCIATE_MAP_VALUES must be {' or '.join(get_args(MapValues))}.")
+    return cast(MapValues, text)
+
+
 def _targets(text: str) -> tuple[str, ...]:
     """Addresses, never quoted, because they may hold passwords."""
-    targets = tuple(target.strip() for target in text.split(",") if target.strip())
+    targets = _listed(text)
     if not all(urlsplit(target).scheme in ("http", "https") and urlsplit(target).hostname for target in targets):
         raise SettingsError("CRUCIATE_TARGETS must list addresses that begin with http:// or https://.")
     return targets

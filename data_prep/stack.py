@@ -21,6 +21,8 @@ FloatVector = npt.NDArray[np.float64]
 
 # Direction cosines of one stack differ by rounding alone: 0.01 is half a degree.
 ORIENTATION_TOLERANCE = 0.01
+# Unit vectors in headers are rounded, and stay as they are: a viewer may compare the digits of a map with its source's.
+UNIT_TOLERANCE = 1e-4
 # Pixel spacings of one stack differ by rounding alone.
 SPACING_TOLERANCE_MM = 0.001
 # Rows, Columns, PixelSpacing, ImageOrientationPatient.
@@ -97,8 +99,8 @@ class Stack:
     def directions(self) -> FloatVector:
         """`[2, 3]`, unit vectors: where the column index grows, where the row index grows."""
         directions = _orientation(self.frames[0])
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        return directions
+        lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+        return directions if np.allclose(lengths, 1, rtol=0, atol=UNIT_TOLERANCE) else directions / lengths
 
     @property
     def plane(self) -> str:

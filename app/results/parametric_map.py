@@ -3,7 +3,7 @@
 By default in 16 bits: stored x slope + intercept is the map within half a slope, and 0 stays 0.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from pydicom.uid import MRImageStorage
 
 from app.results.common import LONG_STRING, NOTICE, Result, changed, finish, name_sources, source_item, uid
 from data_prep.volume import FloatArray
+
+# In 65,536 steps, or as they are.
+MapValues = Literal["uint16", "float32"]
 
 HIGHEST = 65535
 
@@ -45,9 +48,9 @@ class Stored(NamedTuple):
         return float(self.values.min()), float(self.values.max())
 
 
-def parametric_map(result: Result, values: FloatArray, *, floating: bool = False) -> bytes:
-    """values: the explained class's map, float32 `[slices, rows, columns]`; floating: keep it as float32."""
-    stored = Stored(values) if floating else Stored.scaled(values)
+def parametric_map(result: Result, values: FloatArray, stored_as: MapValues = "uint16") -> bytes:
+    """values: the explained class's map, float32 `[slices, rows, columns]`."""
+    stored = Stored(values) if stored_as == "float32" else Stored.scaled(values)
     dataset = ParametricMap(
         # highdicom asks no more of an enhanced instance's frame than of the classic one that it could be.
         source_images=[changed(image, SOPClassUID=MRImageStorage) for image in result.images],

@@ -7,6 +7,7 @@ from io import BytesIO
 import pydicom
 import pytest
 from flask import Flask, Response, request
+from pydicom.uid import ParametricMapStorage
 from sqlalchemy import select
 from werkzeug.serving import make_server
 
@@ -75,6 +76,19 @@ def test_results_lie_beside_a_study_that_the_service_holds(make_app):
     (answer,) = ours.store.answers(10)
     time.sleep(2.5)
     assert ours.store.answers(10) == [answer]
+
+
+@pytest.mark.parametrize(("stored_as", "keyword"), [("uint16", "PixelData"), ("float32", "FloatPixelData")])
+def test_the_site_says_how_the_map_is_stored(make_app, stored_as, keyword):
+    ours = make_app(quiet_s=0.1, map_values=stored_as).extensions[EXTENSION]
+    ours.instances.receive([("part", content) for content in instances(voxels(), study="2.25.1")])
+    wait_until(lambda: len(kinds(ours)) == 3)
+    files = []
+    for row in ours.instances.find():
+        with ours.instances.open(row) as stream:
+            files.append(pydicom.dcmread(stream))
+    (stored,) = [file for file in files if file.SOPClassUID == ParametricMapStorage]
+    assert keyword in stored
 
 
 def test_results_reach_another_service(make_app, listen, tmp_path):

@@ -24,6 +24,8 @@ def test_every_variable_arrives(tmp_path):
             "CRUCIATE_QUEUE": "3",
             "CRUCIATE_WAIT_S": "0.5",
             "CRUCIATE_QUIET_S": "2.5",
+            "CRUCIATE_MAP_VALUES": "float32",
+            "CRUCIATE_VIEWERS": "https://viewer.example:3000, http://127.0.0.1",
         }
     )
     assert settings == Settings(
@@ -35,6 +37,8 @@ def test_every_variable_arrives(tmp_path):
         queue=3,
         wait_s=0.5,
         quiet_s=2.5,
+        map_values="float32",
+        viewers=("https://viewer.example:3000", "http://127.0.0.1"),
     )
 
 
@@ -46,11 +50,24 @@ def test_a_database_that_cannot_be_reached_is_refused_without_its_password(tmp_p
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("viewer", ["*", "viewer.example", "https://viewer.example/", "https://a.example b", "null"])
+def test_what_is_no_origin_is_refused(tmp_path, viewer):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_VIEWERS": viewer}
+    with pytest.raises(SettingsError, match="CRUCIATE_VIEWERS must list origins"):
+        Settings.from_environment(environment)
+
+
 @pytest.mark.parametrize("variable", ["CRUCIATE_QUEUE", "CRUCIATE_WAIT_S", "CRUCIATE_MAX_BODY_MB"])
 @pytest.mark.parametrize("value", ["", "many", "nan", "-1", "1e9"])
 def test_a_senseless_number_is_named(tmp_path, variable, value):
     environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), variable: value}
     with pytest.raises(SettingsError, match=f"{variable} must be a number from"):
+        Settings.from_environment(environment)
+
+
+def test_an_unknown_kind_of_map_is_refused(tmp_path):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_MAP_VALUES": "int8"}
+    with pytest.raises(SettingsError, match="CRUCIATE_MAP_VALUES must be uint16 or float32"):
         Settings.from_environment(environment)
 
 

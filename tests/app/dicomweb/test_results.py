@@ -14,7 +14,7 @@ from tests.app.results.made import map_of, result_of
 
 RESULT = result_of()
 OBJECTS = {kind: results.build(kind, RESULT, lambda: map_of(RESULT)) for kind in results.KINDS} | {
-    "floats": results.build("map", RESULT, lambda: map_of(RESULT), floating=True)
+    "floats": results.build("map", RESULT, lambda: map_of(RESULT), values="float32")
 }
 DATASETS = {kind: pydicom.dcmread(io.BytesIO(file)) for kind, file in OBJECTS.items()}
 

@@ -61,7 +61,7 @@ def assert_valid(selection: Selection, folder, scheme=BINARY, predicted=-1) -> N
     values = map_of(result)
     for kind in KINDS:
         assert errors(build(kind, result, lambda: values), folder) == []
-    assert errors(build("map", result, lambda: values, floating=True), folder) == []
+    assert errors(build("map", result, lambda: values, "float32"), folder) == []
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -8,7 +8,7 @@ import keras
 def alexnet(image: keras.KerasTensor, width: float) -> Iterator[keras.Layer]:
     """Its layers, applied one by one to `[n, H, W, C]`; `width` scales the published channel counts.
 
-    Zeros are padded explicitly, so that sizes and borders agree with torchvision's `features`.
+    Zeros before the first, strided convolution are padded explicitly: sizes and borders agree with torchvision's.
     """
     for layer in _layers(width):
         image = layer(image)
@@ -16,21 +16,21 @@ def alexnet(image: keras.KerasTensor, width: float) -> Iterator[keras.Layer]:
 
 
 def _layers(width: float) -> Iterator[keras.Layer]:
-    def conv(index: int, filters: int, kernel: int, stride: int, padding: int) -> Iterator[keras.Layer]:
-        yield keras.layers.ZeroPadding2D(padding, name=f"pad{index}")
-        filters = max(1, round(filters * width))
-        yield keras.layers.Conv2D(
-            filters, kernel, stride, activation="relu", kernel_initializer="he_normal", name=f"conv{index}"
+    def conv(index: int, filters: int, kernel: int, stride: int = 1, padding: str = "same") -> keras.Layer:
+        filters, start = max(1, round(filters * width)), "he_normal"
+        return keras.layers.Conv2D(
+            filters, kernel, stride, padding, activation="relu", kernel_initializer=start, name=f"conv{index}"
         )
 
     def pool(index: int) -> keras.Layer:
         return keras.layers.MaxPooling2D(3, 2, name=f"pool{index}")
 
-    yield from conv(1, 64, kernel=11, stride=4, padding=2)
+    yield keras.layers.ZeroPadding2D(2, name="pad1")
+    yield conv(1, 64, kernel=11, stride=4, padding="valid")
     yield pool(1)
-    yield from conv(2, 192, kernel=5, stride=1, padding=2)
+    yield conv(2, 192, kernel=5)
     yield pool(2)
-    yield from conv(3, 384, kernel=3, stride=1, padding=1)
-    yield from conv(4, 256, kernel=3, stride=1, padding=1)
-    yield from conv(5, 256, kernel=3, stride=1, padding=1)
+    yield conv(3, 384, kernel=3)
+    yield conv(4, 256, kernel=3)
+    yield conv(5, 256, kernel=3)
     yield pool(5)

@@ -29,6 +29,7 @@ check: .venv/.dev
 bench: .venv/.dev          ## where the time goes, side by side in one run
 	$(BIN)/python -m app.bench
 	$(BIN)/python -m app.bench_stow
+	$(BIN)/python -m app.bench_batch
 	$(BIN)/python -m data_prep.bench
 	$(BIN)/python -m training.bench
 

@@ -19,7 +19,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from data_prep.archive import PREAMBLE, PREFIX, Budget, Limits, Source, dicom_files
 from data_prep.errors import FileProblem, InputError, MalformedInput, UnsupportedInput
-from data_prep.header import READ_TAGS, Header, frame_headers, instance_header, patient_key
+from data_prep.header import READ_TAGS, Header, Memo, frame_headers, instance_header, patient_key
 from data_prep.pixels import IntegerArray, PixelData
 from data_prep.volume import FloatArray
 
@@ -106,9 +106,10 @@ def read_study(source: Source, limits: Limits | None = None) -> list[Frame]:
     budget = Budget(limits or Limits())
     contents: dict[str, bytes] = {}
     frames: list[Frame] = []
+    memo: Memo = {}
     for file, content in dicom_files(source, budget):
         with _naming(file):
-            instance = _read_instance(file, content, budget)
+            instance = _read_instance(file, content, budget, memo)
             if not instance:
                 continue
             known = contents.setdefault(instance[0].sop_uid, content)
@@ -133,8 +134,8 @@ def _naming(file: str) -> Iterator[None]:
         raise MalformedInput(f"{file}: {detail}", (FileProblem(file, detail),)) from None
 
 
-def _read_instance(file: str, content: bytes, budget: Budget) -> list[Frame]:
-    parsed = _parse(content, budget)
+def _read_instance(file: str, content: bytes, budget: Budget, memo: Memo) -> list[Frame]:
+    parsed = _parse(content, budget, memo)
     if parsed is None:
         return []
     dataset, pixels, header = parsed
@@ -143,7 +144,7 @@ def _read_instance(file: str, content: bytes, budget: Budget) -> list[Frame]:
     names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
     sop_uid, series_uid, study_uid = (_uid(header, name) for name in names)
     patient = patient_key(dataset)
-    headers = frame_headers(dataset, header, pixels.frames)
+    headers = frame_headers(dataset, header, pixels.frames, memo)
     return [
         Frame(file, number, sop_uid, series_uid, study_uid, patient, frame, pixels, dataset)
         for number, frame in enumerate(headers, start=1)
@@ -157,7 +158,7 @@ def _uid(header: Header, keyword: str) -> str:
     return value
 
 
-def _parse(content: bytes, budget: Budget) -> tuple[pydicom.Dataset, PixelData, Header] | None:
+def _parse(content: bytes, budget: Budget, memo: Memo) -> tuple[pydicom.Dataset, PixelData, Header] | None:
     """The header up to the pixels, and where these lie; None for DICOM that holds no image."""
     stream = BytesIO(content)
     stream.seek(PREAMBLE + len(PREFIX))
@@ -184,7 +185,7 @@ def _parse(content: bytes, budget: Budget) -> tuple[pydicom.Dataset, PixelData, 
     tag, vr, length = ends[-1]
     if tag != PIXEL_DATA:
         return None
-    header = instance_header(dataset)
+    header = instance_header(dataset, memo)
     start = stream.tell() + data_element_offset_to_value(vr is None, vr)
     pixels = PixelData.of(header, content, start, None if length == UNDEFINED_LENGTH else length, syntax)
     return dataset, pixels, header

@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
 
 from data_prep.errors import MalformedInput
 
 Value = str | float
+# What values mean: by tag, VR, bytes, byte order and character set.
+Memo = dict[tuple[object, ...], tuple[Value, ...]]
 
 # The classic keyword for each that an enhanced instance has instead.
 CLASSIC_NAMES = {
@@ -112,12 +116,12 @@ class Header:
         return int(value)
 
 
-def instance_header(dataset: Dataset) -> Header:
-    """What holds for the instance as a whole."""
-    return Header(_allowed(dataset))
+def instance_header(dataset: Dataset, memo: Memo) -> Header:
+    """What holds for the instance as a whole. memo: of the instances before it, most of whose values are the same."""
+    return Header(_allowed(dataset, memo))
 
 
-def frame_headers(dataset: Dataset, instance: Header, frames: int) -> list[Header]:
+def frame_headers(dataset: Dataset, instance: Header, frames: int, memo: Memo) -> list[Header]:
     """One header for each frame. MalformedInput if functional groups don't match the frames."""
     per_frame = dataset.get(PER_FRAME)
     if not per_frame:
@@ -126,8 +130,8 @@ def frame_headers(dataset: Dataset, instance: Header, frames: int) -> list[Heade
         raise MalformedInput(f"{len(per_frame)} items in {PER_FRAME} for {frames} frames.")
     common = dict(instance.values)
     for item in dataset.get(SHARED) or ():
-        common |= _grouped(item)
-    return [Header(common | _grouped(item)) for item in per_frame]
+        common |= _grouped(item, memo)
+    return [Header(common | _grouped(item, memo)) for item in per_frame]
 
 
 def patient_key(dataset: Dataset) -> str:
@@ -139,25 +143,35 @@ def patient_key(dataset: Dataset) -> str:
     return ""
 
 
-def _grouped(item: Dataset) -> dict[str, tuple[Value, ...]]:
+def _grouped(item: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:
     values: dict[str, tuple[Value, ...]] = {}
     for name in GROUPS:
         for group in item.get(name) or ():
-            values |= _allowed(group)
+            values |= _allowed(group, memo)
     return values
 
 
-def _allowed(dataset: Dataset) -> dict[str, tuple[Value, ...]]:
+def _allowed(dataset: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:
     values = {}
     for tag in dataset.keys() & _ALLOWED_TAGS.keys():
         keyword = _ALLOWED_TAGS[tag]
         try:
-            plain = _plain(dataset[tag].value)
+            plain = _read(dataset, tag, memo)
         except Exception:  # pydicom's converters raise whatever they stumble on, and quote the value
             raise MalformedInput(f"{keyword} can't be read.") from None
         if plain:
             values[CLASSIC_NAMES.get(keyword, keyword)] = plain
     return values
+
+
+def _read(dataset: Dataset, tag: BaseTag, memo: Memo) -> tuple[Value, ...]:
+    element = dataset.get_item(tag)
+    if not isinstance(element, RawDataElement):
+        return _plain(dataset[tag].value)
+    written = (tag, element.VR, element.value, element.is_little_endian, str(dataset.original_character_set))
+    if written not in memo:
+        memo[written] = _plain(dataset[tag].value)
+    return memo[written]
 
 
 def _plain(value: object) -> tuple[Value, ...]:

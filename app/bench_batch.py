@@ -1,0 +1,70 @@
+"""What a batch of studies costs beside the network alone.
+
+    python -m app.bench_batch [--bundle models/bundles/demo] [--studies 100] [--rounds 3]
+
+Synthetic knees as folders of DICOM: first only judged, decoded before the clock starts; then by `app.batch`, from
+folders to table, starting the processes that decode included. Only ratios carry over to another machine; they are taken
+round by round, since machines are noisy.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from app.batch import Batch
+from app.decoding import decode
+from app.judging import judge
+from data_prep.phantom.cohort import Cohort
+from data_prep.workers import Workers
+from models.bundle import load_bundle
+from models.predictor import Predictor
+
+SEED = 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What a batch costs beside the network alone.")
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/demo"))
+    parser.add_argument("--studies", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    predictor, workers = Predictor(load_bundle(arguments.bundle)), Workers()
+    with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:
+        root = _studies(Path(scratch), arguments.studies, workers)
+        jobs = [decode(study, predictor.bundle.sha256) for study in sorted(root.iterdir())]
+        judge(predictor, jobs[0])
+        alone, batch = [], []
+        for number in range(arguments.rounds):
+            alone.append(_seconds(lambda: [judge(predictor, job) for job in jobs]))
+            whole = Batch(root, Path(scratch) / f"answers-{number}")
+            batch.append(_seconds(partial(whole.run, predictor, workers)))
+    print(f"Medians of {arguments.rounds} rounds, {len(jobs)} studies, bundle {predictor.bundle.name!r}:\n")
+    for name, seconds in (("network alone", alone), ("batch", batch)):
+        print(f"{name:15}{len(jobs) / np.median(seconds):7.1f} studies a second")
+    ratio = np.median(np.divide(alone, batch))
+    print(f"\nbatch / network alone{ratio:12.2f}   (at least 0.85 where the network takes longer than decoding)")
+
+
+def _studies(scratch: Path, count: int, workers: Workers) -> Path:
+    """A folder of studies, each a folder of DICOM files."""
+    exams = Cohort(SEED).write(scratch / "knees", count, jobs=workers.processes)
+    root = scratch / "studies"
+    root.mkdir()
+    for exam in exams:
+        (root / exam.exam_id).symlink_to(scratch / "knees" / exam.path)
+    return root
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

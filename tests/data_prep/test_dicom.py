@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from itertools import product
 
 import numpy as np
 import pytest
@@ -45,6 +46,25 @@ def test_padding_becomes_the_lowest_real_value(syntax):
     np.testing.assert_array_equal(decode_one(encode(single, syntax)), [[-1990, 7], [9, -1990]])
     single.add_new("PixelPaddingRangeLimit", "SS", -1990)
     np.testing.assert_array_equal(decode_one(encode(single, syntax)), [[7, 7], [9, 7]])
+
+
+def test_the_same_bytes_may_mean_different_things_in_files_of_one_study():
+    """What one file's values mean says nothing of another's with another byte order or character set."""
+    syntaxes = (uid.ExplicitVRBigEndian, uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
+    wide = make_pixels(256, 1)  # 0001 0100 and, in the other order, 0100 0001
+    name = "\u0413".encode("iso8859-5")
+    files = {}
+    for number, (syntax, characters) in enumerate(product(syntaxes, ("ISO_IR 100", "ISO_IR 144"))):
+        image = make_slice(number + 1, wide if number % 2 else wide.T, SpecificCharacterSet=characters)
+        image.SeriesDescription = name.decode({"ISO_IR 100": "latin-1", "ISO_IR 144": "iso8859-5"}[characters])
+        files[f"{number}.dcm"] = encode(image, syntax)
+    together = {frame.file: frame.header.values for frame in read_study(uploads(files))}
+    assert together == {name: read_one(content).header.values for name, content in files.items()}
+    assert len({header["SeriesDescription"] for header in together.values()}) == 2
+    assert {(header["Rows"], header["Columns"]) for header in together.values()} == {
+        ((256.0,), (1.0,)),
+        ((1.0,), (256.0,)),
+    }
 
 
 def test_the_same_instance_twice_is_taken_once_and_two_under_one_uid_refused():

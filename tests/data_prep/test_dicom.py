@@ -51,11 +51,13 @@ def test_padding_becomes_the_lowest_real_value(syntax):
 def test_the_same_bytes_may_mean_different_things_in_files_of_one_study():
     """What one file's values mean says nothing of another's with another byte order or character set."""
     syntaxes = (uid.ExplicitVRBigEndian, uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
-    wide = make_pixels(256, 1)  # 0001 0100 and, in the other order, 0100 0001
+    high = make_pixels(256, 1)  # Rows are 01 00 in big endian, as 1 row is in little endian
     name = "\u0413".encode("iso8859-5")
     files = {}
     for number, (syntax, characters) in enumerate(product(syntaxes, ("ISO_IR 100", "ISO_IR 144"))):
-        image = make_slice(number + 1, wide if number % 2 else wide.T, SpecificCharacterSet=characters)
+        image = make_slice(
+            number + 1, high if syntax == uid.ExplicitVRBigEndian else high.T, SpecificCharacterSet=characters
+        )
         image.SeriesDescription = name.decode({"ISO_IR 100": "latin-1", "ISO_IR 144": "iso8859-5"}[characters])
         files[f"{number}.dcm"] = encode(image, syntax)
     together = {frame.file: frame.header.values for frame in read_study(uploads(files))}

@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BUNDLE ?= models/bundles/demo
 KNEES ?= build/knees
-# Test processes; each takes some 3 GB.
+# Test processes; each takes up to 5 GB.
 JOBS ?= 2
 
 BIN := .venv/bin

@@ -9,10 +9,9 @@ round by round, since machines are noisy.
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from timeit import timeit
 
 import numpy as np
 
@@ -25,6 +24,8 @@ from models.bundle import load_bundle
 from models.predictor import Predictor
 
 SEED = 1
+# What is timed makes garbage, which `timeit` would leave lying.
+WITH_GC = "gc.enable()"
 
 
 def main() -> None:
@@ -40,9 +41,9 @@ def main() -> None:
         judge(predictor, jobs[0])
         alone, batch = [], []
         for number in range(arguments.rounds):
-            alone.append(_seconds(lambda: [judge(predictor, job) for job in jobs]))
+            alone.append(timeit(lambda: [judge(predictor, job) for job in jobs], WITH_GC, number=1))
             whole = Batch(root, Path(scratch) / f"answers-{number}")
-            batch.append(_seconds(partial(whole.run, predictor, workers)))
+            batch.append(timeit(partial(whole.run, predictor, workers), WITH_GC, number=1))
     print(f"Medians of {arguments.rounds} rounds, {len(jobs)} studies, bundle {predictor.bundle.name!r}:\n")
     for name, seconds in (("network alone", alone), ("batch", batch)):
         print(f"{name:15}{len(jobs) / np.median(seconds):7.1f} studies a second")
@@ -58,12 +59,6 @@ def _studies(scratch: Path, count: int, workers: Workers) -> Path:
     for exam in exams:
         (root / exam.exam_id).symlink_to(scratch / "knees" / exam.path)
     return root
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

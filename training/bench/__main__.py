@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from timeit import timeit
 
 import numpy as np
 
@@ -92,12 +92,13 @@ def _features(rounds: int) -> None:
     network.predict_on_batch(batches[0])
     ratios = []
     for _ in range(rounds):
-        bare = _seconds(lambda: [network.predict_on_batch(batch) for batch in batches])
+        bare = timeit(lambda: [network.predict_on_batch(batch) for batch in batches], number=1)
         with tempfile.TemporaryDirectory(prefix="cruciate-") as folder:
             paths = [Path(folder) / f"{number}.npy" for number in range(len(exams))]
             for path, slices in zip(paths, exams, strict=True):
                 np.save(path, slices)
-            whole = _seconds(partial(cached_features, network, VGG16, ReadyArrays(tuple(paths)), Path(folder) / "kept"))
+            arrays, kept = ReadyArrays(tuple(paths)), Path(folder) / "kept"
+            whole = timeit(partial(cached_features, network, VGG16, arrays, kept), number=1)
         ratios.append(bare / whole)
     print(f"\nrate of VGG16 features / of its bare forward pass {np.median(ratios):5.2f}   (at least 0.85)")
 
@@ -119,12 +120,6 @@ def _support_vectors() -> None:
     seconds = time.perf_counter() - start
     right = np.mean(decisions.argmax(axis=1) == grade)
     print(f"linear SVC, {CACHED} exams, fit and {FOLDS} folds    {seconds:6.2f} s (at most 60); {right:.0%} right")
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -26,12 +26,19 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/.dev          ## where the time goes, side by side in one run
+bench: .venv/.dev build/mrnet/manifest.json  ## where the time goes, side by side in one run
 	$(BIN)/python -m app.bench
 	$(BIN)/python -m app.bench_stow
 	$(BIN)/python -m app.bench_batch
+	$(BIN)/python -m app.bench_batch --bundle build/mrnet
 	$(BIN)/python -m data_prep.bench
 	$(BIN)/python -m training.bench
+
+# The published network at its full size, for its speed alone: it has hardly learnt.
+build/mrnet/manifest.json: .venv/.run
+	$(BIN)/python -m data_prep.phantom --out build/few-knees --exams 40 --seed 3
+	$(BIN)/python -m training.train mrnet --exams build/few-knees/exams.csv --out build/mrnet \
+		--set 'trunk.weights="random"' --set fit.epochs=1 --set fit.restarts=0
 
 demo-bundle: .venv/.run    ## make models/bundles/demo again, from nothing
 	$(BIN)/python -m data_prep.phantom --out $(KNEES) --exams 1000 --seed 1

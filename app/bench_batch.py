@@ -1,10 +1,10 @@
-"""What a batch of studies costs beside the network alone.
+"""What a batch of studies costs beside the network's forward passes alone.
 
     python -m app.bench_batch [--bundle models/bundles/demo] [--studies 100] [--rounds 3]
 
-Synthetic knees as folders of DICOM: first only judged, decoded before the clock starts; then by `app.batch`, from
-folders to table, starting the processes that decode included. Only ratios carry over to another machine; they are taken
-round by round, since machines are noisy.
+Synthetic knees as folders of DICOM: first forward passes and nothing else, of slices that lie ready in memory; then
+`app.batch`, from folders to table, starting the processes that decode included. Only ratios carry over to another
+machine; they are taken round by round, since machines are noisy.
 """
 
 import argparse
@@ -16,9 +16,8 @@ from timeit import timeit
 import numpy as np
 
 from app.batch import Batch
-from app.decoding import decode
-from app.judging import judge
 from data_prep.phantom.cohort import Cohort
+from data_prep.series import load_study
 from data_prep.workers import Workers
 from models.bundle import load_bundle
 from models.predictor import Predictor
@@ -29,26 +28,26 @@ WITH_GC = "gc.enable()"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a batch costs beside the network alone.")
+    parser = argparse.ArgumentParser(description="What a batch costs beside forward passes alone.")
     parser.add_argument("--bundle", type=Path, default=Path("models/bundles/demo"))
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    predictor, workers = Predictor(load_bundle(arguments.bundle)), Workers()
+    bundle, workers = load_bundle(arguments.bundle), Workers()
     with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:
         root = _studies(Path(scratch), arguments.studies, workers)
-        jobs = [decode(study, predictor.bundle.sha256) for study in sorted(root.iterdir())]
-        judge(predictor, jobs[0])
+        ready = [bundle.recipe.apply(load_study(study).volume)[0] for study in sorted(root.iterdir())]
+        bundle.classifier.features(ready[0])
         alone, batch = [], []
         for number in range(arguments.rounds):
-            alone.append(timeit(lambda: [judge(predictor, job) for job in jobs], WITH_GC, number=1))
+            alone.append(timeit(lambda: [bundle.classifier.features(slices) for slices in ready], WITH_GC, number=1))
             whole = Batch(root, Path(scratch) / f"answers-{number}")
-            batch.append(timeit(partial(whole.run, predictor, workers), WITH_GC, number=1))
-    print(f"Medians of {arguments.rounds} rounds, {len(jobs)} studies, bundle {predictor.bundle.name!r}:\n")
-    for name, seconds in (("network alone", alone), ("batch", batch)):
-        print(f"{name:15}{len(jobs) / np.median(seconds):7.1f} studies a second")
+            batch.append(timeit(partial(whole.run, Predictor(bundle), workers), WITH_GC, number=1))
+    print(f"Medians of {arguments.rounds} rounds, {len(ready)} studies, bundle {bundle.name!r}:\n")
+    for name, seconds in (("forward alone", alone), ("batch", batch)):
+        print(f"{name:15}{len(ready) / np.median(seconds):7.1f} studies a second")
     ratio = np.median(np.divide(alone, batch))
-    print(f"\nbatch / network alone{ratio:12.2f}   (at least 0.85 where the network takes longer than decoding)")
+    print(f"\nbatch / forward alone{ratio:12.2f}   (at least 0.85 where the network takes longer than decoding)")
 
 
 def _studies(scratch: Path, count: int, workers: Workers) -> Path:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -57,7 +57,7 @@ class Store:
             raise
         flush_folder(self._folder)
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
-        row.status, row.attempts, row.study, row.sources = "queued", 0, job.to_json(), [*map(_json, job.sources)]
+        row.status, row.attempts, row.study, row.sources = "queued", 0, job.to_json(), _as_json(job.sources)
         row.answer = row.footprint = None
         with self._database.write() as session:
             session.merge(row)
@@ -178,6 +178,8 @@ class Store:
 
     def _remove(self, id_: str) -> None:
         """Only ids of jobs come here, never what a client typed."""
+        if not (self._folder / id_).exists():
+            return
         trash = Path(tempfile.mkdtemp(dir=self._folder, prefix="."))
         with suppress(FileNotFoundError):
             (self._folder / id_).rename(trash)
@@ -189,9 +191,13 @@ def _answer(row: Prediction) -> Json:
     return row.answer or {"id": row.id, "status": row.status}
 
 
-def _json(source: Dataset) -> Json:
-    attributes: Json = source.to_json_dict()
-    return attributes
+def _as_json(sources: Sequence[Dataset]) -> list[Json]:
+    """DICOM JSON of each. Slices of a series share most of their elements, as objects: each is converted once."""
+    known: dict[int, Json] = {}
+    for element in (element for source in sources for element in source):
+        if id(element) not in known:
+            known[id(element)] = element.to_json_dict(None, 0)
+    return [{f"{element.tag:08X}": known[id(element)] for element in source} for source in sources]
 
 
 def _missing() -> NotFound:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch  # type: ignore[import-not-found, unused-ignore]
-from torch import nn  # type: ignore[import-not-found, unused-ignore]
+import torch
+from torch import nn
 
 from data_prep.volume import FloatArray
 from training.bench.task import AUGMENTATION, EPOCHS, LEARNING_RATE, WEIGHT_DECAY, Task, peak_mb, report
@@ -21,7 +21,7 @@ from training.bench.task import AUGMENTATION, EPOCHS, LEARNING_RATE, WEIGHT_DECA
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class MRNet(nn.Module):  # type: ignore[misc, unused-ignore]
+class MRNet(nn.Module):  # type: ignore[misc]
     """The slices of one exam `[S, H, W]` in 0..1 -> logits `[K]` (Bien 2018, doi:10.1371/journal.pmed.1002699)."""
 
     def __init__(self, classes: int) -> None:

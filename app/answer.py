@@ -41,7 +41,7 @@ def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) 
             trained_on=bundle.manifest["trained_on"],
             research_use_only=True,
         ),
-        study=_study(job),
+        study=_study(job, prediction.footprint.volume_shape),
         result=_result(prediction),
         explanation=_explanation(job, prediction),
         warnings=[Warned(code=notice.code, message=notice.message) for notice in prediction.notices],
@@ -56,9 +56,9 @@ def failed(id_: str, problem: Problem) -> Json:
     return {"id": id_, "status": "failed", "problem": problem.document()}
 
 
-def _study(job: Job) -> Study:
+def _study(job: Job, shape: tuple[int, int, int]) -> Study:
     volume = job.volume
-    slices, rows, columns = volume.shape
+    slices, rows, columns = shape
     return Study(
         study_uid=volume.study_uid,
         series_uid=volume.series_uid,

@@ -45,7 +45,8 @@ class Batch:
 
     def run(self, predictor: "Predictor", workers: Workers) -> int:
         """Judge what isn't yet; how many can't be judged. The table is written also when this is interrupted."""
-        self._begin(predictor.bundle)
+        bundle = predictor.bundle
+        self._begin(bundle)
         waiting = [study for study in self.studies if not self._place(study).exists()]
         known = len(self.studies) - len(waiting)
         try:
@@ -53,11 +54,11 @@ class Batch:
                 self._scratch() as scratch,
                 tqdm(total=len(self.studies), initial=known, unit="study", disable=None) as bar,
             ):
-                for study, job in decoded(waiting, predictor.bundle.sha256, workers, scratch):
-                    _write(self._place(study), _answer(judge(predictor, job)))
+                for study, ready in decoded(waiting, bundle.sha256, bundle.recipe, workers, scratch):
+                    _write(self._place(study), _answer(judge(predictor, ready)))
                     bar.update()
         finally:
-            failed = self._tabulate(predictor.bundle.scheme.classes)
+            failed = self._tabulate(bundle.scheme.classes)
         return failed
 
     def _begin(self, bundle: "Bundle") -> None:

@@ -3,14 +3,16 @@
 import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from app.database import Json
 from data_prep.series import PassedOver, Selection
 from data_prep.volume import Acquisition, FloatArray, Volume
+
+if TYPE_CHECKING:  # Importing it loads SQLAlchemy, for which batch's workers would wait.
+    from app.database import Json
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Job:
         id_ = hashlib.sha256((volume.digest() + bundle).encode()).hexdigest()[:32]
         return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, now(), selection.sources)
 
-    def to_json(self) -> Json:
+    def to_json(self) -> "Json":
         """What a database keeps of it beside ids, sources and voxels."""
         volume = self.volume
         return {
@@ -53,7 +55,7 @@ class Job:
         }
 
     @classmethod
-    def from_json(cls, kept: Json, voxels: FloatArray, id_: str, study_uid: str, bundle: str, created: str) -> Self:
+    def from_json(cls, kept: "Json", voxels: FloatArray, id_: str, study_uid: str, bundle: str, created: str) -> Self:
         """The job again, without its sources."""
         geometry = kept["volume"]
         volume = Volume(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import answer
 from app.database import Json
+from app.decoding import Ready
 from app.job import Job
 from app.problems import Problem, reported
 
@@ -15,21 +16,22 @@ if TYPE_CHECKING:  # Importing models loads Keras, for which batch's workers wou
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """An answer, and what its pictures and objects are made of."""
+    """An answer, and what its pictures and objects are made of (a study that came as a parcel has no pixels)."""
 
     job: Job
     prediction: "Prediction"
     answer: Json
 
 
-def judge(predictor: "Predictor", job: Job | Problem) -> Judged | Problem:
+def judge(predictor: "Predictor", study: Ready | Problem) -> Judged | Problem:
     """What the service would answer; whatever goes wrong belongs to this study."""
-    if isinstance(job, Problem):
-        return job
+    if isinstance(study, Problem):
+        return study
+    job, prepared = study
     try:
         started = time.perf_counter()
-        prediction = predictor.predict(job.volume)
-        total_ms = job.decode_ms + 1000 * (time.perf_counter() - started)
+        prediction = predictor.judge(prepared)
+        total_ms = job.decode_ms + prepared.took_ms + 1000 * (time.perf_counter() - started)
         return Judged(job, prediction, answer.done(job, predictor.bundle, prediction, total_ms))
     except Exception as error:
         return reported(error)

@@ -75,7 +75,7 @@ def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
 
 
 def _predict(study: Path, predictor: "Predictor", out: Path) -> int:
-    outcome = judge(predictor, decode(study, predictor.bundle.sha256))
+    outcome = judge(predictor, decode(study, predictor.bundle.sha256, predictor.bundle.recipe))
     if isinstance(outcome, Problem):
         print(outcome.detail, file=sys.stderr)
         return 1

@@ -66,21 +66,26 @@ class Frame:
             if photometric not in ("MONOCHROME1", "MONOCHROME2"):
                 raise UnsupportedInput(f"PhotometricInterpretation {photometric!r} isn't taken.")
             stored = self.pixels.plane(self.number - 1)
-            values = stored.astype(np.float64)
-            if photometric == "MONOCHROME1":
-                values = sum(self.pixels.value_range) - values
-            values = self._rescale(values)
+            meant = sum(self.pixels.value_range) - stored.astype(np.int64) if photometric == "MONOCHROME1" else stored
+            values = self._rescale(meant)
             padding = self._padding(stored)
             if padding is not None and padding.any():
                 values[padding] = 0 if padding.all() else values[~padding].min()
-            return values.astype(np.float32)
+            return values
 
-    def _rescale(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _rescale(self, values: IntegerArray) -> FloatArray:
+        """In double precision; most series of MR need none."""
         slope, intercept = self.header.number("RescaleSlope"), self.header.number("RescaleIntercept")
-        values = values * (1.0 if slope is None else slope) + (intercept or 0.0)
-        if slope == 0 or np.abs(values).max() > np.finfo(np.float32).max:
+        slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
+        largest = max(abs(float(end) * slope + intercept) for end in (values.min(), values.max()))
+        if slope == 0 or largest > np.finfo(np.float32).max:
             raise MalformedInput("RescaleSlope or RescaleIntercept can't be right.")
-        return values
+        if (slope, intercept) == (1, 0):
+            return values.astype(np.float32)
+        scaled = values.astype(np.float64)
+        scaled *= slope
+        scaled += intercept
+        return scaled.astype(np.float32)
 
     def _padding(self, stored: IntegerArray) -> npt.NDArray[np.bool_] | None:
         value = self.header.number("PixelPaddingValue")

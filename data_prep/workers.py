@@ -1,6 +1,7 @@
 """Who does work over many exams: processes here, or the workers of a Dask cluster. One code path for both."""
 
 import argparse
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -74,13 +75,18 @@ class Workers:
         """On this machine, this one included."""
         return loky.cpu_count() + 1 + self.jobs if self.jobs < 0 else self.jobs
 
-    def pool(self, processes: int) -> Executor:
-        """So many processes besides this one: the same ones every time, or new ones if one of them has died."""
+    def pool(self, processes: int, nice: int = 0) -> Executor:
+        """So many processes besides this one: the same ones every time, or new ones if one of them has died.
+
+        nice: how far they stand back when others want the processor, up to 19.
+        """
         # Each process is one of several on these cores, and a fold's grows by TensorFlow: that isn't a leak.
         threads = str(max(loky.cpu_count() // (processes + 1), 1))
         env = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), threads)
         env["LOKY_MAX_MEMORY_LEAK_SIZE"] = str(LEAK_BYTES)
-        pool: Executor = loky.get_reusable_executor(processes, timeout=IDLE_S, env=env)
+        pool: Executor = loky.get_reusable_executor(
+            processes, timeout=IDLE_S, env=env, initializer=os.nice, initargs=(nice,)
+        )
         return pool
 
     @staticmethod

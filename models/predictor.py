@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.labels import FOUR_CLASS, LabelScheme
+from data_prep.prepared import Prepared
 from data_prep.preprocess import Footprint
-from data_prep.suitability import Notice, examine
+from data_prep.suitability import Notice
 from data_prep.volume import FloatArray, Volume
 from models.bundle import Bundle
 from models.severity import expected_grade
@@ -56,13 +57,14 @@ class Predictor:
 
     def predict(self, volume: Volume) -> Prediction:
         """One forward pass; raises UnsuitableStudy for a volume without anything to judge."""
-        timing: dict[str, float] = {}
-        bundle = self.bundle
-        with _timed(timing, "preprocess"):
-            notices = bundle.notices() + examine(volume)
-            slices, footprint = bundle.recipe.apply(volume)
+        return self.judge(Prepared.of(volume, self.bundle.recipe))
+
+    def judge(self, prepared: Prepared) -> Prediction:
+        """The same for a volume that was prepared, perhaps elsewhere, by this bundle's recipe."""
+        timing = {"preprocess": prepared.took_ms}
+        bundle, footprint = self.bundle, prepared.footprint
         with _timed(timing, "network"):
-            features = bundle.classifier.features(slices)
+            features = bundle.classifier.features(prepared.slices)
         with _timed(timing, "explain"):
             explanation = bundle.classifier.explain(features)
         return Prediction(
@@ -74,7 +76,7 @@ class Predictor:
             bias=explanation.bias,
             maps=explanation.maps,
             footprint=footprint.part(*bundle.classifier.grid_span()),
-            notices=notices + _left_out(footprint),
+            notices=bundle.notices() + prepared.notices + _left_out(footprint),
             timing_ms=timing,
         )
 

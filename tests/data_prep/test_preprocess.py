@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
-from data_prep.preprocess import Footprint, Recipe
+from data_prep.preprocess import SAMPLE_STEP, Footprint, Recipe, percentile
 from tests.conftest import make_volume
 
 # float32 sums of a few thousand numbers agree to about this.
@@ -37,6 +38,29 @@ def test_the_window_is_taken_from_the_whole_block_not_slice_by_slice():
 def test_a_blank_volume_gives_zeros_not_nan():
     slices, _ = Recipe((12.0, 20.0, 20.0), (8, 8)).apply(make_volume(np.full((4, 40, 40), 7.0)))
     assert np.array_equal(slices, np.zeros((4, 8, 8), np.float32))
+
+
+finite = st.floats(-1e6, 1e6, width=32)
+
+
+@given(arrays.arrays(np.float32, st.integers(1, 5 * SAMPLE_STEP), elements=finite), st.floats(0, 100))
+def test_a_percentile_is_numpys_to_the_last_bit(values, percent):
+    assert percentile(values, percent) == np.percentile(values, [percent])[0]
+
+
+@pytest.mark.parametrize("percent", [0.0, 0.1, 1.0, 49.9, 50.0, 99.0, 99.97, 100.0])
+@pytest.mark.parametrize("kind", ["whole numbers", "air around", "anything", "in order", "misleading sample"])
+def test_a_percentile_of_many_voxels_is_numpys_too(kind, percent):
+    values = np.random.default_rng(4).gamma(2, 200, (12, 120, 110)).astype(np.float32)
+    if kind == "whole numbers":
+        values = np.round(values)
+    elif kind == "air around":
+        values[:, :40] = values.min()
+    elif kind == "in order":
+        values = np.sort(values, axis=None)
+    elif kind == "misleading sample":
+        values.ravel()[::SAMPLE_STEP] = values.max()
+    assert percentile(values, percent) == np.percentile(values, [percent])[0]
 
 
 @pytest.mark.parametrize("options", [{}, {"clahe_clip": 2.0}, {"unsharp": 0.7}, {"clahe_clip": 4.0, "unsharp": 1.0}])

@@ -26,6 +26,11 @@ def test_results_come_in_order_from_several_processes():
     assert len(set(Workers(2).run(process_of, range(6), "counting")) - {os.getpid()}) == 1
 
 
+def test_processes_may_stand_back_for_others():
+    usual, standing_back = (Workers().pool(1, nice).submit(os.nice, 0).result() for nice in (0, 3))
+    assert standing_back - usual == 3
+
+
 def grow(item: int) -> int:
     """Take longer than a second and, in a process of the pool, keep as much memory as TensorFlow would."""
     time.sleep(1.1)

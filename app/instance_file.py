@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_offset_to_value, read_dataset
 from pydicom.tag import BaseTag
@@ -47,11 +47,20 @@ UID_LENGTH = 64
 STORAGE = re.compile(r"Storage( - .+)?( \(Retired\))?$")
 PIXELS_OF_AN_IMAGE = "Image Storage"
 
-_LISTED = {tag_for_keyword(keyword) or 0 for keyword in (*PATIENT_AND_STUDY, *SERIES, *INSTANCE)}
-_READ: list[BaseTag | int] = [*_LISTED, 0x00080005]  # and the character set
+CHARACTER_SET = 0x00080005
 
-# What values of an attribute are as DICOM JSON: by tag, VR, bytes and character set.
-Memo = dict[tuple[int, str | None, str, str], Json]
+
+def _tags(*keywords: str) -> list[int]:
+    return [tag_for_keyword(keyword) or 0 for keyword in keywords]
+
+
+_LISTED = set(_tags(*PATIENT_AND_STUDY, *SERIES, *INSTANCE))
+_READ: list[BaseTag | int] = [*_LISTED, CHARACTER_SET]
+_IDENTITY = _tags("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_COUNTS = _tags("NumberOfFrames", "Rows", "Columns", *PIXEL_SIZE)
+
+# What values of an attribute are as DICOM JSON: by tag, VR, bytes, byte order and character set.
+Memo = dict[tuple[object, ...], Json]
 
 
 class Failure(IntEnum):
@@ -99,23 +108,20 @@ class Header:
         memo: of the instances before this one, most of whose values are the same.
         """
         found: Json = {}
-        character_set = str(self.dataset.get("SpecificCharacterSet"))
         for tag in self.dataset.keys() & _LISTED:
-            element = self.dataset.get_item(tag)
-            if isinstance(element, RawDataElement) and element.length > LONGEST_VALUE:
-                continue
-            known = (tag, element.VR, str(element.value), character_set)
             with suppress(Exception):  # pydicom's converters raise whatever they stumble on
-                if known not in memo:
-                    memo[known] = self.dataset[tag].to_json_dict(None, 0)
-                found[f"{tag:08X}"] = memo[known]
+                if element := _element(self.dataset, tag, memo):
+                    found[f"{tag:08X}"] = element
         return found
 
 
-def read_header(stream: BinaryIO) -> Header:
-    """Header of a seekable file; Refusal if it isn't DICOM, belongs to no study, or isn't whole."""
+def read_header(stream: BinaryIO, memo: Memo | None = None) -> Header:
+    """Header of a seekable file; Refusal if it isn't DICOM, belongs to no study, or isn't whole.
+
+    memo: as `Header.attributes` has it.
+    """
     try:
-        return _header(stream)
+        return _header(stream, {} if memo is None else memo)
     except Refusal:
         raise
     except InputOverLimit as error:
@@ -126,7 +132,7 @@ def read_header(stream: BinaryIO) -> Header:
         raise Refusal(Failure.NOT_UNDERSTOOD, f"It can't be read as DICOM ({type(error).__name__}).") from None
 
 
-def _header(stream: BinaryIO) -> Header:
+def _header(stream: BinaryIO, memo: Memo) -> Header:
     stream.seek(0)
     if stream.read(PREAMBLE + len(PREFIX))[PREAMBLE:] != PREFIX:
         raise Refusal(Failure.NOT_UNDERSTOOD, "It isn't a DICOM file (PS3.10).")
@@ -145,14 +151,14 @@ def _header(stream: BinaryIO) -> Header:
 
     implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
     dataset = read_dataset(stream, implicit, little, stop_when=at_pixels, specific_tags=_READ)
-    uids = [_uid(dataset, name) for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
+    uids = [_uid(dataset, tag, memo) for tag in _IDENTITY]
     try:
         _check(dataset, meta, syntax, uids)
         pixels = _pixels(stream, *ends[0]) if ends else None
         if pixels is None and PIXELS_OF_AN_IMAGE in UID(uids[0]).name:
             raise Refusal(Failure.NOT_UNDERSTOOD, "The file ends before its pixels.")
         if pixels is not None:
-            counts = [_count(dataset, name) for name in ("NumberOfFrames", "Rows", "Columns", *PIXEL_SIZE)]
+            counts = [_count(dataset, tag, memo) for tag in _COUNTS]
             budget.take_frames(*counts[:3])
     except (Refusal, InputOverLimit) as error:
         known = error if isinstance(error, Refusal) else Refusal(Failure.RESOURCES, error.detail)
@@ -183,11 +189,29 @@ def _pixels(stream: BinaryIO, vr: str | None, length: int) -> tuple[int, int | N
     return start, length
 
 
-def _uid(dataset: Dataset, keyword: str) -> str:
+def _element(dataset: Dataset, tag: int, memo: Memo) -> Json:
+    """An element as DICOM JSON; {} if it isn't there, or too long. Raises whatever pydicom's converters stumble on."""
+    element, character_set = dataset.get_item(tag), dataset.get_item(CHARACTER_SET)
+    if element is None or (isinstance(element, RawDataElement) and element.length > LONGEST_VALUE):
+        return {}
+    order = isinstance(element, RawDataElement) and element.is_little_endian
+    known = (tag, element.VR, _hashable(element), order, character_set and _hashable(character_set))
+    if known not in memo:
+        memo[known] = dataset[tag].to_json_dict(None, 0)
+    return memo[known]
+
+
+def _hashable(element: DataElement | RawDataElement) -> object:
+    return element.value if isinstance(element, RawDataElement) else str(element.value)
+
+
+def _uid(dataset: Dataset, tag: int, memo: Memo) -> str:
     """A value that may become a file's name, or ''."""
-    value = str(dataset.get(keyword) or "")
+    values = _element(dataset, tag, memo).get("Value", ())
+    value = str(values[0]) if len(values) == 1 else ""
     return value if len(value) <= UID_LENGTH and UID_PATTERN.fullmatch(value) else ""
 
 
-def _count(dataset: Dataset, keyword: str) -> int:
-    return int(dataset.get(keyword) or 1)
+def _count(dataset: Dataset, tag: int, memo: Memo) -> int:
+    (value,) = _element(dataset, tag, memo).get("Value") or (1,)
+    return int(value or 1)

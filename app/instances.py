@@ -7,7 +7,7 @@ import errno
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +23,7 @@ from app.instance_folder import InstanceFolder, write
 from app.problems import log_unexpected
 from data_prep.archive import Limits
 
-# Disks flush several files at once in about the time that one takes.
+# Disks flush several files at once in about the time that one takes; as many wait, each with its bytes.
 WRITERS = 8
 # Rows that are fetched at one time.
 BATCH = 500
@@ -68,6 +68,7 @@ class Instances:
     def __init__(self, folder: Path, database: Database) -> None:
         self._folder, self._database = InstanceFolder(folder), database
         self.incoming = self._folder.incoming
+        self._writers = ThreadPoolExecutor(WRITERS, "store")
         with self._folder.alone():
             with database.read() as session:
                 held = session.execute(select(Instance.study_uid, Instance.digest))
@@ -159,25 +160,25 @@ class Instances:
         memo: Memo = {}
         paths = self._folder.new_files()
         try:
-            with ThreadPoolExecutor(WRITERS, "store") as writers:
-                for index, (name, content) in enumerate(files):
-                    stream = BytesIO(content) if isinstance(content, bytes) else content
-                    try:
-                        header = _checked(stream, study_uid)
-                    except Refusal as refusal:
-                        stream.close()
-                        receipts.append(_refused(name, refusal))
-                        continue
-                    receipts.append(_stored(name, header))
-                    if index >= WRITERS and (earlier := arrivals.get(index - WRITERS)):
-                        earlier.written.exception()  # so that no more than that many wait, each with its bytes
-                    path = next(paths)
-                    written = writers.submit(write, path, stream, header.start)
-                    arrivals[index] = _Arrival(header, header.attributes(memo), path, written)
+            for index, (name, content) in enumerate(files):
+                stream = BytesIO(content) if isinstance(content, bytes) else content
+                try:
+                    header = _checked(stream, study_uid, memo)
+                except Refusal as refusal:
+                    stream.close()
+                    receipts.append(_refused(name, refusal))
+                    continue
+                receipts.append(_stored(name, header))
+                if earlier := arrivals.get(index - 2 * WRITERS):
+                    earlier.written.exception()  # so that no more than that many are in memory
+                path = next(paths)
+                written = self._writers.submit(write, path, stream, header.start)
+                arrivals[index] = _Arrival(header, header.attributes(memo), path, written)
             for index, failure in self._enlist(arrivals, ours).items():
                 receipts[index] = replace(receipts[index], reason=failure.reason, text=failure.text)
             return receipts
         finally:
+            wait(arrival.written for arrival in arrivals.values())
             for arrival in arrivals.values():
                 arrival.path.unlink(missing_ok=True)
 
@@ -211,11 +212,11 @@ class Instances:
         return failures
 
 
-def _checked(stream: BinaryIO, study_uid: str | None) -> Header:
+def _checked(stream: BinaryIO, study_uid: str | None, memo: Memo) -> Header:
     """The header of a file that may be stored; Refusal otherwise."""
     if stream.seek(0, os.SEEK_END) > Limits.file_bytes:
         raise Refusal(Failure.RESOURCES, f"It has more than {Limits.file_bytes:,} bytes.")
-    header = read_header(stream)
+    header = read_header(stream, memo)
     if study_uid is not None and header.study_uid != study_uid:
         text = "It belongs to another study than the one in the URL."
         raise Refusal(Failure.OTHER_STUDY, text, header.sop_class_uid, header.sop_instance_uid)

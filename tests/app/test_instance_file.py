@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom.uid import DeflatedExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, MRImageStorage
 
 from app.instance_file import Failure, Header, Refusal, read_header
 from data_prep.archive import RATIO_FREE_BYTES
@@ -45,6 +45,24 @@ def test_attributes_are_decoded_and_remembered_by_their_character_set():
     cyrillic = read_header(io.BytesIO(FILE.replace(b"ISO_IR 100", b"ISO_IR 144"))).attributes(memo)
     assert cyrillic["00100010"]["Value"] != latin["00100010"]["Value"]
     assert read_header(io.BytesIO(FILE)).attributes(memo) == latin == read_header(io.BytesIO(FILE)).attributes({})
+
+
+def of_rows(rows: int, syntax: UID) -> bytes:
+    """A file with one column of so many pixels."""
+    sent = pydicom.dcmread(io.BytesIO(FILE))
+    dataset = pydicom.Dataset({element.tag: element for element in sent})
+    dataset.Rows, dataset.Columns, dataset.PixelData = rows, 1, bytes(2 * rows)
+    dataset.file_meta = sent.file_meta
+    dataset.file_meta.TransferSyntaxUID = syntax
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, dataset, enforce_file_format=True)
+    return file.getvalue()
+
+
+def test_numbers_are_remembered_by_their_byte_order():
+    memo: dict = {}
+    files = of_rows(512, ExplicitVRLittleEndian), of_rows(2, ExplicitVRBigEndian)  # the same two bytes
+    assert [read_header(io.BytesIO(file), memo).attributes(memo)["00280010"]["Value"] for file in files] == [[512], [2]]
 
 
 @given(

@@ -9,8 +9,8 @@ from models.trunks import Trunk, build_trunk, grid_span
 
 # Larger than any receptive field here (ResNet50's: 483 pixels), and unlike along the two axes.
 SIZE = (650, 605)
-# With fewer, oneDNN's gradient of a 1x1 convolution with a stride writes past its buffer (oneDNN issue 6035): with fewer
-# than 8 on CPUs with AVX2, than 16 on those with AVX-512.
+# With fewer channels than a vector holds (8 with AVX2, 16 with AVX-512), oneDNN's gradient of a 1x1 convolution with a
+# stride writes past its buffer (oneDNN issue 6035).
 CHANNELS = 16
 CUTS = {
     "alexnet": ["conv1", "pool1", "conv3", "conv5", "pool5"],

@@ -214,7 +214,7 @@ def test_examples_are_answers_of_this_service(document):
 
 
 def under_the_id_of(kept: dict, made: dict) -> dict:
-    """What was made, under the id that was kept: ids follow from pixels, whose last bits another CPU rounds otherwise."""
+    """What was made, under the id that was kept: ids follow from pixels, which other CPUs round otherwise."""
     here, there = (each["post_predictions_create"]["201"]["a synthetic knee"]["id"] for each in (made, kept))
     return json.loads(json.dumps(made).replace(here, there))
 

@@ -27,7 +27,8 @@ class Fit:
         is multiplied by the factor.
     weight_decay: decoupled from the gradient, for every optimiser; never on biases. momentum: of sgd and rmsprop.
     trainable_from: the trunk's first layer that learns; "" for all of them, "none" for the head only.
-    cache_frozen: compute once, and keep on disk, what the layers below `trainable_from` make of each exam.
+    cache_frozen: compute once, and keep on disk, what the layers below `trainable_from` make of each exam. Augmentation
+        then goes with `oversample` only: exams stay as they are, and the copies of rare ones are changed once and kept.
     loss: one of losses.LOSSES.
     class_weights: exams count inversely to how common their label set is. oversample: exams of rare label sets repeat
         until each set comes equally often. With either, probabilities lean towards the rare classes, and a
@@ -111,11 +112,19 @@ class Config:
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
             raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(SCHEMES)}")
-        if self.fit.cache_frozen and self.augmentation != Augmentation():
-            raise ValueError("fit.cache_frozen keeps one copy of each exam: take the table [augmentation] out")
+        if self.fit.cache_frozen and not self.fit.oversample and self.augmentation != Augmentation():
+            raise ValueError(
+                "fit.cache_frozen shows the same pictures in every epoch: take the table [augmentation] out, or set "
+                "fit.oversample, whose copies are changed"
+            )
         for table, route in (("head", "finetuned"), ("svc", "svc")):
             if getattr(self, table) is not None and self.route != route:
                 raise ValueError(f"table [{table}] belongs to route {route!r}, not to {self.route!r}")
+
+    @property
+    def keeps_copies(self) -> bool:
+        """Whether augmentation makes copies once, instead of other pictures in every epoch."""
+        return self.fit.cache_frozen and self.augmentation != Augmentation()
 
 
 def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:

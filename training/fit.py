@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from data_prep.augment import Augmentation
 from data_prep.exams import Exam
 from data_prep.labels import SCHEMES
 from data_prep.preprocess import Recipe
@@ -27,6 +28,7 @@ from training.backend import spread_over
 from training.board import Board
 from training.checkpoint import Keeper, Progress
 from training.config import Config, Fit, WarmUp
+from training.copies import with_copies
 from training.grids import Grids
 from training.losses import LOSSES
 from training.place import Place
@@ -107,6 +109,8 @@ def phases_of(config: Config, splits: Splits, place: Place) -> list[Phase]:
         learn, held_out = (
             prepare(splits[name], scheme, recipe, place.ready, place.workers, on_ligament) for name in ("train", "val")
         )
+        if config.keeps_copies:
+            learn = with_copies(learn, config.augmentation)
         if last.class_weights:
             learn = dataclasses.replace(learn, weights=learn.weights * rarity(learn.allowed))
         return learn, held_out
@@ -144,6 +148,8 @@ def _attempt(
 ) -> FineTuned:
     """All phases from one seed. Raises BadStart while another seed may be tried."""
     config = dataclasses.replace(config, seed=resumed.seeds[-1])
+    if config.keeps_copies:  # these were changed before the trunk saw them
+        config = dataclasses.replace(config, augmentation=Augmentation())
     fix_seed(config.seed)
     classifier = make(config, config.recipe)
     classifier.load_pretrained()

@@ -23,6 +23,7 @@ from models.svc import SVC
 from models.svc.machines import to_logits
 from training.arrays import Examples, prepare, unseen_classes
 from training.config import Config
+from training.copies import with_copies
 from training.fit import Fitted, MakeNetwork, Splits, fit_network, warm_up_recipe
 from training.grids import Grids
 from training.place import Place
@@ -114,6 +115,8 @@ def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:
         fix_seed(config.seed)
         classifier = NETWORKS[config.route](config, config.recipe)
         classifier.load_pretrained()
+        if config.keeps_copies:
+            examples = with_copies(examples, config.augmentation)
         Grids(classifier, config.fit.trainable_from, place).of(examples)
 
 

@@ -107,6 +107,7 @@ def test_an_unknown_key_in_a_file_and_an_unknown_preset_are_named(tmp_path):
         (["fit.plateau_factor=1.0"], "fit: .*plateau_factor"),
         (['fit.loss="hinge"'], r"fit\.loss"),
         (['fit.optimiser="lion"'], r"fit\.optimiser"),
+        (['fit.trainable_from="conv4"', "fit.cache_frozen=true"], r"fit\.cache_frozen shows the same pictures"),
         (["head_first.epochs=1"], r"head_first\.learning_rate: Field required"),
     ],
 )

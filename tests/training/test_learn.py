@@ -1,5 +1,6 @@
 """Looking ahead: what folds share is on disk before they start, and learning adds nothing to it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,25 @@ def test_nothing_is_left_to_be_made_by_a_fold(knees, tmp_path, preset, changes, 
     probabilities = learn(config, exams, place).probabilities([exam for exam in exams if exam.split == "test"])
     assert probabilities.shape == (4, 2)
     assert probabilities.sum(axis=1) == pytest.approx(1)
+    assert made(place) == before
+
+
+def test_folds_of_the_table_s_proportions_find_their_copies_too(knees, tmp_path):
+    """Three healthy exams to two torn ones, and five to three: each torn one has a copy."""
+    labels = {"train": ["healthy"] * 3 + ["unhealthy"] * 2, "val": ["healthy"] * 2 + ["unhealthy"]}
+    table = read_exams(knees / "exams.csv")
+    exams = [
+        replace(exam, binary=frozenset({label}))
+        for split, binary in labels.items()
+        for exam, label in zip((exam for exam in table if exam.split == split), binary, strict=True)
+    ]
+    changes = ['fit.trainable_from="conv5"', "fit.cache_frozen=true", "fit.oversample=true", "fit.epochs=1"]
+    config, _ = load_config("mrnet", [*TINY_TRUNK, *changes, "augmentation={gamma=0.3}"])
+    place = Place(ready=tmp_path / "ready", run=tmp_path / "run", workers=Workers(1))
+    look_ahead(config, exams, place)
+    before = made(place)
+    assert len(before) == 2 * (len(exams) + 3)
+    learn(config, exams, place)
     assert made(place) == before
 
 

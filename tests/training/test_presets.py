@@ -90,10 +90,13 @@ def test_it_trains_and_its_bundle_answers(name, exams, ready, tmp_path):
     assert prediction.exact == (name != "vgg16-dense")
 
 
-def test_what_two_cores_compute_once_is_served_like_any_other(exams, ready, tmp_path):
-    changes = made_small(ROWS["vgg16"], *STUDY.changes(ROWS["vgg16"], "reduced"))
-    assert load_config("vgg16", changes)[0].fit.cache_frozen
-    predictor = trained(ROWS["vgg16"], changes, exams, ready, tmp_path / "bundle")
+@pytest.mark.parametrize("name", ["vgg16", "vgg16-augmented"])
+def test_what_two_cores_compute_once_is_served_like_any_other(name, exams, ready, tmp_path):
+    changes = made_small(ROWS[name], *STUDY.changes(ROWS[name], "reduced"))
+    config, _ = load_config("vgg16", changes)
+    assert config.fit.cache_frozen
+    assert config.keeps_copies == (name == "vgg16-augmented")
+    predictor = trained(ROWS[name], changes, exams, ready, tmp_path / "bundle")
     assert predictor.predict(load_exam(exams[0])).exact
 
 

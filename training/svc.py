@@ -55,6 +55,9 @@ class SvcFit:
     kind: the classifier; only SVCs and logistic regression can be bundled. pooling: over slices.
     c: how much errors cost beside the penalty, for SVCs and logistic regression (scikit-learn's C).
     gamma: sharpness of the RBF kernel; 0 stands for 1 / channels.
+    neighbours: how many vote, for nearest neighbours.
+    trees, leaf: of a random forest or of gradient boosting, and how many exams the smallest leaf of one holds.
+    rate: how much each tree of gradient boosting adds.
     balanced: both answers to a question weigh the same in all, however rare one of them is.
     """
 
@@ -62,11 +65,17 @@ class SvcFit:
     pooling: Pooling = "mean"
     c: float = 1.0
     gamma: float = 0.0
+    neighbours: int = 5
+    trees: int = 100
+    leaf: int = 1
+    rate: float = 0.1
     balanced: bool = False
 
     def __post_init__(self) -> None:
         if self.c <= 0 or self.gamma < 0:
             raise ValueError(f"c must be above 0 and gamma not below, not {self.c:g} and {self.gamma:g}")
+        if self.rate <= 0 or min(self.neighbours, self.trees, self.leaf) < 1:
+            raise ValueError("neighbours, trees and leaf must be 1 or more, and rate above 0")
 
 
 class Scorer(Protocol):
@@ -163,11 +172,17 @@ def _estimator(settings: SvcFit, exams: int, channels: int, seed: int) -> Any:
         case "logistic_regression":
             return LogisticRegression(C=settings.c, max_iter=MOST_ROUNDS)
         case "random_forest":
-            return RandomForestClassifier(random_state=seed)
+            return RandomForestClassifier(settings.trees, min_samples_leaf=settings.leaf, random_state=seed)
         case "gradient_boosting":
-            return GradientBoostingClassifier(max_features="sqrt", random_state=seed)
+            return GradientBoostingClassifier(
+                n_estimators=settings.trees,
+                learning_rate=settings.rate,
+                min_samples_leaf=settings.leaf,
+                max_features="sqrt",
+                random_state=seed,
+            )
         case "nearest_neighbours":
-            return _Neighbours()
+            return _Neighbours(settings.neighbours)
 
 
 def _linear(scaler: Any, fitted: Sequence[Any]) -> Linear:
@@ -199,10 +214,13 @@ class _Compared:
 
 
 class _Neighbours:
-    """The 5 nearest exams vote by weight, which scikit-learn's KNeighborsClassifier can't."""
+    """The `count` nearest exams vote by weight, which scikit-learn's KNeighborsClassifier can't."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
 
     def fit(self, features: Doubles, answers: npt.NDArray[np.int_], sample_weight: Doubles) -> "_Neighbours":
-        self.nearest = NearestNeighbors(n_neighbors=min(5, len(features))).fit(features)
+        self.nearest = NearestNeighbors(n_neighbors=min(self.count, len(features))).fit(features)
         self.votes = np.stack([answers < 0, answers > 0], axis=1) * sample_weight[:, None]
         return self
 

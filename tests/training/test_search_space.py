@@ -40,13 +40,28 @@ def written(tmp_path, text: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize(
-    ("preset", "space"), [("mrnet", "mrnet"), ("vgg16", "finetuned"), ("vgg16", "layers"), ("vgg16-svc", "svc")]
-)
+@pytest.mark.parametrize(("preset", "space"), [("mrnet", "mrnet"), ("vgg16", "finetuned"), ("vgg16", "layers")])
 def test_every_draw_from_a_shipped_space_makes_a_configuration(preset, space):
     around = load_space(space).around(preset, [])
     draws = drawn(around, preset, [])
     assert {key for draw in draws for key in draw} == set(around.parameters)
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [
+        ("linear_svc", {"svc.c"}),
+        ("rbf_svc", {"svc.c", "svc.gamma"}),
+        ("logistic_regression", {"svc.c"}),
+        ("nearest_neighbours", {"svc.neighbours"}),
+        ("random_forest", {"svc.trees", "svc.leaf"}),
+        ("gradient_boosting", {"svc.trees", "svc.leaf", "svc.rate"}),
+    ],
+)
+def test_every_classifier_on_frozen_features_is_searched_by_what_it_reads(kind, own):
+    changes = [f'svc.kind="{kind}"']
+    draws = drawn(load_space("svc").around("vgg16-svc", changes), "vgg16-svc", changes)
+    assert {key for draw in draws for key in draw} == {"trunk.cut", "svc.pooling", "svc.balanced"} | own
 
 
 def test_momentum_is_drawn_for_the_optimisers_that_have_one_and_for_no_other():

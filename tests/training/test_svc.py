@@ -3,12 +3,14 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC as KernelSVC
 from sklearn.svm import LinearSVC
+from sklearn.utils.validation import has_fit_parameter
 
 from data_prep.exams import read_exams
 from data_prep.exams.load import load_exam
@@ -133,17 +135,45 @@ def test_every_classifier_tells_distant_classes_apart_on_exams_it_never_saw(kind
     assert (logits.argmax(axis=1) == classes[held_out]).mean() > 0.9
 
 
-def test_neighbours_vote_as_scikit_learns():
+@pytest.mark.parametrize(
+    ("settings", "theirs"),
+    [
+        (SvcFit("nearest_neighbours"), KNeighborsClassifier(5)),
+        (SvcFit("nearest_neighbours", neighbours=9), KNeighborsClassifier(9)),
+        (SvcFit("random_forest"), RandomForestClassifier(random_state=SEED)),
+        (SvcFit("random_forest", trees=30, leaf=4), RandomForestClassifier(30, min_samples_leaf=4, random_state=SEED)),
+        (
+            SvcFit("gradient_boosting", trees=20, leaf=3, rate=0.3),
+            GradientBoostingClassifier(
+                n_estimators=20, min_samples_leaf=3, learning_rate=0.3, max_features="sqrt", random_state=SEED
+            ),
+        ),
+    ],
+    ids=lambda value: value.kind if isinstance(value, SvcFit) else "",
+)
+def test_compared_classifiers_answer_as_scikit_learns(settings, theirs):
     features, _, classes = exams(BINARY)
-    voted = decisions(SvcFit("nearest_neighbours"), BINARY)[:, 0]
-    pipeline = make_pipeline(StandardScaler(), KNeighborsClassifier(5)).fit(features, classes)
-    share = pipeline.predict_proba(features)[:, 1]
-    assert 1 / (1 + np.exp(-voted)) == pytest.approx(np.clip(share, 1e-3, 1 - 1e-3))
+    standard = StandardScaler().fit_transform(features)
+    # A forest draws its exams otherwise where they have weights, though they be equal.
+    weights = {"sample_weight": np.ones(COUNT)} if has_fit_parameter(theirs, "sample_weight") else {}
+    share = theirs.fit(standard, classes, **weights).predict_proba(standard)[:, 1]
+    decided = decisions(settings, BINARY)[:, 0]
+    assert 1 / (1 + np.exp(-decided)) == pytest.approx(np.clip(share, 1e-3, 1 - 1e-3))
 
 
-@pytest.mark.parametrize("values", [{"c": 0.0}, {"gamma": -1.0}])
-def test_settings_without_sense_are_refused(values):
-    with pytest.raises(ValueError, match="c must be above 0"):
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"c": 0.0}, "c must be above 0"),
+        ({"gamma": -1.0}, "c must be above 0"),
+        ({"neighbours": 0}, "must be 1 or more"),
+        ({"trees": 0}, "must be 1 or more"),
+        ({"leaf": 0}, "must be 1 or more"),
+        ({"rate": 0.0}, "rate above 0"),
+    ],
+)
+def test_settings_without_sense_are_refused(values, reason):
+    with pytest.raises(ValueError, match=reason):
         SvcFit(**values)
 
 

@@ -2,9 +2,11 @@ import dataclasses
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data_prep.augment import Augmentation
+from models.trunks import build_trunk
 from training.config import PRESETS, HeadFirst, load_config
 
 
@@ -127,3 +129,12 @@ def test_the_demo_starts_but_once_and_learns_as_it_always_did():
     fit = load_config("demo", [])[0].fit
     assert (fit.optimiser, fit.loss, fit.restarts, fit.trainable_from) == ("adamw", "set", 0, "")
     assert (fit.plateau_patience, fit.plateau_factor, fit.class_weights) == (None, 0.3, False)
+
+
+def test_the_demo_s_first_lessons_have_a_grid_of_one_cell_as_sharp_as_whole_blocks():
+    """With more cells, evidence may come to lie beside the ligament (docs/training.md)."""
+    config, _ = load_config("demo", [])
+    crop, block = config.warm_up, config.recipe
+    assert build_trunk(config.trunk, crop.size, block.channels).output_shape[1:3] == (1, 1)
+    mm_a_pixel, wanted = (np.divide(each.extent_mm[1:], each.size) for each in (crop, block))
+    assert mm_a_pixel == pytest.approx(wanted, rel=1e-3)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -76,14 +77,21 @@ def serving(bundle: Path, scratch: Path, **variables: str) -> Iterator[RunningSe
     environment = os.environ | ours | {"CRUCIATE_HOST": "127.0.0.1", "PORT": str(port)} | variables
     log = scratch / "service.log"
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION)]
-    with log.open("ab") as stream:
-        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
-    try:
-        yield RunningService(process, port, log)
-    finally:
-        process.terminate()
+    # Started in a thread: an interrupt, which is the main thread's, can't come between its birth and our knowing of it.
+    with log.open("ab") as stream, ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(
+            lambda: subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
+        )
         try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield RunningService(starting.result(), port, log)
+        finally:
+            _stop(starting.result())
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -9,10 +9,12 @@ from data_prep.exams import read_exams
 from data_prep.workers import Workers
 from tests.training.tiny import TINY_TRUNK
 from training.config import load_config
+from training.fit import phases_of
 from training.learn import learn, look_ahead
 from training.place import Place
 
 BRIEF = ["fit.epochs=1", "augmentation={}"]
+KEPT = ['fit.trainable_from="conv5"', "fit.cache_frozen=true", "fit.oversample=true", "fit.epochs=1"]
 CROPS = ["extent_mm=[20.0, 36.0, 36.0]", "size=[48, 48]", "epochs=1", "learning_rate=1e-3"]
 
 
@@ -50,14 +52,28 @@ def test_folds_of_the_table_s_proportions_find_their_copies_too(knees, tmp_path)
         for split, binary in labels.items()
         for exam, label in zip((exam for exam in table if exam.split == split), binary, strict=True)
     ]
-    changes = ['fit.trainable_from="conv5"', "fit.cache_frozen=true", "fit.oversample=true", "fit.epochs=1"]
-    config, _ = load_config("mrnet", [*TINY_TRUNK, *changes, "augmentation={gamma=0.3}"])
+    config, _ = load_config("mrnet", [*TINY_TRUNK, *KEPT, "augmentation={gamma=0.3}"])
     place = Place(ready=tmp_path / "ready", run=tmp_path / "run", workers=Workers(1))
     look_ahead(config, exams, place)
     before = made(place)
     assert len(before) == 2 * (len(exams) + 3)
     learn(config, exams, place)
     assert made(place) == before
+
+
+def test_copies_are_learnt_from_and_never_judged_on(knees, tmp_path):
+    splits = {"train": [], "val": []}
+    for exam in read_exams(knees / "exams.csv"):
+        if exam.split in splits:
+            splits[exam.split].append(replace(exam, binary=frozenset({"healthy"})))
+    splits["train"][0] = replace(splits["train"][0], binary=frozenset({"unhealthy"}))
+    config, _ = load_config("mrnet", [*TINY_TRUNK, *KEPT, "augmentation={gamma=0.3}"])
+    place = Place(ready=tmp_path / "ready", run=tmp_path / "run", workers=Workers(1))
+    phase = phases_of(config, splits, place)[-1]
+    # One torn knee to four healthy ones: it and three copies.
+    assert phase.learn.allowed.sum(axis=0).tolist() == [4, 4]
+    assert len(set(phase.learn.slices.paths)) == 8
+    assert len(phase.held_out.slices) == len(splits["val"])
 
 
 def test_a_table_without_validation_exams_is_refused(knees, tmp_path):

@@ -1,12 +1,12 @@
 """A service of one's own, in a process of its own, and the few lines of HTTP that it takes to use it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 CONFIGURATION = Path(__file__).parent / "gunicorn.conf.py"
 # Importing TensorFlow for the first time on a slow disk takes a minute.
 START_S, STOP_S, ANSWER_S = 180.0, 40.0, 120.0
+INTERRUPTS = signal.SIGINT, signal.SIGTERM
 
 
 class ServiceError(Exception):
@@ -77,15 +78,33 @@ def serving(bundle: Path, scratch: Path, **variables: str) -> Iterator[RunningSe
     environment = os.environ | ours | {"CRUCIATE_HOST": "127.0.0.1", "PORT": str(port)} | variables
     log = scratch / "service.log"
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION)]
-    # Started in a thread: an interrupt, which is the main thread's, can't come between its birth and our knowing of it.
-    with log.open("ab") as stream, ThreadPoolExecutor(1) as thread:
-        starting = thread.submit(
-            lambda: subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
-        )
+    # No interrupt between the service's birth and our knowing of it: it waits until the service would be stopped.
+    _hold_interrupts()
+    try:
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                preexec_fn=_let_interrupts,
+            )
         try:
-            yield RunningService(starting.result(), port, log)
+            _let_interrupts()
+            yield RunningService(process, port, log)
         finally:
-            _stop(starting.result())
+            _stop(process)
+    finally:
+        _let_interrupts()
+
+
+def _hold_interrupts() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+
+
+def _let_interrupts() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

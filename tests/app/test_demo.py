@@ -62,7 +62,7 @@ def test_a_demo_that_is_stopped_leaves_no_service_behind(bundles, tmp_path, numb
     run = demo(tmp_path / "out", bundles[0])
     deadline = time.monotonic() + SOON_S
     while not services_in(tmp_path) and time.monotonic() < deadline:
-        pass  # an interrupt at the service's very birth is the one that could lose it
+        time.sleep(0.01)  # an interrupt at the very birth is the one that could lose it
     run.send_signal(number)
     run.communicate(timeout=SOON_S)
     assert run.returncode == 130

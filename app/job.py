@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydicom.dataset import Dataset
 
+from data_prep.notice import Notice
 from data_prep.series import PassedOver, Selection
 from data_prep.volume import Acquisition, FloatArray, Volume
 
@@ -51,12 +52,13 @@ class Job:
                 "series_uid": volume.series_uid,
                 "laterality": volume.laterality,
                 "acquisition": asdict(volume.acquisition),
+                "notices": [asdict(notice) for notice in volume.notices],
             },
         }
 
     @classmethod
     def from_json(cls, kept: "Json", voxels: FloatArray, id_: str, study_uid: str, bundle: str, created: str) -> Self:
-        """The job again, without its sources."""
+        """The job again, without its sources. A job of an earlier commit has no notices."""
         geometry = kept["volume"]
         volume = Volume(
             voxels=voxels,
@@ -68,6 +70,7 @@ class Job:
             series_uid=geometry["series_uid"],
             laterality=geometry["laterality"],
             acquisition=Acquisition(**geometry["acquisition"]),
+            notices=tuple(Notice(**notice) for notice in geometry.get("notices", ())),
         )
         passed_over = tuple(PassedOver(**other) for other in kept["passed_over"])
         return cls(id_, bundle, volume, passed_over, kept["decode_ms"], created)

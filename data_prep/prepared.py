@@ -4,8 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
+from data_prep.notice import Notice
 from data_prep.preprocess import Footprint, Recipe
-from data_prep.suitability import Notice, examine
+from data_prep.suitability import examine
 from data_prep.volume import FloatArray, Volume
 
 

@@ -1,10 +1,9 @@
 """Can this volume be judged at all, and what should the reader of an answer know about it?"""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from data_prep.errors import UnsuitableStudy
+from data_prep.notice import Notice
 from data_prep.volume import Volume
 
 # A sagittal knee is shown with the front at the left and the head up; models have seen no other. cos 45 degrees.
@@ -13,16 +12,11 @@ MIN_ALIGNMENT = 0.7
 COARSE_SLICES_MM = 5.0
 
 
-@dataclass(frozen=True)
-class Notice:
-    """Something that the reader of an answer should know: a code for machines, a sentence for people."""
-
-    code: str
-    message: str
-
-
 def examine(volume: Volume) -> tuple[Notice, ...]:
-    """What a reader should know of this volume. Raises UnsuitableStudy when there is nothing to judge in it."""
+    """What a reader should know of this volume, its own notices first.
+
+    Raises UnsuitableStudy when there is nothing to judge in it.
+    """
     low, high = volume.voxels.min(axis=(1, 2)), volume.voxels.max(axis=(1, 2))
     if not (np.isfinite(low) & np.isfinite(high)).all():
         raise UnsuitableStudy(
@@ -31,7 +25,7 @@ def examine(volume: Volume) -> tuple[Notice, ...]:
     blank = np.flatnonzero(low == high)
     if len(blank) == len(volume.voxels):
         raise UnsuitableStudy("Every slice of the series is blank.", kind="blank-volume")
-    notices = []
+    notices = list(volume.notices)
     if len(blank):
         notices.append(Notice("blank-slices", f"Slices without any signal: {', '.join(map(str, blank))}."))
     if volume.acquisition.fat_suppressed is False:

@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.notice import Notice
+
 FloatArray = npt.NDArray[np.float32]
 Laterality = Literal["L", "R", "unknown"]
 
@@ -37,6 +39,7 @@ class Volume:
         (ImageOrientationPatient, in its order).
     positions_mm: float64 `[slices, 3]`, centre of each slice's first voxel (ImagePositionPatient).
     sop_uids: SOPInstanceUID of each slice; frames of one enhanced instance share it.
+    notices: what the headers leave unclear or contradict, found when the volume was chosen.
 
     Raises ValueError when the parts don't fit each other.
     """
@@ -50,6 +53,7 @@ class Volume:
     series_uid: str
     laterality: Laterality = "unknown"
     acquisition: Acquisition = field(default_factory=Acquisition)
+    notices: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         slices = len(self.sop_uids)

@@ -18,8 +18,8 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from data_prep.labels import SCHEMES, LabelScheme
+from data_prep.notice import Notice
 from data_prep.preprocess import Recipe
-from data_prep.suitability import Notice
 from data_prep.volume import Volume
 from models.calibration import Calibration
 from models.classifier import ExamClassifier

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.labels import FOUR_CLASS, LabelScheme
+from data_prep.notice import Notice
 from data_prep.prepared import Prepared
 from data_prep.preprocess import Footprint
-from data_prep.suitability import Notice
 from data_prep.volume import FloatArray, Volume
 from models.bundle import Bundle
 from models.severity import expected_grade

@@ -37,12 +37,12 @@ bench: .venv/.dev build/mrnet/manifest.json  ## where the time goes, side by sid
 # The published network at its full size, for its speed alone: it has hardly learnt.
 build/mrnet/manifest.json: .venv/.run
 	$(BIN)/python -m data_prep.phantom --out build/few-knees --exams 40 --seed 3
-	$(BIN)/python -m training.train mrnet --exams build/few-knees/exams.csv --out build/mrnet \
+	$(BIN)/python -m training.train mrnet --exams build/few-knees/exams.csv --out build/mrnet --force \
 		--set 'trunk.weights="random"' --set fit.epochs=1 --set fit.restarts=0
 
 demo-bundle: .venv/.run    ## make models/bundles/demo again, from nothing
 	$(BIN)/python -m data_prep.phantom --out $(KNEES) --exams 1000 --seed 1
-	$(BIN)/python -m training.train demo --exams $(KNEES)/exams.csv --out models/bundles/demo
+	$(BIN)/python -m training.train demo --exams $(KNEES)/exams.csv --out models/bundles/demo --force
 
 evaluate-demo: .venv/.run  ## the demo bundle on 200 synthetic exams that nothing was ever chosen on
 	$(BIN)/python -m data_prep.phantom --out build/unseen --exams 200 --seed 20261121

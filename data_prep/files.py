@@ -22,6 +22,29 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """An empty folder of the same name to fill, elsewhere; it then takes the place of `path`, which may exist.
+
+    After an error `path` is as it was. A process that is killed between the two renames leaves both folders, whole,
+    in the hidden folder `.NAME.*` beside `path`.
+    """
+    path = path.resolve()  # a link to a folder stays a link
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as apart:
+        new, former = Path(apart) / path.name, Path(apart) / f"{path.name}.former"
+        new.mkdir()
+        yield new
+        try:
+            if path.exists():
+                path.rename(former)
+            new.rename(path)
+        except BaseException:
+            if former.exists() and not path.exists():
+                former.rename(path)
+            raise
+
+
 def flush_folder(folder: Path) -> None:
     """When this returns, a crash can't take back which files the folder has."""
     descriptor = os.open(folder, os.O_RDONLY)

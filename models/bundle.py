@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from data_prep.files import replacing_folder
 from data_prep.labels import SCHEMES, LabelScheme
 from data_prep.notice import Notice
 from data_prep.preprocess import Recipe
@@ -68,12 +69,47 @@ def write_bundle(
     provenance: dict[str, Any],
     train_toml: str,
 ) -> None:
-    """Write all of it; the manifest comes last, so that a folder without one is no bundle.
+    """Write all of it beside `folder`, then put it there at once, in place of the bundle that may be there.
 
     provenance: `trained_on` ("synthetic" or the names of data sets), `exams`, `seed`, `commit`, `command`.
+    Raises BundleError as `check_free` does, for everything there that isn't a bundle.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "manifest.json").unlink(missing_ok=True)
+    check_free(folder, replace=True)
+    with replacing_folder(folder) as new:
+        _write_files(new, classifier, route, recipe, calibration, metrics, provenance, train_toml)
+
+
+def check_free(folder: Path, replace: bool = False) -> None:
+    """BundleError where no bundle may be written: over one that is there, unless `replace`, or over other files.
+
+    Files that no bundle's manifest names are somebody's own: they are never deleted.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir() or folder.is_mount():
+        raise BundleError(f"{folder} is no folder that can be replaced; name another one")
+    if not any(folder.iterdir()):
+        return
+    try:
+        known = {"manifest.json", *_read_json(folder / "manifest.json")["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BundleError(f"{folder} holds other files and no bundle; name another folder, or empty it") from None
+    if others := sorted(path.name for path in folder.iterdir() if path.name not in known):
+        raise BundleError(f"{folder} holds files that aren't the bundle's ({', '.join(others)}); move them first")
+    if not replace:
+        raise BundleError(f"{folder} holds a bundle already; name another folder, or replace it with --force")
+
+
+def _write_files(
+    folder: Path,
+    classifier: ExamClassifier,
+    route: str,
+    recipe: Recipe,
+    calibration: Calibration,
+    metrics: dict[str, Any],
+    provenance: dict[str, Any],
+    train_toml: str,
+) -> None:
     classifier.save(folder)
     _write_json(folder / "recipe.json", asdict(recipe))
     _write_json(folder / "labels.json", {"scheme": classifier.scheme.name, "classes": classifier.scheme.classes})

@@ -25,7 +25,7 @@ from data_prep.exams.look import look_at
 from data_prep.files import replacing
 from data_prep.labels import SCHEMES, LabelScheme
 from data_prep.workers import Workers
-from models.bundle import load_bundle, write_bundle
+from models.bundle import check_free, load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
 from training.config import load_config
@@ -197,6 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--ensemble", type=Path, metavar="BUNDLE", help="write the folds' models as one bundle")
     parser.add_argument("--tune", type=int, default=0, metavar="TRIALS", help="search each fold's own exams first")
     parser.add_argument("--space", default="", help="of that search, as training.tune has it (default: the route's)")
+    parser.add_argument("--force", action="store_true", help="replace the bundle that is at the folder of --ensemble")
     Place.add_options(parser)
     options = parser.parse_args(arguments)
     with faults_as_sentences(parser, f"{LESS_MEMORY}; or take fewer --jobs"):
@@ -210,6 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.tune,
             options.space,
         )
+        if options.ensemble:
+            check_free(options.ensemble, options.force)
         print(cross_validate(plan, options.out, Place.from_options(options), options.ensemble))
 
 

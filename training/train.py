@@ -14,12 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from data_prep.exams import Exam, read_exams
 from data_prep.figures import Figure
-from models.bundle import load_bundle, write_bundle
+from models.bundle import check_free, load_bundle, write_bundle
 from models.predictor import Predictor
 from training.backend import out_of_memory
 from training.config import Config, load_config
@@ -33,19 +34,30 @@ LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.
 
 
 def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, place: Place) -> None:
-    """Fit on split "train", choose epoch and temperature on "val", report on "test"; then write the bundle."""
+    """Fit on split "train", choose epoch and temperature on "val", report on "test"; then write the bundle.
+
+    A bundle that is at `out` is replaced in the end, once the new one is whole.
+    """
     check_bundleable(config)
     test = [exam for exam in exams if exam.split == "test"]
     if test:
         check_judgeable(np.array([exam.binary == {"unhealthy"} for exam in judged(test)]))
     learnt = learn(config, exams, place)
-    write(learnt, text, exams, out, command)
-    if test:
-        rows = evaluate(Predictor(load_bundle(out)), test)
-        measured = figures(rows, f"{_sources(exams)} exams of split test, never used for a choice")
-        print(*measured, sep="\n")
-        write(learnt, text, exams, out, command, measured)
+    measured = _measured(learnt, text, exams, test, out, command) if test else []
+    print(*measured, sep="\n")
+    write(learnt, text, exams, out, command, measured)
     learnt.fitted.forget()
+
+
+def _measured(
+    learnt: Learnt, text: str, exams: Sequence[Exam], test: Sequence[Exam], out: Path, command: str
+) -> list[Figure]:
+    """Figures on the exams `test`, asked of a bundle that is written, read and deleted again."""
+    out.resolve().parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.resolve().parent, prefix=f".{out.name}.") as apart:
+        write(learnt, text, exams, Path(apart) / out.name, command)
+        rows = evaluate(Predictor(load_bundle(Path(apart) / out.name)), test)
+    return figures(rows, f"{_sources(exams)} exams of split test, never used for a choice")
 
 
 def check_bundleable(config: Config) -> None:
@@ -101,12 +113,14 @@ def main() -> None:
     parser.add_argument("--exams", type=Path, required=True, help="the exam table")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
+    parser.add_argument("--force", action="store_true", help="replace the bundle that is at OUT")
     Place.add_options(parser)
     arguments = parser.parse_args()
     changes = [word for change in arguments.set for word in ("--set", change)]
     precision = ["--mixed-precision"] if arguments.mixed_precision else []
     command = shlex.join(["python", "-m", "training.train", arguments.preset, *changes, *precision])
     with faults_as_sentences(parser):
+        check_free(arguments.out, arguments.force)
         config, text = load_config(arguments.preset, arguments.set)
         exams = read_exams(arguments.exams)
         train(config, text, exams, arguments.out, command, Place.from_options(arguments))

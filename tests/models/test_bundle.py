@@ -8,8 +8,9 @@ import pytest
 import tensorflow
 
 from data_prep.labels import FOUR_CLASS
-from models.bundle import BundleError, load_bundle
-from tests.models.conftest import write_tiny_bundle
+from models.bundle import BundleError, check_free, load_bundle, write_bundle
+from models.calibration import Calibration
+from tests.models.conftest import PROVENANCE, RECIPE, tiny_svc, write_tiny_bundle
 
 
 @pytest.fixture
@@ -94,3 +95,77 @@ def test_other_weights_under_a_forged_hash_fail_the_golden_answer(copy, tmp_path
     forge(copy, lambda manifest: manifest["files"].update({"model.weights.h5": digest}))
     with pytest.raises(BundleError, match="golden study"):
         load_bundle(copy)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def test_a_bundle_of_another_route_leaves_nothing_behind(tmp_path, tiny_bundle):
+    folder = tmp_path / "mine"
+    write_bundle(folder, tiny_svc(), "svc", RECIPE, Calibration(), {"figures": []}, PROVENANCE, "")
+    assert "svc.npz" in names(folder)
+    write_tiny_bundle(folder)
+    assert names(folder) == names(tiny_bundle)
+    assert load_bundle(folder).manifest["files"].keys() == load_bundle(tiny_bundle).manifest["files"].keys()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_bundle_is_replaced_on_request_only(copy, tmp_path):
+    check_free(tmp_path / "nowhere")
+    check_free(copy, replace=True)
+    (tmp_path / "empty").mkdir()
+    check_free(tmp_path / "empty")
+    with pytest.raises(BundleError, match="holds a bundle already; .* --force"):
+        check_free(copy)
+
+
+def a_file(path):
+    path.write_text("mine")
+
+
+def a_folder_of_pictures(path):
+    path.mkdir()
+    (path / "knee.png").write_text("mine")
+
+
+def another_manifest(path):
+    path.mkdir()
+    (path / "manifest.json").write_text('{"name": "a web page"}')
+
+
+def a_half_bundle(path):
+    write_tiny_bundle(path)
+    (path / "manifest.json").unlink()
+
+
+def a_bundle_with_notes(path):
+    write_tiny_bundle(path)
+    (path / "notes.txt").write_text("mine")
+
+
+def a_bundle_with_a_folder(path):
+    write_tiny_bundle(path)
+    (path / "figures").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (a_file, "is no folder"),
+        (a_folder_of_pictures, "holds other files and no bundle"),
+        (another_manifest, "holds other files and no bundle"),
+        (a_half_bundle, "holds other files and no bundle"),
+        (a_bundle_with_notes, r"aren't the bundle's \(notes.txt\)"),
+        (a_bundle_with_a_folder, r"aren't the bundle's \(figures\)"),
+    ],
+)
+def test_somebody_s_own_files_are_never_replaced(tmp_path, make, reason):
+    path = tmp_path / "mine"
+    make(path)
+    before = names(tmp_path)
+    with pytest.raises(BundleError, match=reason):
+        check_free(path, replace=True)
+    with pytest.raises(BundleError, match=reason):
+        write_tiny_bundle(path)
+    assert names(tmp_path) == before

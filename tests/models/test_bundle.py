@@ -116,7 +116,7 @@ def test_a_bundle_is_replaced_on_request_only(copy, tmp_path):
     check_free(copy, replace=True)
     (tmp_path / "empty").mkdir()
     check_free(tmp_path / "empty")
-    with pytest.raises(BundleError, match="holds a bundle already; .* --force"):
+    with pytest.raises(BundleError, match=r"holds a bundle already; .* --force"):
         check_free(copy)
 
 

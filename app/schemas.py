@@ -43,10 +43,12 @@ class Size(Said):
 
 
 class PassedOverSeries(Said):
-    """A series, or a part of one, that wasn't judged."""
+    """A series, or a part of one, that wasn't judged, or a file that couldn't be read."""
 
     series_uid: str
+    """Empty for a file that doesn't say its series."""
     reason: str
+    """For people; names the file that couldn't be read."""
 
 
 class Study(Said):

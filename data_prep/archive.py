@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
@@ -19,6 +19,12 @@ Source = Path | Iterable[tuple[str, BinaryIO]]
 
 # DICOM files have 128 bytes of anything, then this (PS3.10 7.1).
 PREAMBLE, PREFIX = 128, b"DICM"
+# Without these, a file may begin with its first element: of file meta information, or of a data set's group 8, whose
+# first elements are a group's length, SpecificCharacterSet, ImageType, dates and SOP UIDs.
+FIRST_ELEMENTS = {2: (0x0000, 0x0002), 8: (0x0000, 0x001A)}
+FIRST_VRS = (b"UL", b"OB", b"UI", b"CS", b"SH", b"DA", b"TM", b"ST")
+# The longest value of these, as implicit VR gives it.
+LONGEST_FIRST_VALUE = 1024
 ZIP_MAGIC = b"PK"
 # Streams are read in pieces of this size, so that a lie about a length costs one piece.
 PIECE = 1 << 20
@@ -80,16 +86,17 @@ class Budget:
             raise InputOverLimit(f"The files unpack to more than {self.limits.unpacked_bytes:,} bytes in all.")
 
     def take_frames(self, frames: int, rows: int, columns: int) -> None:
-        """Count images by what their header declares."""
+        """Count images by what their header declares; what is refused isn't counted."""
         side = self.limits.frame_side
         if max(rows, columns) > side:
             raise InputOverLimit(f"The header declares {rows} x {columns} pixels; we take up to {side} x {side}.")
-        self._frames -= frames
-        self._voxels -= frames * rows * columns
-        if self._frames < 0 or self._voxels < 0:
+        voxels = frames * rows * columns
+        if frames > self._frames or voxels > self._voxels:
             raise InputOverLimit(
                 f"The headers declare more than {self.limits.frames:,} images or {self.limits.voxels:,} pixels in all."
             )
+        self._frames -= frames
+        self._voxels -= voxels
 
     def check_ratio(self, unpacked: int, packed: int) -> None:
         """Refuse what unpacks to suspiciously much."""
@@ -113,8 +120,23 @@ class Budget:
         return content
 
 
-def dicom_files(source: Source, budget: Budget) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every DICOM file (PS3.10), one by one; everything else is skipped.
+def begins_as_dicom(head: bytes) -> bool:
+    """Whether the first 132 bytes are a DICOM file's, or the bare data set's that some archives export."""
+    if head[PREAMBLE:] == PREFIX:
+        return True
+    if len(head) < 8:
+        return False
+    for order in "<>":
+        group, element = struct.unpack_from(f"{order}HH", head)
+        first, last = FIRST_ELEMENTS.get(group, (1, 0))
+        (length,) = struct.unpack_from(f"{order}I", head, 4)
+        if first <= element <= last and (head[4:6] in FIRST_VRS or (order == "<" and length <= LONGEST_FIRST_VALUE)):
+            return True
+    return False
+
+
+def dicom_files(source: Source, budget: Budget) -> Iterator[tuple[str, bytes | MalformedInput]]:
+    """Name and bytes of every DICOM file, or what is wrong with a file that may have been one; the rest is skipped.
 
     Streams must be seekable and stand at their start. A zip is opened, a zip within it isn't. Raises MalformedInput
     when there is no DICOM file at all, InputOverLimit, UnsupportedInput (encrypted, exotic compression).
@@ -150,32 +172,50 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def _unpack(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> Iterator[tuple[str, bytes]]:
+_Files = Iterator[tuple[str, bytes | MalformedInput]]
+
+
+def _unpack(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> _Files:
     head = stream.read(PREAMBLE + len(PREFIX))
     if head.startswith(ZIP_MAGIC) and not head.endswith(PREFIX):
         yield from _members(name, stream, budget, others)
         return
     budget.take_file()
-    if head[PREAMBLE:] == PREFIX:
+    if begins_as_dicom(head):
         yield name, _rest(head, stream, budget)
+    elif head:
+        others.append(f"{name} is neither DICOM nor a zip")
     else:
-        others.append(f"{name} is neither DICOM nor a zip" if head else f"{name} is empty")
+        yield from _empty(name, others)
 
 
-def _members(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> Iterator[tuple[str, bytes]]:
+def _members(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> _Files:
     archive = _open_archive(name, stream, budget)
     for info in archive.infolist():
         if info.is_dir():
             continue
-        with _damage(info.filename), archive.open(info) as member:
-            head = member.read(PREAMBLE + len(PREFIX))
-            content = _rest(head, member, budget) if head[PREAMBLE:] == PREFIX else None
+        try:
+            with _damage(info.filename), archive.open(info) as member:
+                head = member.read(PREAMBLE + len(PREFIX))
+                content = _rest(head, member, budget) if begins_as_dicom(head) else None
+        except MalformedInput as error:
+            yield info.filename, error
+            continue
         if content is not None:
             yield info.filename, content
         elif head.startswith(ZIP_MAGIC):
             others.append(f"{info.filename} is a zip within the zip, which isn't opened")
-        else:
+        elif head:
             others.append(f"{info.filename} isn't DICOM")
+        else:
+            yield from _empty(info.filename, others)
+
+
+def _empty(name: str, others: list[str]) -> _Files:
+    """A full disk or a broken copy leaves slices without a byte; hidden files are often empty by intent."""
+    others.append(f"{name} is empty")
+    if not PurePosixPath(name).name.startswith("."):
+        yield name, MalformedInput(f"{name}: It is empty.", (FileProblem(name, "It is empty."),))
 
 
 def _open_archive(name: str, stream: BinaryIO, budget: Budget) -> zipfile.ZipFile:

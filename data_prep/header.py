@@ -6,14 +6,17 @@ of its own functional groups over the shared ones over the instance's attributes
 
 import hashlib
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag
+from pydicom.valuerep import VR
 
 from data_prep.errors import MalformedInput
 
@@ -58,12 +61,26 @@ REPEATED = (
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
-# The functional groups (PS3.3 C.7.6.16.2, C.8.13.5) in which allowed keywords stand.
-GROUPS = (
-    *("FrameAnatomySequence", "FrameContentSequence", "PixelMeasuresSequence", "PixelValueTransformationSequence"),
-    *("PlaneOrientationSequence", "PlanePositionSequence", "MRDiffusionSequence", "MREchoSequence"),
-    *("MRImageFrameTypeSequence", "MRModifierSequence", "MRTimingAndRelatedParametersSequence"),
+# What a converter knew no functional group for (PS3.3 C.7.6.16.2.25, C.7.6.16.2.26): these give way to any other group.
+UNASSIGNED = ("UnassignedSharedConvertedAttributesSequence", "UnassignedPerFrameConvertedAttributesSequence")
+# These hold for the instance: in a functional group they would be another's, such as a conversion's source.
+OF_THE_INSTANCE = frozenset(
+    {
+        *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "Modality"),
+        *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+        *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    }
 )
+# Numbers as text (PS3.5 6.2, DS and IS): what Python's float() takes besides, such as 1_000 or infinity, is none. A
+# comma is a decimal one, as some scanners write it.
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
+# "3,000" may be three thousand or three.
+AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+NUMBERS_AS_TEXT = frozenset({VR.DS, VR.IS})
+TEXTS = frozenset({VR.AE, VR.AS, VR.CS, VR.DA, VR.DT, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.TM, VR.UC, VR.UI, VR.UT})
+# Stands for what nobody can read: no number, and no word that means anything.
+UNREADABLE = "\ufffd"
+PADDING = " \0\t\r\n"
 
 
 def _tags(keywords: tuple[str, ...]) -> dict[int, str]:
@@ -71,6 +88,8 @@ def _tags(keywords: tuple[str, ...]) -> dict[int, str]:
 
 
 _ALLOWED_TAGS = _tags(ALLOWED)
+_TAGS_OF_FRAMES = {tag: keyword for tag, keyword in _ALLOWED_TAGS.items() if keyword not in OF_THE_INSTANCE}
+_UNASSIGNED_TAGS = frozenset(_tags(UNASSIGNED))
 READ_TAGS = [*_ALLOWED_TAGS, *_tags((*PATIENT, *REPEATED, SHARED, PER_FRAME))]
 
 
@@ -89,11 +108,14 @@ class Header:
         return next(iter(self.texts(keyword)), "")
 
     def number(self, keyword: str) -> float | None:
-        """The first value; MalformedInput if it isn't a finite number."""
-        if keyword not in self.values:
-            return None
-        value = self.values[keyword][0]
-        if isinstance(value, str) or not math.isfinite(value):
+        """The first value; None if it is absent or no finite number: for what no pixel and no place depends on."""
+        first = next(iter(self.values.get(keyword, ())), UNREADABLE)
+        return _number(first)
+
+    def needed_number(self, keyword: str) -> float | None:
+        """The first value, None if the attribute is absent; MalformedInput if it is no finite number."""
+        value = self.number(keyword)
+        if value is None and keyword in self.values:
             raise MalformedInput(f"{keyword} isn't a number.")
         return value
 
@@ -101,14 +123,15 @@ class Header:
         """Exactly `count` finite numbers, MalformedInput otherwise; None if the attribute is absent."""
         if keyword not in self.values:
             return None
-        values = tuple(value for value in self.values[keyword] if not isinstance(value, str) and math.isfinite(value))
+        read = (_number(value) for value in self.values[keyword])
+        values = tuple(value for value in read if value is not None)
         if len(values) != count or len(self.values[keyword]) != count:
             raise MalformedInput(f"{keyword} isn't {count} numbers.")
         return values
 
     def integer(self, keyword: str, default: int | None = None) -> int:
         """A whole number from 0 up; MalformedInput without one, unless there is a default."""
-        value = self.number(keyword)
+        value = self.needed_number(keyword)
         if value is None and default is not None:
             return default
         if value is None or value < 0 or value != int(value):
@@ -118,20 +141,30 @@ class Header:
 
 def instance_header(dataset: Dataset, memo: Memo) -> Header:
     """What holds for the instance as a whole. memo: of the instances before it, most of whose values are the same."""
-    return Header(_allowed(dataset, memo))
+    return Header(_allowed(dataset, _ALLOWED_TAGS, memo))
 
 
 def frame_headers(dataset: Dataset, instance: Header, frames: int, memo: Memo) -> list[Header]:
     """One header for each frame. MalformedInput if functional groups don't match the frames."""
-    per_frame = dataset.get(PER_FRAME)
-    if not per_frame:
+    shared, per_frame = _items(dataset, SHARED), _items(dataset, PER_FRAME)
+    if not shared and not per_frame:
         return [instance] * frames
-    if len(per_frame) != frames:
+    if per_frame and len(per_frame) != frames:
         raise MalformedInput(f"{len(per_frame)} items in {PER_FRAME} for {frames} frames.")
     common = dict(instance.values)
-    for item in dataset.get(SHARED) or ():
+    for item in shared:
         common |= _grouped(item, memo)
+    if not per_frame:
+        return [Header(common)] * frames
     return [Header(common | _grouped(item, memo)) for item in per_frame]
+
+
+def _items(dataset: Dataset, keyword: str) -> Items | tuple[()]:
+    try:
+        found = dataset.get(keyword)
+    except Exception:  # pydicom raises whatever it stumbles on, and may quote the value
+        raise MalformedInput(f"{keyword} can't be read.") from None
+    return found if isinstance(found, Items) else ()
 
 
 def patient_key(dataset: Dataset) -> str:
@@ -144,22 +177,31 @@ def patient_key(dataset: Dataset) -> str:
 
 
 def _grouped(item: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:
+    """What stands in any functional group of an item, one level deep: deeper, it speaks of other images."""
     values: dict[str, tuple[Value, ...]] = {}
-    for name in GROUPS:
-        for group in item.get(name) or ():
-            values |= _allowed(group, memo)
+    for group in _groups(item):
+        values |= _allowed(group, _TAGS_OF_FRAMES, memo)
     return values
 
 
-def _allowed(dataset: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:
+def _groups(item: Dataset) -> Iterator[Dataset]:
+    """Items of the standard's sequences, those that give way first; of private ones nobody knows what they mean."""
+    for tag in sorted(item.keys(), key=lambda tag: (tag not in _UNASSIGNED_TAGS, tag)):
+        if not tag.is_private and _is_sequence(item.get_item(tag)):
+            yield from item[tag].value or ()
+
+
+def _is_sequence(element: DataElement | RawDataElement) -> bool:
+    if element.VR not in (None, VR.UN):
+        return element.VR == VR.SQ
+    return dictionary_has_tag(element.tag) and dictionary_VR(element.tag) == VR.SQ
+
+
+def _allowed(dataset: Dataset, allowed: Mapping[int, str], memo: Memo) -> dict[str, tuple[Value, ...]]:
     values = {}
-    for tag in dataset.keys() & _ALLOWED_TAGS.keys():
-        keyword = _ALLOWED_TAGS[tag]
-        try:
-            plain = _read(dataset, tag, memo)
-        except Exception:  # pydicom's converters raise whatever they stumble on, and quote the value
-            raise MalformedInput(f"{keyword} can't be read.") from None
-        if plain:
+    for tag in sorted(dataset.keys() & allowed.keys()):
+        keyword = allowed[tag]
+        if plain := _read(dataset, tag, memo):
             values[CLASSIC_NAMES.get(keyword, keyword)] = plain
     return values
 
@@ -170,14 +212,48 @@ def _read(dataset: Dataset, tag: BaseTag, memo: Memo) -> tuple[Value, ...]:
         return _plain(dataset[tag].value)
     written = (tag, element.VR, element.value, element.is_little_endian, str(dataset.original_character_set))
     if written not in memo:
-        memo[written] = _plain(dataset[tag].value)
+        memo[written] = _converted(dataset, element)
     return memo[written]
+
+
+def _converted(dataset: Dataset, element: RawDataElement) -> tuple[Value, ...]:
+    """By pydicom, but for numbers as text; what it can't convert is told by its letters, or UNREADABLE."""
+    representation = element.VR if element.VR not in (None, VR.UN) else dictionary_VR(element.tag)
+    if representation in NUMBERS_AS_TEXT:
+        return tuple(_valued(text) for text in _texts(element))
+    try:
+        return _plain(dataset[element.tag].value)
+    except Exception:  # pydicom's converters raise whatever they stumble on, and quote the value
+        return _texts(element) if representation in TEXTS else (UNREADABLE,)
+
+
+def _texts(element: RawDataElement) -> tuple[str, ...]:
+    """Values as ASCII; empty ones at the end aren't there, others keep their place."""
+    text = (element.value or b"").decode("ascii", "replace").rstrip(PADDING + "\\")
+    return tuple(part.strip(PADDING) for part in text.split("\\")) if text else ()
+
+
+def _valued(text: str) -> Value:
+    number = _number(text)
+    return text if number is None else number
+
+
+def _number(value: Value) -> float | None:
+    """None for what is no finite number, or may be two."""
+    if isinstance(value, str):
+        if not NUMBER.fullmatch(value) or AMBIGUOUS.fullmatch(value):
+            return None
+        value = float(value.replace(",", "."))
+    return value if math.isfinite(value) else None
 
 
 def _plain(value: object) -> tuple[Value, ...]:
     if isinstance(value, bytes):  # US or SS, as implicit VR leaves it (PixelPaddingValue)
         return (float(int.from_bytes(value, "little")),)
     values = value if isinstance(value, MultiValue | list | tuple) else (value,)
-    return tuple(
-        float(item) if isinstance(item, int | float) else str(item).strip() for item in values if item not in (None, "")
+    plain = (
+        float(item) if isinstance(item, int | float) else str(item).strip(PADDING)
+        for item in values
+        if item is not None
     )
+    return tuple(item for item in plain if item != "")

@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.uid import ExplicitVRBigEndian
 
-from data_prep.errors import MalformedInput, UnsupportedInput
+from data_prep.errors import InputError, MalformedInput, UnsupportedInput
 from data_prep.header import Header
-from data_prep.transfer_syntax import NATIVE, Size, UnsignedArray, decode_frame
+from data_prep.transfer_syntax import END_OF_CODESTREAM, NATIVE, PADDING_BYTES, Size, UnsignedArray, decode_frame
 
 IntegerArray = npt.NDArray[np.integer[Any]]
 
 # Encoders write one fragment for a frame, or one for every few kilobytes.
 MAX_FRAGMENTS = 1 << 16
 _ITEM, _DELIMITER = 0xFFFEE000, 0xFFFEE0DD
+DEMANDED = ("Rows", "Columns", "BitsAllocated")
+OPTIONAL = ("SamplesPerPixel", "BitsStored", "HighBit", "PixelRepresentation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,8 @@ class PixelData:
     """Where the pixels lie in `content` and how they are written.
 
     length: bytes of the element's value from `start` on; None if it is encapsulated, in fragments (PS3.5 A.4).
-    Making one checks the declared size against the bytes that are there and allocates nothing.
+    high_bit: where the stored bits end (PS3.5 8.1.1). misdescribed: what is wrong with the header, if anything is;
+    rows, columns and bits may be 0 then.
     """
 
     content: bytes = field(repr=False)
@@ -38,40 +41,64 @@ class PixelData:
     samples: int
     bits_allocated: int
     bits_stored: int
+    high_bit: int
     signed: bool
+    misdescribed: InputError | None = None
 
     @classmethod
     def of(cls, header: Header, content: bytes, start: int, length: int | None, syntax: str) -> Self:
-        """As an instance's header describes them; MalformedInput if the header is incomplete or the data too short."""
-        allocated = header.integer("BitsAllocated")
-        pixels = cls(
+        """As an instance's header describes them. MalformedInput if not even the number of frames can be known.
+
+        What else is wrong is found by `fault`: pixels that nobody needs may be as they like.
+        """
+        allocated = _whole(header, "BitsAllocated")
+        stored = _whole(header, "BitsStored", allocated)
+        return cls(
             content=content,
             start=start,
             length=length,
             syntax=syntax,
-            rows=header.integer("Rows"),
-            columns=header.integer("Columns"),
+            rows=_whole(header, "Rows"),
+            columns=_whole(header, "Columns"),
             frames=max(1, header.integer("NumberOfFrames", 1)),
-            samples=header.integer("SamplesPerPixel", 1),
+            samples=_whole(header, "SamplesPerPixel", 1),
             bits_allocated=allocated,
-            bits_stored=header.integer("BitsStored", allocated),
-            signed=header.integer("PixelRepresentation", 0) == 1,
+            bits_stored=stored,
+            high_bit=_whole(header, "HighBit", stored - 1),
+            signed=_whole(header, "PixelRepresentation", 0) == 1,
+            misdescribed=_misdescribed(header),
         )
-        if min(pixels.rows, pixels.columns) < 1 or not 1 <= pixels.bits_stored <= allocated:
-            raise MalformedInput("Rows, Columns or BitsStored can't be right.")
-        if header.integer("HighBit", pixels.bits_stored - 1) != pixels.bits_stored - 1:
-            raise UnsupportedInput("HighBit isn't BitsStored - 1.")
-        return pixels
 
-    def check_length(self) -> None:
-        """MalformedInput if bytes are missing."""
-        if self.length is None:
+    @cached_property
+    def fault(self) -> InputError | None:
+        """Why these pixels can't be read, as far as that shows without decoding; costs no memory."""
+        try:
+            self._check()
+        except InputError as error:
+            return error
+        return None
+
+    def _check(self) -> None:
+        """MalformedInput if the header is incomplete or bytes are missing."""
+        if self.misdescribed:
+            raise self.misdescribed
+        if min(self.rows, self.columns) < 1 or not 1 <= self.bits_stored <= self.high_bit + 1 <= self.bits_allocated:
+            raise MalformedInput("Rows, Columns, BitsStored or HighBit can't be right.")
+        if self.encapsulated:
             self._fragments  # noqa: B018 - walks through them all
             return
-        there = min(self.length, len(self.content) - self.start)
-        if there < self.length or (self.samples == 1 and there < self.frames * self._plane_bits // 8):
+        if self.syntax not in NATIVE:
+            raise MalformedInput("The pixels aren't compressed, though the transfer syntax says so.")
+        there = min(self.length or 0, len(self.content) - self.start)
+        if there < (self.length or 0) or (self.samples == 1 and there < self.frames * self._plane_bits // 8):
             declared = f"{self.frames} x {self.rows} x {self.columns} pixels of {self.bits_allocated} bits"
             raise MalformedInput(f"The file is cut short: {there:,} bytes are there for {declared}.")
+
+    @property
+    def encapsulated(self) -> bool:
+        """Whether the pixels lie in fragments; some writers give their length all the same."""
+        item = struct.pack("<HH", _ITEM >> 16, _ITEM & 0xFFFF)
+        return self.length is None or (self.syntax not in NATIVE and self.content.startswith(item, self.start))
 
     @property
     def value_range(self) -> tuple[int, int]:
@@ -86,11 +113,15 @@ class PixelData:
             raise UnsupportedInput(
                 f"{self.samples} samples of {self.bits_allocated} bits for each pixel; we take one of 8, 16 or 32."
             )
-        if self.syntax in NATIVE:
+        if self.fault:
+            raise self.fault
+        if not self.encapsulated:
             return self.meaning(self._native(index), self.bits_stored)
-        size = Size(self.rows, self.columns, self.bits_allocated)
-        plane, precision = decode_frame(self.syntax, self._frame(index), size)
-        return self.meaning(plane, precision or self.bits_stored)
+        decoded = decode_frame(self.syntax, self._frame(index), Size(self.rows, self.columns, self.bits_allocated))
+        precision = decoded.precision or self.bits_stored
+        # What was lossless may have something else above the stored bits; what wasn't may end a little above them.
+        bits = min(precision, self.bits_stored) if decoded.exact else precision
+        return self.meaning(decoded.plane, bits)
 
     def meaning(self, patterns: IntegerArray, bits: int) -> IntegerArray:
         """Unsigned patterns as the numbers that their lowest `bits` stand for; what lies above (overlays) goes."""
@@ -110,7 +141,20 @@ class PixelData:
         dtype = np.dtype(f"{'>' if big else '<'}u{self.bits_allocated // 8}")
         start = self.start + index * self._plane_bits // 8
         plane = np.frombuffer(self.content, dtype, count=self.rows * self.columns, offset=start)
-        return plane.reshape(self.rows, self.columns)
+        return self._from_the_top(plane.reshape(self.rows, self.columns))
+
+    def _from_the_top(self, patterns: UnsignedArray) -> UnsignedArray:
+        """Stored bits moved down where they end above BitsStored, which the standard allowed until 2014.
+
+        Writers have also set such a HighBit by mistake, and readers disagree: refused if that makes a difference.
+        """
+        below = self.high_bit + 1 - self.bits_stored
+        if below == 0:
+            return patterns
+        if (patterns & patterns.dtype.type((1 << below) - 1)).any():
+            raise UnsupportedInput("HighBit says that the lowest bits aren't stored, and they hold something.")
+        moved: UnsignedArray = patterns >> patterns.dtype.type(below)
+        return moved
 
     @cached_property
     def _fragments(self) -> list[tuple[int, int]]:
@@ -126,24 +170,62 @@ class PixelData:
                 break
             found.append((at + 8, length))
             at += 8 + length
+        if at == len(self.content) and len(found) > 1:  # only the delimiter is missing
+            return found
         raise MalformedInput("The compressed pixels are cut short or their fragments damaged.")
 
     @cached_property
     def _fragments_of_frames(self) -> list[list[tuple[int, int]]]:
+        """One for each frame; several by the offset table if it is right, else by where codestreams end (PS3.5 A.4)."""
         (table_start, table_length), *fragments = self._fragments
         if len(fragments) == self.frames:
             return [[fragment] for fragment in fragments]
         if self.frames == 1:
             return [fragments]
-        if table_length != 4 * self.frames:
+        table = struct.unpack_from(f"<{table_length // 4}I", self.content, table_start)
+        frames = _by_offsets(fragments, table)
+        if len(frames) != self.frames:
+            frames = self._by_ends(fragments)
+        if len(frames) != self.frames:
             raise MalformedInput(f"{len(fragments)} fragments can't be told apart into {self.frames} frames.")
-        table = struct.unpack_from(f"<{self.frames}I", self.content, table_start)
-        origin = fragments[0][0]
-        owners = np.searchsorted(table, [start - origin for start, _ in fragments], side="right") - 1
-        frames: list[list[tuple[int, int]]] = [[] for _ in range(self.frames)]
-        for fragment, owner in zip(fragments, owners, strict=True):
-            frames[owner].append(fragment)
         return frames
+
+    def _by_ends(self, fragments: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        frames: list[list[tuple[int, int]]] = [[]]
+        for start, length in fragments:
+            frames[-1].append((start, length))
+            if END_OF_CODESTREAM in self.content[max(start, start + length - PADDING_BYTES) : start + length]:
+                frames.append([])
+        return [frame for frame in frames if any(length for _, length in frame)]
 
     def _frame(self, index: int) -> bytes:
         return b"".join(self.content[start : start + length] for start, length in self._fragments_of_frames[index])
+
+
+def _by_offsets(fragments: list[tuple[int, int]], table: tuple[int, ...]) -> list[list[tuple[int, int]]]:
+    """A frame for each offset; none at all if the offsets aren't those of fragments, in order."""
+    starts = [start - fragments[0][0] for start, _ in fragments]
+    if not table or table[0] != 0 or list(table) != sorted(set(table)) or not set(starts).issuperset(table):
+        return []
+    frames: list[list[tuple[int, int]]] = [[] for _ in table]
+    for fragment, owner in zip(fragments, np.searchsorted(table, starts, side="right") - 1, strict=True):
+        frames[owner].append(fragment)
+    return frames
+
+
+def _whole(header: Header, keyword: str, default: int = 0) -> int:
+    """A whole number from 0 up, or the default."""
+    value = header.number(keyword)
+    return default if value is None or value < 0 or value != int(value) else int(value)
+
+
+def _misdescribed(header: Header) -> InputError | None:
+    """What is wrong with the numbers that say what the pixels are; those of `OPTIONAL` may be missing."""
+    try:
+        for keyword in DEMANDED:
+            header.integer(keyword)
+        for keyword in OPTIONAL:
+            header.integer(keyword, 0)
+    except MalformedInput as error:
+        return error
+    return None

@@ -4,8 +4,9 @@ Within a series one volume is taken, then one series: sagittal, fluid-sensitive,
 headers (the intermediate-weighted, fat-suppressed sagittal series is what readers look for the ACL on).
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from data_prep.acquisition import acquisition
-from data_prep.dicom import Frame, Limits, Source, read_study
+from data_prep.dicom import MOST_NAMED, Frame, Limits, Source, Unread, nothing_read, read_study
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
+from data_prep.notice import Notice
 from data_prep.origin import sources
 from data_prep.preference import ACROSS_SERIES, WITHIN_SERIES, prefer
 from data_prep.stack import Stack, stacks, unusable
@@ -29,7 +31,10 @@ WANTED = f"Send one study with a sagittal MR series of one knee, at least {MIN_S
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A series, or a part of one, that wasn't judged, and why."""
+    """A series, or a part of one, that wasn't judged, and why.
+
+    series_uid: '' for a file whose series can't be read; the reason names it.
+    """
 
     series_uid: str
     reason: str
@@ -53,15 +58,20 @@ class Selection:
 
 def load_study(source: Source, limits: Limits | None = None) -> Selection:
     """Read and choose: the union of what `read_study` and `choose_volume` raise."""
-    return choose_volume(read_study(source, limits))
+    study = read_study(source, limits)
+    return choose_volume(study.frames, study.unread)
 
 
-def choose_volume(frames: Sequence[Frame]) -> Selection:
+def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = ()) -> Selection:
     """The one volume to judge; only its pixels are decoded, once, into float32 `[slices, rows, columns]`.
 
+    unread: files of the study that can't be read. They are passed over, unless one belongs to the series to judge.
     The result doesn't depend on the order of the frames. Raises UnsuitableStudy when there is nothing to judge, when
-    patients, studies or knees are mixed, when a slice is missing or can't be decoded; UnsupportedInput.
+    patients, studies or knees are mixed, when a slice is missing or can't be read or decoded; UnsupportedInput,
+    MalformedInput.
     """
+    if unread and not frames:
+        raise nothing_read(unread)
     _check_one_study(frames)
     passed: list[PassedOver] = []
     kinds = {"nothing-to-judge"}
@@ -76,13 +86,17 @@ def choose_volume(frames: Sequence[Frame]) -> Selection:
             finalists.append(winner)
             reasons += [reason for _, reason in losers]
         passed += [PassedOver(series_uid, reason) for reason in reasons]
+    passed += _unread_by_series(unread)
     if not finalists:
-        raise UnsuitableStudy(_nothing_to_judge(passed), kind=min(kinds, key=NOTHING_TO_JUDGE.index))
+        problems = tuple(file.problem for file in unread)[:MOST_NAMED]
+        raise UnsuitableStudy(_nothing_to_judge(passed), problems, min(kinds, key=NOTHING_TO_JUDGE.index))
     _check_one_knee(finalists)
     chosen, losers = prefer(finalists, ACROSS_SERIES)
+    _check_whole(chosen, in_order, unread)
     passed += [PassedOver(loser.series_uid, reason) for loser, reason in losers]
     in_order_of_series = tuple(sorted(passed, key=lambda one: one.series_uid))
-    return Selection(_volume(chosen), in_order_of_series, sources(chosen.frames))
+    volume = replace(_volume(chosen), notices=_notices(unread))
+    return Selection(volume, in_order_of_series, sources(chosen.frames))
 
 
 def _check_one_study(frames: Sequence[Frame]) -> None:
@@ -106,6 +120,59 @@ def _check_one_knee(candidates: Sequence[Stack]) -> None:
         raise UnsuitableStudy(
             "Some series show the left knee, others the right: send one knee at a time.", kind="two-knees"
         )
+
+
+def _unread_by_series(unread: Sequence[Unread]) -> list[PassedOver]:
+    """A reason for each series, or for each file whose series isn't known."""
+    counts = Counter(file.series_uid for file in unread if file.series_uid)
+    passed: dict[tuple[str, str], PassedOver] = {}
+    for file in unread:
+        more = counts[file.series_uid] - 1
+        others = f" (and {more} more files of this series)" if more > 0 else ""
+        reason = f"can't be read: {file.error.detail}{others}"
+        passed.setdefault(
+            (file.series_uid, "" if file.series_uid else file.problem.file), PassedOver(file.series_uid, reason)
+        )
+    return list(passed.values())
+
+
+def _check_whole(chosen: Stack, frames: Sequence[Frame], unread: Sequence[Unread]) -> None:
+    """A file of the series to judge that can't be read may be one of its slices, and none may be lost in silence."""
+    problems = [file.problem for file in unread if file.series_uid == chosen.series_uid]
+    taken = set(chosen.frames)
+    others = (frame for frame in frames if frame.series_uid == chosen.series_uid and frame not in taken)
+    problems += [FileProblem(frame.file, fault) for frame in others if (fault := _lost_slice(frame, chosen.plane))]
+    if problems:
+        raise UnsuitableStudy(
+            f"Series {chosen.series_uid} can't be judged: {len(problems)} of its files can't be read. "
+            f"The first: {problems[0].file}: {problems[0].detail}",
+            tuple(problems[:MOST_NAMED]),
+            "unreadable",
+        )
+
+
+def _lost_slice(frame: Frame, plane: str) -> str | None:
+    """Why a frame that may belong to a stack of this plane isn't in it: its place or size can't be read."""
+    try:
+        for keyword, count in (("ImageOrientationPatient", 6), ("ImagePositionPatient", 3), ("PixelSpacing", 2)):
+            frame.header.numbers(keyword, count)
+    except MalformedInput as error:
+        return error.detail
+    if frame.pixels.misdescribed is None or unusable(frame) is not None or Stack((frame,)).plane != plane:
+        return None
+    return frame.pixels.misdescribed.detail
+
+
+def _notices(unread: Sequence[Unread]) -> tuple[Notice, ...]:
+    strays = [file for file in unread if not file.series_uid]
+    if not strays:
+        return ()
+    count = f"{len(strays)} files" if len(strays) > 1 else "1 file"
+    message = (
+        f"{count} couldn't be read at all (see `passed_over`): if one was the first or last slice of this series, that "
+        "slice is missing."
+    )
+    return (Notice("files-not-read", message),)
 
 
 def _nothing_to_judge(passed: Sequence[PassedOver]) -> str:
@@ -173,6 +240,11 @@ def _decoded(frames: Sequence[Frame]) -> FloatArray:
             voxels[index] = frame.decode()
         except MalformedInput as error:
             problems += error.files
+    if len(problems) == len(frames):
+        raise MalformedInput(
+            f"None of the {len(frames)} slices can be decoded. The first: {problems[0].file}: {problems[0].detail}",
+            tuple(problems),
+        )
     if problems:
         raise UnsuitableStudy(
             f"{len(problems)} of {len(frames)} slices can't be decoded.", tuple(problems), kind="unreadable"

@@ -8,7 +8,7 @@ for a codestream that claims 65535 x 65535.)
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import libjpeg
 import numpy as np
@@ -29,6 +29,9 @@ NATIVE = frozenset(
         uid.DeflatedExplicitVRLittleEndian,
     }
 )
+# Every JPEG, JPEG-LS and JPEG 2000 codestream ends so. Writers pad it to an even length; some add a little more.
+END_OF_CODESTREAM, PADDING_BYTES = b"\xff\xd9", 10
+JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 # openjpeg sets some 10 kB aside for each tile that a codestream declares; scanners write one.
 MAX_TILES = 1024
 
@@ -42,23 +45,31 @@ class Size:
     bits_allocated: int
 
 
-def decode_frame(syntax: str, frame: bytes, size: Size) -> tuple[UnsignedArray, int | None]:
-    """Stored values `[rows, columns]`, bit patterns as unsigned integers, and how many bits the codestream gives each.
+class Decoded(NamedTuple):
+    """Stored values `[rows, columns]`, bit patterns as unsigned integers.
 
-    Raises UnsupportedInput naming a syntax that we don't take, MalformedInput for a frame that can't be decoded.
+    precision: how many bits the codestream gives each; None if it doesn't say. exact: nothing was lost.
     """
+
+    plane: UnsignedArray
+    precision: int | None
+    exact: bool
+
+
+def decode_frame(syntax: str, frame: bytes, size: Size) -> Decoded:
+    """One frame. Raises UnsupportedInput naming a syntax that we don't take, MalformedInput for a damaged frame."""
     decode = _DECODERS.get(syntax)
     if decode is None:
         raise UnsupportedInput(f"Transfer syntax {uid.UID(syntax).name} isn't taken.")
     try:
         return decode(frame, size)
-    except (RuntimeError, ValueError, struct.error) as error:
+    except (RuntimeError, ValueError, IndexError, struct.error) as error:
         if isinstance(error, MalformedInput):
             raise
         raise MalformedInput("The compressed pixels can't be decoded.") from None
 
 
-def _rle(frame: bytes, size: Size) -> tuple[UnsignedArray, None]:
+def _rle(frame: bytes, size: Size) -> Decoded:
     """PS3.5 annex G."""
     try:
         plane = decode_rle(frame, version=2, rows=size.rows, columns=size.columns, bits_allocated=size.bits_allocated)
@@ -66,40 +77,49 @@ def _rle(frame: bytes, size: Size) -> tuple[UnsignedArray, None]:
         if type(error).__name__ == "PanicException":
             raise MalformedInput("The compressed pixels are longer than the image.") from None
         raise
-    return np.frombuffer(plane, f"<u{size.bits_allocated // 8}").reshape(size.rows, size.columns), None
+    stored = np.frombuffer(plane, f"<u{size.bits_allocated // 8}").reshape(size.rows, size.columns)
+    return Decoded(stored, None, True)
 
 
-def _jpeg(frame: bytes, size: Size) -> tuple[UnsignedArray, int]:
+def _jpeg(frame: bytes, size: Size) -> Decoded:
     """JPEG and JPEG-LS (ISO 10918-1 annex B, ISO 14495-1 annex C)."""
-    precision, rows, columns, components = _jpeg_frame_header(frame)
+    process, precision, rows, columns, components = _jpeg_frame_header(frame)
     _agree(size, rows, columns, components)
-    if not frame.rstrip(b"\0").endswith(b"\xff\xd9"):
+    if END_OF_CODESTREAM not in frame.rstrip(b"\0")[-PADDING_BYTES:]:
         raise MalformedInput("The compressed pixels are cut short.")
-    return _unsigned(libjpeg.decode(frame)), precision
+    return Decoded(_unsigned(libjpeg.decode(frame)), precision, process in _LOSSLESS)
 
 
-def _jpeg_frame_header(frame: bytes) -> tuple[int, int, int, int]:
-    """Precision, rows, columns and components from the first start-of-frame segment."""
+def _jpeg_near_lossless(frame: bytes, size: Size) -> Decoded:
+    return _jpeg(frame, size)._replace(exact=False)
+
+
+def _jpeg_frame_header(frame: bytes) -> tuple[int, int, int, int, int]:
+    """Marker, precision, rows, columns and components of the first start-of-frame segment."""
     if frame[:2] != b"\xff\xd8":
         raise MalformedInput("The compressed pixels aren't a JPEG codestream.")
     at = 2
     while True:
+        while frame[at : at + 2] == b"\xff\xff":  # fill bytes may stand before any marker (B.1.1.2)
+            at += 1
         marker, length = struct.unpack_from(">HH", frame, at)
         if marker in _START_OF_FRAME:
-            return struct.unpack_from(">BHHB", frame, at + 4)
+            return (marker, *struct.unpack_from(">BHHB", frame, at + 4))
         if marker not in _BEFORE_FRAME:
-            raise MalformedInput("The JPEG codestream's header is damaged.")
+            raise MalformedInput("The JPEG codestream's header is damaged, or of a process that isn't taken.")
         at += 2 + length
 
 
 # SOF0..SOF3 and JPEG-LS' SOF55: baseline, extended, progressive, lossless.
 _START_OF_FRAME = frozenset({0xFFC0, 0xFFC1, 0xFFC2, 0xFFC3, 0xFFF7})
+_LOSSLESS = frozenset({0xFFC3, 0xFFF7})
 # Tables, restart interval, application data, comments, JPEG-LS parameters.
-_BEFORE_FRAME = frozenset({0xFFC4, 0xFFDB, 0xFFDD, 0xFFF8, 0xFFFE, *range(0xFFE0, 0xFFF0)})
+_BEFORE_FRAME = frozenset({0xFFC4, 0xFFCC, 0xFFDB, 0xFFDD, 0xFFF8, 0xFFFE, *range(0xFFE0, 0xFFF0)})
 
 
-def _jpeg_2000(frame: bytes, size: Size) -> tuple[UnsignedArray, int]:
-    """ISO 15444-1 A.5.1: the SIZ segment stands at once after the start of codestream."""
+def _jpeg_2000(frame: bytes, size: Size) -> Decoded:
+    """ISO 15444-1 A.5.1: the SIZ segment stands at once after the start of codestream; part 15's blocks are as good."""
+    frame = _codestream(frame)
     start, _, _, right, bottom, left, top, tile_width, tile_height, _, _, components, depth, *steps = (
         struct.unpack_from(">IHHIIIIIIIIHBBB", frame)
     )
@@ -108,7 +128,37 @@ def _jpeg_2000(frame: bytes, size: Size) -> tuple[UnsignedArray, int]:
     _agree(size, bottom - top, right - left, components)
     if steps != [1, 1] or right * bottom > MAX_TILES * tile_width * tile_height:
         raise MalformedInput("The JPEG 2000 codestream is subsampled or cut into too many tiles.")
-    return _unsigned(openjpeg.decode(frame)), (depth & 0x7F) + 1
+    return Decoded(_unsigned(openjpeg.decode(frame)), (depth & 0x7F) + 1, _is_reversible(frame))
+
+
+def _codestream(frame: bytes) -> bytes:
+    """Without the boxes of a JP2 file (annex I), which some writers leave around it."""
+    if not frame.startswith(JP2_SIGNATURE):
+        return frame
+    at = 0
+    while True:
+        length, kind = struct.unpack_from(">I4s", frame, at)
+        if kind == b"jp2c":
+            return frame[at + 8 :] if length == 0 else frame[at + 8 : at + length]
+        if length < 8:
+            raise MalformedInput("The boxes around the JPEG 2000 codestream are damaged.")
+        at += length
+
+
+def _is_reversible(codestream: bytes) -> bool:
+    """Whether the first COD segment (A.6.1) names the reversible wavelet."""
+    at = 2
+    while at + 4 <= len(codestream):
+        marker, length = struct.unpack_from(">HH", codestream, at)
+        if marker == _COD:
+            return codestream[at + 13] == 1
+        if marker == _START_OF_TILE:
+            break
+        at += 2 + length
+    raise MalformedInput("The JPEG 2000 codestream's header is damaged.")
+
+
+_COD, _START_OF_TILE = 0xFF52, 0xFF90
 
 
 def _agree(size: Size, rows: int, columns: int, components: int) -> None:
@@ -122,16 +172,19 @@ def _unsigned(plane: npt.NDArray[np.integer[Any]]) -> UnsignedArray:
     return plane.view(f"u{plane.dtype.itemsize}")
 
 
-_DECODERS: dict[str, Callable[[bytes, Size], tuple[UnsignedArray, int | None]]] = {
+_DECODERS: dict[str, Callable[[bytes, Size], Decoded]] = {
     uid.RLELossless: _rle,
     uid.JPEGBaseline8Bit: _jpeg,
     uid.JPEGExtended12Bit: _jpeg,
     uid.JPEGLossless: _jpeg,
     uid.JPEGLosslessSV1: _jpeg,
     uid.JPEGLSLossless: _jpeg,
-    uid.JPEGLSNearLossless: _jpeg,
+    uid.JPEGLSNearLossless: _jpeg_near_lossless,
     uid.JPEG2000Lossless: _jpeg_2000,
     uid.JPEG2000: _jpeg_2000,
+    uid.HTJ2KLossless: _jpeg_2000,
+    uid.HTJ2KLosslessRPCL: _jpeg_2000,
+    uid.HTJ2K: _jpeg_2000,
 }
 
 TAKEN = NATIVE | _DECODERS.keys()

@@ -19,6 +19,7 @@ MEDIA_TYPES = {
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70)), "image/jpeg"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (80, 81)), "image/jls"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (90, 91)), "image/jp2"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203)), "image/jphc"),
 }
 AS_STORED = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian})
 
@@ -54,7 +55,7 @@ def decoded(stream: BinaryIO, header: Header, numbers: Sequence[int]) -> list[by
         return [_at(stream, header.pixels[0] + (number - 1) * length, length) for number in numbers]
     stream.seek(0)
     try:
-        frames = {frame.number: frame for frame in read_study([("instance", stream)])}
+        frames = {frame.number: frame for frame in read_study([("instance", stream)]).frames}
         planes = [frames[number].pixels.plane(number - 1) for number in numbers]
     except (InputError, KeyError):
         raise NotAcceptable("These frames can't be decoded here; ask for them as they are stored.") from None

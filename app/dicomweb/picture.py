@@ -39,7 +39,7 @@ def _colours(stream: BinaryIO, header: Header, number: int) -> render.Picture:
 def _grey(stream: BinaryIO, number: int) -> render.Picture:
     stream.seek(0)
     try:
-        frames = {frame.number: frame for frame in read_study([("instance", stream)])}
+        frames = {frame.number: frame for frame in read_study([("instance", stream)]).frames}
         plane = frames[number].decode()
     except (InputError, KeyError):
         raise NotAcceptable("No picture can be drawn of this frame.") from None

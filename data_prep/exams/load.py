@@ -22,12 +22,14 @@ def load_exam(exam: Exam) -> Volume:
     """The volume that the exam's row means. Raises InputError as `load_study` does, OSError, ValueError by name."""
     if exam.path.suffix in SUFFIXES:
         return _from_array(exam)
-    frames = read_study(exam.path)
+    study = read_study(exam.path)
+    frames, unread = study.frames, study.unread
     if exam.series_uid:
-        frames = [frame for frame in frames if frame.series_uid == exam.series_uid]
+        frames = tuple(frame for frame in frames if frame.series_uid == exam.series_uid)
+        unread = tuple(file for file in unread if file.series_uid in ("", exam.series_uid))
     elif exam.study_uid:
-        frames = [frame for frame in frames if frame.study_uid == exam.study_uid]
-    return choose_volume(frames).volume
+        frames = tuple(frame for frame in frames if frame.study_uid == exam.study_uid)
+    return choose_volume(frames, unread).volume
 
 
 def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.bool_] | None:

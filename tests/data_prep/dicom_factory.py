@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import struct
 import subprocess
 import tracemalloc
 import zipfile
@@ -17,6 +18,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
+from pydicom.tag import Tag
 from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, MRImageStorage
 from rle.utils import encode_pixel_data as encode_rle
 
@@ -94,6 +96,23 @@ def encode(image: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
     stream = io.BytesIO()
     image.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
+
+
+def encode_raw(image: Dataset, keyword: str, value: bytes, vr: str) -> bytes:
+    """A DICOM file with these bytes as one attribute's value, as pydicom would never write it."""
+    image, tag = deepcopy(image), Tag(keyword)
+    value += b" " * (len(value) % 2)
+    marker = bytes(range(128, 256))
+    image.pop(tag, None)
+    if keyword == "SpecificCharacterSet":  # the first element, which pydicom would obey
+        content = encode(image)
+        start = 144 + struct.unpack_from("<I", content, 140)[0]
+        return content[:start] + b"\x08\0\5\0" + vr.encode() + struct.pack("<H", len(value)) + value + content[start:]
+    image.add_new(tag, "OB", marker)
+    head = struct.pack("<HH", tag.group, tag.element)
+    length = struct.pack("<HI", 0, len(value)) if vr in ("OB", "UN", "SQ") else struct.pack("<H", len(value))
+    written = head + b"OB\0\0" + struct.pack("<I", len(marker)) + marker
+    return encode(image).replace(written, head + vr.encode() + length + value)
 
 
 def encode_codestreams(image: Dataset, syntax: str, codestreams: Sequence[bytes], **options: Any) -> bytes:
@@ -219,7 +238,7 @@ class bounded_memory:
 
 def read_one(content: bytes) -> Frame:
     """The only image of one file."""
-    (frame,) = read_study(uploads({"one.dcm": content}))
+    (frame,) = read_study(uploads({"one.dcm": content})).frames
     return frame
 
 

@@ -16,7 +16,7 @@ def test_a_file_a_folder_a_zip_and_uploads_are_the_same_study(tmp_path):
         path.write_bytes(content)
     (tmp_path / "study.zip").write_bytes(zipped(files))
     sources = (tmp_path / "folder", tmp_path / "study.zip", uploads(files), uploads({"body": zipped(files)}))
-    studies = [[frame.sop_uid for frame in read_study(source)] for source in sources]
+    studies = [[frame.sop_uid for frame in read_study(source).frames] for source in sources]
     assert studies == [["2.25.77.1.1", "2.25.77.1.2", "2.25.77.1.3"]] * 4
 
 
@@ -26,7 +26,7 @@ def test_limits_of_files_bytes_and_pixels():
         for source in (files, {"study.zip": zipped(files)}):
             with pytest.raises(InputOverLimit):
                 read_study(uploads(source), limits)
-    assert len(read_study(uploads(files), Limits(files=4, voxels=5760, frames=4, frame_side=40))) == 4
+    assert len(read_study(uploads(files), Limits(files=4, voxels=5760, frames=4, frame_side=40)).frames) == 4
 
 
 def test_an_encrypted_zip_says_so():
@@ -40,5 +40,5 @@ def test_an_encrypted_zip_says_so():
 def test_names_that_climb_out_of_the_archive_are_only_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     content = zipped({"../../evil.dcm": encode(make_slice()), "/etc/passwd": b"x"})
-    assert len(read_study(uploads({"z.zip": content}))) == 1
+    assert len(read_study(uploads({"z.zip": content})).frames) == 1
     assert list(tmp_path.iterdir()) == []

@@ -33,7 +33,7 @@ def test_frames_of_a_compressed_multiframe_instance(fragments):
     image = enhanced(slices)
     codestreams = [jpeg_2000(stored(one)) for one in slices]
     content = encode_codestreams(image, uid.JPEG2000Lossless, codestreams, fragments_per_frame=fragments)
-    frames = read_study(uploads({"enhanced.dcm": content}))
+    frames = read_study(uploads({"enhanced.dcm": content})).frames
     assert [frame.number for frame in frames] == [1, 2, 3]
     for frame, one in zip(frames, slices, strict=True):
         np.testing.assert_array_equal(frame.decode(), stored(one))

@@ -114,6 +114,6 @@ def test_an_rle_segment_that_overruns_the_image_is_an_input_error():
 
 
 def test_an_unknown_transfer_syntax_is_named():
-    content = encode_codestreams(make_slice(), uid.HTJ2KLossless, [b"\xff\x4f\xff\x51"])
-    with pytest.raises(UnsupportedInput, match="High-Throughput"):
+    content = encode_codestreams(make_slice(), uid.MPEG2MPML, [b"\0\0\1\xb3"])
+    with pytest.raises(UnsupportedInput, match="MPEG2 Main Profile"):
         decode_one(content)

@@ -41,7 +41,9 @@ def main(bundle: Path, scratch: Path) -> None:
             f"http://127.0.0.1:{service.port}/v1/predictions?study_uid={STUDY}", timeout=10
         ).json()
         series = [orthanc.ask(f"/series/{id_}")["MainDicomTags"] for id_ in orthanc.ask("/series")]
-    sent = {frame.sop_uid: frame.pixels.plane(0) for file in files for frame in read_study([("", io.BytesIO(file))])}
+    sent = {
+        frame.sop_uid: frame.pixels.plane(0) for file in files for frame in read_study([("", io.BytesIO(file))]).frames
+    }
     outcome = {
         "jobs": jobs,
         "same": all(bool((held[uid].pixel_array == plane).all()) for uid, plane in sent.items()),

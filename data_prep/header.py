@@ -28,17 +28,18 @@ Memo = dict[tuple[object, ...], tuple[Value, ...]]
 CLASSIC_NAMES = {
     "EffectiveEchoTime": "EchoTime",
     "FrameAcquisitionNumber": "AcquisitionNumber",
-    "FrameType": "ImageType",
     "InversionTimes": "InversionTime",
     "PulseSequenceName": "SequenceName",
     "TemporalPositionIndex": "TemporalPositionIdentifier",
 }
 ALLOWED = (
-    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "Modality", "ImageType"),
+    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "Modality", "ImageType", "FrameType"),
     *("Manufacturer", "ManufacturerModelName", "MagneticFieldStrength", "SeriesDescription", "ProtocolName"),
-    *("ScanningSequence", "ScanOptions", "SequenceName", "InversionRecovery", "SpectrallySelectedSuppression"),
+    *("ScanningSequence", "SequenceVariant", "ScanOptions", "SequenceName", "EchoPulseSequence", "InversionRecovery"),
+    *("SpectrallySelectedSuppression", "SpectrallySelectedExcitation", "AcquisitionContrast"),
     *("EchoTime", "EchoNumbers", "RepetitionTime", "InversionTime", "DiffusionBValue", "ComplexImageComponent"),
     *("InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier"),
+    *("SeriesNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
     *("Laterality", "ImageLaterality", "FrameLaterality"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),

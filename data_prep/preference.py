@@ -1,13 +1,38 @@
 """Which of several sagittal stacks is judged: criteria in the order in which they count, and what each says of a loser.
 
-Within a series: water of a Dixon set, the echo nearest to intermediate weighting, the first time point. Across series:
-what a reader would open first for the ACL, a fluid-sensitive, fat-suppressed sagittal series.
+Within a series:
+
+1. what plainly shows the anatomy, before what may be a map or a localizer: a wrong kind of image can't be judged at all
+2. fat-suppressed, before unknown, before not: of a Dixon set, water
+3. the echo time nearest to intermediate weighting, which models are trained on
+4. the first time point and the lowest b-value: less contrast agent, less diffusion weighting
+5. more slices
+
+Across series, what a reader would open first for the ACL:
+
+1. what plainly shows the anatomy
+2. fluid-sensitive, before unknown, before not: a torn ligament is seen by the fluid in it
+3. fat-suppressed, before unknown, before not: marrow hides fluid where fat is bright
+4. anything, before a quick gradient echo without fluid: scouts are made so
+5. no unknown word in its ImageType
+6. original, before derived: computed images have less detail; it comes after contrast, because water of a Dixon scan is
+   derived and shows the ligament better than an original T1
+7. an ordinary acquisition, before water of a Dixon scan, before its in-phase image: water and fat can be swapped
+8. more slices
+9. smaller pixels
+10. the later acquisition, by time, then by number: a scan is repeated because the first one was spoilt
+
+What is equal in all of these and of one kind can't be told apart by headers: one is taken, by its UID so that the
+answer doesn't depend on the order of files, and a notice says so. If kinds differ or are unclear, the study is refused.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from data_prep.acquisition import fat_suppressed, fluid_sensitive
+from data_prep.acquisition import fat_suppressed, fluid_sensitive, quick_gradient_echo
+from data_prep.errors import UnsuitableStudy
+from data_prep.kind import JUDGED, derived
+from data_prep.notice import Notice
 from data_prep.stack import Stack
 
 # The echo time of intermediate weighting, as in the fat-suppressed proton-density series that models are trained on.
@@ -23,7 +48,10 @@ class Criterion:
 
 
 def prefer(candidates: Sequence[Stack], criteria: Sequence[Criterion]) -> tuple[Stack, list[tuple[Stack, str]]]:
-    """The best candidate, and each other one with the first reason against it. UIDs settle a draw."""
+    """The best candidate, and each other one with the first reason against it.
+
+    Raises UnsuitableStudy when another one is as good by all criteria, and headers leave open what either one shows.
+    """
 
     def rank(stack: Stack) -> tuple[float | str, ...]:
         return (*(-criterion.key(stack) for criterion in criteria), stack.series_uid, stack.frames[0].sop_uid)
@@ -36,7 +64,30 @@ def _why(loser: Stack, winner: Stack, candidates: Sequence[Stack], criteria: Seq
     for criterion in criteria:
         if criterion.key(loser) < criterion.key(winner):
             return criterion.reason(loser, winner, candidates)
-    return f"as good as what was taken of series {winner.series_uid}, whose UIDs come first"
+    if loser.finding != winner.finding:
+        raise UnsuitableStudy(
+            f"Series {winner.series_uid} and series {loser.series_uid} are alike, and headers don't say plainly what "
+            f"they show ({_doubts(winner)}; {_doubts(loser)}). Send only the one to judge.",
+            kind="unclear-kind",
+        )
+    return f"{EQUAL} of series {winner.series_uid}: headers don't tell them apart"
+
+
+EQUAL = "as good as what was taken"
+
+
+def _doubts(stack: Stack) -> str:
+    return "; ".join(stack.finding.doubts) or stack.finding.kind.value
+
+
+def tied_notices(chosen: Stack, losers: Sequence[tuple[Stack, str]]) -> tuple[Notice, ...]:
+    """A notice if headers didn't tell the chosen series from others."""
+    equal = [loser.series_uid for loser, reason in losers if reason.startswith(EQUAL)]
+    if not equal:
+        return ()
+    others = f"series {', '.join(equal)}"
+    message = f"Headers don't tell series {chosen.series_uid}, which was judged, from {others}: look at both."
+    return (Notice("equal-series", message),)
 
 
 def _number(stack: Stack, keyword: str, missing: float = 0.0) -> float:
@@ -61,10 +112,33 @@ def _echo_reason(loser: Stack, winner: Stack, candidates: Sequence[Stack]) -> st
     )
 
 
+def _fluid_reason(loser: Stack, winner: Stack, _: Sequence[Stack]) -> str:
+    repetition_ms = loser.header.number("RepetitionTime")
+    timing = "" if repetition_ms is None else f" (TR {repetition_ms:g} ms)"
+    if fluid_sensitive(loser.header) is None:
+        return f"not known to be fluid-sensitive{timing}; series {winner.series_uid} is"
+    known = "is" if fluid_sensitive(winner.header) else "may be"
+    return f"not fluid-sensitive{timing}; series {winner.series_uid} {known}"
+
+
 def _fat_reason(loser: Stack, winner: Stack, _: Sequence[Stack]) -> str:
     if fat_suppressed(winner.header):
         return f"not fat-suppressed, as far as headers say; series {winner.series_uid} is"
     return f"not fat-suppressed; of series {winner.series_uid} it isn't known"
+
+
+def _clock(stack: Stack) -> float:
+    """AcquisitionDateTime, or date and time, as a number that grows with time; 0 without a time."""
+    moment = stack.header.text("AcquisitionDateTime")
+    if not moment:
+        time = stack.header.text("AcquisitionTime")
+        moment = f"{stack.header.text('AcquisitionDate') or '00000000'}{time}" if time else ""
+    digits = "".join(character for character in moment.split("+")[0] if character.isdecimal() or character == ".")
+    return float(digits) if digits.count(".") <= 1 and digits.strip(".") else 0.0
+
+
+def _later(key: Callable[[Stack], float]) -> Criterion:
+    return Criterion(key, lambda _, winner, __: f"acquired before series {winner.series_uid}, which repeats it")
 
 
 FAT = Criterion(lambda stack: _yes_unknown_no(fat_suppressed(stack.header)), _fat_reason)
@@ -72,7 +146,14 @@ SLICES = Criterion(
     lambda stack: len(stack.frames),
     lambda loser, winner, _: f"{len(loser.frames)} slices; series {winner.series_uid} has {len(winner.frames)}",
 )
+PLAINLY_ANATOMY = Criterion(
+    lambda stack: 0.0 if stack.finding.serious else 1.0,
+    lambda loser, winner, _: (
+        f"may be no picture of the anatomy ({_doubts(loser)}); series {winner.series_uid} plainly is one"
+    ),
+)
 WITHIN_SERIES = (
+    PLAINLY_ANATOMY,
     FAT,
     Criterion(lambda stack: -abs(_number(stack, "EchoTime", 1e6) - INTERMEDIATE_TE_MS), _echo_reason),
     Criterion(
@@ -86,17 +167,25 @@ WITHIN_SERIES = (
     SLICES,
 )
 ACROSS_SERIES = (
+    PLAINLY_ANATOMY,
+    Criterion(lambda stack: _yes_unknown_no(fluid_sensitive(stack.header)), _fluid_reason),
+    FAT,
     Criterion(
-        lambda stack: 0.0 if "DERIVED" in stack.header.texts("ImageType") else 1.0,
+        lambda stack: 0.0 if quick_gradient_echo(stack.header) else 1.0,
+        lambda _, winner, __: f"a quick gradient echo, as scouts are; series {winner.series_uid} is none",
+    ),
+    Criterion(
+        lambda stack: -len(stack.finding.doubts),
+        lambda loser, winner, _: f"unclear ({_doubts(loser)}); series {winner.series_uid} is clearer",
+    ),
+    Criterion(
+        lambda stack: 0.0 if derived(stack.header) else 1.0,
         lambda _, winner, __: f"derived images; series {winner.series_uid} is original",
     ),
     Criterion(
-        lambda stack: _yes_unknown_no(fluid_sensitive(stack.header)),
-        lambda loser, winner, _: (
-            f"not fluid-sensitive (TR {_number(loser, 'RepetitionTime'):g} ms); series {winner.series_uid} is"
-        ),
+        lambda stack: -JUDGED.index(stack.finding.kind),
+        lambda loser, winner, _: f"{loser.finding.kind.value}; series {winner.series_uid} is an ordinary one",
     ),
-    FAT,
     SLICES,
     Criterion(
         lambda stack: -round(stack.spacing_mm[1] * stack.spacing_mm[2], 3),
@@ -104,4 +193,7 @@ ACROSS_SERIES = (
             f"pixels of {loser.spacing_mm[1]:.2f} mm; series {winner.series_uid} has {winner.spacing_mm[1]:.2f} mm"
         ),
     ),
+    _later(_clock),
+    _later(lambda stack: _number(stack, "SeriesNumber")),
+    _later(lambda stack: _number(stack, "AcquisitionNumber")),
 )

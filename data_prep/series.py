@@ -16,9 +16,10 @@ from pydicom.dataset import Dataset
 from data_prep.acquisition import acquisition
 from data_prep.dicom import MOST_NAMED, Frame, Limits, Source, Unread, nothing_read, read_study
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
+from data_prep.kind import scout_by_geometry, scout_signs
 from data_prep.notice import Notice
 from data_prep.origin import sources
-from data_prep.preference import ACROSS_SERIES, WITHIN_SERIES, prefer
+from data_prep.preference import ACROSS_SERIES, WITHIN_SERIES, prefer, tied_notices
 from data_prep.stack import Stack, stacks, unusable
 from data_prep.volume import FloatArray, Volume
 
@@ -95,8 +96,8 @@ def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = ()) -> Sel
     _check_whole(chosen, in_order, unread)
     passed += [PassedOver(loser.series_uid, reason) for loser, reason in losers]
     in_order_of_series = tuple(sorted(passed, key=lambda one: one.series_uid))
-    volume = replace(_volume(chosen), notices=_notices(unread))
-    return Selection(volume, in_order_of_series, sources(chosen.frames))
+    notices = (*_notices(unread), *_kind_notices(chosen), *tied_notices(chosen, losers))
+    return Selection(replace(_volume(chosen), notices=notices), in_order_of_series, sources(chosen.frames))
 
 
 def _check_one_study(frames: Sequence[Frame]) -> None:
@@ -206,7 +207,23 @@ def _shortcoming(stack: Stack) -> _Refusal | None:
     if stack.offsets_mm is None:
         reason = "slice positions are missing, or several images at one position can't be told apart"
         return _Refusal("no-positions", reason)
+    if scout_by_geometry(len(stack.frames), stack.spacing_mm, stack.planes):
+        signs = scout_signs(len(stack.frames), stack.spacing_mm, stack.planes)
+        return _Refusal("nothing-to-judge", f"localizer, by its geometry: {'; '.join(signs)}")
     return None
+
+
+def _kind_notices(stack: Stack) -> tuple[Notice, ...]:
+    doubts = stack.finding.doubts
+    if not doubts:
+        return ()
+    return (
+        Notice(
+            "series-kind-unknown",
+            f"Headers don't say plainly what series {stack.series_uid} shows ({'; '.join(doubts)}). "
+            "It was judged as a picture of the anatomy.",
+        ),
+    )
 
 
 def _volume(stack: Stack) -> Volume:

@@ -5,7 +5,7 @@ name never.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from data_prep.acquisition import laterality
 from data_prep.dicom import Frame
 from data_prep.errors import MalformedInput
 from data_prep.header import Header
+from data_prep.kind import JUDGED, Finding, find, scout_signs
 from data_prep.volume import Laterality
 
 FloatVector = npt.NDArray[np.float64]
@@ -42,48 +43,41 @@ MR_CLASSES = frozenset(
         "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
     }
 )
-# Values of ImageType (PS3.3 C.8.3.1.1.1, C.8.13.3.1.1) and vendors' own that name no plain picture of the anatomy.
-REASONS_BY_TYPE = {
-    "LOCALIZER": "localizer",
-    "SECONDARY": "secondary image, made from others",
-    "MPR": "reformatted from another series",
-    "REFORMATTED": "reformatted from another series",
-    "PROJECTION IMAGE": "projection of another series",
-    "SUBTRACTION": "difference of other images",
-    "T1 MAP": "computed map",
-    "T2 MAP": "computed map",
-    "T2_STAR MAP": "computed map",
-    "ADC": "computed map",
-    "FAT": "fat image",
-    "P": "phase image",
-    "PHASE": "phase image",
-    "PHASE MAP": "phase image",
-    "R": "real part",
-    "REAL": "real part",
-    "I": "imaginary part",
-    "IMAGINARY": "imaginary part",
-}
-# What tells images at one position apart, the first that does: each of its values makes a volume.
+# What tells images at one position apart, after what they are (`data_prep.kind`) the first that does: each of its
+# values makes a volume.
 CONTRASTS = (
     "EchoTime",
     "EchoNumbers",
     "TemporalPositionIdentifier",
     "DiffusionBValue",
     "ImageType",
+    "FrameType",
     "AcquisitionNumber",
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Images of one orientation, matrix and spacing, in order along their normal (row x column direction)."""
+    """Images of one orientation, matrix and spacing, in order along their normal (row x column direction).
+
+    planes: in how many planes their series has images, 3 for most scouts.
+    """
 
     frames: tuple[Frame, ...]
+    planes: int = 1
 
     @property
     def header(self) -> Header:
         """The first slice's, for what all slices share."""
         return self.frames[0].header
+
+    @cached_property
+    def finding(self) -> Finding:
+        """What the images are, by headers and geometry; where `spacing_mm` is known."""
+        found = find(self.header)
+        signs = scout_signs(len(self.frames), self.spacing_mm, self.planes)
+        doubts = tuple(f"it may be a localizer: {sign}" for sign in signs)
+        return replace(found, doubts=(*found.doubts, *doubts), serious=found.serious or bool(signs))
 
     @property
     def series_uid(self) -> str:
@@ -105,7 +99,7 @@ class Stack:
     @property
     def plane(self) -> str:
         """By the normal's largest component."""
-        return PLANES[int(np.abs(np.cross(*self.directions)).argmax())]
+        return _plane(self.frames[0])
 
     @cached_property
     def offsets_mm(self) -> FloatVector | None:
@@ -147,9 +141,9 @@ def unusable(frame: Frame) -> str | None:
         return "not a scanner's own MR image (another SOP class, such as a secondary capture)"
     if not header.text("PhotometricInterpretation").startswith("MONOCHROME"):
         return "colour picture"
-    for kind in (*header.texts("ImageType"), header.text("ComplexImageComponent")):
-        if kind in REASONS_BY_TYPE:
-            return REASONS_BY_TYPE[kind]
+    kind = find(header).kind
+    if kind not in JUDGED:
+        return kind.value
     try:
         return _unusable_geometry(frame)
     except MalformedInput as error:
@@ -179,7 +173,8 @@ def stacks(frames: Sequence[Frame]) -> list[Stack]:
     by_geometry = _by_geometry(frames)
     if len(by_geometry) > MAX_STACKS:
         return []
-    return [Stack(_ordered(part)) for group in by_geometry for part in _by_contrast(group, CONTRASTS)]
+    planes = len({_plane(group[0]) for group in by_geometry})
+    return [Stack(_ordered(part), planes) for group in by_geometry for part in _by_kind(group)]
 
 
 def _by_geometry(frames: Sequence[Frame]) -> list[list[Frame]]:
@@ -198,6 +193,14 @@ def _geometry(frame: Frame) -> list[float]:
     header = frame.header
     spacing = header.numbers("PixelSpacing", 2) or ()
     return [frame.pixels.rows, frame.pixels.columns, *spacing, *(header.numbers("ImageOrientationPatient", 6) or ())]
+
+
+def _by_kind(frames: list[Frame]) -> list[list[Frame]]:
+    """Volumes, where positions repeat: Dixon's four images may share echo times, so that what they are comes first."""
+    parts: dict[str, list[Frame]] = {}
+    for frame in frames:
+        parts.setdefault(find(frame.header).kind, []).append(frame)
+    return [volume for part in parts.values() for volume in _by_contrast(part, CONTRASTS)]
 
 
 def _by_contrast(frames: list[Frame], contrasts: Sequence[str]) -> list[list[Frame]]:
@@ -250,6 +253,10 @@ def _positions(frames: Sequence[Frame]) -> FloatVector | None:
 
 def _orientation(frame: Frame) -> FloatVector:
     return np.array(frame.header.numbers("ImageOrientationPatient", 6), float).reshape(2, 3)
+
+
+def _plane(frame: Frame) -> str:
+    return PLANES[int(np.abs(_normal(frame)).argmax())]
 
 
 def _normal(frame: Frame) -> FloatVector:

@@ -18,10 +18,15 @@ Laterality = Literal["L", "R", "unknown"]
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What the headers say of how the slices were made; None where they are silent."""
+    """What the headers say of how the slices were made; None where they are silent.
+
+    kind: a name of `data_prep.kind.Kind` in lower case, one that is judged.
+    """
 
     modality: str = "MR"
+    kind: str = "anatomy"
     fat_suppressed: bool | None = None
+    fluid_sensitive: bool | None = None
     echo_time_ms: float | None = None
     repetition_time_ms: float | None = None
     field_strength_t: float | None = None

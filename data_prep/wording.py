@@ -1,0 +1,153 @@
+"""What single words of a header mean, in the languages that scanners are sold with. The words stand in wording.toml.
+
+A description is read as a row of plain words: no capitals, no accents, no punctuation. Chinese, Japanese and Korean
+words that the vocabulary knows are cut out of their sentence, and words written without a space ("PDfsSag") are taken
+apart.
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Literal
+
+WORDS = tomllib.loads((Path(__file__).parent / "wording.toml").read_text(encoding="utf-8"))
+# From here on scripts put no space between words.
+FIRST_CJK = "\u2e80"
+# From here on a letter isn't a Latin, Greek or Cyrillic one with an accent.
+LAST_ACCENTED = "\u0590"
+# Letters that no accent can be taken off.
+PLAIN_LETTERS = str.maketrans("łøıđæ", "loida")
+# Sets of characters that stand for a word.
+SIGNS = (
+    (r"\bw\s*/\s*o(?:ut)?(?=[^a-z]|$|fs|fat)", " without "),
+    (r"\bw\s*/", " with "),
+    (r"\bf\s*/\s*s\b", " fs "),
+    (r"\b([rt][12])\s*(?:\*|star\b)", r"\1star "),
+    (r"\(\s*-\s*\)", " minus "),
+    (r"\(\s*\+\s*\)", " plus "),
+)
+# Words that a denial may be away from what it denies, and a word for fat from one for suppression.
+REACH = 3
+# Parts of a word that was written without spaces; shorter ones would be found everywhere.
+PARTS = (
+    *(("suppression", "words"), ("suppression", "no")),
+    *(("weighting", "fluid"), ("weighting", "plain"), ("text", "localizer")),
+)
+SHORTEST_PART = 2
+COMMON_PARTS = (
+    *("sag", "sagittal", "cor", "coronal", "ax", "axial", "tra", "knee", "left", "right", "lt", "rt"),
+    *("se", "fse", "tse", "gre", "ffe", "3d", "2d", "hr", "high", "res", "mm"),
+)
+
+Answer = Literal["yes", "no", "unclear", ""]
+
+
+def phrases(*keys: str) -> tuple[str, ...]:
+    """Of one section of the vocabulary, `phrases("text", "map")`, as plain words."""
+    section = WORDS
+    for key in keys:
+        section = section[key]
+    return tuple(_letters(str(phrase)) for phrase in section)
+
+
+def _letters(text: str) -> str:
+    """Lower case, without accents; full-width letters as usual ones."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    bare = "".join(unicodedata.normalize("NFD", one)[0] if one < LAST_ACCENTED else one for one in folded)
+    return bare.translate(PLAIN_LETTERS)
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Single words that words without spaces are made of."""
+    lists = [phrases(*section) for section in PARTS]
+    words = {phrase.rstrip("*") for one in lists for phrase in one if " " not in phrase}
+    return frozenset(word for word in {*words, *COMMON_PARTS} if len(word) >= SHORTEST_PART)
+
+
+@cache
+def _cjk() -> re.Pattern[str]:
+    lists = [phrases(part, name) for part in ("text", "suppression", "weighting") for name in WORDS[part]]
+    words = {phrase.rstrip("*") for one in lists for phrase in one if phrase >= FIRST_CJK}
+    return re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
+
+
+@lru_cache(4096)
+def plain(text: str) -> str:
+    """Plain words with one space around each."""
+    text = _letters(text).replace("_", " ")
+    for sign, word in SIGNS:
+        text = re.sub(sign, word, text)
+    text = _cjk().sub(r" \g<0> ", text)
+    parts = [part for word in re.findall(r"[^\W_]+", text) for part in _parts(word)]
+    return f" {' '.join(parts)} "
+
+
+def _parts(word: str) -> tuple[str, ...]:
+    """The fewest known words and numbers that a word is made of; the word itself if it is one or has no such parts."""
+    if word in _known() or not word.isascii():
+        return (word,)
+    best: list[tuple[str, ...] | None] = [(), *[None] * len(word)]
+    for end in range(1, len(word) + 1):
+        for start in range(end):
+            before, part = best[start], word[start:end]
+            if before is not None and (part in _known() or part.isdigit()):
+                longer = (*before, part)
+                shortest = best[end]
+                if shortest is None or len(longer) < len(shortest):
+                    best[end] = longer
+    return best[-1] or (word,)
+
+
+@cache
+def _finder(*keys: str) -> re.Pattern[str]:
+    """Finds any of a section's phrases in plain words."""
+    return re.compile(rf"(?<= )(?:{'|'.join(_regex(phrases(*keys)))})(?= )")
+
+
+def _regex(found: Iterable[str]) -> list[str]:
+    return [re.escape(phrase).replace(r"\*", r"[^ ]*") for phrase in found]
+
+
+def says(words: str, *keys: str) -> bool:
+    """Whether plain words hold a phrase of a section."""
+    return _finder(*keys).search(words) is not None
+
+
+@lru_cache(4096)
+def suppression(words: str) -> Answer:
+    """Whether plain words say that fat is suppressed: "unclear" if they contradict each other, "" for silence."""
+    places = [(found.start(), found.end()) for found in _method().finditer(words)]
+    answers = {_polarity(words[:start].split(), words[end:].split()) for start, end in places}
+    if len(answers) > 1:
+        return "unclear"
+    return answers.pop() if answers else ""
+
+
+@cache
+def _method() -> re.Pattern[str]:
+    fat, suppress = ("|".join(_regex(phrases("suppression", name))) for name in ("fat", "suppress"))
+    between = rf"(?: [^ ]+){{0,{REACH - 1}}} "
+    methods = "|".join(_regex(phrases("suppression", "words")))
+    return re.compile(rf"(?<= )(?:{methods}|(?:{fat}){between}(?:{suppress})|(?:{suppress}){between}(?:{fat}))(?= )")
+
+
+def _polarity(before: list[str], after: list[str]) -> Answer:
+    """Whether what stands before and after a word for fat suppression denies it."""
+    near = [word for word in before if not _is(word, "fillers")][-REACH:]
+    if near and _is(near[-1], "no"):
+        return "unclear" if len(near) > 1 and _is(near[-2], "both") else "no"
+    if (after and _is(after[0], "off")) or (len(after) == 1 and _is(after[0], "no")):
+        return "no"
+    denials = [place for place, word in enumerate(near) if _is(word, "no")]
+    if denials and not _is(near[denials[-1] + 1], "objects"):
+        return "unclear"
+    return "yes"
+
+
+def _is(word: str, name: str) -> bool:
+    found = _finder("suppression", name).match(f" {word} ", 1)
+    return found is not None and found.end() == len(word) + 1

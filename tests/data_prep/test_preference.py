@@ -1,0 +1,160 @@
+"""Which of several series is judged: one test for each rank, and for draws."""
+
+import pytest
+from pydicom.dataset import Dataset
+
+from data_prep.errors import UnsuitableStudy
+from data_prep.series import Selection, load_study
+from tests.data_prep.dicom_factory import AXIAL, CORONAL, make_series, make_slice, named
+
+T1 = {"RepetitionTime": 600, "EchoTime": 12, "ScanOptions": "PFP", "SeriesDescription": "SAG T1"}
+PD_FS = {"RepetitionTime": 3000, "EchoTime": 35, "SeriesDescription": "SAG PD FS"}
+PD = {"ScanOptions": "PFP", "SeriesDescription": "SAG PD"}
+WATER = {"ImageType": ["DERIVED", "PRIMARY", "DIXON", "WATER"], "ScanOptions": "PFP"}
+
+
+def load(*series: list[Dataset]) -> Selection:
+    return load_study(named(image for images in series for image in images))
+
+
+def taken(**series: dict) -> str:
+    """The name of the series that is judged; the order of names is that of their UIDs."""
+    made = [make_series(series=place, **{"slices": 20, **values}) for place, values in enumerate(series.values(), 1)]
+    chosen = load(*made)
+    assert len(chosen.passed_over) >= len(series) - 1
+    return list(series)[int(chosen.volume.series_uid.rsplit(".", 1)[1]) - 1]
+
+
+def notices(selection: Selection) -> dict[str, str]:
+    return {notice.code: notice.message for notice in selection.volume.notices}
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (PD_FS, T1),
+        (WATER, T1),
+        (WATER, PD),
+        (WATER | {"RepetitionTime": None, "SeriesDescription": "WATER: Sag PD"}, T1),
+        (T1, PD_FS | {"ImageType": ["DERIVED", "PRIMARY", "FOO"]}),
+        (PD_FS | {"ImageType": ["ORIGINAL", "PRIMARY", "FOO"]}, T1),
+        (PD_FS, PD_FS | {"ImageType": ["ORIGINAL", "PRIMARY", "FOO"]}),
+        (PD_FS, WATER),
+        (PD_FS, PD_FS | {"ImageType": ["DERIVED", "PRIMARY"]}),
+        (PD_FS, WATER | {"ImageType": ["ORIGINAL", "PRIMARY", "DIXON", "WATER"]}),
+        (PD, PD | {"ImageType": ["ORIGINAL", "PRIMARY", "DIXON", "IN_PHASE"]}),
+        (PD_FS | {"slices": 21}, PD_FS),
+        (PD_FS, PD_FS | {"PixelSpacing": [0.6, 0.6]}),
+        (PD_FS | {"AcquisitionTime": "101500"}, PD_FS | {"AcquisitionTime": "095959.5"}),
+        (
+            PD_FS | {"AcquisitionDate": "20260102", "AcquisitionTime": "000100"},
+            PD_FS | {"AcquisitionDate": "20260101", "AcquisitionTime": "235900"},
+        ),
+        (PD_FS | {"SeriesNumber": 7}, PD_FS | {"SeriesNumber": 5}),
+        (PD_FS | {"AcquisitionNumber": 2}, PD_FS | {"AcquisitionNumber": 1}),
+        (T1, {"PixelSpacing": [1.2, 1.2]}),
+        (T1, {"ScanningSequence": "GR", "RepetitionTime": 8, "EchoTime": 3, "ScanOptions": "PFP"}),
+        (T1, {"SeriesDescription": "3 plane loc"}),
+        ({"ScanningSequence": "GR", "RepetitionTime": 20, "EchoTime": 6, "SeriesDescription": "SAG DESS WE"}, T1),
+        (PD_FS | {"RepetitionTime": None}, T1),
+        ({"RepetitionTime": None, "EchoTime": 60, "ScanOptions": "FS"}, T1),
+    ],
+)
+def test_the_better_series_is_taken_whichever_uid_comes_first(better, worse):
+    assert taken(better=better, worse=worse) == "better"
+    assert taken(worse=worse, better=better) == "better"
+
+
+def scout_in_three_planes() -> list[Dataset]:
+    planes = [make_series(9, series=1, ImageOrientationPatient=list(plane)) for plane in (AXIAL, CORONAL)]
+    images = [make_series(9, series=1), *planes]
+    for place, plane in enumerate(images):
+        for image in plane:
+            image.SOPInstanceUID += f".{place}"
+    return [image for plane in images for image in plane]
+
+
+def test_a_scout_in_three_planes_without_the_word_never_beats_a_t1():
+    chosen = load(scout_in_three_planes(), make_series(20, series=2, **T1))
+    assert chosen.volume.series_uid == "2.25.77.2"
+    assert any("images in 3 planes" in one.reason for one in chosen.passed_over)
+
+
+def test_a_scout_by_geometry_is_refused_when_it_is_alone():
+    with pytest.raises(UnsuitableStudy, match=r"localizer, by its geometry: pixels of 1.70 mm"):
+        load(make_series(12, PixelSpacing=[1.7, 1.7]))
+
+
+def thick(number: int, **values) -> Dataset:
+    return make_slice(number, ImagePositionPatient=[7.0 * number, 0.0, 0.0], **values)
+
+
+def test_few_thick_slices_are_a_scout():
+    with pytest.raises(UnsuitableStudy, match=r"localizer, by its geometry: slices 7.0 mm apart"):
+        load([thick(number) for number in range(1, 10)])
+
+
+def dixon(levels: dict[str, tuple[str, ...]]) -> list[Dataset]:
+    images = []
+    for place, types in enumerate(levels.values()):
+        for image in make_series(10, ImageType=["DERIVED", "PRIMARY", *types], ScanOptions="OTHER"):
+            image.SOPInstanceUID += f".{place}"
+            images.append(image)
+    return images
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"fat": ("F", "F"), "in": ("IP", "IP"), "opposed": ("OP", "OP"), "water": ("W", "W")},
+        {
+            "opposed": ("DIXON", "OUT_PHASE"),
+            "fat": ("DIXON", "FAT"),
+            "water": ("DIXON", "WATER"),
+            "in": ("DIXON", "IN_PHASE"),
+        },
+        {"map": ("DIXON", "FAT_FRACTION"), "fat": ("DIXON", "FAT"), "water": ("DIXON", "WATER")},
+    ],
+)
+def test_of_a_dixon_set_in_one_series_water(parts):
+    chosen = load(dixon(parts))
+    place = list(parts).index("water")
+    assert {uid.rsplit(".", 1)[1] for uid in chosen.volume.sop_uids} == {str(place)}
+    assert chosen.volume.acquisition.fat_suppressed is True
+    assert chosen.volume.acquisition.kind == "water"
+    assert "fat image" in {one.reason for one in chosen.passed_over}
+
+
+def test_an_in_phase_image_is_judged_when_it_is_alone_and_its_fat_is_bright():
+    chosen = load(dixon({"in": ("DIXON", "IN_PHASE"), "opposed": ("DIXON", "OUT_PHASE")}))
+    assert chosen.volume.acquisition.kind == "in_phase"
+    assert chosen.volume.acquisition.fat_suppressed is False
+    assert [one.reason for one in chosen.passed_over] == ["opposed-phase image"]
+
+
+@pytest.mark.parametrize("types", [("OP", "OP"), ("F", "F"), ("T2_MAP",), ("FF", "FF"), ("MIP",), ("P",)])
+def test_no_other_part_is_judged_even_alone(types):
+    with pytest.raises(UnsuitableStudy, match="Nothing to judge"):
+        load(dixon({"only": types}))
+
+
+def test_an_unknown_word_is_told():
+    chosen = load(make_series(ImageType=["ORIGINAL", "PRIMARY", "FOO"]))
+    assert 'the unknown word "FOO"' in notices(chosen)["series-kind-unknown"]
+    assert "series-kind-unknown" not in notices(load(make_series(ImageType=["ORIGINAL", "PRIMARY", "OTHER"])))
+
+
+def test_equal_series_of_one_kind_are_told_apart_by_nothing_and_it_is_said():
+    chosen = load(make_series(10), make_series(10, series=2))
+    assert "2.25.77.2" in notices(chosen)["equal-series"]
+    assert "headers don't tell them apart" in chosen.passed_over[0].reason
+
+
+@pytest.mark.parametrize(("one", "other"), [("FOO", "BAR"), ("FOO", "QUUX"), ("M7", "M8")])
+def test_equal_series_that_may_differ_in_kind_are_refused(one, other):
+    series = [
+        make_series(10, series=place, ImageType=["DERIVED", "PRIMARY", word]) for place, word in ((1, one), (2, other))
+    ]
+    with pytest.raises(UnsuitableStudy, match=f"2.25.77.1 and series 2.25.77.2 are alike.*{one}.*{other}") as caught:
+        load(*series)
+    assert caught.value.kind == "unclear-kind"

@@ -1,0 +1,72 @@
+"""Descriptions in the languages that scanners are sold with: is fat suppressed, does the sentence deny it?"""
+
+import pytest
+
+from data_prep.wording import WORDS, phrases, plain, suppression
+
+YES = """
+PD FS|SAG PD FATSAT|Sag PD Fat Sat|fat-sat|PD F/S|PDFS|PDfsSag|sagpdfs|T2FS|tse_fs
+Sag PD FAT SUPPRESSED|fat supp|fatsuppressed|PD SPIR|PDW_SPAIR|STIR sag|tirm_sag|TIR|PD SPECIAL
+CHESS|ChemSat|chem sat|ProSet|WATSc|3D_WATSf|t1_fl3d_we|water excitation|DESS WE|PD w/ FS|w/fs
+FS w/o contrast|PD FS ohne KM|no phase wrap FS|T2WI FS(+)|NPW FS|PD FS post Gd|PD fettgesättigt
+fettunterdrückt|Fettsättigung|fett-sat|saturation de graisse|saturation de la graisse
+sat graisse|supresión grasa|con supresión de grasa|saturación grasa|saturação de gordura
+sat gordura|soppressione del grasso|sat. grasso|vetsat|vetonderdrukking|saturacja tłuszczu
+z supresją tłuszczu|PD с жироподавлением|подавление жира|yağ baskılı|脂肪抑制|T2 脂肪抑制 矢状断|压脂|矢状位压脂
+抑脂|지방억제|fedtsat|fettundertryckt
+"""
+NO = """
+no FS|non FS|nonFS|NOFS|non-fat-sat|PD no fat sat|PD without FS|PD without fat suppression
+without any fat sat|w/o FS|PD_w/o_fs|w/oFS|wo FS|not fat suppressed|FS off|fatsat off
+fat sat: none|FS(-)|T2WI FS(-)|PDNOFS|PD_TSE_NO_FS|fat sat no|PD ohne FS|ohne Fettsättigung
+nicht fettgesättigt|FS aus|sans saturation de graisse|pas de FS|sans FS|sin supresión de grasa
+sin fat sat|sem saturação de gordura|sem FS|senza soppressione del grasso|senza FS
+zonder vetonderdrukking|bez FS|bez saturacji tłuszczu|без жироподавления|без FS|utan fettsat
+uden fedtsat|脂肪抑制なし|非压脂|不压脂|无脂肪抑制
+"""
+SILENT = "PD FSE SAG|offset test|frfse|T1 SAG|FS3T?|refs|wefts|grasshopper|saturn|pre sat|SAT1"
+
+
+def cases(text: str) -> list[str]:
+    return [case for line in text.split("\n") for case in line.split("|") if case]
+
+
+@pytest.mark.parametrize("text", cases(YES))
+def test_fat_is_suppressed(text):
+    assert suppression(plain(text)) == "yes"
+
+
+@pytest.mark.parametrize("text", cases(NO))
+def test_fat_suppression_is_denied(text):
+    assert suppression(plain(text)) == "no"
+
+
+@pytest.mark.parametrize("text", cases(SILENT))
+def test_no_word_of_it(text):
+    assert suppression(plain(text)) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["PD with and without FS", "PD mit und ohne FS", "FS, no FS", "without sharp edges FS"]
+)
+def test_contradictions_are_unclear(text):
+    assert suppression(plain(text)) == "unclear"
+
+
+def test_plain_words():
+    assert plain("  Sag_PD-FS  (T2*) Übersicht ") == " sag pd fs t2star ubersicht "
+    assert plain("ＰＤ ＦＳ") == " pd fs "
+    assert plain("矢状位压脂") == " 矢状位 压脂 "
+    assert plain("") == "  "
+
+
+def test_the_vocabulary_is_plain_itself():
+    for part in ("text", "suppression", "weighting"):
+        for name in WORDS[part]:
+            for phrase in phrases(part, name):
+                assert f" {phrase.replace('*', '')} ".split() == phrase.replace("*", "").split(" "), (
+                    part,
+                    name,
+                    phrase,
+                )
+                assert "*" not in phrase.rstrip("*"), (part, name, phrase)

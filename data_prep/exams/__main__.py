@@ -15,10 +15,14 @@ from data_prep.exams.audit import audit
 from data_prep.exams.groups import groups, links
 from data_prep.exams.look import Look, completed, keep, look_at
 from data_prep.exams.report import write_report
-from data_prep.exams.split import SPLITS, label_set, split_exams
+from data_prep.exams.split import SPLITS, label_set, missing_classes, split_exams
 from data_prep.exams.table import Exam, read_exams, write_exams
+from data_prep.labels import SCHEMES
 from data_prep.sources import SOURCES
+from data_prep.sources.found import Found
 from data_prep.sources.label_table import LabelTable
+from data_prep.sources.patient_ids import keys_used
+from data_prep.tables.faults import write_faults
 from data_prep.workers import Workers
 
 
@@ -37,15 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _import(options: argparse.Namespace) -> int:
     labels = LabelTable.load(options.labels)
     found = SOURCES[options.source].find(options, labels)
-    exams = [row.exam for row in found.rows]
-    looks = _looks(exams, options, options.out)
+    _check_rows(found, options)
+    looks = _looks([row.exam for row in found.rows], options, options.out)
+    seen = []
     for row, look in zip(found.rows, looks, strict=True):
-        if look.shape is None and row.exam.path.suffix in array_files.SUFFIXES:
-            raise ValueError(f"{row.place}: {look.flags[0].reason}")
-    exams = [completed(exam, look) for exam, look in zip(exams, looks, strict=True)]
-    for exam, look in zip(exams, looks, strict=True):
+        with found.faults.caught():
+            if look.shape is None and row.exam.path.suffix in array_files.SUFFIXES:
+                raise row.line.fault(look.flags[0].reason)
+            seen.append((completed(row.exam, look), look))
+    _check_rows(found, options)
+    for exam, look in seen:
         if exam.path.exists():
             keep(exam, look, _looks_folder(options.out))
+    exams = [exam for exam, _ in seen]
     dropped = [exam for exam in exams if exam.flags] if options.drop else []
     kept = [exam for exam in exams if not (options.drop and exam.flags)]
     if options.drop:
@@ -53,20 +61,40 @@ def _import(options: argparse.Namespace) -> int:
     write_exams(kept, options.out)
     for note in found.notes:
         print(note)
+    if faults := found.faults.found:
+        bad_rows = options.out.with_suffix(".bad-rows.csv")
+        write_faults(faults, bad_rows)
+        print(f"{len(set(faults))} faults of rows that were left out are listed in {bad_rows}")
     print(
         f"{len(kept)} exams in {options.out}, {sum(bool(exam.flags) for exam in exams)} flagged, {len(dropped)} dropped"
     )
     return 0
 
 
+def _check_rows(found: Found, options: argparse.Namespace) -> None:
+    """ValueError with every fault of every row, unless such rows are to be left out and others remain."""
+    if not options.skip_bad_rows:
+        found.faults.check("; --skip-bad-rows leaves such rows out and lists them")
+    elif not found.rows:
+        found.faults.check("; no row without a fault remains")
+
+
 def _merge(options: argparse.Namespace) -> int:
     exams: dict[str, Exam] = {}
+    keys: dict[Path, set[str]] = {}
     for table in options.tables:
-        for exam in read_exams(table):
+        for exam in (ours := read_exams(table)):
             if exam.exam_id in exams:
                 raise ValueError(f"{table}: exam {exam.exam_id!r} stands in another of these tables too")
             exams[exam.exam_id] = exam
+        keys[table] = keys_used(exam.patient_id for exam in ours)
     write_exams(exams.values(), options.out)
+    if len(set().union(*keys.values())) > 1:
+        named = ", ".join(str(table) for table, used in keys.items() if used)
+        print(
+            f"Patients of {named} were hashed with different keys, so a patient in two of them can't be recognised: "
+            "`split` may part this patient's exams. Import again with one --patient-key."
+        )
     print(f"{len(exams)} exams in {options.out}")
     return 0
 
@@ -81,6 +109,11 @@ def _split(options: argparse.Namespace) -> int:
     write_exams(exams, options.out or options.table)
     counts = Counter(exam.split for exam in exams)
     print(", ".join(f"{name} {counts[name]} ({counts[name] / sum(useful):.1%})" for name in SPLITS))
+    lacks = [lack for scheme in SCHEMES.values() for lack in missing_classes(exams, scheme)]
+    for lack in lacks:
+        print(f"WARNING {lack}")
+    if lacks:
+        print("Another --seed, larger shares (--val, --test) or more exams of the class may help.")
     if counts[""]:
         print(f"in no split, for want of a label or of usable pixels: {counts['']}")
     return 0
@@ -129,6 +162,9 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--labels", type=Path, help="a TOML file whose values come before our label table's")
         one.add_argument(
             "--drop", choices=("flagged",), help="leave flagged exams out; OUT.dropped.csv says which, why"
+        )
+        one.add_argument(
+            "--skip-bad-rows", action="store_true", help="leave rows at fault out; OUT.bad-rows.csv says which, why"
         )
         source.add_options(one)
         Workers.add_options(one)

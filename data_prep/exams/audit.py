@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from data_prep.exams import groups as grouping
 from data_prep.exams.look import Look
 from data_prep.exams.shortcut import is_suspicious, shortcut
-from data_prep.exams.split import label_set
+from data_prep.exams.split import label_set, missing_classes
 from data_prep.exams.summary import Table, tables
 from data_prep.exams.table import Exam
 from data_prep.figures import Figure
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.sources.label_table import LabelTable
 from data_prep.sources.mrnet import PUBLISHED_MEAN, PUBLISHED_SD
+from data_prep.sources.patient_ids import is_unkeyed
 
 # A page of faults tells as much as a hundred.
 FAULTS_PRINTED = 40
@@ -24,12 +25,13 @@ FAULTS_PRINTED = 40
 
 @dataclass(frozen=True)
 class Audit:
-    """faults: sentences, each a reason not to compute anything on this table. remarks: what to know.
+    """faults: sentences, each a reason not to compute anything on this table. warnings, remarks: what to know.
 
     groups: how many exams stay together. shortcut: None if there are too few exams of a class.
     """
 
     faults: tuple[str, ...]
+    warnings: tuple[str, ...]
     remarks: tuple[str, ...]
     tables: tuple[Table, ...]
     groups: str
@@ -44,6 +46,7 @@ class Audit:
                 parts.append("WARNING shortcut: headers alone tell the classes apart; a model may learn the scanner.")
         else:
             parts.append("AUC of header fields alone: too few exams of a class to say")
+        parts += [f"WARNING {warning}" for warning in self.warnings]
         parts += [f"FAULT {fault}" for fault in self.faults[:FAULTS_PRINTED]]
         if more := self.faults[FAULTS_PRINTED:]:
             parts.append(f"FAULT and {len(more)} more")
@@ -55,7 +58,13 @@ def audit(exams: Sequence[Exam], looks: Sequence[Look]) -> Audit:
     tied = grouping.links(exams, looks)
     together = grouping.groups(len(exams), tied)
     return Audit(
-        faults=(*_leaks(exams, tied), *_label_faults(exams), *_unreadable(exams, looks)),
+        faults=(
+            *_leaks(exams, tied),
+            *_label_faults(exams),
+            *missing_classes(exams, BINARY),
+            *_unreadable(exams, looks),
+        ),
+        warnings=tuple(missing_classes(exams, FOUR_CLASS)),
         remarks=tuple(_remarks(exams, looks)),
         tables=tuple(tables(list(zip(exams, looks, strict=True)))),
         groups=_group_sizes(together),
@@ -93,6 +102,11 @@ def _remarks(exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
         kinds = Counter(flag.kind for look in flagged for flag in look.flags)
         found = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
         yield f"the quality screen flags {len(flagged)} exams ({found}); `import --drop flagged` leaves them out"
+    if any(is_unkeyed(exam.patient_id) for exam in exams):
+        yield (
+            "patient ids are bare hashes, as an earlier version made them: whoever tries all possible ids or names "
+            "finds the patients; import again"
+        )
     if unlabelled := sum(not any(label_set(exam)) for exam in exams):
         yield f"{unlabelled} exams have no label in either scheme; they belong to no split"
     if assumed := sum(exam.spacing_mm is not None for exam in exams):

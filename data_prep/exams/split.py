@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.exams.table import Exam, Split
+from data_prep.labels import LabelScheme
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LabelSet = tuple[frozenset[str], frozenset[str]]
@@ -43,6 +44,25 @@ def split_exams(
         placed |= dict.fromkeys(group, SPLITS[chosen])
     _check_filled(placed, shares)
     return [replace(exam, split=placed.get(index, "")) for index, exam in enumerate(exams)]
+
+
+def missing_classes(exams: Sequence[Exam], scheme: LabelScheme) -> list[str]:
+    """Sentences on classes that labels of some splits allow and labels of another split don't, with counts.
+
+    Nothing is learnt of such a class, or measured on it, in that split. Splits without exams aren't looked at.
+    """
+    counts = {
+        split: Counter(name for exam in exams if exam.split == split for name in exam.allowed(scheme))
+        for split in SPLITS
+        if any(exam.split == split for exam in exams)
+    }
+    found = []
+    for name in scheme.classes:
+        lacking = [split for split in counts if not counts[split][name]]
+        if lacking and len(lacking) < len(counts):
+            each = ", ".join(f"{split} {count[name]}" for split, count in counts.items())
+            found.append(f"split {' and '.join(lacking)}: no exam's {scheme.name} label allows {name!r} ({each})")
+    return found
 
 
 def _counts(found: Sequence[LabelSet], kinds: dict[LabelSet, int]) -> npt.NDArray[np.float64]:

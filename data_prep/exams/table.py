@@ -5,7 +5,10 @@ A set of classes is written `partial rupture or strain|complete rupture`; an emp
 
 import csv
 import math
-from collections.abc import Callable, Iterable
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -13,10 +16,14 @@ from typing import Any, Literal, cast, get_args
 from data_prep.boxes import Box
 from data_prep.files import replacing
 from data_prep.labels import SCHEMES, LabelScheme
+from data_prep.tables import Faults, Line, column_key, decimal, read_table
+from data_prep.tables.cells import clean, words_key
 from data_prep.volume import Laterality
 
 Split = Literal["train", "val", "test", ""]
 Spacing = tuple[float, float, float]
+# 1.23457E+11 was a longer number, 01. Feb and 2-Jan were 1-2.
+_CHANGED = re.compile(r"\d([.,]\d+)?E\+\d+|\d{1,2}[-. ]{1,2}[^\W\d_]{3,4}\.?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -70,24 +77,27 @@ def write_exams(exams: Iterable[Exam], table: Path) -> None:
 
 
 def read_exams(table: Path) -> list[Exam]:
-    """Every row, checked; paths are made absolute. ValueError names the file, row and column."""
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream)
-        columns = rows.fieldnames or ()
-        if missing := set(REQUIRED) - set(columns):
-            raise ValueError(f"{table}: no column {', '.join(sorted(missing))}")
-        if unknown := set(columns) - set(COLUMNS):
-            raise ValueError(
-                f"{table}: unknown column {', '.join(sorted(unknown))}; `notes` is there for your own words"
-            )
-        home = table.parent.absolute()
-        exams = [_exam(row, f"{table}, row {number}", home) for number, row in enumerate(rows, start=2)]
-    seen: set[str] = set()
-    for number, exam in enumerate(exams, start=2):
-        if exam.exam_id in seen:
-            raise ValueError(f"{table}, row {number}, column exam_id: {exam.exam_id!r} stands there twice")
-        seen.add(exam.exam_id)
-    return exams
+    """Every row, checked; paths are made absolute. ValueError names the file, and every row and column at fault.
+
+    The table may have been saved again by a spreadsheet: any dialect of CSV, .xlsx and .ods are read, see
+    `data_prep.tables`; so are decimal commas, other capitals, and `;` between the parts of a cell.
+    """
+    faults = Faults()
+    found = read_table(table, REQUIRED, known=COLUMNS, faults=faults, may_be_empty=True)
+    keys = {column_key(column): column for column in COLUMNS}
+    if unknown := [column for column in found.columns if column_key(column) not in keys]:
+        raise ValueError(f"{table}: unknown column {', '.join(unknown)}; `notes` is there for your own words")
+    columns = [keys[column_key(column)] for column in found.columns]
+    home = table.parent.absolute()
+    exams: dict[str, Exam] = {}
+    for line in found.lines:
+        with faults.caught():
+            exam = _exam(line, columns, home)
+            if exam.exam_id in exams:
+                raise line.fault(f"{exam.exam_id!r} stands there twice", "exam_id")
+            exams[exam.exam_id] = exam
+    faults.check()
+    return list(exams.values())
 
 
 def _cell(value: object, folder: Path) -> str:
@@ -109,56 +119,95 @@ def _cell(value: object, folder: Path) -> str:
     return str(value)
 
 
-def _exam(row: dict[str, str], place: str, root: Path) -> Exam:
-    if None in row or None in row.values():
-        raise ValueError(f"{place}: {'more' if None in row else 'fewer'} cells than columns")
+def _exam(line: Line, columns: Sequence[str], root: Path) -> Exam:
     values: dict[str, Any] = {}
-    for column, text in row.items():
+    for column in columns:
+        text = line[column]
         if column in REQUIRED and not text:
-            raise ValueError(f"{place}, column {column}: '' is not filled in")
-        if text:
+            raise line.fault("'' is not filled in", column)
+        if column in ("path", "mask") and text:
+            values[column] = _existing(root, line.as_written(column))
+        elif text:
             try:
                 values[column] = PARSERS.get(column, str)(text)
             except ValueError as error:
-                raise ValueError(f"{place}, column {column}: {text!r} is not {error}") from None
-    for column in ("path", "mask"):
-        if column in values:
-            values[column] = root / values[column]
+                raise line.fault(f"{text!r} is not {error}", column) from None
     return Exam(**values)
+
+
+def _existing(root: Path, text: str) -> Path:
+    """The path as it is written; if nothing is there, as it was before a spreadsheet or another system changed it.
+
+    Windows writes backslashes; letters can be composed or decomposed; a name's bytes can be no UTF-8.
+    """
+    slashes = (text, text.replace("\\", "/")) if "\\" in text else (text,)
+    for path in slashes:
+        for written in (
+            path,
+            clean(path),
+            *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")),
+            *_as_bytes(path),
+        ):
+            if os.path.lexists(root / written):
+                return root / written
+    return root / text
+
+
+def _as_bytes(text: str) -> Iterable[str]:
+    """The name whose bytes were taken for letters, when the table was read as Windows-1252 or Latin-1."""
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            yield os.fsdecode(text.encode(encoding))
+        except UnicodeEncodeError:
+            continue
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between `|`, or between `;`."""
+    return [part.strip() for part in re.split(r"[|;]", text)]
 
 
 def _classes(scheme: LabelScheme) -> Callable[[str], frozenset[str]]:
     def parse(text: str) -> frozenset[str]:
-        names = frozenset(text.split("|"))
-        if not names <= set(scheme.classes):
+        known = {words_key(name): name for name in scheme.classes}
+        names = list(map(words_key, _parts(text)))
+        if not set(names) <= set(known):
             raise ValueError(f"a set of {', '.join(scheme.classes)}")
-        return names
+        return frozenset(known[name] for name in names)
 
     return parse
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if text not in choices:
+        known = {choice.casefold(): choice for choice in choices}
+        if text.casefold() not in known:
             raise ValueError("one of " + ", ".join(repr(choice) for choice in choices))
-        return text
+        return known[text.casefold()]
 
     return parse
 
 
+def _identifier(text: str) -> str:
+    """A name by which exams or patients are told apart; a number or a date that a spreadsheet made of it is refused."""
+    if _CHANGED.fullmatch(text):
+        raise ValueError("an id: a spreadsheet has made a rounded number or a date of it")
+    return text
+
+
 def _weight(text: str) -> float:
     try:
-        weight = float(text)
+        weight = decimal(text)
     except ValueError:
         raise ValueError("a number") from None
-    if not 0 <= weight < math.inf:
+    if weight < 0:
         raise ValueError("a number from 0 up")
     return weight
 
 
 def _spacing(text: str) -> Spacing:
     try:
-        slices, rows, columns = (float(part) for part in text.split("|"))
+        slices, rows, columns = map(decimal, _parts(text))
     except ValueError:
         slices = rows = columns = math.nan
     if not all(0 < part < math.inf for part in (slices, rows, columns)):
@@ -168,7 +217,7 @@ def _spacing(text: str) -> Spacing:
 
 def _box(text: str) -> Box:
     try:
-        spans = [tuple(int(end) for end in span.split(":")) for span in text.split("|")]
+        spans = [tuple(int(end) for end in span.split(":")) for span in _parts(text)]
         (top, bottom), (above, below), (left, right) = spans
         if not all(0 <= start < stop for start, stop in ((top, bottom), (above, below), (left, right))):
             raise ValueError
@@ -179,8 +228,7 @@ def _box(text: str) -> Box:
 
 PARSERS: dict[str, Callable[[str], Any]] = {
     **{name: _classes(scheme) for name, scheme in SCHEMES.items()},
-    "path": Path,
-    "mask": Path,
+    **dict.fromkeys(("exam_id", "patient_id", "study_uid", "series_uid"), _identifier),
     "weight": _weight,
     "laterality": cast(Callable[[str], Laterality], _one_of(get_args(Laterality))),
     "split": cast(Callable[[str], Split], _one_of(get_args(Split))),

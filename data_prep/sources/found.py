@@ -1,12 +1,13 @@
 """What an importer finds in a data set, and what all importers have in common."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from data_prep.exams.table import PARSERS, Exam, Spacing
 from data_prep.sources.label_table import LabelTable
+from data_prep.tables import Faults, Line
 
 # What `Exam.notes` says of pixels whose distances the data set doesn't tell.
 SPACING_ASSUMED = "spacing assumed"
@@ -14,18 +15,24 @@ SPACING_ASSUMED = "spacing assumed"
 
 @dataclass(frozen=True)
 class Row:
-    """An exam and where it stands in the data set, such as "train-acl.csv, row 3"."""
+    """An exam and the line of the data set's table that tells of it."""
 
     exam: Exam
-    place: str
+    line: Line
+
+    @property
+    def place(self) -> str:
+        """Such as "train-acl.csv, row 3"."""
+        return self.line.place
 
 
 @dataclass(frozen=True)
 class Found:
-    """All exams of a data set. notes: sentences for the user, such as what was left out."""
+    """All exams of a data set. notes: sentences for the user, such as what was left out. faults: rows left out."""
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    faults: Faults = field(default_factory=Faults)
 
 
 class Source(Protocol):
@@ -35,7 +42,10 @@ class Source(Protocol):
         """The source's own options."""
 
     def find(self, options: argparse.Namespace, labels: LabelTable) -> Found:
-        """Read tables and headers, not pixels. ValueError names the file and row at fault."""
+        """Read tables and headers, and pixels only where a box has to be placed in them.
+
+        Faults of single rows are collected; a ValueError is what concerns the whole data set.
+        """
 
 
 def data_set(options: argparse.Namespace, files: tuple[str, ...], form: str) -> Path:

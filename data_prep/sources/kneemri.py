@@ -12,7 +12,7 @@ from data_prep.boxes import Box
 from data_prep.exams.table import Exam, Spacing
 from data_prep.sources.found import SPACING_ASSUMED, Found, Row, add_spacing, data_set, spacing_note
 from data_prep.sources.label_table import LabelTable
-from data_prep.sources.tables import Line, by_key, read_table
+from data_prep.tables import Faults, Line, by_key, read_table
 from data_prep.volume import Laterality
 
 FORM = "KneeMRI's folder has metadata.csv and the folders vol01 to vol10"
@@ -37,32 +37,37 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     """One exam for each row of `metadata.csv`; all series of one `examId` are one patient's."""
     root = data_set(options, ("metadata.csv",), FORM)
-    lines = by_key(read_table(root / "metadata.csv", COLUMNS), "examId", "seriesNo").values()
-    by_key(lines, "volumeFilename")
+    faults = Faults()
+    known = by_key(read_table(root / "metadata.csv", COLUMNS, faults=faults).lines, "examId", "seriesNo", faults=faults)
+    lines = by_key(known.values(), "volumeFilename", faults=faults).values()
     volumes = defaultdict(list)
     for file in sorted(root.glob("vol[01][0-9]/*.pck")):
         volumes[file.name].append(file)
-    rows = [_row(line, volumes[line["volumeFilename"]], options.spacing, labels) for line in lines]
+    rows = []
+    for line in lines:
+        with faults.caught():
+            rows.append(_row(line, volumes[line["volumeFilename"]], options.spacing, labels))
     notes = [NO_PATIENTS, spacing_note(options.spacing)]
     if unsaid := sum(row.exam.laterality == "unknown" for row in rows):
         notes.append(
             f"kneeLR is a number or empty in {unsaid} rows, and the data set doesn't say which number is which side: "
             "the side stays unknown there."
         )
-    return Found(tuple(rows), tuple(notes))
+    return Found(tuple(rows), tuple(notes), faults)
 
 
 def _row(line: Line, files: list[Path], spacing: Spacing, labels: LabelTable) -> Row:
     if len(files) != 1:
         found = "isn't in" if not files else f"stands {len(files)} times in"
-        raise ValueError(f"{line.place}: {line['volumeFilename']} {found} vol01 to vol10")
+        raise line.fault(f"{line['volumeFilename']} {found} vol01 to vol10")
     try:
         binary, four_class = labels.classes("kneemri", line["aclDiagnosis"])
     except ValueError as error:
-        raise ValueError(f"{line.place}, column aclDiagnosis: {error}") from None
+        raise line.fault(str(error), "aclDiagnosis") from None
+    exam_number, series_number = line.whole_number("examId"), line.whole_number("seriesNo")
     exam = Exam(
-        exam_id=f"kneemri-{line['examId']}-{line['seriesNo']}",
-        patient_id=f"kneemri-{line['examId']}",
+        exam_id=f"kneemri-{exam_number}-{series_number}",
+        patient_id=f"kneemri-{exam_number}",
         path=files[0],
         source="kneemri",
         binary=binary,
@@ -74,15 +79,15 @@ def _row(line: Line, files: list[Path], spacing: Spacing, labels: LabelTable) ->
         box=_box(line),
         notes=SPACING_ASSUMED,
     )
-    return Row(exam, line.place)
+    return Row(exam, line)
 
 
 def _side(line: Line) -> Laterality:
     text = line["kneeLR"].lower()
     if text in SIDES:
         return SIDES[text]
-    if text and not text.isdigit():
-        raise ValueError(f"{line.place}, column kneeLR: neither a side nor a number")
+    if text and not text.removesuffix(".0").isdigit():
+        raise line.fault("neither a side nor a number", "kneeLR")
     return "unknown"
 
 
@@ -93,5 +98,5 @@ def _box(line: Line) -> Box:
     )
     for (start, stop), (_, size) in zip((slices, rows, columns), BOX, strict=True):
         if start == stop:
-            raise ValueError(f"{line.place}, column {size}: a box must have a size")
+            raise line.fault("a box must have a size", size)
     return slices, rows, columns

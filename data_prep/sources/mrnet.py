@@ -22,7 +22,7 @@ from data_prep.sources.found import (
     spacing_note,
 )
 from data_prep.sources.label_table import LabelTable
-from data_prep.sources.tables import Line, by_key, read_table
+from data_prep.tables import Faults, Line, by_key, read_table
 
 FORM = "MRNet's folder has train-acl.csv, valid-acl.csv and the folders train and valid"
 PARTS: dict[str, Split] = {"train": "train", "valid": "val"}
@@ -49,26 +49,32 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     """One exam for each row of `train-acl.csv` and `valid-acl.csv`, split as published."""
     root = data_set(options, ("train-acl.csv", "valid-acl.csv"), FORM)
-    lines = {part: _labels(root / f"{part}-acl.csv") for part in PARTS}
-    by_key((line for part in lines.values() for line in part.values()), "id")
+    faults = Faults()
+    lines = {part: _labels(root / f"{part}-acl.csv", faults) for part in PARTS}
+    unique = by_key((line for part in lines.values() for line in part.values()), "id", faults=faults)
     rows = []
     notes = [NO_PATIENTS, spacing_note(options.spacing)]
     for part, known in lines.items():
         tables = {name: root / f"{part}-{name}.csv" for name in OTHER_FINDINGS}
-        others = {name: _labels(table) for name, table in tables.items() if table.is_file()}
+        others = {name: _labels(table, faults) for name, table in tables.items() if table.is_file()}
         folder = root / part / options.plane
-        rows += [_row(folder, line, others, options.spacing, labels) for line in known.values()]
+        for number, line in known.items():
+            with faults.caught():
+                if unique.get((number,)) is line:
+                    rows.append(_row(folder, line, others, options.spacing, labels))
         unknown = sorted(file.name for file in folder.glob("*.npy") if file.stem not in known)
         if unknown:
             notes.append(f"{part}-acl.csv has no row for {named(unknown)} of {part}/{options.plane}: left out.")
-    return Found(tuple(rows), tuple(notes))
+    return Found(tuple(rows), tuple(notes), faults)
 
 
-def _labels(table: Path) -> dict[str, Line]:
+def _labels(table: Path, faults: Faults) -> dict[str, Line]:
     """Lines by id, with the zeros that the arrays' names have."""
-    lines = read_table(table, header=("id", "label"))
-    padded = [replace(line, cells=line.cells | {"id": f"{line.whole_number('id'):04d}"}) for line in lines]
-    return {number: line for (number,), line in by_key(padded, "id").items()}
+    padded = []
+    for line in read_table(table, header=("id", "label"), faults=faults).lines:
+        with faults.caught():
+            padded.append(replace(line, cells=line.cells | {"id": f"{line.whole_number('id'):04d}"}))
+    return {number: line for (number,), line in by_key(padded, "id", faults=faults).items()}
 
 
 def _row(folder: Path, line: Line, others: dict[str, dict[str, Line]], spacing: Spacing, labels: LabelTable) -> Row:
@@ -78,7 +84,7 @@ def _row(folder: Path, line: Line, others: dict[str, dict[str, Line]], spacing: 
         binary, four_class = labels.classes("mrnet", line["label"])
         _check_array(path)
     except ValueError as error:
-        raise ValueError(f"{line.place}: {error}") from None
+        raise line.fault(str(error)) from None
     findings = {"acl": line["label"]} | {
         name: known[number]["label"] for name, known in others.items() if number in known
     }
@@ -94,7 +100,7 @@ def _row(folder: Path, line: Line, others: dict[str, dict[str, Line]], spacing: 
         split=PARTS[folder.parent.name],
         notes=SPACING_ASSUMED,
     )
-    return Row(exam, line.place)
+    return Row(exam, line)
 
 
 def _check_array(path: Path) -> None:

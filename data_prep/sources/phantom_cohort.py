@@ -9,6 +9,7 @@ from data_prep.phantom.cohort import Cohort, class_weights
 from data_prep.phantom.scanner import PROFILES
 from data_prep.sources.found import Found, Row
 from data_prep.sources.label_table import LabelTable
+from data_prep.tables import Line
 
 TABLE = "exams.csv"
 # The cohort of the published project that this one follows: 761 exams of two 1.5 T scanners, classes by `FOUR_CLASS`.
@@ -37,7 +38,7 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     )
     exams = cohort.write(root, sum(cohort.counts), options.jobs, options.cluster)
     written = zip(read_exams(root / TABLE), range(2, len(exams) + 2), strict=True)
-    return Found(tuple(Row(exam, f"{TABLE}, row {number}") for exam, number in written), ())
+    return Found(tuple(Row(exam, Line(TABLE, number, {})) for exam, number in written), ())
 
 
 def _counts(text: str) -> tuple[int, ...]:

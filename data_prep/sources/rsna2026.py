@@ -8,19 +8,22 @@ train_series.csv    StudyInstanceUID, SeriesInstanceUID, Fluid_Sensitive, Fat_Su
 import argparse
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_prep.exams.table import Exam
 from data_prep.sources.found import Found, Row, data_set, named
 from data_prep.sources.label_table import LabelTable
-from data_prep.sources.tables import Line, by_key, read_table
+from data_prep.tables import Faults, Line, by_key, decimal, read_table
 
 FORM = "the RSNA 2026 knee data have train.csv, train_series.csv and the folder train_series"
 STUDY, SERIES = "StudyInstanceUID", "SeriesInstanceUID"
 SERIES_COLUMNS = (STUDY, SERIES, "Fluid_Sensitive", "Fat_Suppression", "Anatomical_Plane")
 # Series that are surely so come before those of which nothing is said, and these before those that surely aren't.
-ORDER = dict.fromkeys(("1", "1.0", "true", "yes"), 0) | {"": 1} | dict.fromkeys(("0", "0.0", "false", "no"), 2)
+# Spreadsheets write true and false in the language that they are set to.
+TRUE = ("1", "1.0", "1,0", "true", "yes", "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar")
+FALSE = ("0", "0.0", "0,0", "false", "no", "falsch", "faux", "falso", "onwaar")
+ORDER = dict.fromkeys(TRUE, 0) | {"": 1} | dict.fromkeys(FALSE, 2)
 REPORT_DIGITS = 32
 OWN_PATIENTS = (
     "Every study has a PatientID of its own: a patient's second study can't be told by it, only by its pixels."
@@ -38,13 +41,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     """One exam for each row of `train.csv`, with the series that shows the ligament best."""
     root = data_set(options, ("train.csv", "train_series.csv", "train_series"), FORM)
-    studies = by_key(read_table(root / "train.csv", (STUDY, "Report", "ACL")), STUDY)
-    soft = _soft(options.soft, options.soft_column, studies) if options.soft else {}
+    faults = Faults()
+    studies = _lines(root / "train.csv", (STUDY, "Report", "ACL"), (STUDY,), faults)
+    soft = _soft(options.soft, options.soft_column, studies, faults) if options.soft else {}
     series: dict[str, list[Line]] = defaultdict(list)
-    for line in by_key(read_table(root / "train_series.csv", SERIES_COLUMNS), STUDY, SERIES).values():
+    for line in _lines(root / "train_series.csv", SERIES_COLUMNS, (STUDY, SERIES), faults).values():
         series[line[STUDY]].append(line)
-    rows = [_row(root, line, _sagittal(series[uid]), soft.get(uid), labels) for (uid,), line in studies.items()]
-    return Found(tuple(rows), tuple(_notes([row.exam for row in rows])))
+    rows = []
+    for (uid,), line in studies.items():
+        with faults.caught():
+            rows.append(_row(root, line, _sagittal(series[uid]), soft.get(uid), labels))
+    return Found(tuple(rows), tuple(_notes([row.exam for row in rows])), faults)
+
+
+def _lines(table: Path, columns: Sequence[str], key: Sequence[str], faults: Faults) -> dict[tuple[str, ...], Line]:
+    return by_key(read_table(table, columns, faults=faults).lines, *key, faults=faults)
 
 
 def _notes(exams: list[Exam]) -> Iterable[str]:
@@ -66,42 +77,44 @@ def _sagittal(series: list[Line]) -> Line | None:
 
 def _rank(line: Line, column: str) -> int:
     if line[column].lower() not in ORDER:
-        raise ValueError(f"{line.place}, column {column}: neither 1 nor 0, true nor false, yes nor no")
+        raise line.fault("neither 1 nor 0, true nor false, yes nor no", column)
     return ORDER[line[column].lower()]
 
 
-def _soft(table: Path, column: str, studies: dict[tuple[str, ...], Line]) -> dict[str, float]:
+def _soft(table: Path, column: str, studies: dict[tuple[str, ...], Line], faults: Faults) -> dict[str, float]:
     """Probability of an injury by study; empty cells say nothing."""
-    known = by_key(read_table(table, (STUDY, column)), STUDY)
-    for key, line in known.items():
-        if key not in studies:
-            raise ValueError(f"{line.place}: train.csv has no such {STUDY}")
-    return {uid: _probability(line, column) for (uid,), line in known.items() if line[column]}
+    known = {}
+    for key, line in _lines(table, (STUDY, column), (STUDY,), faults).items():
+        with faults.caught():
+            if key not in studies:
+                raise line.fault(f"train.csv has no such {STUDY}")
+            if line[column]:
+                known[key[0]] = _probability(line, column)
+    return known
 
 
 def _probability(line: Line, column: str) -> float:
     try:
-        value = float(line[column])
+        value = decimal(line[column])
     except ValueError:
         value = -1
     if not 0 <= value <= 1:
-        raise ValueError(f"{line.place}, column {column}: not a number from 0 to 1")
+        raise line.fault("not a number from 0 to 1", column)
     return value
 
 
 def _row(root: Path, line: Line, series: Line | None, soft: float | None, labels: LabelTable) -> Row:
     uid, hard = line[STUDY], line["ACL"]
-    place = series.place if series else line.place
     path = root / "train_series" / uid / (series[SERIES] if series else "")
     if not path.is_dir():
-        raise ValueError(f"{place}: {path.relative_to(root).as_posix()} is missing")
+        raise (series or line).fault(f"{path.relative_to(root).as_posix()} is missing")
     readings = [f"train.csv={hard}"] if hard else []
     readings += [f"soft={soft:g}"] if soft is not None else []
     label, weight = _label(hard, soft)
     try:
         binary, four_class = labels.classes("rsna2026", label) if label else (frozenset[str](), frozenset[str]())
     except ValueError as error:
-        raise ValueError(f"{line.place}, column ACL: {error}") from None
+        raise line.fault(str(error), "ACL") from None
     exam = Exam(
         exam_id=uid,
         patient_id=uid,
@@ -115,7 +128,7 @@ def _row(root: Path, line: Line, series: Line | None, soft: float | None, labels
         weight=weight,
         report=_digest(line["Report"]),
     )
-    return Row(exam, line.place)
+    return Row(exam, line)
 
 
 def _label(hard: str, soft: float | None) -> tuple[str, float]:

@@ -18,8 +18,11 @@ def ask(source: str, root: Path, *arguments: object, labels: Path | None = None)
     parser.add_argument("--root", type=Path, required=True)
     SOURCES[source].add_options(parser)
     Workers.add_options(parser)
+    parser.add_argument("--out", type=Path, default=root.parent / "exams.csv")
     options = parser.parse_args(["--root", str(root), "--jobs", "1", *map(str, arguments)])
-    return SOURCES[source].find(options, LabelTable.load(labels))
+    found = SOURCES[source].find(options, LabelTable.load(labels))
+    found.faults.check()
+    return found
 
 
 def exams_of(found: Found, scratch: Path) -> dict[str, Exam]:

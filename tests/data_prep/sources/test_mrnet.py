@@ -124,7 +124,7 @@ def test_an_array_that_is_not_mrnets_is_named_with_its_row(root, save, message):
         ("0002,0", "0001,0", r"row 3: the same id as train-acl\.csv, row 2"),
         ("0002,0", "1,0", r"row 3: the same id as train-acl\.csv, row 2"),
         ("0002,0", "x,0", r"row 3, column id: not a whole number"),
-        ("0002,0", "0002", r"row 3: 1 cells for 2 columns"),
+        ("0002,0", "0002", r"row 3: the label is empty"),
         ("0002,0", "0009,0", r"row 3: train/sagittal/0009\.npy is missing"),
     ],
 )

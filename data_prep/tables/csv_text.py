@@ -1,0 +1,112 @@
+"""CSV in any dialect: encoding, separator and line ends are found out from the file, the same way every time.
+
+RFC 4180 has commas only; spreadsheets write the list separator of the country that they are set to. Sniffers guess from
+the letters' statistics and are often wrong on short tables. Here the separator is the one that makes the column names
+which the reader looks for appear.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+
+Row = tuple[int, list[str]]
+# Gives a score for how well some rows look like the table that is looked for.
+Judge = Callable[[Sequence[Row]], tuple[int, ...]]
+
+SEPARATORS = (",", ";", "\t", "|")
+# Rows that are looked at to find the separator, and the column names among them.
+SAMPLE = 20
+# A last row of our own: if it is swallowed by another, a quotation mark stands open there.
+_END = "\x1e"
+# In UTF-16 nearly every second byte of a Western table is zero, in any other encoding none is.
+ZEROS_OF_UTF16 = 0.3
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+
+
+def decoded(data: bytes, encoding: str = "") -> tuple[str, str]:
+    """The text, and the encoding if it is a guess, else ''. ValueError if this is no text.
+
+    A byte order mark decides, then zeros (UTF-16), then whether it is UTF-8, as hardly any other text is by chance.
+    What is left is taken for Windows-1252, which holds all letters of Latin-1.
+    """
+    if encoding:
+        return _strictly(data, encoding), ""
+    for mark, known in _MARKS:
+        if data.startswith(mark):
+            return _strictly(data, known), ""
+    if utf16 := _utf16(data):
+        return _strictly(data, utf16), ""
+    if b"\0" in data:
+        raise ValueError("it isn't a table but some other kind of file")
+    text = data.decode(errors="surrogateescape")
+    odd = sum("\udc80" <= letter <= "\udcff" for letter in text)
+    if odd <= sum(letter > "\x7f" for letter in text) - odd:  # UTF-8, but for a file's name in some other encoding
+        return text, ""
+    try:
+        return data.decode("cp1252"), "Windows-1252"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "Latin-1"
+
+
+def rows_of(text: str, judge: Judge) -> list[Row]:
+    """All rows that hold anything, with their numbers; the separator is the one whose rows `judge` likes best.
+
+    ValueError names a row whose quotation mark isn't closed.
+    """
+    text = io.StringIO(text, newline=None).getvalue()  # lines end with \n, \r\n or \r
+    first, _, rest = text.partition("\n")
+    told = first.strip('"').lower()
+    if told.startswith("sep=") and len(told) == 5:  # Excel's own line, which it doesn't show or count
+        return list(_parsed(rest, told[-1]))
+    return list(_parsed(text, max(SEPARATORS, key=lambda separator: judge(_sample(text, separator)))))
+
+
+def _sample(text: str, separator: str) -> list[Row]:
+    """The first rows; with a wrong separator, those before a quotation mark that seems open."""
+    rows: list[Row] = []
+    with suppress(ValueError):
+        rows.extend(islice(_parsed(text, separator), SAMPLE))
+    return rows
+
+
+def _parsed(text: str, separator: str) -> Iterator[Row]:
+    """Rows that hold anything, from 1."""
+    reader = csv.reader(io.StringIO(f"{text}\n{_END}"), delimiter=separator)
+    number = 0
+    try:
+        for number, record in enumerate(reader, start=1):
+            if record == [_END]:
+                return
+            if record and record[-1].endswith(f"\n{_END}"):
+                raise ValueError(f"row {number}: a quotation mark is opened there and never closed")
+            if any(map(str.strip, record)):
+                yield number, record
+    except csv.Error:
+        raise ValueError(
+            f"row {number + 1}: a cell has more than {csv.field_size_limit()} characters; "
+            "is a quotation mark opened there and not closed?"
+        ) from None
+
+
+def _utf16(data: bytes) -> str:
+    """UTF-16 without its mark, by which of two bytes is zero; '' if it is none."""
+    sample = data[: 1 << 12]
+    low, high = sample[::2].count(0), sample[1::2].count(0)
+    if max(low, high) < ZEROS_OF_UTF16 * len(sample) / 2:
+        return ""
+    return "utf-16-le" if high > low else "utf-16-be"
+
+
+def _strictly(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        raise ValueError(f"it can't be read as {encoding.removesuffix('-sig').upper()}") from None

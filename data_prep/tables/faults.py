@@ -1,0 +1,73 @@
+"""What is wrong with a table's rows: collected, so that one message tells all of it."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_prep.files import replacing
+
+# A screen of faults tells as much as a thousand: most have one cause.
+SHOWN = 20
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """table: the file's name; row: as a spreadsheet counts; column: '' for the whole row; reason: quotes no cell."""
+
+    table: str
+    row: int
+    column: str
+    reason: str
+
+    def __str__(self) -> str:
+        column = f", column {self.column}" if self.column else ""
+        return f"{self.table}, row {self.row}{column}: {self.reason}"
+
+
+class RowError(ValueError):
+    """A row that can't be used, with its fault."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+@dataclass
+class Faults:
+    """The faults found so far. columns: what `told` says of the columns of each table that was read."""
+
+    found: list[Fault] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """A row's fault is kept, and the work goes on behind the block."""
+        try:
+            yield
+        except RowError as error:
+            self.found.append(error.fault)
+
+    def check(self, advice: str = "") -> None:
+        """ValueError with all faults, each table's by row, if there are any; advice: what can be done about them."""
+        faults = sorted(set(self.found))
+        if not faults:
+            return
+        if len(faults) == 1:
+            raise ValueError(f"{faults[0]}{advice}")
+        tables = [
+            f"{table}: {said}" for table, said in self.columns.items() if any(one.table == table for one in faults)
+        ]
+        lines = [f"{len(faults)} faults{advice}", *tables, *map(str, faults[:SHOWN])]
+        if more := faults[SHOWN:]:
+            lines.append(f"and {len(more)} more")
+        raise ValueError("\n  ".join(lines))
+
+
+def write_faults(faults: Iterable[Fault], path: Path) -> None:
+    """A CSV of table, row, column and reason."""
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("table", "row", "column", "reason"))
+        writer.writerows((fault.table, fault.row, fault.column, fault.reason) for fault in sorted(set(faults)))

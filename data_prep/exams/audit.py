@@ -14,7 +14,7 @@ from data_prep.exams.split import label_set, missing_classes
 from data_prep.exams.summary import Table, tables
 from data_prep.exams.table import Exam
 from data_prep.figures import Figure
-from data_prep.labels import BINARY, FOUR_CLASS
+from data_prep.labels import BINARY, FOUR_CLASS, SCHEMES
 from data_prep.sources.label_table import LabelTable
 from data_prep.sources.mrnet import PUBLISHED_MEAN, PUBLISHED_SD
 from data_prep.sources.patient_ids import is_unkeyed
@@ -58,13 +58,8 @@ def audit(exams: Sequence[Exam], looks: Sequence[Look]) -> Audit:
     tied = grouping.links(exams, looks)
     together = grouping.groups(len(exams), tied)
     return Audit(
-        faults=(
-            *_leaks(exams, tied),
-            *_label_faults(exams),
-            *missing_classes(exams, BINARY),
-            *_unreadable(exams, looks),
-        ),
-        warnings=tuple(missing_classes(exams, FOUR_CLASS)),
+        faults=(*_leaks(exams, tied), *_label_faults(exams), *_unreadable(exams, looks)),
+        warnings=tuple(lack for scheme in SCHEMES.values() for lack in missing_classes(exams, scheme)),
         remarks=tuple(_remarks(exams, looks)),
         tables=tuple(tables(list(zip(exams, looks, strict=True)))),
         groups=_group_sizes(together),

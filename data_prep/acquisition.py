@@ -1,14 +1,12 @@
-"""How an image was made, as far as its header says: fat suppression, weighting, side of the body.
+"""How an image was made, as far as its header says: fat suppression, weighting.
 
 Headers are read for what they say and not trusted for more; BodyPartExamined and such aren't read at all. What an image
 is, picture or map, says `data_prep.kind`; words of descriptions stand in wording.toml.
 """
 
-from collections.abc import Iterable
-
 from data_prep.header import Header
 from data_prep.kind import Kind, find, incomplete_dixon
-from data_prep.volume import Acquisition, Laterality
+from data_prep.volume import Acquisition
 from data_prep.wording import Answer, plain, says, suppression
 
 # A shorter inversion nulls fat (STIR: about 150 ms at 1.5 T, 220 ms at 3 T), a longer one fluid (FLAIR).
@@ -163,12 +161,3 @@ def _named_weighting(header: Header) -> bool | None:
     fluid = bool(FLUID_CONTRASTS & contrasts) or any(says(words, "weighting", "fluid") for words in texts)
     plainly = bool(PLAIN_CONTRASTS & contrasts) or any(says(words, "weighting", "plain") for words in texts)
     return None if fluid == plainly else fluid
-
-
-def laterality(headers: Iterable[Header]) -> Laterality:
-    """The side that all headers with one agree on; unknown otherwise."""
-    names = ("Laterality", "ImageLaterality", "FrameLaterality")
-    sides = {side for header in headers for name in names for side in header.texts(name)}
-    if sides == {"L"}:
-        return "L"
-    return "R" if sides == {"R"} else "unknown"

@@ -25,7 +25,8 @@ from pydicom.uid import (
 
 from data_prep.archive import PREAMBLE, PREFIX, Budget, Limits, Source, dicom_files
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
-from data_prep.header import READ_TAGS, Header, Memo, frame_headers, instance_header, patient_key
+from data_prep.header import READ_TAGS, Header, Memo, frame_headers, instance_header
+from data_prep.identity import Identity, identity
 from data_prep.pixels import IntegerArray, PixelData
 from data_prep.volume import FloatArray
 
@@ -59,7 +60,7 @@ class Frame:
     sop_uid: str
     series_uid: str
     study_uid: str
-    patient: str = field(repr=False)
+    patient: Identity = field(repr=False)
     header: Header = field(repr=False)
     pixels: PixelData = field(repr=False)
     source: pydicom.Dataset = field(repr=False)
@@ -229,7 +230,7 @@ def _read_instance(file: str, content: bytes, budget: Budget, memo: Memo) -> lis
         raise _NotToJudge(error.detail) from None
     names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
     sop_uid, series_uid, study_uid = (_uid(header, name) for name in names)
-    patient = patient_key(dataset)
+    patient = identity(dataset)
     headers = frame_headers(dataset, header, pixels.frames, memo)
     return [
         Frame(file, number, sop_uid, series_uid, study_uid, patient, frame, pixels, dataset)

@@ -40,7 +40,7 @@ ALLOWED = (
     *("EchoTime", "EchoNumbers", "RepetitionTime", "InversionTime", "DiffusionBValue", "ComplexImageComponent"),
     *("InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier"),
     *("SeriesNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
-    *("Laterality", "ImageLaterality", "FrameLaterality"),
+    *("Laterality", "ImageLaterality", "FrameLaterality", "BodyPartExamined"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),

@@ -6,7 +6,7 @@ headers (the intermediate-weighted, fat-suppressed sagittal series is what reade
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
@@ -16,17 +16,20 @@ from pydicom.dataset import Dataset
 from data_prep.acquisition import acquisition
 from data_prep.dicom import MOST_NAMED, Frame, Limits, Source, Unread, nothing_read, read_study
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
+from data_prep.identity import fewest_patients
 from data_prep.kind import scout_by_geometry, scout_signs
+from data_prep.knees import one_knee, parted, too_wide
 from data_prep.notice import Notice
 from data_prep.origin import sources
 from data_prep.preference import ACROSS_SERIES, WITHIN_SERIES, prefer, tied_notices
+from data_prep.side import Side
 from data_prep.stack import Stack, stacks, unusable
-from data_prep.volume import FloatArray, Volume
+from data_prep.volume import FloatArray, Laterality, Volume
 
 # A knee's ligaments take some 25 mm from side to side with their surroundings: fewer slices don't cover them.
 MIN_SLICES = 8
 # What a study without a volume to judge is called: by the part of it that came nearest to being one.
-NOTHING_TO_JUDGE = ("too-few-slices", "no-positions", "wrong-plane", "nothing-to-judge")
+NOTHING_TO_JUDGE = ("two-knees", "too-few-slices", "no-positions", "wrong-plane", "nothing-to-judge")
 WANTED = f"Send one study with a sagittal MR series of one knee, at least {MIN_SLICES} slices."
 
 
@@ -57,69 +60,81 @@ class Selection:
     sources: tuple[Dataset, ...] = field(default=(), repr=False)
 
 
-def load_study(source: Source, limits: Limits | None = None) -> Selection:
+def load_study(source: Source, limits: Limits | None = None, laterality: Side | None = None) -> Selection:
     """Read and choose: the union of what `read_study` and `choose_volume` raise."""
     study = read_study(source, limits)
-    return choose_volume(study.frames, study.unread)
+    return choose_volume(study.frames, study.unread, laterality)
 
 
-def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = ()) -> Selection:
+def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = (), laterality: Side | None = None) -> Selection:
     """The one volume to judge; only its pixels are decoded, once, into float32 `[slices, rows, columns]`.
 
     unread: files of the study that can't be read. They are passed over, unless one belongs to the series to judge.
+    laterality: the knee that is meant, where the study may show both.
     The result doesn't depend on the order of the frames. Raises UnsuitableStudy when there is nothing to judge, when
-    patients, studies or knees are mixed, when a slice is missing or can't be read or decoded; UnsupportedInput,
-    MalformedInput.
+    patients or studies are mixed, when two knees are shown and none is named, or not the one that is, when a slice is
+    missing or can't be read or decoded; UnsupportedInput, MalformedInput.
     """
     if unread and not frames:
         raise nothing_read(unread)
     _check_one_study(frames)
     passed: list[PassedOver] = []
     kinds = {"nothing-to-judge"}
-    finalists: list[Stack] = []
+    candidates: list[Stack] = []
     in_order = sorted(frames, key=lambda frame: (frame.series_uid, frame.sop_uid, frame.number))
     for series_uid, members in groupby(in_order, key=lambda frame: frame.series_uid):
-        candidates, refusals = _candidates(list(members))
+        of_series, refusals, notes = _candidates(list(members))
+        candidates += of_series
         kinds |= {refusal.kind for refusal in refusals}
-        reasons = [refusal.reason for refusal in refusals]
-        if candidates:
-            winner, losers = prefer(candidates, WITHIN_SERIES)
-            finalists.append(winner)
-            reasons += [reason for _, reason in losers]
-        passed += [PassedOver(series_uid, reason) for reason in reasons]
+        passed += _passed_over(series_uid, [*(refusal.reason for refusal in refusals), *notes])
     passed += _unread_by_series(unread)
-    if not finalists:
+    if not candidates:
         problems = tuple(file.problem for file in unread)[:MOST_NAMED]
         raise UnsuitableStudy(_nothing_to_judge(passed), problems, min(kinds, key=NOTHING_TO_JUDGE.index))
-    _check_one_knee(finalists)
-    chosen, losers = prefer(finalists, ACROSS_SERIES)
+    knee = one_knee(candidates, laterality)
+    chosen, losers = _preferred(knee.stacks)
     _check_whole(chosen, in_order, unread)
-    passed += [PassedOver(loser.series_uid, reason) for loser, reason in losers]
+    for series_uid, stacks_and_reasons in groupby(
+        sorted((*knee.passed_over, *losers), key=lambda one: one[0].series_uid), key=lambda one: one[0].series_uid
+    ):
+        passed += _passed_over(series_uid, [reason for _, reason in stacks_and_reasons])
     in_order_of_series = tuple(sorted(passed, key=lambda one: one.series_uid))
-    notices = (*_notices(unread), *_kind_notices(chosen), *tied_notices(chosen, losers))
-    return Selection(replace(_volume(chosen), notices=notices), in_order_of_series, sources(chosen.frames))
+    notices = (*_notices(unread), *knee.notices[chosen], *_kind_notices(chosen), *tied_notices(chosen, losers))
+    return Selection(_volume(chosen, knee.sides[chosen], notices), in_order_of_series, sources(chosen.frames))
+
+
+def _preferred(candidates: Sequence[Stack]) -> tuple[Stack, list[tuple[Stack, str]]]:
+    """The stack that is judged, the best of the best of each series, and why each other one isn't."""
+    finalists, passed = [], []
+    for _, members in groupby(candidates, key=lambda stack: stack.series_uid):
+        winner, losers = prefer(list(members), WITHIN_SERIES)
+        finalists.append(winner)
+        passed += losers
+    chosen, losers = prefer(finalists, ACROSS_SERIES)
+    return chosen, passed + losers
+
+
+def _passed_over(series_uid: str, reasons: Sequence[str]) -> list[PassedOver]:
+    """Each reason once, with the number of parts that it holds for."""
+    return [
+        PassedOver(series_uid, reason if count == 1 else f"{count} parts: {reason}")
+        for reason, count in Counter(reasons).items()
+    ]
 
 
 def _check_one_study(frames: Sequence[Frame]) -> None:
-    patients = {frame.patient for frame in frames if frame.patient}
     studies = {frame.study_uid for frame in frames}
     if not frames:
         raise UnsuitableStudy(f"The DICOM files hold no image. {WANTED}")
-    if len(patients) > 1:
+    patients = fewest_patients(frame.patient for frame in frames)
+    if patients > 1:
         raise UnsuitableStudy(
-            f"The files belong to {len(patients)} patients: send one patient's study at a time.", kind="mixed-studies"
+            f"The files belong to at least {patients} patients: send one patient's study at a time.",
+            kind="mixed-studies",
         )
     if len(studies) > 1:
         raise UnsuitableStudy(
             f"The files belong to {len(studies)} studies: send one study at a time.", kind="mixed-studies"
-        )
-
-
-def _check_one_knee(candidates: Sequence[Stack]) -> None:
-    sides = {side for stack in candidates if (side := stack.laterality) != "unknown"}
-    if len(sides) > 1:
-        raise UnsuitableStudy(
-            "Some series show the left knee, others the right: send one knee at a time.", kind="two-knees"
         )
 
 
@@ -177,39 +192,61 @@ def _notices(unread: Sequence[Unread]) -> tuple[Notice, ...]:
 
 
 def _nothing_to_judge(passed: Sequence[PassedOver]) -> str:
-    found = "; ".join(f"series {one.series_uid}: {one.reason}" for one in passed[:8])
-    return f"Nothing to judge ({found}{'; and more' if len(passed) > 8 else ''}). {WANTED}"
+    """Each cause once, with the first series of which it holds."""
+    series: dict[str, list[str]] = {}
+    for one in passed:
+        series.setdefault(one.reason, []).append(one.series_uid)
+    found = [
+        f"series {uids[0]}{f' and {len(uids) - 1} more' if len(uids) > 1 else ''}: {reason}"
+        for reason, uids in series.items()
+    ]
+    return f"Nothing to judge ({'; '.join(found[:8])}{'; and more' if len(found) > 8 else ''}). {WANTED}"
 
 
-def _candidates(frames: Sequence[Frame]) -> tuple[list[Stack], list[_Refusal]]:
-    """The stacks of one series that could be judged, and a reason for each part of it that can't."""
+class _Candidates(NamedTuple):
+    """The stacks of one series that could be judged, why each other part of it can't, and what else is to be said."""
+
+    stacks: list[Stack]
+    refusals: list[_Refusal]
+    notes: list[str]
+
+
+def _candidates(frames: Sequence[Frame]) -> _Candidates:
     reasons = {frame: unusable(frame) for frame in frames}
     refused = [_Refusal("nothing-to-judge", reason) for reason in sorted(filter(None, set(reasons.values())))]
     usable = [frame for frame, reason in reasons.items() if reason is None]
-    parts = stacks(usable)
+    parts, copies = stacks(usable)
     if usable and not parts:
         refused.append(_Refusal("nothing-to-judge", "too many orientations or matrices in one series"))
     candidates = []
-    for part in parts:
+    for part in (half for whole in parts for half in parted(whole, MIN_SLICES)):
         refusal = _shortcoming(part)
         if refusal is None:
             candidates.append(part)
         else:
             refused.append(refusal)
-    return candidates, refused
+    notes = [f"{_count(copies, 'image')} sent twice, under another SOPInstanceUID: taken once"] if copies else []
+    return _Candidates(candidates, refused, notes)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _shortcoming(stack: Stack) -> _Refusal | None:
     if stack.plane != "sagittal":
         return _Refusal("wrong-plane", f"plane is {stack.plane}")
     if len(stack.frames) < MIN_SLICES:
-        return _Refusal("too-few-slices", f"only {len(stack.frames)} slices; at least {MIN_SLICES} are needed")
-    if stack.offsets_mm is None:
-        reason = "slice positions are missing, or several images at one position can't be told apart"
-        return _Refusal("no-positions", reason)
+        return _Refusal(
+            "too-few-slices", f"only {_count(len(stack.frames), 'slice')}; at least {MIN_SLICES} are needed"
+        )
+    if disorder := stack.disorder():
+        return _Refusal("no-positions", disorder)
     if scout_by_geometry(len(stack.frames), stack.spacing_mm, stack.planes):
         signs = scout_signs(len(stack.frames), stack.spacing_mm, stack.planes)
         return _Refusal("nothing-to-judge", f"localizer, by its geometry: {'; '.join(signs)}")
+    if wide := too_wide(stack):
+        return _Refusal("two-knees", wide)
     return None
 
 
@@ -226,7 +263,7 @@ def _kind_notices(stack: Stack) -> tuple[Notice, ...]:
     )
 
 
-def _volume(stack: Stack) -> Volume:
+def _volume(stack: Stack, laterality: Laterality, notices: tuple[Notice, ...]) -> Volume:
     gap = stack.gap()
     if gap is not None:
         number, step = gap
@@ -244,8 +281,9 @@ def _volume(stack: Stack) -> Volume:
         sop_uids=tuple(frame.sop_uid for frame in stack.frames),
         study_uid=first.study_uid,
         series_uid=first.series_uid,
-        laterality=stack.laterality,
+        laterality=laterality,
         acquisition=acquisition(stack.header),
+        notices=notices,
     )
 
 

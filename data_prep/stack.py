@@ -4,19 +4,19 @@ Geometry is PS3.3 C.7.6.2: slices are ordered along their normal, by number only
 name never.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.acquisition import laterality
 from data_prep.dicom import Frame
-from data_prep.errors import MalformedInput
+from data_prep.errors import InputError, MalformedInput
 from data_prep.header import Header
 from data_prep.kind import JUDGED, Finding, find, scout_signs
-from data_prep.volume import Laterality
 
 FloatVector = npt.NDArray[np.float64]
 
@@ -24,14 +24,20 @@ FloatVector = npt.NDArray[np.float64]
 ORIENTATION_TOLERANCE = 0.01
 # Unit vectors in headers are rounded, and stay as they are: a viewer may compare the digits of a map with its source's.
 UNIT_TOLERANCE = 1e-4
-# Pixel spacings of one stack differ by rounding alone.
-SPACING_TOLERANCE_MM = 0.001
+# Pixel spacings of one stack differ by rounding alone, to two decimals at worst.
+SPACING_TOLERANCE_MM = 0.005
 # Rows, Columns, PixelSpacing, ImageOrientationPatient.
 GEOMETRY_TOLERANCES = np.array([0, 0, *[SPACING_TOLERANCE_MM] * 2, *[ORIENTATION_TOLERANCE] * 6])
 # Images closer than this along the normal lie at one position.
 POSITION_TOLERANCE_MM = 0.05
-# Steps between slices may differ from their median by this share of it; a missing slice is a share of one.
-STEP_TOLERANCE = 0.25
+# Steps between slices may differ from their median by this share of it: positions rounded to whole millimetres turn a
+# step of 3 mm into one of 4. A missing slice is a share of one.
+STEP_TOLERANCE = 0.4
+# Numbers that are written for each image differ within one volume, by rounding and because they were measured: by so
+# much, or by this share of the number. Echoes of a knee's series lie at least half a millisecond apart.
+CONTRAST_TOLERANCES = {"EchoTime": (0.1, 0.02), "DiffusionBValue": (5.0, 0.02)}
+# What separates the images at one position leaves volumes: most of its parts have at least this share of the positions.
+WHOLE = 0.5
 # A real series holds a few stacks (three planes); a radial one is nothing that we could judge.
 MAX_STACKS = 64
 PLANES = ("sagittal", "coronal", "axial")
@@ -85,9 +91,9 @@ class Stack:
         return self.frames[0].series_uid
 
     @property
-    def laterality(self) -> Laterality:
-        """What all slices agree on."""
-        return laterality(frame.header for frame in self.frames)
+    def frame_of_reference(self) -> str:
+        """FrameOfReferenceUID, '' if there is none: positions of stacks that share it can be compared."""
+        return str(self.frames[0].source.get("FrameOfReferenceUID") or "")
 
     @cached_property
     def directions(self) -> FloatVector:
@@ -115,12 +121,42 @@ class Stack:
         assert self.offsets_mm is not None
         return np.outer(self.offsets_mm, np.cross(*self.directions))
 
+    @cached_property
+    def middle_mm(self) -> FloatVector | None:
+        """`[3]`, the centre of the stack; None where no positions are given."""
+        given = _positions(self.frames)
+        if given is None:
+            return None
+        _, row_mm, column_mm = self.spacing_mm
+        pixels = self.frames[0].pixels
+        in_plane = np.array([column_mm * (pixels.columns - 1), row_mm * (pixels.rows - 1)]) / 2
+        middle: FloatVector = (given[0] + given[-1]) / 2 + in_plane @ self.directions
+        return middle
+
+    @property
+    def extent_mm(self) -> float:
+        """From the first slice's outer face to the last one's, along the normal; slices without gaps between them."""
+        assert self.offsets_mm is not None
+        return float(self.offsets_mm[-1] - self.offsets_mm[0]) + self.spacing_mm[0]
+
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Median step between slices, row spacing, column spacing."""
         assert self.offsets_mm is not None
         rows, columns = self.frames[0].header.numbers("PixelSpacing", 2) or (0.0, 0.0)
         return float(np.median(np.diff(self.offsets_mm))), rows, columns
+
+    def disorder(self) -> str | None:
+        """Why the positions of the slices can't be known; None if they are."""
+        if self.offsets_mm is not None:
+            return None
+        positions = _positions(self.frames)
+        if positions is None:
+            return "slice positions are missing, and InstanceNumber and SpacingBetweenSlices don't replace them"
+        if _at_one_position(positions):
+            return f"all {len(self.frames)} images have the same position"
+        more = len(self.frames) - _places(self.frames)
+        return f"{more} more images than positions, which can't be told apart"
 
     def gap(self) -> tuple[int, float] | None:
         """Number, from 1, of the first slice whose step to the next one isn't the usual, and that step in mm."""
@@ -164,17 +200,29 @@ def _unusable_geometry(frame: Frame) -> str | None:
     return None
 
 
-def stacks(frames: Sequence[Frame]) -> list[Stack]:
-    """Usable frames of one series as stacks: first by geometry, then, where positions repeat, by contrast.
+class Sorted(NamedTuple):
+    """The frames of one series as stacks; copies: frames that were sent again under another UID, in none of them."""
 
-    The result doesn't depend on the order of the frames. None at all if there are more than MAX_STACKS geometries.
+    stacks: list[Stack]
+    copies: int
+
+
+def stacks(frames: Sequence[Frame]) -> Sorted:
+    """Usable frames of one series: first by geometry, then, where positions repeat, by contrast.
+
+    The result doesn't depend on the order of the frames. No stack at all if there are more than MAX_STACKS geometries.
     """
     frames = sorted(frames, key=lambda frame: (frame.sop_uid, frame.number))
     by_geometry = _by_geometry(frames)
     if len(by_geometry) > MAX_STACKS:
-        return []
+        return Sorted([], 0)
+    found, copies = [], 0
+    for group in by_geometry:
+        again = _copies(group)
+        copies += len(again)
+        found += _by_kind([frame for frame in group if frame not in again])
     planes = len({_plane(group[0]) for group in by_geometry})
-    return [Stack(_ordered(part), planes) for group in by_geometry for part in _by_kind(group)]
+    return Sorted([Stack(_ordered(part), planes) for part in found], copies)
 
 
 def _by_geometry(frames: Sequence[Frame]) -> list[list[Frame]]:
@@ -205,20 +253,96 @@ def _by_kind(frames: list[Frame]) -> list[list[Frame]]:
 
 def _by_contrast(frames: list[Frame], contrasts: Sequence[str]) -> list[list[Frame]]:
     positions = _positions(frames)
-    if positions is not None and not _repeats(positions, frames):
+    if positions is not None and (not _repeats(positions, frames) or _at_one_position(positions)):
         return [frames]
     for place, keyword in enumerate(contrasts):
-        parts: dict[tuple[str, ...], list[Frame]] = {}
-        for frame in frames:
-            parts.setdefault(frame.header.texts(keyword), []).append(frame)
-        if len(parts) > 1:
-            return [volume for part in parts.values() for volume in _by_contrast(part, contrasts[place + 1 :])]
+        parts = _parts(frames, keyword)
+        if len(parts) > 1 and _are_volumes(parts, frames):
+            return [volume for part in parts for volume in _by_contrast(part, contrasts[place + 1 :])]
     return [frames]
+
+
+def _parts(frames: Sequence[Frame], keyword: str) -> list[list[Frame]]:
+    parts: dict[tuple[str, ...] | int, list[Frame]] = {}
+    for frame, label in zip(frames, _labels(frames, keyword), strict=True):
+        parts.setdefault(label, []).append(frame)
+    return list(parts.values())
+
+
+def _labels(frames: Sequence[Frame], keyword: str) -> Sequence[tuple[str, ...] | int]:
+    """The same for frames whose values are the same, within the keyword's tolerance."""
+    texts = [frame.header.texts(keyword) for frame in frames]
+    if keyword not in CONTRAST_TOLERANCES or len(set(texts)) == 1:
+        return texts
+    absolute, share = CONTRAST_TOLERANCES[keyword]
+    values = np.array([_number(frame.header, keyword) for frame in frames])
+    distinct = np.unique(values)  # In order, what isn't known last.
+    steps = np.diff(distinct, prepend=distinct[0])
+    groups = np.cumsum(~(steps <= np.maximum(absolute, share * np.abs(distinct))))
+    return [int(groups[place]) for place in np.searchsorted(distinct, values)]
+
+
+def _number(header: Header, keyword: str) -> float:
+    try:
+        value = header.number(keyword)
+    except MalformedInput:
+        value = None
+    return np.nan if value is None else value
+
+
+def _are_volumes(parts: Sequence[Sequence[Frame]], frames: Sequence[Frame]) -> bool:
+    """Whether most parts cover much of what there is; a number that each slice has for itself separates nothing."""
+    counts = [_places(part) for part in parts]
+    return float(np.median(counts)) >= WHOLE * _places(frames)
+
+
+def _places(frames: Sequence[Frame]) -> int:
+    """How many positions along the normal; as many as images where no positions are given."""
+    positions = _positions(frames)
+    if positions is None:
+        return len(frames)
+    return 1 + int((np.diff(np.sort(positions @ _normal(frames[0]))) >= POSITION_TOLERANCE_MM).sum())
+
+
+def _at_one_position(positions: FloatVector) -> bool:
+    return bool((np.ptp(positions, axis=0) < POSITION_TOLERANCE_MM).all())
 
 
 def _repeats(positions: FloatVector, frames: Sequence[Frame]) -> bool:
     along = np.sort(positions @ _normal(frames[0]))
     return bool((np.diff(along) < POSITION_TOLERANCE_MM).any())
+
+
+def _copies(frames: Sequence[Frame]) -> set[Frame]:
+    """Frames of one geometry that repeat the place, contrast and pixels of one before them: sent again, renamed.
+
+    Pixels are decoded only where everything else is the same.
+    """
+    positions = _positions(frames)
+    if positions is None or not _repeats(positions, frames):
+        return set()
+    alike: dict[tuple[object, ...], list[Frame]] = {}
+    along = positions @ _normal(frames[0])
+    order = np.argsort(along, kind="stable")
+    places = np.cumsum(np.diff(along[order], prepend=along[order[0]]) >= POSITION_TOLERANCE_MM)
+    for place, index in zip(places, order, strict=True):
+        contrast = tuple(frames[index].header.texts(keyword) for keyword in CONTRASTS)
+        alike.setdefault((int(place), *contrast), []).append(frames[index])
+    return {copy for group in alike.values() if len(group) > 1 for copy in _same_pixels(group)}
+
+
+def _same_pixels(frames: Sequence[Frame]) -> list[Frame]:
+    seen: set[bytes] = set()
+    copies = []
+    for frame in frames:
+        try:
+            digest = hashlib.sha256(frame.decode().data).digest()
+        except InputError:  # It is told where it matters.
+            continue
+        if digest in seen:
+            copies.append(frame)
+        seen.add(digest)
+    return copies
 
 
 def _ordered(frames: Sequence[Frame]) -> tuple[Frame, ...]:

@@ -19,7 +19,10 @@ ASSUMED_DIRECTIONS = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]])
 
 
 def load_exam(exam: Exam) -> Volume:
-    """The volume that the exam's row means. Raises InputError as `load_study` does, OSError, ValueError by name."""
+    """The volume that the exam's row means, of two knees the one on its side.
+
+    Raises InputError as `load_study` does, OSError, ValueError by name.
+    """
     if exam.path.suffix in SUFFIXES:
         return _from_array(exam)
     study = read_study(exam.path)
@@ -29,7 +32,7 @@ def load_exam(exam: Exam) -> Volume:
         unread = tuple(file for file in unread if file.series_uid in ("", exam.series_uid))
     elif exam.study_uid:
         frames = tuple(frame for frame in frames if frame.study_uid == exam.study_uid)
-    return choose_volume(frames, unread).volume
+    return choose_volume(frames, unread, None if exam.laterality == "unknown" else exam.laterality).volume
 
 
 def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.bool_] | None:

@@ -33,7 +33,7 @@ OF_PIXELS: dict[str, Callable[[Sketch], str | None]] = {
     "knee-not-in-view": knee_not_in_view,
 }
 # These have studies that can't be loaded as one volume, besides some of the above: the kinds of `InputError`s.
-OF_LOADING = ("unreadable", "no-positions", "mixed-studies", "nothing-to-judge")
+OF_LOADING = ("unreadable", "no-positions", "mixed-studies", "wrong-knee", "nothing-to-judge")
 KINDS = (*OF_SAMPLING, "blank-volume", *OF_PIXELS, *OF_LOADING)
 
 

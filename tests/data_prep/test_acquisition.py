@@ -1,8 +1,8 @@
-"""Headers to facts: fat suppression in all the ways vendors write it, sides of the body."""
+"""Headers to facts: fat suppression in all the ways vendors write it."""
 
 import pytest
 
-from data_prep.acquisition import fat_suppressed, fluid_sensitive, laterality
+from data_prep.acquisition import fat_suppressed, fluid_sensitive
 from data_prep.header import Header
 
 
@@ -57,18 +57,3 @@ def test_long_repetition_is_fluid_sensitive():
         fluid_sensitive(header(**values)) for values in ({"RepetitionTime": 3000.0}, {"RepetitionTime": 600.0}, {})
     ]
     assert answers == [True, False, None]
-
-
-@pytest.mark.parametrize(
-    ("headers", "side"),
-    [
-        ([{"Laterality": "L"}, {}], "L"),
-        ([{"FrameLaterality": "R"}, {"ImageLaterality": "R"}], "R"),
-        ([{"Laterality": "L", "ImageLaterality": "R"}], "unknown"),
-        ([{"Laterality": "L"}, {"Laterality": "R"}], "unknown"),
-        ([{"FrameLaterality": "B"}], "unknown"),
-        ([{}], "unknown"),
-    ],
-)
-def test_laterality_is_agreed_or_unknown(headers, side):
-    assert laterality(header(**values) for values in headers) == side

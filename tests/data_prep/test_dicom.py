@@ -85,7 +85,7 @@ def test_dicom_without_an_image_is_skipped():
 def test_no_patient_in_what_can_be_printed():
     image = make_slice(PatientID="ID-4711", PatientName="Doe^Jane", PatientBirthDate="19700101")
     frame = read_one(encode(image))
-    kept = repr(frame) + repr(frame.header.values) + frame.patient
+    kept = repr(frame) + repr(frame.header.values) + repr(frame.patient)
     assert "4711" not in kept
     assert "Doe" not in kept
     assert "1970" not in kept

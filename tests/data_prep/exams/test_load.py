@@ -27,6 +27,19 @@ def test_a_series_that_is_not_there_is_an_error(tmp_path):
         load_exam(replace(write_exam(tmp_path, 1), series_uid="1.2.3"))
 
 
+def test_of_two_knees_the_one_on_the_side_of_the_row(tmp_path):
+    for series, side in ((1, "L"), (2, "RIGHT")):
+        for image in make_series(series=series, Laterality=side):
+            (tmp_path / f"{image.SOPInstanceUID}.dcm").write_bytes(encode(image))
+    exam = Exam("a", "p", tmp_path, study_uid="2.25.77")
+    assert {side: load_exam(replace(exam, laterality=side)).series_uid for side in "LR"} == {
+        "L": "2.25.77.1",
+        "R": "2.25.77.2",
+    }
+    with pytest.raises(UnsuitableStudy, match="two knees"):
+        load_exam(exam)
+
+
 def test_an_array_takes_its_spacing_from_the_table(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, noise(0))

@@ -1,0 +1,62 @@
+"""Whose images these are: like is compared with like, an ID with an ID, a name with a name.
+
+PatientID and PatientName are type 2 (PS3.3 C.7.1.1): both may be empty, and software that derives images often leaves
+one of them out. One StudyInstanceUID is one patient's (PS3.3 A.1.2), so only what two headers both say can make it two.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pydicom.dataset import Dataset
+
+
+class Identity(NamedTuple):
+    """Who a header says the patient is, to be compared and never shown; '' and no names where it's silent.
+
+    names: the name's alphabetic, ideographic and phonetic spelling (PS3.5 6.2.1), each '' if it isn't given.
+    """
+
+    id: str = ""
+    names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "Identity(...)"
+
+
+def identity(dataset: Dataset) -> Identity:
+    """Without what software changes: case, spaces, empty components, the width of characters."""
+    names = tuple(_plain(group) for group in _text(dataset, "PatientName").split("="))
+    return Identity(_plain(_text(dataset, "PatientID")), names if any(names) else ())
+
+
+def fewest_patients(identities: Iterable[Identity]) -> int:
+    """How many patients these must be at least: by IDs, and where an ID is missing, by names."""
+    distinct = set(identities)
+    ids = {one.id for one in distinct if one.id}
+    if len(ids) > 1:
+        return len(ids)
+    known = [one.names for one in distinct if one.id and one.names]
+    for names in {one.names for one in distinct if not one.id and one.names}:
+        if known and not any(_may_be_one(names, other) for other in known):
+            return 2
+        known = known or [names]
+    return 1
+
+
+def _may_be_one(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """The spellings that both give; unknown, and so possible, where they share none."""
+    shared = [one == other for one, other in zip(names, others, strict=False) if one and other]
+    return not shared or any(shared)
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    try:
+        return str(dataset.get(keyword) or "")
+    except Exception:  # pydicom's converters raise whatever they stumble on, and quote the value
+        return ""
+
+
+def _plain(text: str) -> str:
+    words = unicodedata.normalize("NFKC", text).casefold().replace("^", " ").replace("\0", " ").split()
+    return " ".join(words)

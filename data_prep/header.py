@@ -19,6 +19,7 @@ from pydicom.tag import BaseTag
 from pydicom.valuerep import VR
 
 from data_prep.errors import MalformedInput
+from data_prep.private import PRIVATE_TAGS, private_values
 
 Value = str | float
 # What values mean: by tag, VR, bytes, byte order and character set.
@@ -91,7 +92,7 @@ def _tags(keywords: tuple[str, ...]) -> dict[int, str]:
 _ALLOWED_TAGS = _tags(ALLOWED)
 _TAGS_OF_FRAMES = {tag: keyword for tag, keyword in _ALLOWED_TAGS.items() if keyword not in OF_THE_INSTANCE}
 _UNASSIGNED_TAGS = frozenset(_tags(UNASSIGNED))
-READ_TAGS = [*_ALLOWED_TAGS, *_tags((*PATIENT, *REPEATED, SHARED, PER_FRAME))]
+READ_TAGS = [*_ALLOWED_TAGS, *_tags((*PATIENT, *REPEATED, SHARED, PER_FRAME)), *PRIVATE_TAGS]
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Header:
 
 def instance_header(dataset: Dataset, memo: Memo) -> Header:
     """What holds for the instance as a whole. memo: of the instances before it, most of whose values are the same."""
-    return Header(_allowed(dataset, _ALLOWED_TAGS, memo))
+    return Header(_allowed(dataset, _ALLOWED_TAGS, memo) | private_values(dataset))
 
 
 def frame_headers(dataset: Dataset, instance: Header, frames: int, memo: Memo) -> list[Header]:
@@ -182,7 +183,7 @@ def _grouped(item: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:
     values: dict[str, tuple[Value, ...]] = {}
     for group in _groups(item):
         values |= _allowed(group, _TAGS_OF_FRAMES, memo)
-    return values
+    return values | private_values(item)
 
 
 def _groups(item: Dataset) -> Iterator[Dataset]:

@@ -155,10 +155,11 @@ def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[s
     component = _types(evidence["ComplexImageComponent"])
     groups = [[*_types(evidence[name])] for name in ("FrameType", "ImageTypeCopy", "ImageType")]
     named = _kinds_of(component)
-    unknown: list[str] = []
     for words in groups:
         named |= {kind for kind in _kinds_of(words) if not _settled(kind, named)}
-        unknown += [word for word in words if _kind_of_type(word) is None]
+    unknown = [
+        word for name in ("FrameType", "ImageType") for word in _types(evidence[name]) if not _kind_of_type(word)
+    ]
     named |= {kind for number, kind in GE_COMPONENTS.items() if number in evidence["ComponentNumber"]}
     return named, [_quoted(word) for word in dict.fromkeys(unknown)]
 

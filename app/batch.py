@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from app.database import Json
 from app.decoding import decoded
+from app.json_text import dumps
 from app.judging import Judged, judge
 from app.problems import Problem
 from data_prep.files import replacing
@@ -120,4 +121,4 @@ def _row(answer: Json) -> Json:
 
 def _write(place: Path, content: Json) -> None:
     with replacing(place) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(dumps(content, indent=1) + "\n", encoding="utf-8")

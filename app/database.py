@@ -17,6 +17,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.json_text import dumps_of_headers
+
 Json = dict[str, Any]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -107,7 +109,7 @@ class Database:
     """An open database with all tables. What goes wrong is SQLAlchemy's to say: ArgumentError for what is no URL."""
 
     def __init__(self, url: str) -> None:
-        self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True)
+        self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True, json_serializer=dumps_of_headers)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_to_write)

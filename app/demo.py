@@ -22,6 +22,7 @@ import numpy as np
 
 from app.answer import NOTICE
 from app.client import RunningService, ServiceError, serving
+from app.json_text import dumps
 from app.render import Picture, contact_sheet, png
 from data_prep.phantom import generate, write
 
@@ -58,7 +59,7 @@ def _demonstrate(bundle: Path, scratch: Path, out: Path) -> None:
     strongest = max(answer["explanation"]["slices"], key=lambda slice_: slice_["contribution"])["index"]
     captions = [f"{slice_['index']}  {slice_['contribution']:+.2f}" for slice_ in answer["explanation"]["slices"]]
     out.mkdir(parents=True, exist_ok=True)
-    (out / "answer.json").write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
+    (out / "answer.json").write_text(dumps(answer, indent=2) + "\n", encoding="utf-8")
     (out / "overlay.png").write_bytes(png(overlays[strongest]))
     (out / "contact-sheet.png").write_bytes(png(contact_sheet(overlays, captions)))
     print(_summary(answer, strongest, out))

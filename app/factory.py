@@ -10,6 +10,7 @@ from app import about, dicomweb, docs, keys, objects, openapi, pictures, predict
 from app.database import open_database
 from app.engine import Engine
 from app.instances import Instances
+from app.json_text import Provider
 from app.publishing import Publishing
 from app.rounds import Rounds
 from app.service import EXTENSION, Service
@@ -27,7 +28,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     settings = settings or Settings.from_environment(os.environ)
     app = openapi.api("app")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order of the contract
+    app.json = Provider(app)
     database = open_database(settings.database, settings.data)
     store = Store(settings.data / "predictions", database)
     instances = Instances(settings.data / "instances", database)

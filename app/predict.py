@@ -8,7 +8,6 @@ patient is printed.
 """
 
 import argparse
-import json
 import signal
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from app.answer import NOTICE
 from app.batch import Batch, BatchError
 from app.class_map import ClassMap
 from app.decoding import decode
+from app.json_text import dumps
 from app.judging import Judged, judge
 from app.pictures import DEFAULT_OPACITY
 from app.problems import Problem
@@ -90,7 +90,7 @@ def _write(judged: Judged, out: Path) -> None:
     answer, volume = judged.answer, judged.job.volume
     class_index = answer["result"]["classes"].index(answer["explanation"]["class"])
     class_map = ClassMap(judged.prediction.maps[class_index], judged.prediction.footprint).volume()
-    _put(out / "answer.json", json.dumps(answer, indent=1).encode())
+    _put(out / "answer.json", dumps(answer, indent=1).encode())
     scale = render.Scale.of(volume.voxels, class_map)
     for index, (plane, part) in enumerate(zip(volume.voxels, class_map, strict=True)):
         picture = render.overlay(render.grey(plane, scale), render.glow(part, scale), DEFAULT_OPACITY)

@@ -51,6 +51,7 @@ STUDY = {
         "application/zip": {"schema": binary("DICOM instances in any folders; other files may be among them.")},
         MULTIPART: {"schema": {"type": "object", "required": ["file"], "properties": {"file": PARTS}}},
         "application/dicom": {"schema": binary("One instance: enhanced multi-frame.")},
+        "application/octet-stream": {"schema": binary("A zip or an instance; also under other usual names.")},
         JSON: {"schema": HeldStudy.model_json_schema()},
     },
 }

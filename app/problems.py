@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from apiflask import HTTPError
-from flask import Flask, Response, json
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from app.json_text import dumps
 from data_prep.errors import (
     FileProblem,
     InputError,
@@ -80,7 +81,7 @@ def reported(error: Exception) -> Problem:
 
 def problem_response(document: dict[str, Any]) -> Response:
     """An answer with the status that the document names."""
-    return Response(json.dumps(document), document["status"], mimetype="application/problem+json")
+    return Response(dumps(document), document["status"], mimetype="application/problem+json")
 
 
 def log_unexpected(error: BaseException) -> None:

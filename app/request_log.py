@@ -1,10 +1,11 @@
 """One line of JSON for each request: route, id, status, milliseconds. No query, no header, no name of a patient."""
 
-import json
 import logging
 import time
 
 from flask import Flask, Response, g, request
+
+from app.json_text import dumps
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def register(app: Flask) -> None:
             "status": response.status_code,
             "ms": round(1000 * (time.perf_counter() - g.started), 1),
         }
-        LOG.info(json.dumps(line))
+        LOG.info(dumps(line))
         return response
 
     app.before_request(start)

@@ -34,7 +34,8 @@ HEADERS = {
     "Retry-After": "Seconds.",
     "Preference-Applied": "`respond-async`, where the client asked for it.",
     "WWW-Authenticate": "`Bearer`.",
-    "Warning": "`299` and a sentence for people: what wasn't stored and why, or that there is more to be found.",
+    "Warning": "`299` and a sentence for people: what wasn't stored and why, or that there is more to be found, "
+    "which parameters of a search were ignored.",
 }
 # Those which only come with a header.
 PROBLEM_HEADERS: dict[int | str, tuple[str, ...]] = {

@@ -14,9 +14,11 @@ CLASS = Field(validation_alias="class", serialization_alias="class")
 
 
 class Said(BaseModel):
-    """Base of everything that the service says in JSON."""
+    """Base of everything that the service says in JSON; ValueError for a number that is none (NaN, infinity)."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, validate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        use_attribute_docstrings=True, validate_by_name=True, serialize_by_alias=True, allow_inf_nan=False
+    )
 
 
 class AnsweringBundle(Said):

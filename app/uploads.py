@@ -11,7 +11,8 @@ from flask import Request, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
-from data_prep.errors import FileProblem, InputOverLimit, MalformedInput, UnsupportedInput
+from data_prep.archive import PREAMBLE, PREFIX, ZIP_MAGIC
+from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
 
 # What is larger lies in a temporary file that has no name.
 BODY_IN_MEMORY, PART_IN_MEMORY = 8 << 20, 256 << 10
@@ -23,6 +24,33 @@ FIELDS_BYTES = 500_000
 DISCARDED_MB = 256
 MULTIPART = "multipart/form-data"
 MEDIA_TYPES = ("application/zip", "application/dicom", MULTIPART)
+# What programs call a body whose kind they leave open, or which they don't know by the names above: Windows' registry
+# has x-zip-compressed, old browsers x-zip, command-line clients send the form's type or none. The content decides.
+OTHER_NAMES = frozenset(
+    {
+        "",
+        "application/x-zip-compressed",
+        "application/x-zip",
+        "application/zip-compressed",
+        "application/x-compressed",
+        "application/x-compress",
+        "multipart/x-zip",
+        "application/octet-stream",
+        "application/octetstream",
+        "application/x-octet-stream",
+        "application/binary",
+        "binary/octet-stream",
+        "application/x-binary",
+        "application/x-download",
+        "application/force-download",
+        "application/x-www-form-urlencoded",
+        "application/x-dicom",
+        "image/dicom",
+        "image/x-dicom",
+    }
+)
+# How archives that we don't open begin.
+OTHER_ARCHIVES = {b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 
 
 def drain(response: Response) -> Response:
@@ -40,7 +68,7 @@ def drain(response: Response) -> Response:
 @contextmanager
 def received(request: Request) -> Iterator[list[tuple[str, BinaryIO]]]:
     """The files of a body with their names; closed at the end. Raises the InputError that fits."""
-    if request.mimetype not in MEDIA_TYPES:
+    if request.mimetype not in OTHER_NAMES.union(MEDIA_TYPES):
         raise UnsupportedInput(f"Content-Type must be one of {', '.join(MEDIA_TYPES)}.")
     with ExitStack() as spools:
         try:
@@ -56,14 +84,29 @@ def _spool(spools: ExitStack, in_memory: int) -> BinaryIO:
 
 
 def _body(request: Request, spools: ExitStack) -> tuple[str, BinaryIO]:
+    """Its media type tells only what is wrong with a body that can't be read."""
     stream = _spool(spools, BODY_IN_MEMORY)
     shutil.copyfileobj(request.stream, stream)
     if not stream.tell():
         raise MalformedInput("The body is empty.")
-    if request.mimetype == "application/zip" and not zipfile.is_zipfile(stream):
-        raise MalformedInput("The body isn't a zip archive, or not a whole one.")
+    stream.seek(0)
+    head = stream.read(PREAMBLE + len(PREFIX))
+    is_dicom = head.endswith(PREFIX) and len(head) == PREAMBLE + len(PREFIX)
+    if not is_dicom and not zipfile.is_zipfile(stream):
+        raise _not_read(request.mimetype, head)
     stream.seek(0)
     return "body", stream
+
+
+def _not_read(media_type: str, head: bytes) -> InputError:
+    for magic, name in OTHER_ARCHIVES.items():
+        if head.startswith(magic):
+            return UnsupportedInput(f"The body is a {name} archive; we take zip archives.")
+    if head.startswith(ZIP_MAGIC) or media_type == "application/zip":
+        return MalformedInput("The body isn't a zip archive, or not a whole one.")
+    if media_type == "application/dicom":
+        return MalformedInput("The body isn't a DICOM file (PS3.10).")
+    return UnsupportedInput("The body is neither a zip archive nor a DICOM file (PS3.10).")
 
 
 def _parts(request: Request, spools: ExitStack) -> list[tuple[str, BinaryIO]]:

@@ -77,8 +77,8 @@ class Frame:
             stored = self.pixels.plane(self.number - 1)
             meant = sum(self.pixels.value_range) - stored.astype(np.int64) if photometric == "MONOCHROME1" else stored
             values = self._rescale(meant)
-            padding = self._padding(stored)
-            if padding is not None and padding.any():
+            padding = self.padding(stored)
+            if padding.any():
                 values[padding] = 0 if padding.all() else values[~padding].min()
             return values
 
@@ -96,10 +96,11 @@ class Frame:
         scaled += intercept
         return scaled.astype(np.float32)
 
-    def _padding(self, stored: IntegerArray) -> npt.NDArray[np.bool_] | None:
+    def padding(self, stored: IntegerArray) -> npt.NDArray[np.bool_]:
+        """Which of the stored values `[rows, columns]` are no image (PS3.3 C.7.5.1.1.2)."""
         value = self.header.needed_number("PixelPaddingValue")
         if value is None:
-            return None
+            return np.zeros(stored.shape, bool)
         limit = self.header.needed_number("PixelPaddingRangeLimit")
         patterns = np.array([value, value if limit is None else limit]).astype(np.int64)
         patterns = patterns.astype(f"u{stored.dtype.itemsize}")

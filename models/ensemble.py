@@ -84,7 +84,7 @@ class Ensemble:
                     files[-1][path.name] = name
                     if name.startswith(f"member-{number}-"):
                         shutil.copyfile(path, folder / name)
-        (folder / FILES).write_text(json.dumps(files, indent=2) + "\n", encoding="utf-8")
+        (folder / FILES).write_text(json.dumps(files, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
     def load(self, folder: Path) -> None:
         for member, files in zip(self._members, json.loads((folder / FILES).read_text(encoding="utf-8")), strict=True):

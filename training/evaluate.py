@@ -107,7 +107,7 @@ def main() -> None:
     print(*results, sep="\n")
     if arguments.out:
         report = {"figures": [asdict(result) for result in results], "exams": [asdict(row) for row in rows]}
-        arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        arguments.out.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

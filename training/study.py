@@ -66,7 +66,7 @@ class Runner:
             return replace(entry, missing=f"out of memory; {LESS_MEMORY}")
 
     def _report(self, row: Row, plan: Plan, run: bool) -> Report | None:
-        settings = json.dumps(plan.settings(self.place)).encode()
+        settings = json.dumps(plan.settings(self.place), allow_nan=False).encode()
         folder = self.out / f"{row.name}-{hashlib.sha256(settings).hexdigest()[:8]}"
         if (folder / FIGURES).is_file():
             report: Report = TypeAdapter(Report).validate_json((folder / FIGURES).read_bytes())

@@ -1,10 +1,12 @@
 """An instance as it leaves: as it is stored, in Explicit VR Little Endian, or as metadata."""
 
+from contextlib import suppress
 from io import BytesIO
 from typing import BinaryIO
 
 from pydicom import dcmread, dcmwrite
 from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from app.database import Json
@@ -44,9 +46,18 @@ def _explicit(stream: BinaryIO, header: Header) -> bytes:
 def metadata(stream: BinaryIO) -> Json:
     """The data set as DICOM JSON, without pixels and long binary values, and without values that can't be read."""
     stream.seek(0)
-    dataset = dcmread(stream, stop_before_pixels=True)
-    for element in list(dataset.elements()):
-        if isinstance(element, RawDataElement) and element.length > LONGEST_BINARY and element.VR in BINARY:
-            del dataset[element.tag]
-    found: Json = dataset.to_json_dict(suppress_invalid_tags=True)
+    return _readable(dcmread(stream, stop_before_pixels=True))
+
+
+def _readable(dataset: Dataset) -> Json:
+    """pydicom's own `suppress_invalid_tags` makes every thread strict meanwhile, and loses a sequence for one value."""
+    found: Json = {}
+    for tag in sorted(dataset.keys()):
+        raw = dataset.get_item(tag)
+        if isinstance(raw, RawDataElement) and raw.length > LONGEST_BINARY and raw.VR in BINARY:
+            continue
+        with suppress(Exception):  # pydicom's converters raise whatever they stumble on
+            element = dataset[tag]
+            items = [_readable(item) for item in element.value] if element.VR == "SQ" else None
+            found[f"{tag:08X}"] = element.to_json_dict(None, 0) if items is None else {"vr": "SQ", "Value": items}
     return found

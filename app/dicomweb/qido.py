@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import groupby, islice
 
 from apiflask import APIBlueprint
-from flask import Response, json, request, url_for
+from flask import Response, request, url_for
 
 from app.database import Json
 from app.dicomweb.dicom_json import element, tag
@@ -12,20 +12,21 @@ from app.dicomweb.media_types import DICOM_JSON, JSON, require
 from app.dicomweb.query import Query, parameters
 from app.instance_file import INSTANCE, PATIENT_AND_STUDY, SERIES
 from app.instances import Series
+from app.json_text import dumps
 from app.responses import answers, refers, response
 from app.schemas import DicomObjects
 from app.service import service
 
 blueprint = APIBlueprint("qido", __name__, tag="DICOMweb")
 
-MORE = '299 cruciate "There are more results than are given here: ask for the next ones by offset."'
+MORE = "There are more results than are given here: ask for the next ones by offset."
 STUDY_KEYS = (*PATIENT_AND_STUDY, "ModalitiesInStudy")
 SERIES_KEYS = (*PATIENT_AND_STUDY, *SERIES)
 INSTANCE_KEYS = (*SERIES_KEYS, *INSTANCE)
 FOUND = answers(
     {
         200: response("What was found.", {DICOM_JSON: refers(DicomObjects)}, "Warning"),
-        204: {"description": "Nothing matches."},
+        204: response("Nothing matches.", {}, "Warning"),
     },
     *(400, 406),
 )
@@ -73,11 +74,13 @@ def _answer(query: Query, candidates: Iterable[Json]) -> Response:
     require(request.headers.get("Accept", ""), DICOM_JSON, JSON)
     passing = filter(query.accepts, candidates)
     page = list(islice(passing, query.offset, query.offset + query.limit + 1))
-    if not page:
-        return Response(status=204)
-    response = Response(json.dumps(page[: query.limit]), content_type=DICOM_JSON)
+    warnings = list(query.warnings)
     if len(page) > query.limit:
-        response.headers["Warning"] = MORE
+        warnings.append(MORE)
+    found = page[: query.limit]
+    response = Response(dumps(found), content_type=DICOM_JSON) if page else Response(status=204)
+    for text in warnings:
+        response.headers.add("Warning", f'299 cruciate "{text}"')
     return response
 
 

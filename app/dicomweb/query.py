@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 
@@ -16,9 +16,17 @@ from app.responses import Document
 
 # The largest study that is analysed has as many instances (`Limits.files`); of more than this many, one asks for pages.
 MOST_RESULTS = 5000
-# Everything that we keep of a level is always returned, and names match literally.
-IGNORED = frozenset({"includefield", "fuzzymatching"})
+# Supported, and without an effect: everything that we keep of a level is always returned.
+INCLUDED = "includefield"
 PAGING = frozenset({"limit", "offset"})
+# Kinds of matching that there aren't here, and the warning of who asks for one (PS3.18 8.3.4.2, 8.3.4.5, 8.3.4.6).
+MATCHINGS = {
+    "fuzzymatching": "The fuzzymatching parameter is not supported. Only literal matching has been performed.",
+    "emptyvaluematching": "The emptyvaluematching parameter is not supported. "
+    "Empty Value Matching has not been performed.",
+    "multiplevaluematching": "The multiplevaluematching parameter is not supported. "
+    "Multiple Value Matching has not been performed.",
+}
 
 PARAMETERS: list[Document] = [
     {
@@ -48,7 +56,10 @@ PARAMETERS: list[Document] = [
     {
         "name": "fuzzymatching",
         "in": "query",
-        "schema": {"type": "boolean", "description": "Taken; names match literally all the same."},
+        "schema": {
+            "type": "boolean",
+            "description": "Taken; names match literally all the same, and `Warning` says so.",
+        },
     },
 ]
 
@@ -68,35 +79,39 @@ def parameters(keywords: Iterable[str]) -> list[Document]:
 
 @dataclass(frozen=True)
 class Query:
-    """matches: by key of the DICOM JSON object, what one of its values must pass."""
+    """matches: by key of the DICOM JSON object, what one of its values must pass.
+
+    uids: keys that ask for exactly one UID, by keyword. warnings: sentences about what was asked for and isn't done.
+    """
 
     matches: Mapping[str, Test]
     uids: Mapping[str, str]
     limit: int
     offset: int
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, arguments: MultiDict[str, str], keywords: Iterable[str]) -> Self:
-        """From a URL's query; BadRequest for what isn't one of the matching keys, by keyword or tag.
+        """From a URL's query. Parameters that aren't supported are ignored, with a warning (PS3.18 8.3).
 
-        uids: keys that ask for exactly one UID, by keyword.
+        keywords: those of the matching keys. BadRequest for a supported parameter with a value that makes no sense.
         """
         allowed = {tag(keyword): keyword for keyword in keywords}
         matches: dict[str, Test] = {}
         uids: dict[str, str] = {}
+        ignored: list[str] = []
         for name, text in arguments.items(multi=True):
-            if name in IGNORED | PAGING or not text:
-                continue
             key = _key(name)
-            if key not in allowed:
-                raise BadRequest(
-                    f"One of the matching keys isn't supported here; these are: {', '.join(allowed.values())}."
-                )
-            matches[key] = _test(dictionary_VR(int(key, 16)), text)
-            if allowed[key].endswith("InstanceUID") and not set(text) & set(",\\"):
-                uids[allowed[key]] = text
+            if key in allowed and text:
+                matches[key] = _test(dictionary_VR(int(key, 16)), text)
+                if allowed[key].endswith("InstanceUID") and not set(text) & set(",\\"):
+                    uids[allowed[key]] = text
+            elif key not in allowed and name not in MATCHINGS and name not in PAGING and name != INCLUDED:
+                ignored.append(name)
+        warnings = [text for name, text in MATCHINGS.items() if arguments.get(name) == "true"]
         limit = min(_number(arguments, "limit", MOST_RESULTS), MOST_RESULTS)
-        return cls(matches, uids, limit, _number(arguments, "offset", 0))
+        offset = _number(arguments, "offset", 0)
+        return cls(matches, uids, limit, offset, (*warnings, *_not_supported(ignored)))
 
     def accepts(self, attributes: Json) -> bool:
         """Whether an object passes every test."""
@@ -107,9 +122,23 @@ def _key(name: str) -> str:
     if re.fullmatch("[0-9A-Fa-f]{8}", name):
         return name.upper()
     try:
-        return tag(name)
+        return tag(name) if name else ""  # some retired attributes have no keyword
     except KeyError:
         return ""
+
+
+def _not_supported(names: Iterable[str]) -> list[str]:
+    """A warning about parameters; none of none. Of a name that isn't in the DICOM dictionary, nothing is repeated."""
+    names = dict.fromkeys(names)
+    known = [name for name in names if all(map(_is_attribute, name.split(".")))]
+    others = len(names) - len(known)
+    listed = [*known, *([f"{others} other{'s' if others > 1 else ''}"] if others else [])]
+    return [f"Ignored, because they are not supported here: {', '.join(listed)}."] if listed else []
+
+
+def _is_attribute(name: str) -> bool:
+    key = _key(name)
+    return bool(key) and dictionary_has_tag(int(key, 16))
 
 
 def _number(arguments: MultiDict[str, str], name: str, default: int) -> int:

@@ -5,15 +5,16 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from apiflask import APIBlueprint
-from flask import Response, json, request, url_for
+from flask import Response, request, url_for
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from app.database import Json
 from app.dicomweb import multipart
 from app.dicomweb.dicom_json import element, native_xml, tag
-from app.dicomweb.media_types import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPART, XML, MediaType, require
+from app.dicomweb.media_types import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPART, OCTETS, XML, MediaType, require
 from app.instance_file import UID_PATTERN
 from app.instances import Receipt
+from app.json_text import dumps
 from app.responses import Document, answers, binary, refers, response
 from app.schemas import DicomObject
 from app.service import service
@@ -65,7 +66,7 @@ def store(study: str | None = None) -> Response:
         raise MalformedInput("The body has no part.")
     failed = [receipt for receipt in receipts if receipt.reason is not None]
     outcome = _outcome(receipts)
-    body = native_xml(outcome) if answer_type in (DICOM_XML, XML) else json.dumps(outcome)
+    body = native_xml(outcome) if answer_type in (DICOM_XML, XML) else dumps(outcome)
     status = 200 if not failed else 202 if len(failed) < len(receipts) else 409
     response = Response(body, status, content_type=answer_type)
     if failed:
@@ -84,15 +85,20 @@ def delete(study: str) -> Response:
 def _instances() -> Iterator[tuple[str, BinaryIO]]:
     """The parts of the request's body, while it arrives; each must be DICOM."""
     content_type = MediaType.parse(request.headers.get("Content-Type", ""))
-    if content_type.name != MULTIPART or not content_type.root.matches(DICOM):
+    if content_type.name != MULTIPART or not _may_be_dicom(content_type.root):
         raise UnsupportedInput(WANTED)
     if not (boundary := content_type.parameters.get("boundary")):
         raise MalformedInput(WANTED)
     for number, (part_type, part) in enumerate(multipart.parts(request.stream, boundary), start=1):
-        if part_type and not MediaType.parse(part_type).matches(DICOM):
+        if part_type and not _may_be_dicom(MediaType.parse(part_type)):
             part.close()
             raise UnsupportedInput(f"Every part must be {DICOM}; part {number} isn't.")
         yield f"part {number}", part
+
+
+def _may_be_dicom(one: MediaType) -> bool:
+    """Also bytes of any kind: what is in them is looked at all the same."""
+    return one.matches(DICOM) or one.matches(OCTETS)
 
 
 def _outcome(receipts: Sequence[Receipt]) -> Json:

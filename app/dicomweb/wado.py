@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from apiflask import APIBlueprint
-from flask import Response, json, request
+from flask import Response, request
 from pydicom.uid import ExplicitVRLittleEndian
 from werkzeug.exceptions import BadRequest, NotAcceptable, NotFound
 
@@ -16,6 +16,7 @@ from app.dicomweb.media_types import DICOM, DICOM_JSON, JSON, MULTIPART, OCTETS,
 from app.dicomweb.picture import JPEG, PNG, picture
 from app.instance_file import read_header
 from app.instances import Instances
+from app.json_text import dumps_of_headers
 from app.responses import Document, answers, binary, refers, response
 from app.schemas import DicomObjects
 from app.service import service
@@ -56,14 +57,14 @@ def retrieve(**uids: str) -> Response:
 @blueprint.get(f"{INSTANCE}/metadata", endpoint="instance_metadata")
 @blueprint.doc(responses=answers({200: response("The headers.", {DICOM_JSON: refers(DicomObjects)})}, 404, 406))
 def metadata(**uids: str) -> Response:
-    """Their attributes but pixels, as DICOM JSON."""
+    """Their attributes but pixels, as DICOM JSON. A number that JSON can't hold (NaN, infinity) is null."""
     rows = _held(**uids)
     require(request.headers.get("Accept", ""), DICOM_JSON, JSON)
     found = []
     for row in rows:
         with service().instances.open(row) as stream:
             found.append(instances_out.metadata(stream))
-    return Response(json.dumps(found), content_type=DICOM_JSON)
+    return Response(dumps_of_headers(found), content_type=DICOM_JSON)
 
 
 @blueprint.get(f"{INSTANCE}/frames/<numbers>")

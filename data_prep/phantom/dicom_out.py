@@ -30,7 +30,7 @@ def write(phantom: Phantom, folder: Path) -> None:
         acl=phantom.acl,
         bones=phantom.bones,
         box=np.array(phantom.box),
-        parameters=np.array(json.dumps(phantom.parameters, sort_keys=True)),
+        parameters=np.array(json.dumps(phantom.parameters, sort_keys=True, allow_nan=False)),
         **{"class": np.array(phantom.label)},  # type: ignore[arg-type]  # a keyword in Python, a good name in a file
     )
 

@@ -1,5 +1,6 @@
 """What clients send by mistake or malice: always a 4xx problem with a sentence that helps, never much memory."""
 
+import gzip
 import io
 import struct
 import tracemalloc
@@ -152,9 +153,65 @@ def test_names_in_a_zip_lead_nowhere(answered, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content_type", ["", "text/plain", "application/dicom+json", "application/octet-stream"])
+@pytest.mark.parametrize("content_type", ["text/plain", "application/dicom+json", "image/png", "application/pdf"])
 def test_other_types_are_not_taken(posted, content_type):
     assert "application/zip" in posted(study_zip(), 415, content_type)["detail"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/zip; charset=binary",
+        "Application/ZIP",
+        "application/x-zip-compressed",
+        "application/x-zip",
+        "application/zip-compressed",
+        "multipart/x-zip",
+        "application/octet-stream",
+        "APPLICATION/OCTET-STREAM; name=knee.zip",
+        "binary/octet-stream",
+        "application/x-www-form-urlencoded",
+        "application/dicom",
+    ],
+)
+def test_a_zip_is_a_zip_whatever_it_is_called(answered, content_type):
+    response = answered[0].post("/v1/predictions", data=study_zip(), content_type=content_type)
+    assert (response.status_code, response.json["id"]) == (200, answered[1]["id"])
+
+
+@pytest.mark.parametrize("content_type", ["application/dicom", "image/dicom", "", "application/zip"])
+def test_a_dicom_file_is_one_whatever_it_is_called(posted, content_type):
+    """One slice is too few, but it was read."""
+    assert "slice" in posted(study()[0], 422, content_type)["detail"]
+
+
+@pytest.mark.parametrize("kind", ["application/x-zip-compressed", "", None, "image/dicom", "text/plain"])
+def test_a_part_is_what_it_holds_whatever_it_is_called(answered, kind):
+    files = [(io.BytesIO(file), f"{number}.dcm", kind) for number, file in enumerate(study())]
+    response = answered[0].post("/v1/predictions", data={"file": files})
+    assert (response.status_code, response.json["id"]) == (200, answered[1]["id"])
+    response = answered[0].post("/v1/predictions", data={"file": [(io.BytesIO(study_zip()), "knee", kind)]})
+    assert (response.status_code, response.json["id"]) == (200, answered[1]["id"])
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "words"),
+    [
+        (b"hello", "application/octet-stream", 415, "neither a zip archive nor a DICOM file"),
+        (b"hello", "", 415, "neither a zip archive nor a DICOM file"),
+        (b"hello", "application/dicom", 400, "isn't a DICOM file"),
+        (b"hello", "application/zip", 400, "isn't a zip archive"),
+        (study_zip()[:-500], "application/octet-stream", 400, "not a whole one"),
+        (gzip.compress(study_zip()), "application/gzip", 415, "application/zip"),
+        (gzip.compress(study_zip()), "application/octet-stream", 415, "gzip archive"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(90), "application/x-zip-compressed", 415, "7-Zip archive"),
+        (b"Rar!\x1a\x07\x00" + bytes(90), "application/zip", 415, "RAR archive"),
+        (b"", "application/octet-stream", 400, "empty"),
+    ],
+)
+def test_a_body_that_holds_no_study_is_told_what_it_is(posted, body, content_type, status, words):
+    assert words in posted(body, status, content_type)["detail"]
 
 
 def test_a_dicom_body_must_be_dicom(posted):

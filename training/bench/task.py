@@ -58,4 +58,5 @@ def peak_mb() -> float:
 
 def report(seconds: float, imported_mb: float) -> None:
     """The last line that a side prints, for an epoch's seconds and the peak before there was anything but imports."""
-    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), "training_mb": peak_mb() - imported_mb}))
+    figures = {"seconds": seconds, "peak_mb": peak_mb(), "training_mb": peak_mb() - imported_mb}
+    print(json.dumps(figures, allow_nan=False))

@@ -60,10 +60,36 @@ def test_what_an_object_lacks_matches_nothing():
 
 
 @pytest.mark.parametrize(
-    "asked",
-    [{"limit": "-1"}, {"offset": "x"}, {"PatientSex": "M"}, {"NoSuchKeyword": "1"}, {"00081115.00080060": "MR"}],
+    ("asked", "told"),
+    [
+        ({"PatientSex": "M"}, "PatientSex"),
+        ({"00100040": "M", "PatientAge": "040Y"}, "00100040, PatientAge"),
+        ({"00081115.00080060": "MR"}, "00081115.00080060"),
+        ({"ReferencedSeriesSequence.Modality": "MR"}, "ReferencedSeriesSequence.Modality"),
+        ({"orderby": "-StudyDate"}, "1 other"),
+        ({"_": "1699999999", "accept": "application/dicom+json", "PatientSex": ""}, "PatientSex, 2 others"),
+        ({"Quibble^Zebedee": '"; x'}, "1 other"),
+        ({"00112233.x": "1"}, "1 other"),
+        ({"": "1"}, "1 other"),
+    ],
 )
-def test_what_cannot_be_asked_is_refused(asked):
+def test_what_is_not_supported_is_ignored_and_told(asked, told):
+    query = Query.parse(MultiDict(asked | {"StudyDate": "20260304"}), KEYWORDS)
+    assert list(query.matches) == ["00080020"]
+    assert query.warnings == (f"Ignored, because they are not supported here: {told}.",)
+
+
+@pytest.mark.parametrize("name", ["fuzzymatching", "emptyvaluematching", "multiplevaluematching"])
+def test_only_who_asks_for_a_kind_of_matching_is_told_that_there_is_none(name):
+    (warning,) = Query.parse(MultiDict({name: "true"}), KEYWORDS).warnings
+    assert warning.startswith(f"The {name} parameter is not supported.")
+    assert not Query.parse(MultiDict({name: "false"}), KEYWORDS).warnings
+
+
+@pytest.mark.parametrize(
+    "asked", [{"limit": "-1"}, {"offset": "x"}, {"limit": ""}, {"limit": "1.5"}, {"limit": "9" * 99}, {"offset": "-0"}]
+)
+def test_a_supported_parameter_must_make_sense(asked):
     with pytest.raises(BadRequest):
         Query.parse(MultiDict(asked), KEYWORDS)
 

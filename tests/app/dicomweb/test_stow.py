@@ -82,6 +82,8 @@ def test_the_answer_as_xml(client):
         ('multipart/related; type="application/dicom+json"; boundary=xyz', body(FILES[:1]), 415),
         ("application/dicom", FILES[0], 415),
         ("", body(FILES[:1]), 415),
+        ('multipart/related; type="application/dicom+xml"; boundary=xyz', body(FILES[:1]), 415),
+        (RELATED, body(FILES[:1], "application/dicom+json"), 415),
         ("multipart/related; type=application/dicom", body(FILES[:1]), 400),
         (RELATED, b"", 400),
         (RELATED, b"--xyz--", 400),
@@ -129,3 +131,12 @@ def test_the_log_says_nothing_of_patients_or_studies(client, caplog):
     assert "/dicom-web/studies/<study>" in caplog.text
     assert not any(secret in caplog.text for secret in (*PATIENT.values(), STUDY, SERIES))
     assert json.loads(caplog.records[-1].message)["route"] == "/dicom-web/studies"
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "Application/DICOM; transfer-syntax=*", "*/*", ""])
+def test_a_part_that_leaves_its_kind_open_is_looked_at(client, kind):
+    for content_type in (RELATED, 'multipart/related; type="application/octet-stream"; boundary=xyz'):
+        response = client.post("/dicom-web/studies", data=body(FILES[:1], kind), headers={"Content-Type": content_type})
+        assert response.status_code == 200
+    response = client.post("/dicom-web/studies", data=body([b"hello"], kind), headers={"Content-Type": RELATED})
+    assert response.status_code == 409

@@ -1,12 +1,14 @@
 """What was stored comes back: files, metadata, frames and pictures, in the encoding that is asked for."""
 
 import io
+import json
 
 import cv2
 import numpy as np
 import pydicom
 import pytest
 from pydicom import uid
+from pydicom.multival import MultiValue
 
 from app.dicomweb import multipart
 from app.dicomweb.media_types import DICOM, MediaType
@@ -150,7 +152,7 @@ def test_a_rendered_frame_shows_the_window_of_the_header(client, syntax, accept,
         response = client.get(path, headers={"Accept": accept})
         assert (response.status_code, response.mimetype) == (200, kind)
         picture = cv2.imdecode(np.frombuffer(response.data, np.uint8), cv2.IMREAD_UNCHANGED)
-        expected = np.round(255 * (voxels()[0] / 1000).clip(0, 1))
+        expected = np.round(255 * ((voxels()[0] - 499.5) / 999 + 0.5).clip(0, 1))
         assert np.abs(picture - expected).max() <= (0 if kind == "image/png" else 40)
 
 
@@ -197,3 +199,70 @@ def test_compressed_pixels_that_are_none_are_given_as_they_are(holding):
     ((media_type, content),) = get(client, path, related(DICOM))
     assert (media_type.parameters["transfer-syntax"], content) == (uid.JPEG2000Lossless, damaged)
     assert client.get(f"{path}/frames/1").status_code == client.get(f"{path}/rendered").status_code == 406
+
+
+def refuse(word: str) -> float:
+    raise ValueError(f"{word} is no JSON")
+
+
+@pytest.mark.parametrize(
+    ("series", "tag", "vr", "values", "told"),
+    [
+        ("2.25.791", 0x00189089, "FD", [np.nan, np.inf, 1.0], [None, None, 1.0]),
+        ("2.25.792", 0x00189089, "FD", [np.nan, np.nan, np.nan], [None, None, None]),
+        ("2.25.793", 0x0018605A, "FL", [-np.inf, 2.5], [None, 2.5]),
+        ("2.25.794", 0x00180050, "DS", "NaN", [None]),
+        ("2.25.795", 0x00280030, "DS", ["0.5", "1e999"], [0.5, None]),
+        ("2.25.796", 0x00180081, "DS", "-inf", [None]),
+        ("2.25.797", 0x00189087, "FD", [1000.0], [1000.0]),
+    ],
+)
+def test_a_number_that_json_cannot_hold_is_null(holding, series, tag, vr, values, told):
+    file = pydicom.dcmread(io.BytesIO(instances(voxels()[:1], "2.25.79", series)[0]))
+    item = pydicom.Dataset()
+    for dataset in (file, item):
+        dataset.add_new(tag, vr, values)
+    file.add_new(0x00090010, "LO", "SOMEBODY")
+    file.add_new(0x00091001, "SQ", [item])
+    content = io.BytesIO()
+    pydicom.dcmwrite(content, file)
+    path = f"/dicom-web/studies/2.25.79/series/{series}"
+    client = holding([content.getvalue()])
+    (header,) = json.loads(client.get(f"{path}/metadata").data, parse_constant=refuse)
+    assert header[f"{tag:08X}"] == {"vr": vr, "Value": told}
+    assert header["00091001"]["Value"] == [{f"{tag:08X}": {"vr": vr, "Value": told}}]
+    read = pydicom.Dataset.from_json(header)[tag].value
+    assert (read if isinstance(read, list | MultiValue) else [read]) == told
+    # The file itself keeps what the scanner wrote.
+    ((_, given),) = get(client, path, related(DICOM))
+    np.testing.assert_array_equal(pydicom.dcmread(io.BytesIO(given))[tag].value, file[tag].value)
+
+
+def test_a_whole_number_that_is_none_costs_only_itself(holding):
+    file = pydicom.dcmread(io.BytesIO(instances(voxels()[:1], "2.25.79", "2.25.799")[0]))
+    content = io.BytesIO()
+    file.SeriesNumber = 777_000
+    file.RequestAttributesSequence = [pydicom.Dataset()]
+    file.RequestAttributesSequence[0].update({"NumberOfFrames": 777_000, "RequestedProcedureID": "R1"})
+    pydicom.dcmwrite(content, file)
+    client = holding([content.getvalue().replace(b"777000", b"NaN   ")])
+    for path in ("studies/2.25.79/series/2.25.799/metadata", "studies/2.25.79/series?SeriesInstanceUID=2.25.799"):
+        (header,) = json.loads(client.get(f"/dicom-web/{path}").data, parse_constant=refuse)
+        assert "Value" not in header.get("00200011", {})
+        assert header["00080060"]["Value"] == ["MR"]
+        for item in header.get("00400275", {}).get("Value", ()):
+            assert item == {"00401001": {"vr": "SH", "Value": ["R1"]}}
+
+
+def test_reading_metadata_makes_no_other_thread_strict(holding, monkeypatch):
+    client = holding(instances(voxels()[:1], "2.25.79", "2.25.7990"))
+    modes = []
+    convert = pydicom.DataElement.to_json_dict
+
+    def watched(element, *arguments):
+        modes.append(pydicom.config.settings.reading_validation_mode)
+        return convert(element, *arguments)
+
+    monkeypatch.setattr(pydicom.DataElement, "to_json_dict", watched)
+    client.get("/dicom-web/studies/2.25.79/series/2.25.7990/metadata")
+    assert set(modes) == {pydicom.config.IGNORE}

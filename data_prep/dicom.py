@@ -278,7 +278,7 @@ def _parse(content: bytes, budget: Budget, memo: Memo) -> tuple[pydicom.Dataset,
         return None
     header = instance_header(dataset, memo)
     start = stream.tell() + data_element_offset_to_value(vr is None, vr)
-    pixels = PixelData.of(header, content, start, None if length == UNDEFINED_LENGTH else length, syntax)
+    pixels = PixelData.of(header, content, start, None if length == UNDEFINED_LENGTH else length, syntax, vr)
     return dataset, pixels, header
 
 

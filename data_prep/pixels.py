@@ -27,8 +27,8 @@ class PixelData:
     """Where the pixels lie in `content` and how they are written.
 
     length: bytes of the element's value from `start` on; None if it is encapsulated, in fragments (PS3.5 A.4).
-    high_bit: where the stored bits end (PS3.5 8.1.1). misdescribed: what is wrong with the header, if anything is;
-    rows, columns and bits may be 0 then.
+    high_bit: where the stored bits end (PS3.5 8.1.1). words: the VR is OW, which matters for the order of bytes.
+    misdescribed: what is wrong with the header, if anything is; rows, columns and bits may be 0 then.
     """
 
     content: bytes = field(repr=False)
@@ -43,10 +43,11 @@ class PixelData:
     bits_stored: int
     high_bit: int
     signed: bool
+    words: bool
     misdescribed: InputError | None = None
 
     @classmethod
-    def of(cls, header: Header, content: bytes, start: int, length: int | None, syntax: str) -> Self:
+    def of(cls, header: Header, content: bytes, start: int, length: int | None, syntax: str, vr: str | None) -> Self:
         """As an instance's header describes them. MalformedInput if not even the number of frames can be known.
 
         What else is wrong is found by `fault`: pixels that nobody needs may be as they like.
@@ -66,6 +67,7 @@ class PixelData:
             bits_stored=stored,
             high_bit=_whole(header, "HighBit", stored - 1),
             signed=_whole(header, "PixelRepresentation", 0) == 1,
+            words=vr != "OB",
             misdescribed=_misdescribed(header),
         )
 
@@ -109,6 +111,8 @@ class PixelData:
 
     def plane(self, index: int) -> IntegerArray:
         """Stored values of one frame, integers `[rows, columns]`. Raises MalformedInput, UnsupportedInput."""
+        if self.misdescribed:
+            raise self.misdescribed
         if self.samples != 1 or self.bits_allocated not in (8, 16, 32):
             raise UnsupportedInput(
                 f"{self.samples} samples of {self.bits_allocated} bits for each pixel; we take one of 8, 16 or 32."
@@ -136,12 +140,19 @@ class PixelData:
 
     def _native(self, index: int) -> UnsignedArray:
         big = self.syntax == ExplicitVRBigEndian
-        if big and self.bits_allocated == 8:
-            raise UnsupportedInput("8-bit pixels in big-endian words aren't taken.")
+        if big and self.bits_allocated == 8 and self.words:
+            return self._bytes_of_words(index)
         dtype = np.dtype(f"{'>' if big else '<'}u{self.bits_allocated // 8}")
         start = self.start + index * self._plane_bits // 8
         plane = np.frombuffer(self.content, dtype, count=self.rows * self.columns, offset=start)
         return self._from_the_top(plane.reshape(self.rows, self.columns))
+
+    def _bytes_of_words(self, index: int) -> UnsignedArray:
+        """Bytes that were written two by two, as words (PS3.5 annex A.3)."""
+        first, count = index * self.rows * self.columns, self.rows * self.columns
+        start, end = self.start + first // 2 * 2, self.start + (first + count + 1) // 2 * 2
+        words = np.frombuffer(self.content[start:end].ljust(end - start, b"\0"), "<u2").byteswap()
+        return words.view("u1")[first % 2 :][:count].reshape(self.rows, self.columns)
 
     def _from_the_top(self, patterns: UnsignedArray) -> UnsignedArray:
         """Stored bits moved down where they end above BitsStored, which the standard allowed until 2014.

@@ -6,7 +6,7 @@ for a codestream that claims 65535 x 65535.)
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -83,10 +83,12 @@ def _rle(frame: bytes, size: Size) -> Decoded:
 
 def _jpeg(frame: bytes, size: Size) -> Decoded:
     """JPEG and JPEG-LS (ISO 10918-1 annex B, ISO 14495-1 annex C)."""
-    process, precision, rows, columns, components = _jpeg_frame_header(frame)
+    process, at, precision, rows, columns, components = _jpeg_frame_header(frame)
     _agree(size, rows, columns, components)
     if END_OF_CODESTREAM not in frame.rstrip(b"\0")[-PADDING_BYTES:]:
         raise MalformedInput("The compressed pixels are cut short.")
+    if process in _SEQUENTIAL:
+        frame = _with_full_spectrum(frame, at)
     return Decoded(_unsigned(libjpeg.decode(frame)), precision, process in _LOSSLESS)
 
 
@@ -94,27 +96,47 @@ def _jpeg_near_lossless(frame: bytes, size: Size) -> Decoded:
     return _jpeg(frame, size)._replace(exact=False)
 
 
-def _jpeg_frame_header(frame: bytes) -> tuple[int, int, int, int, int]:
-    """Marker, precision, rows, columns and components of the first start-of-frame segment."""
-    if frame[:2] != b"\xff\xd8":
-        raise MalformedInput("The compressed pixels aren't a JPEG codestream.")
-    at = 2
+def _segments(frame: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """Marker and place of each segment of a JPEG header from `at` on, to the first scan's (B.1.1.2, B.1.1.4)."""
     while True:
-        while frame[at : at + 2] == b"\xff\xff":  # fill bytes may stand before any marker (B.1.1.2)
+        while frame[at : at + 2] == b"\xff\xff":  # fill bytes may stand before any marker
             at += 1
         marker, length = struct.unpack_from(">HH", frame, at)
-        if marker in _START_OF_FRAME:
-            return (marker, *struct.unpack_from(">BHHB", frame, at + 4))
-        if marker not in _BEFORE_FRAME:
+        if marker not in _SEGMENTS:
             raise MalformedInput("The JPEG codestream's header is damaged, or of a process that isn't taken.")
+        yield marker, at
         at += 2 + length
+
+
+def _jpeg_frame_header(frame: bytes) -> tuple[int, int, int, int, int, int]:
+    """Marker and place of the first start-of-frame segment; its precision, rows, columns and components."""
+    if frame[:2] != b"\xff\xd8":
+        raise MalformedInput("The compressed pixels aren't a JPEG codestream.")
+    for marker, at in _segments(frame, 2):
+        if marker in _START_OF_FRAME:
+            return (marker, at, *struct.unpack_from(">BHHB", frame, at + 4))
+        if marker == _START_OF_SCAN:
+            break
+    raise MalformedInput("The JPEG codestream's header is damaged.")
+
+
+def _with_full_spectrum(frame: bytes, at: int) -> bytes:
+    """A sequential scan has all coefficients, 0 to 63 (B.2.3); some writers leave 0 there, at which libjpeg stops."""
+    for marker, start in _segments(frame, at):
+        if marker == _START_OF_SCAN:
+            end = start + 2 + struct.unpack_from(">H", frame, start + 2)[0]
+            return frame[: end - 3] + b"\0\x3f\0" + frame[end:]
+    return frame
 
 
 # SOF0..SOF3 and JPEG-LS' SOF55: baseline, extended, progressive, lossless.
 _START_OF_FRAME = frozenset({0xFFC0, 0xFFC1, 0xFFC2, 0xFFC3, 0xFFF7})
-_LOSSLESS = frozenset({0xFFC3, 0xFFF7})
-# Tables, restart interval, application data, comments, JPEG-LS parameters.
-_BEFORE_FRAME = frozenset({0xFFC4, 0xFFCC, 0xFFDB, 0xFFDD, 0xFFF8, 0xFFFE, *range(0xFFE0, 0xFFF0)})
+_SEQUENTIAL, _LOSSLESS = frozenset({0xFFC0, 0xFFC1}), frozenset({0xFFC3, 0xFFF7})
+_START_OF_SCAN = 0xFFDA
+# And tables, restart interval, application data, comments, JPEG-LS parameters.
+_SEGMENTS = frozenset(
+    {*_START_OF_FRAME, _START_OF_SCAN, 0xFFC4, 0xFFCC, 0xFFDB, 0xFFDD, 0xFFF8, 0xFFFE, *range(0xFFE0, 0xFFF0)}
+)
 
 
 def _jpeg_2000(frame: bytes, size: Size) -> Decoded:

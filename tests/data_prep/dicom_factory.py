@@ -124,12 +124,17 @@ def encode_codestreams(image: Dataset, syntax: str, codestreams: Sequence[bytes]
     return encode(image, syntax)
 
 
-def dcmtk(tool: str, option: str, content: bytes, folder: Path) -> bytes:
-    """`content` compressed by a DCMTK tool: Python has no encoder for JPEG lossless and JPEG-LS."""
+def need_dcmtk(tool: str) -> None:
+    """Skip the test without this tool; in CI, fail."""
     if shutil.which(tool) is None:
         if environ.get("CI") == "true":
             pytest.fail(f"{tool} is missing: install dcmtk")
         pytest.skip(f"{tool} is missing (package dcmtk)")
+
+
+def dcmtk(tool: str, option: str, content: bytes, folder: Path) -> bytes:
+    """`content` compressed by a DCMTK tool: Python has no encoder for JPEG lossless and JPEG-LS."""
+    need_dcmtk(tool)
     (folder / "in.dcm").write_bytes(content)
     subprocess.run([tool, option, folder / "in.dcm", folder / "out.dcm"], check=True, capture_output=True, timeout=60)
     return (folder / "out.dcm").read_bytes()

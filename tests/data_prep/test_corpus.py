@@ -99,7 +99,7 @@ def grey(sample: Sample) -> bool:
 
 
 def within_dcmtk(sample: Sample) -> bool:
-    """dcmconv swaps pixels of 32 bits in big endian as pairs of words, pydicom as wholes: doses, not images to judge."""
+    """It swaps pixels of 32 bits in big endian as pairs of words, pydicom as wholes: doses, not images to judge."""
     turned = sample.syntax == ExplicitVRBigEndian and sample.dataset.get("BitsAllocated") == 32
     return "PixelData" in sample.dataset and grey(sample) and sample.syntax in DCMTK and not turned
 

@@ -244,7 +244,7 @@ def test_where_nothing_can_be_read_the_files_are_listed():
     with pytest.raises(MalformedInput, match=r"None of the 3 files can be read\. The first: 0: ") as caught:
         load_study(uploads(files))
     assert [problem.file for problem in caught.value.files] == ["0", "1", "2"]
-    with pytest.raises(UnsuitableStudy, match=r"only 1 slices.*can't be read: 0") as caught:
+    with pytest.raises(UnsuitableStudy, match=r"Nothing to judge .*can't be read: 0") as caught:
         load_study(uploads(files | {"scout": encode(other())}))
     assert len(caught.value.files) == 3
 

@@ -22,6 +22,7 @@ from data_prep.volume import Laterality
 
 Split = Literal["train", "val", "test", ""]
 Spacing = tuple[float, float, float]
+MAX_NAME = 255  # letters of a file's name
 # 1.23457E+11 was a longer number, 01. Feb and 2-Jan were 1-2.
 _CHANGED = re.compile(r"\d([.,]\d+)?E\+\d+|\d{1,2}[-. ]{1,2}[^\W\d_]{3,4}\.?", re.IGNORECASE)
 
@@ -150,7 +151,13 @@ def _existing(root: Path, text: str) -> Path:
         ):
             if os.path.lexists(root / written):
                 return root / written
-    return root / text
+    same = [known for known in _beside(root, text) if known.name.isdecimal() and int(known.name) == int(text)]
+    return same[0] if len(same) == 1 else root / text
+
+
+def _beside(root: Path, text: str) -> list[Path]:
+    """What lies in the table's folder, if the path is a number: a spreadsheet takes zeros from its start."""
+    return list(root.iterdir()) if text.isascii() and text.isdecimal() and len(text) <= MAX_NAME else []
 
 
 def _as_bytes(text: str) -> Iterable[str]:

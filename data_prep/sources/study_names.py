@@ -20,7 +20,10 @@ _NUMBER = re.compile(r"\d{1,40}([.,]\d{1,20})?")
 # `123456789012` became 1.23457E+11.
 _ROUNDED = re.compile(r"(\d)(?:[.,](\d{1,20}))?E\+?(\d{1,3})", re.IGNORECASE)
 # `1-2` became 01. Feb or 2-Jan.
-_DATE = re.compile(r"\d{1,2}[-. /]{1,2}[^\W\d_]{3,4}\.?|[^\W\d_]{3,4}[-. /]{1,2}\d{2}|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
+_DATE = re.compile(
+    r"\d{1,2}[-. /]{1,2}[^\W\d_]{3,4}\.?|[^\W\d_]{3,4}[-. /]{1,2}\d{2}"
+    r"|\d{1,2}[-./]\d{1,2}[-./](\d{2}|\d{4})|\d{4}-\d\d?-\d\d?"
+)
 _NAME_AS_NUMBER = re.compile(r"\d{1,40}(\.\d{1,20})?|\d{1,10}E\+?\d{1,3}", re.IGNORECASE)
 
 

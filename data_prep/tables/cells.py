@@ -12,6 +12,7 @@ _FORMULA_OF_TEXT = re.compile(r'="(.*)"', re.DOTALL)
 _APOSTROPHE = re.compile(r"'(?=\d)")
 _OPENING, _CLOSING = "“„«‘‚", "”“»’‘"
 _WORD_BREAKS = re.compile(r"[\s_\-]+")
+_BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_\-]+(?=[^\W_])|\s+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -35,8 +36,8 @@ def column_key(name: str) -> str:
 
 
 def words_key(text: str) -> str:
-    """The same for texts that differ in case and in what stands between their words only."""
-    return _WORD_BREAKS.sub(" ", clean(text).casefold()).strip()
+    """The same for texts that differ in case, and in blanks, underscores and hyphens between their words only."""
+    return _BETWEEN_WORDS.sub(" ", clean(text).casefold())
 
 
 def decimal(text: str) -> float:

@@ -1,3 +1,4 @@
+import csv
 import os
 import pickle
 import subprocess
@@ -134,3 +135,81 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path):
     assert result.stderr.count("\n") == 1
     assert "train-acl.csv" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def export(tmp_path) -> Path:
+    """A folder of four studies, exam-0 to exam-3, and a table of which three rows can't be used."""
+    for number in range(4):
+        write_exam(tmp_path / "pacs", number)
+    rows = ["exam-0;healthy", "exam-1;Jane Doe", "exam-2;complete rupture", "exam-9;1", "exam-3;"]
+    (tmp_path / "diagnoses.csv").write_text("\n".join(["folder;label", *rows, ""]))
+    return tmp_path
+
+
+def import_export(folder: Path, *options: str) -> int:
+    words = ["dicom", "--root", str(folder / "pacs"), "--diagnoses", str(folder / "diagnoses.csv"), "--jobs", "1"]
+    return main(["import", *words, "--out", str(folder / "exams.csv"), *options])
+
+
+def test_all_faults_of_an_import_are_one_message(export, capsys):
+    assert import_export(export) == 2
+    said = capsys.readouterr().err
+    assert "3 faults; --skip-bad-rows leaves such rows out and lists them\n" in said
+    for row in (3, 5, 6):
+        assert f"diagnoses.csv, row {row}, column " in said
+    assert "its columns are folder, label" in said
+    assert "Jane" not in said
+    assert not (export / "exams.csv").exists()
+
+
+def test_bad_rows_are_left_out_and_listed_on_request(export, capsys):
+    assert import_export(export, "--skip-bad-rows") == 0
+    assert "3 faults of rows that were left out are listed in " in capsys.readouterr().out
+    assert [exam.path.name for exam in read_exams(export / "exams.csv")] == ["exam-0", "exam-2"]
+    with (export / "exams.bad-rows.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["row"], row["column"]) for row in rows] == [("3", "label"), ("5", "folder"), ("6", "label")]
+    assert "Jane" not in str(rows)
+
+
+def test_bad_rows_only_are_no_table(export, capsys):
+    (export / "diagnoses.csv").write_text("folder,label\nexam-9,1\nexam-8,1\n")
+    assert import_export(export, "--skip-bad-rows") == 2
+    assert "no row without a fault remains" in capsys.readouterr().err
+    assert not (export / "exams.csv").exists()
+
+
+def test_a_merge_of_patients_under_two_keys_says_so(tmp_path, capsys):
+    def table(name: str, patient: str) -> str:
+        exam = replace(write_exam(tmp_path / name, 1), exam_id=name, patient_id=patient)
+        return str(write_table(tmp_path / name, [exam]))
+
+    one, same, other = (
+        table(name, f"patient-{key}-0123456789ab") for name, key in (("a", "1f0c"), ("b", "1f0c"), ("c", "beef"))
+    )
+    assert main(["merge", one, same, "--out", str(tmp_path / "ab.csv")]) == 0
+    assert "different keys" not in capsys.readouterr().out
+    assert main(["merge", one, other, "--out", str(tmp_path / "ac.csv")]) == 0
+    assert f"Patients of {one}, {other} were hashed with different keys" in capsys.readouterr().out
+
+
+def test_split_and_audit_name_the_split_that_lacks_a_class(tmp_path, capsys):
+    """One healthy exam of eight can be in one split only."""
+    healthy = frozenset({"healthy"})
+    exams = [replace(write_exam(tmp_path, number), binary=frozenset({"unhealthy"})) for number in range(8)]
+    exams[0] = replace(exams[0], binary=healthy)
+    table = str(write_table(tmp_path, exams))
+    assert main(["split", table, "--test", "0.25", "--val", "0.25", "--jobs", "1"]) == 0
+    said = capsys.readouterr().out
+    with_it = read_exams(Path(table))[0].split
+    without = " and ".join(name for name in ("train", "val", "test") if name != with_it)
+    counts = ", ".join(f"{name} {int(name == with_it)}" for name in ("train", "val", "test"))
+    warned = f"WARNING split {without}: no exam's binary label allows 'healthy' ({counts})"
+    assert warned in said
+    assert "Another --seed" in said
+    assert main(["audit", table, "--jobs", "1"]) == 0
+    assert warned in capsys.readouterr().out
+    write_table(tmp_path, [replace(exam, binary=healthy) for exam in read_exams(Path(table))])
+    assert main(["audit", table, "--jobs", "1"]) == 0
+    assert "WARNING split" not in capsys.readouterr().out

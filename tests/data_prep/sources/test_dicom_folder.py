@@ -10,6 +10,7 @@ from data_prep.exams.load import load_exam
 from data_prep.labels import FOUR_CLASS
 from tests.data_prep.dicom_factory import encode, make_series
 from tests.data_prep.sources.asking import ask, change, exams_of, write_csv
+from tests.data_prep.tables.workbooks import as_xlsx
 
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 STUDIES = {
@@ -209,3 +210,105 @@ def test_broken_dicom_is_counted(tmp_path):
     table = write_csv(tmp_path / "own.csv", [("study", "label"), ("one", 0)])
     found = ask("dicom", root, "--diagnoses", table)
     assert found.notes == ("Files that begin as DICOM does and can't be read: 1, left out.",)
+
+
+def test_a_workbook_of_diagnoses_with_other_capitals_and_numbers(studies, tmp_path):
+    rows = [
+        ("Study Instance UID", "Label", "Reader"),
+        ("2.25.1", 0.0, "A"),
+        ("2.25.2", "ACL Tear", "A"),
+        ("2.25.3", 2, "A"),
+    ]
+    table = tmp_path / "diagnoses.xlsx"
+    table.write_bytes(as_xlsx(rows))
+    healthy, torn, partial = (row.exam for row in ask("dicom", studies, "--diagnoses", table).rows)
+    assert (healthy.four_class, torn.four_class, partial.four_class) == ({HEALTHY}, {PARTIAL, COMPLETE}, {PARTIAL})
+    assert torn.readers == "A:ACL Tear"
+
+
+def test_a_repeated_row_is_no_second_reader(studies, tmp_path):
+    rows = [("2.25.1", "healthy"), ("ACC-1", "Normal"), ("2.25.1", "healthy"), ("2.25.2", 2)]
+    found = ask("dicom", studies, "--diagnoses", write_csv(tmp_path / "own.csv", [("study", "label"), *rows]))
+    assert [row.exam.readers for row in found.rows] == ["1:healthy", "1:2"]
+    assert "rows 3, 4 repeat another row's study, reader and label: counted once." in found.notes
+
+
+@pytest.mark.parametrize("reader", [(), ("",), ("A",), ("a ",)])
+def test_two_labels_of_one_reader_are_a_fault_of_both_rows(studies, tmp_path, reader):
+    header = ("study", "label", *["reader"] * len(reader))
+    rows = [("2.25.1", "healthy", *reader), ("2.25.1", "complete rupture", *(one.upper() for one in reader))]
+    table = write_csv(tmp_path / "own.csv", [header, *rows, ("2.25.2", 0, *["B"] * len(reader))])
+    with pytest.raises(ValueError, match=r"^2 faults\n.*\n  own.csv, row 2: .*another label.*\n  own.csv, row 3: "):
+        ask("dicom", studies, "--diagnoses", table)
+
+
+def test_two_columns_that_may_hold_the_label_are_asked_about(studies, tmp_path):
+    table = write_csv(tmp_path / "own.csv", [("study", "label", "Diagnosis"), ("2.25.1", 0, 3)])
+    with pytest.raises(ValueError, match=r"own.csv: label and diagnosis may both hold the label; --label-column"):
+        ask("dicom", studies, "--diagnoses", table)
+    (row,) = ask("dicom", studies, "--diagnoses", table, "--label-column", "diagnosis").rows
+    assert row.exam.four_class == {COMPLETE}
+
+
+def test_all_faults_of_a_table_are_told_at_once_with_its_columns(studies, tmp_path):
+    rows = [("2.25.9", 0), ("2.25.1", "Jane"), ("2.25.2", ""), ("", 1), ("2.25.4", 0)]
+    table = write_csv(tmp_path / "own.csv", [("study", "label"), *rows])
+    with pytest.raises(ValueError, match=r"^4 faults") as caught:
+        ask("dicom", studies, "--diagnoses", table)
+    told = str(caught.value)
+    assert "own.csv: its columns are study, label" in told
+    assert [number for number in range(2, 7) if f"row {number}, column" in told] == [2, 3, 4, 5]
+    assert "Jane" not in told
+
+
+def test_ids_that_a_spreadsheet_changed_are_said_and_not_guessed(tmp_path):
+    root = tmp_path / "pacs"
+    for number, name in enumerate(("0012345", "123456789012", "123456999999"), start=1):
+        write_study(root, f"2.25.{number}", "", f"P{number}", (name,))
+    table = tmp_path / "own.csv"
+    table.write_text("folder;label\n12345,0;healthy\n123456789012;1\n")
+    found = ask("dicom", root, "--diagnoses", table)
+    assert [row.exam.exam_id for row in found.rows] == ["2.25.1", "2.25.2"]
+    assert found.notes[0].startswith("A spreadsheet has changed the study's number in row 2 ")
+    table.write_text("folder;label\n1,23457E+11;healthy\n")
+    with pytest.raises(ValueError, match=r"row 2, column folder: .* rounded this number, so that 2 studies go by it"):
+        ask("dicom", root, "--diagnoses", table)
+    table.write_text("folder;label\n1,23456789E+11;healthy\n")
+    assert [row.exam.exam_id for row in ask("dicom", root, "--diagnoses", table).rows] == ["2.25.2"]
+    table.write_text("folder;label;reader\n1,23456789E+11;healthy;A\n1,23456789E+11;healthy;B\n")
+    with pytest.raises(ValueError, match=r"row 2, column folder: .* rounded"):
+        ask("dicom", root, "--diagnoses", table)
+
+
+def test_grades_and_yes_or_no_are_not_confused_in_silence(studies, tmp_path):
+    table = write_csv(tmp_path / "own.csv", [("study", "label"), ("2.25.1", "0"), ("2.25.2", "1.0")])
+    assert any("0 and 1 only" in note for note in ask("dicom", studies, "--diagnoses", table).notes)
+    table = write_csv(tmp_path / "own.csv", [("study", "label"), ("2.25.1", "0"), ("2.25.2", "2")])
+    assert not any("0 and 1 only" in note for note in ask("dicom", studies, "--diagnoses", table).notes)
+
+
+def test_a_folder_in_latin_1_and_a_guessed_encoding(tmp_path):
+    root = tmp_path / "pacs"
+    write_study(root, "2.25.1", "", "P1", ("Größe",))
+    write_study(root, "2.25.2", "", "P2", ("右膝",))
+    table = tmp_path / "own.csv"
+    table.write_bytes("folder,label\r\nGröße,0\r\n".encode("latin-1"))
+    found = ask("dicom", root, "--diagnoses", table)
+    assert [row.exam.exam_id for row in found.rows] == ["2.25.1"]
+    assert "own.csv isn't Unicode and was read as Windows-1252; --encoding names another one." in found.notes
+    table.write_bytes("folder,label\r\n右膝,2\r\n".encode("cp932"))
+    assert [row.exam.exam_id for row in ask("dicom", root, "--diagnoses", table, "--encoding", "cp932").rows] == [
+        "2.25.2"
+    ]
+
+
+def test_two_imports_with_one_key_agree_on_patients(studies, diagnoses, tmp_path):
+    def patients(*options: object) -> list[str]:
+        return [row.exam.patient_id for row in ask("dicom", studies, "--diagnoses", diagnoses, *options).rows]
+
+    here, there = tmp_path / "a" / "exams.csv", tmp_path / "b" / "exams.csv"
+    first = patients("--out", here)
+    assert patients("--out", here) == first
+    assert patients("--out", there, "--patient-key", here.with_name(".patient-key")) == first
+    assert not there.with_name(".patient-key").exists()
+    assert not set(patients("--out", there)) & set(first)

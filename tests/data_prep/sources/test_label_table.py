@@ -6,7 +6,7 @@ import pytest
 
 from data_prep.labels import FOUR_CLASS
 from data_prep.sources import SOURCES
-from data_prep.sources.label_table import LabelTable
+from data_prep.sources.label_table import LabelTable, label_key
 
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 INJURED = {STRAIN, PARTIAL, COMPLETE}
@@ -102,3 +102,56 @@ def test_mistakes_in_a_users_file_name_file_and_key(tmp_path, text, message):
     with pytest.raises(ValueError, match=rf"mine\.toml: .*|{message}") as caught:
         LabelTable.load(path)
     assert caught.match(message)
+
+
+@pytest.mark.parametrize(
+    ("value", "binary", "four_class"),
+    [
+        ("ACL tear", {"unhealthy"}, {PARTIAL, COMPLETE}),
+        ("torn ACL", {"unhealthy"}, {PARTIAL, COMPLETE}),
+        ("Partial", {"unhealthy"}, {PARTIAL}),
+        ("partial-thickness tear", {"unhealthy"}, {PARTIAL}),
+        ("Complete Tear.", {"unhealthy"}, {COMPLETE}),
+        ("COMPLETE_RUPTURE", {"unhealthy"}, {COMPLETE}),
+        ("vollständige  Ruptur", {"unhealthy"}, {COMPLETE}),
+        ("rupture compl\u0065\u0300te", {"unhealthy"}, {COMPLETE}),
+        ("完全断裂", {"unhealthy"}, {COMPLETE}),
+        ("Grade II sprain", {"unhealthy"}, {PARTIAL}),
+        ("mild sprain", {"unhealthy"}, {STRAIN}),
+        ("Normal", {"healthy"}, {HEALTHY}),
+        ("intact", {"healthy"}, {HEALTHY}),
+        ("No ACL tear", {"healthy"}, {HEALTHY, STRAIN}),
+        ("injured", {"unhealthy"}, INJURED),
+        ("3,0", {"unhealthy"}, {COMPLETE}),
+        ("3.00", {"unhealthy"}, {COMPLETE}),
+    ],
+)
+def test_what_reports_and_spreadsheets_say(value, binary, four_class):
+    assert LabelTable.load().classes("dicom", value) == (binary, four_class)
+
+
+@pytest.mark.parametrize(
+    "value", ["sprain", "strain", "abnormal", "yes", "no", "TRUE", "1-2", "tear?", "4", "01", "-1"]
+)
+def test_what_may_mean_two_things_means_nothing(value):
+    with pytest.raises(ValueError, match="none of dicom's"):
+        LabelTable.load().classes("dicom", value)
+
+
+def test_no_alias_of_ours_stands_for_two_values():
+    for source in LabelTable.load().sources.values():
+        words = [*source.values, *(label_key(alias) for one in source.values.values() for alias in one.aliases)]
+        assert len(words) == len(set(words))
+
+
+def test_a_users_alias_comes_before_our_values_and_aliases(tmp_path):
+    mine = """
+        [dicom.values.unhealthy]
+        binary = ["unhealthy"]
+        four_class = []
+        aliases = ["1", "Partial", "gerissen"]
+    """
+    table = LabelTable.load(write(tmp_path, mine))
+    for value in ("1", "1.0", "partial", "Gerissen", "unhealthy"):
+        assert table.classes("dicom", value) == ({"unhealthy"}, set())
+    assert table.classes("dicom", "partial tear") == ({"unhealthy"}, {PARTIAL})

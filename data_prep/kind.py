@@ -56,7 +56,10 @@ PREFIXES = {"water": Kind.WATER, "fat": Kind.FAT, "inphase": Kind.IN_PHASE, "out
 # GE's number for what a pixel is ((0043,xx2F), creator GEMS_PARM_01); 0 is magnitude.
 GE_COMPONENTS = {1.0: Kind.PHASE, 2.0: Kind.REAL, 3.0: Kind.IMAGINARY}
 # Values that only number an echo, an inversion or a coil: "ECHO_01", "TE3", "TI1", "H2".
-NUMBERED = re.compile(r"(?:ECHO|TE|TI|E|H|C|SET|PHASE|SL|EP)? ?\d+")
+NUMBERED = re.compile(r"(?:ECHO|TE|TI|E|H|C|SET|SL|EP)? ?\d+|FM\d+ \d+")
+# The weighting as name of a derived image means a map (DERIVED, PRIMARY, T2), unless one of the second set is there.
+WEIGHTINGS = frozenset({"T1", "T2", "T2 STAR", "T2*", "PD"})
+STILL_WEIGHTED = frozenset({"NONE", "MIXED", "SYNTHETIC", "UNIFORM"})
 # Words of ImageType can be told to anybody if they are short and hold nothing but these.
 QUOTABLE = re.compile(r"[A-Z0-9 .*+-]{1,16}")
 DIXON_DOUBT = "it belongs to a Dixon scan, and nothing says whether it shows water or fat"
@@ -122,7 +125,10 @@ def scout_by_geometry(slices: int, spacing_mm: tuple[float, float, float], plane
 def _find(values: Values) -> Finding:
     evidence = dict(zip(EVIDENCE, values, strict=True))
     named, unknown = _typed(evidence)
-    original = "ORIGINAL" in _types(evidence["FrameType"] or evidence["ImageType"])
+    types = _types(evidence["FrameType"] or evidence["ImageType"])
+    original = "ORIGINAL" in types
+    if not named and "DERIVED" in types and WEIGHTINGS & {*types} and not STILL_WEIGHTED & {*types}:
+        named = {Kind.MAP}
     described = _described(evidence)
     kind = _first({*named, *(kind for kind in described if kind in DECIDED_BY_TEXT and not _settled(kind, named))})
     if kind is Kind.ANATOMY and not original:
@@ -187,6 +193,8 @@ def _kind_of_type(word: str) -> Kind | None:
     known = _types_by_word().get(word)
     if known or NUMBERED.fullmatch(word):
         return known or Kind.ANATOMY
+    if word.endswith("MAP"):
+        return Kind.MAP
     described: set[Kind] = set(_in_text(plain(word))) - {Kind.PICTURE, Kind.DIFFUSION}
     return _first(described) if described else None
 

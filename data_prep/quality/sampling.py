@@ -50,8 +50,8 @@ def wrong_plane(volume: Volume) -> str | None:
 
 
 def not_fluid_sensitive(volume: Volume) -> str | None:
-    """A short RepetitionTime (T1 weighting); nothing where the header is silent."""
+    """A short RepetitionTime (T1 weighting); nothing where the header is silent, or tells fluid by other means."""
     repetition_ms = volume.acquisition.repetition_time_ms
-    if repetition_ms is None or repetition_ms >= LONG_TR_MS:
+    if repetition_ms is None or repetition_ms >= LONG_TR_MS or volume.acquisition.fluid_sensitive:
         return None
     return f"RepetitionTime is {repetition_ms:g} ms; fluid is bright from {LONG_TR_MS:g} ms up."

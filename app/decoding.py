@@ -23,6 +23,7 @@ from data_prep.errors import MalformedInput
 from data_prep.prepared import Prepared
 from data_prep.preprocess import Recipe
 from data_prep.series import load_study
+from data_prep.side import Side
 from data_prep.workers import Workers
 
 # Studies that each process may be ahead: enough for a network that never waits, and few volumes in memory.
@@ -38,11 +39,14 @@ class Ready(NamedTuple):
     prepared: Prepared
 
 
-def decode(study: Path, bundle: str, recipe: Recipe) -> Ready | Problem:
-    """Read and prepare a folder or zip for a bundle (sha256); whatever is wrong belongs to this study."""
+def decode(study: Path, bundle: str, recipe: Recipe, laterality: Side | None = None) -> Ready | Problem:
+    """Read and prepare a folder or zip for a bundle (sha256); whatever is wrong belongs to this study.
+
+    laterality: the knee that is meant, where the study shows both.
+    """
     started = time.perf_counter()
     try:
-        selection = load_study(study)
+        selection = load_study(study, laterality=laterality)
         job = Job.of(selection, bundle, round(1000 * (time.perf_counter() - started), 2))
         return Ready(job, Prepared.of(job.volume, recipe))
     except Exception as error:

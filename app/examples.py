@@ -5,6 +5,7 @@
 writes `app/examples.json`; run it when answers have changed. A test makes them again and compares.
 """
 
+import copy
 import io
 import tempfile
 from collections import defaultdict
@@ -124,6 +125,9 @@ def _wrong(recorder: Recorder, study: list[FileDataset]) -> None:
     recorder.ask("not a zip", "POST", POST, KEY | ZIP, b"hello")
     recorder.ask("not a study", "POST", POST, KEY | {"Content-Type": "text/plain"}, b"hello")
     recorder.ask("too few slices", "POST", POST, KEY | ZIP, _zipped(study[:3]))
+    both = _zipped([*study, *_of_the_other_knee(study)])
+    recorder.ask("both knees", "POST", POST, KEY | ZIP, both)
+    recorder.ask("no such side", "POST", f"{POST}?laterality=both", KEY | ZIP, both)
     recorder.ask("a slice is missing", "POST", POST, KEY | ZIP, _zipped(study[:6] + study[7:]))
     parts = {"file": [(io.BytesIO(b"x"), "x") for _ in range(MAX_PARTS + 1)]}
     recorder.ask("too many parts", "POST", POST, KEY, parts)
@@ -132,6 +136,17 @@ def _wrong(recorder: Recorder, study: list[FileDataset]) -> None:
     place = recorder.ask("blank slices", "POST", POST, KEY | ZIP, _zipped(study)).headers["Location"]
     recorder.ask("blank slices", "GET", place)
     recorder.ask("no answer", "GET", f"{place}/slices/0/image.png")
+
+
+def _of_the_other_knee(study: list[FileDataset]) -> list[FileDataset]:
+    """A second series, a quarter of a metre to the patient's left."""
+    others = copy.deepcopy(study)
+    for dataset in others:
+        dataset.SeriesInstanceUID += ".1"
+        dataset.SOPInstanceUID += ".1"
+        x, y, z = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x + 250, y, z]
+    return others
 
 
 def _zipped(study: list[FileDataset]) -> bytes:

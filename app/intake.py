@@ -10,6 +10,7 @@ from app.engine import Engine
 from app.job import Job
 from data_prep.archive import Source
 from data_prep.series import load_study
+from data_prep.side import Side
 
 # Decoding holds a whole study in memory. More at one time than this only makes each of them slower.
 DECODERS = threading.BoundedSemaphore(2)
@@ -24,11 +25,14 @@ class Accepted:
     is_new: bool
 
 
-def accept(engine: Engine, files: Source, bundle: str) -> Accepted:
-    """Decode a study and hand it to the engine. bundle: sha256. Raises what `load_study` and `Engine.submit` raise."""
+def accept(engine: Engine, files: Source, bundle: str, laterality: Side | None = None) -> Accepted:
+    """Decode a study and hand it to the engine. bundle: sha256; laterality: the knee that is meant, of two.
+
+    Raises what `load_study` and `Engine.submit` raise.
+    """
     with DECODERS:
         started = time.perf_counter()
-        selection = load_study(files)
+        selection = load_study(files, laterality=laterality)
         decode_ms = round(1000 * (time.perf_counter() - started), 2)
     job = Job.of(selection, bundle, decode_ms)
     answer, is_new = engine.submit(job)

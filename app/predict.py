@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from app import render, results
 from app.answer import NOTICE
@@ -24,6 +24,7 @@ from app.judging import Judged, judge
 from app.pictures import DEFAULT_OPACITY
 from app.problems import Problem
 from data_prep.files import replacing
+from data_prep.side import Side
 from data_prep.workers import Workers
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("study", nargs="?", type=Path, help="a folder or zip of DICOM files")
     parser.add_argument("--batch", type=Path, metavar="ROOT", help="a folder of folders and zips, each one study")
     parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--laterality", choices=get_args(Side), help="the knee to judge, where a study shows both")
     parser.add_argument("--out", type=Path, required=True, help="folder for what comes out")
     Workers.add_options(parser)
     options = parser.parse_args(arguments)
@@ -45,12 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("name either a study or --batch ROOT")
     if options.study and not options.study.exists():
         parser.error(f"{options.study} doesn't exist")
+    if options.batch and options.laterality:
+        parser.error("--laterality is for one study")
     signal.signal(signal.SIGTERM, _leave)
     try:
         batch = Batch(options.batch, options.out) if options.batch else None
         predictor = _predictor(options.bundle, parser)
         if batch is None:
-            return _predict(options.study, predictor, options.out)
+            return _predict(options.study, predictor, options.out, options.laterality)
         return _run(batch, predictor, Workers.from_options(options))
     except BatchError as error:
         parser.error(str(error))
@@ -74,8 +78,8 @@ def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
     return 1 if failed else 0
 
 
-def _predict(study: Path, predictor: "Predictor", out: Path) -> int:
-    outcome = judge(predictor, decode(study, predictor.bundle.sha256, predictor.bundle.recipe))
+def _predict(study: Path, predictor: "Predictor", out: Path, laterality: Side | None) -> int:
+    outcome = judge(predictor, decode(study, predictor.bundle.sha256, predictor.bundle.recipe, laterality))
     if isinstance(outcome, Problem):
         print(outcome.detail, file=sys.stderr)
         return 1

@@ -17,6 +17,7 @@ from app.responses import Asked, Optional, answers, binary, says
 from app.schemas import Answer, Done, Page, Queued
 from app.service import service
 from app.uploads import MAX_PARTS, MULTIPART, received
+from data_prep.side import Side
 
 blueprint = APIBlueprint("predictions", __name__, tag="Predictions", url_prefix="/v1/predictions")
 
@@ -45,7 +46,7 @@ class HeldStudy(BaseModel):
 
 PARTS = {"type": "array", "minItems": 1, "maxItems": MAX_PARTS, "items": binary("A DICOM instance or a zip of them.")}
 STUDY = {
-    "description": "One study of one knee.",
+    "description": "One study of one knee; of two, `?laterality=` names the one to judge.",
     "required": True,
     "content": {
         "application/zip": {"schema": binary("DICOM instances in any folders; other files may be among them.")},
@@ -62,6 +63,8 @@ class Wanted(Asked):
 
     bundle: Optional = None
     """Name of the bundle to ask; the default one otherwise."""
+    laterality: Side | SkipJsonSchema[None] = None
+    """The knee to judge, where the study shows both. Refused if the study is known to show only the other one."""
 
 
 class Preference(Asked):
@@ -112,12 +115,12 @@ def create(wanted: Wanted, preference: Preference) -> Response:
     The answer comes at once (201, or 200 if the study is known) or, if it takes too long, later (202).
     """
     if request.mimetype == JSON:
-        accepted = service().studies.judge(HeldStudy.sent().study_uid, wanted.bundle)
+        accepted = service().studies.judge(HeldStudy.sent().study_uid, wanted.bundle, wanted.laterality)
     else:
         engine = service().engine
         bundle = engine.bundle(wanted.bundle)
         with received(request) as files:
-            accepted = accept(engine, files, bundle.sha256)
+            accepted = accept(engine, files, bundle.sha256, wanted.laterality)
     return _awaited(accepted, hurried=preference.no_wait())
 
 

@@ -24,7 +24,7 @@ PROBLEMS: dict[int | str, str] = {
     409: "The prediction isn't done, so there is nothing to show.",
     413: "Over a limit: bytes, files, pixels, compression ratio.",
     415: "A Content-Type or transfer syntax that isn't taken.",
-    422: "Readable, but nothing to judge: no sagittal MR, too few slices, one of them missing or damaged, two knees.",
+    422: "Readable, but nothing to judge: no sagittal MR, too few slices, one missing or damaged, two knees.",
     429: "Too many studies wait; `Retry-After` says when to come back.",
     503: "Not ready: the model is being loaded.",
     "default": "Any other problem.",

@@ -60,7 +60,7 @@ class Study(Said):
     series_uid: str
     volume: Size
     laterality: Literal["L", "R", "unknown"]
-    """As the headers say; never guessed."""
+    """As the headers say, or the positions of two knees; never guessed."""
     passed_over: list[PassedOverSeries]
 
 

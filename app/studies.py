@@ -18,6 +18,7 @@ from app.instances import Instances
 from app.intake import Accepted, accept
 from app.problems import reported
 from app.store import Store
+from data_prep.side import Side
 
 LOG = logging.getLogger(__name__)
 
@@ -42,8 +43,10 @@ class Studies:
             except Exception as error:  # kept as the study's answer
                 LOG.info("a study that was received can't be judged: %s", type(error).__name__)
 
-    def judge(self, uid: str, bundle: str | None = None) -> Accepted:
+    def judge(self, uid: str, bundle: str | None = None, laterality: Side | None = None) -> Accepted:
         """Judge a study as far as it has come, with the bundle of that name (None: the default one).
+
+        laterality: the knee that is meant, where the study shows both.
 
         What is wrong with it is raised, and kept as a failed answer. NotFound if nothing of it was received.
         """
@@ -54,7 +57,7 @@ class Studies:
             raise NotFound("No instance of this study was received; it may have been deleted.")
         unjudged = hashlib.sha256(f"{uid} {digest}".encode()).hexdigest()[:32]
         try:
-            accepted = accept(self._engine, self._instances.files(uid), digest)
+            accepted = accept(self._engine, self._instances.files(uid), digest, laterality)
         except (TooManyRequests, ServiceUnavailable):
             raise
         except Exception as error:

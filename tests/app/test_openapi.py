@@ -100,6 +100,7 @@ def test_every_parameter_and_every_key_is_described(document):
     post = document["paths"]["/v1/predictions"]["post"]
     assert {(parameter["in"], parameter["name"]) for parameter in post["parameters"]} == {
         ("query", "bundle"),
+        ("query", "laterality"),
         ("header", "Prefer"),
     }
     assert set(post["requestBody"]["content"]) == {

@@ -22,8 +22,8 @@ def zip_(tmp_path):
 def predict(bundles, tmp_path, capsys):
     """The command; gives its exit status, what it printed and its folder."""
 
-    def run(study, bundle=bundles[0]):
-        status = main([str(study), "--bundle", str(bundle), "--out", str(tmp_path / "out")])
+    def run(study, *options, bundle=bundles[0]):
+        status = main([str(study), "--bundle", str(bundle), "--out", str(tmp_path / "out"), *options])
         return status, capsys.readouterr(), tmp_path / "out"
 
     return run
@@ -44,6 +44,17 @@ def test_the_answer_is_the_services(answered, predict, zip_):
         assert (out / "slices" / str(index) / "overlay.png").read_bytes() == client.get(link).data
         assert link.endswith(f"/slices/{index}/overlay.png")
     assert NOTICE in printed.out
+
+
+def test_of_two_knees_the_one_that_is_asked_for(predict, tmp_path):
+    path = tmp_path / "both.zip"
+    path.write_bytes(zipped(instances(voxels()) + instances(voxels(1), series="2.25.99", Laterality="L")))
+    status, printed, _ = predict(path)
+    assert status == 1
+    assert "--laterality" in printed.err
+    status, _, out = predict(path, "--laterality", "L")
+    assert status == 0
+    assert json.loads((out / "answer.json").read_text())["study"]["laterality"] == "L"
 
 
 def test_three_dicom_objects_of_the_study_are_written(predict, zip_):

@@ -205,6 +205,50 @@ def test_json_numbers_are_finite(answered):
     assert np.isfinite(list(answer["result"]["logits"].values())).all()
 
 
+def both_knees(**headers) -> bytes:
+    """The right knee's series, and another one that is the left knee's unless headers say otherwise."""
+    other = {"series": "2.25.99", "Laterality": "LEFT"} | headers
+    return zipped(instances(voxels()) + instances(voxels(1), **other))
+
+
+def test_of_two_knees_the_one_that_is_asked_for(client):
+    refused = client.post(data=both_knees(), **POST)
+    assert refused.status_code == 422
+    assert "two knees" in refused.json["detail"]
+    assert "?laterality=L" in refused.json["detail"]
+    answers = {side: client.post(data=both_knees(), query_string={"laterality": side}, **POST) for side in "LR"}
+    studies = {side: answer.json["study"] for side, answer in answers.items()}
+    assert {side: (study["laterality"], study["series_uid"]) for side, study in studies.items()} == {
+        "L": ("L", "2.25.99"),
+        "R": ("R", "2.25.8"),
+    }
+    assert studies["L"]["passed_over"] == [{"series_uid": "2.25.8", "reason": "of the right knee"}]
+    assert answers["L"].json["id"] != answers["R"].json["id"]
+    again = client.post(data=both_knees(), query_string={"laterality": "L"}, **POST)
+    assert (again.status_code, again.json["id"]) == (200, answers["L"].json["id"])
+
+
+def test_a_knee_that_isnt_there_is_refused(client):
+    response = client.post(data=study_zip(), query_string={"laterality": "L"}, **POST)
+    assert response.status_code == 422
+    assert "left knee was asked for, and the study shows the right one" in response.json["detail"]
+
+
+@pytest.mark.parametrize("side", ["left", "B", "l", "", "L,R"])
+def test_a_side_that_is_none_is_a_problem(answered, side):
+    client, _ = answered
+    response = client.post(data=study_zip(), query_string={"laterality": side}, **POST)
+    assert (response.status_code, response.mimetype) == (400, "application/problem+json")
+    assert "laterality" in response.json["detail"]
+
+
+def test_what_headers_contradict_is_a_warning(client):
+    body = zipped(instances(voxels(), SeriesDescription="SAG PD FS LT"))
+    answer = client.post(data=body, **POST).json
+    assert answer["study"]["laterality"] == "unknown"
+    assert "laterality-contradicted" in {warning["code"] for warning in answer["warnings"]}
+
+
 def test_a_study_that_the_service_holds_is_judged_on_request(make_app):
     app = make_app(quiet_s=3600)
     client = app.test_client()

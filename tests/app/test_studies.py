@@ -91,6 +91,20 @@ def test_a_judged_study_is_not_judged_again_until_more_of_it_comes(service, monk
     assert len(accepted) == 2
 
 
+def test_of_two_knees_one_is_judged_on_request(service, monkeypatch):
+    files = instances(voxels(), study="2.25.1")
+    files += instances(voxels(1), study="2.25.1", series="2.25.99", Laterality="L")
+    receive(service, files)
+    after(3601, monkeypatch)
+    service.studies.judge_quiet()
+    (answer,) = of_study(service, "2.25.1")
+    assert (answer["status"], answer["problem"]["status"]) == ("failed", 422)
+    assert "?laterality=L" in answer["problem"]["detail"]
+    judged = service.studies.judge("2.25.1", laterality="L").answer.result(SOON_S)
+    assert (judged["study"]["laterality"], judged["study"]["series_uid"]) == ("L", "2.25.99")
+    assert [one["status"] for one in of_study(service, "2.25.1")] == ["done"]
+
+
 def test_an_instance_that_comes_while_the_study_is_judged_is_not_overlooked(service, monkeypatch):
     files = instances(voxels(), study="2.25.1")
     receive(service, files[:-1])

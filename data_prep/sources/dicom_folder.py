@@ -239,7 +239,11 @@ def _row(study: Study, readings: Sequence[_Reading], ids: PatientIds) -> Row:
 def _patient(known: str, study: Study, ids: PatientIds) -> str:
     """The id of the spreadsheet's patient or of the header's, which are the same if these are; else the study."""
     number = re.sub(r"^(\d+)[.,]0+$", r"\1", known)
-    digest = hashlib.sha256(number.encode()).hexdigest() if known else min(study.patients, default="")
+    digest = (
+        hashlib.sha256(number.encode(errors="surrogateescape")).hexdigest()
+        if known
+        else min(study.patients, default="")
+    )
     return ids.of(digest) if digest else study.uid
 
 
@@ -291,7 +295,7 @@ def _repeated(readings: dict[str, list[_Reading]], distinct: dict[str, list[_Rea
         if one not in distinct[uid]
     ]
     if again:
-        yield f"{_rows(again)} repeat another row's study, reader and label: counted once."
+        yield f"Repeats of another row's study, reader and label, counted once: {_rows(again)}."
 
 
 def _ambiguous_grades(readings: dict[str, list[_Reading]]) -> Iterable[str]:

@@ -6,7 +6,7 @@ Ways to match are tried from the strictest to the loosest. The first that finds 
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from data_prep.tables.cells import clean, words_key
 
 # Excel keeps 15 digits of a number and writes zeros for the others.
 EXCEL_DIGITS = 15
+# Of a number that is cut to fewer digits than Excel's 0.00E+00 shows, too many others could be meant that aren't here.
+ROUNDED_DIGITS = 3
 # `0012345` became 12345 or 12345.0, `1E5` became 100000, `1.10` became 1.1 or 1,1.
 _NUMBER = re.compile(r"\d{1,40}([.,]\d{1,20})?")
 # `123456789012` became 1.23457E+11.
@@ -80,9 +82,7 @@ class StudyNames:
 
     def _by_number(self, cell: str) -> Match:
         if match := _ROUNDED.fullmatch(cell):
-            digits = match[1] + (match[2] or "")
-            last = Decimal(1).scaleb(int(match[3]) - len(digits) + 1)
-            return self._near(Decimal(digits) * last, last / 2)
+            return self._rounded(match[1] + (match[2] or ""), int(match[3]))
         if not _NUMBER.fullmatch(cell):
             return Match(frozenset())
         value = Decimal(cell.replace(",", "."))
@@ -92,6 +92,13 @@ class StudyNames:
         if len(whole) > EXCEL_DIGITS and not whole[EXCEL_DIGITS:].strip("0"):
             return self._near(value, Decimal(1).scaleb(len(whole) - EXCEL_DIGITS))
         return Match(frozenset())
+
+    def _rounded(self, digits: str, exponent: int) -> Match:
+        last = Decimal(1).scaleb(exponent - len(digits) + 1)
+        value = Decimal(digits) * last
+        match = self._near(value, last / 2)
+        is_sure = len(digits) >= ROUNDED_DIGITS or value in self.numbers or len(match.studies) > 1
+        return match if is_sure else replace(match, studies=frozenset())
 
     def _near(self, value: Decimal, reach: Decimal) -> Match:
         found = [uids for number, uids in self.numbers.items() if abs(number - value) <= reach]

@@ -20,8 +20,8 @@ SEPARATORS = (",", ";", "\t", "|")
 SAMPLE = 20
 # A last row of our own: if it is swallowed by another, a quotation mark stands open there.
 _END = "\x1e"
-# In UTF-16 nearly every second byte of a Western table is zero, in any other encoding none is.
-ZEROS_OF_UTF16 = 0.3
+# In UTF-16 nearly every second byte of a Western table is zero, and hardly any other; elsewhere zeros are anywhere.
+ZEROS_OF_UTF16, ZEROS_OF_OTHERS = 0.3, 0.1
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\0\0", "utf-32"),
@@ -99,10 +99,10 @@ def _parsed(text: str, separator: str) -> Iterator[Row]:
 def _utf16(data: bytes) -> str:
     """UTF-16 without its mark, by which of two bytes is zero; '' if it is none."""
     sample = data[: 1 << 12]
-    low, high = sample[::2].count(0), sample[1::2].count(0)
-    if max(low, high) < ZEROS_OF_UTF16 * len(sample) / 2:
+    first, second = (sample[start::2].count(0) / max(len(sample) / 2, 1) for start in (0, 1))
+    if max(first, second) < ZEROS_OF_UTF16 or min(first, second) > ZEROS_OF_OTHERS:
         return ""
-    return "utf-16-le" if high > low else "utf-16-be"
+    return "utf-16-le" if second > first else "utf-16-be"
 
 
 def _strictly(data: bytes, encoding: str) -> str:

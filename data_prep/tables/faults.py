@@ -67,7 +67,10 @@ class Faults:
 
 def write_faults(faults: Iterable[Fault], path: Path) -> None:
     """A CSV of table, row, column and reason."""
-    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replacing(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("table", "row", "column", "reason"))
         writer.writerows((fault.table, fault.row, fault.column, fault.reason) for fault in sorted(set(faults)))

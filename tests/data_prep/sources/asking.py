@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def write_csv(table: Path, rows: Iterable[Sequence[object]]) -> Path:
     with table.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows(rows)
     return table
+
+
+def save_as_german_excel(table: Path) -> None:
+    """Semicolons, decimal commas, a byte order mark, lost zeros, and rows of separators at the end."""
+    with table.open(newline="", encoding="utf-8") as stream:
+        rows = [[_german(cell) for cell in row] for row in csv.reader(stream)]
+    with table.open("w", newline="", encoding="utf-8-sig") as stream:
+        csv.writer(stream, delimiter=";").writerows([*rows, *[[""] * len(rows[0])] * 3])
+
+
+def _german(cell: str) -> str:
+    if re.fullmatch(r"\d+", cell):
+        return str(int(cell))
+    return cell.replace(".", ",") if re.fullmatch(r"\d+\.\d+", cell) else cell
 
 
 def change(table: Path, old: str, new: str) -> None:

@@ -230,7 +230,7 @@ def test_a_repeated_row_is_no_second_reader(studies, tmp_path):
     rows = [("2.25.1", "healthy"), ("ACC-1", "Normal"), ("2.25.1", "healthy"), ("2.25.2", 2)]
     found = ask("dicom", studies, "--diagnoses", write_csv(tmp_path / "own.csv", [("study", "label"), *rows]))
     assert [row.exam.readers for row in found.rows] == ["1:healthy", "1:2"]
-    assert "rows 3, 4 repeat another row's study, reader and label: counted once." in found.notes
+    assert "Repeats of another row's study, reader and label, counted once: rows 3, 4." in found.notes
 
 
 @pytest.mark.parametrize("reader", [(), ("",), ("A",), ("a ",)])

@@ -2,6 +2,7 @@
 
 import io
 from argparse import ArgumentError
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import pytest
 from data_prep.exams.load import load_exam
 from data_prep.labels import FOUR_CLASS
 from data_prep.series import load_study
-from tests.data_prep.sources.asking import ask, change, exams_of, write_csv
+from tests.data_prep.sources.asking import ask, change, exams_of, save_as_german_excel, write_csv
 
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 LABELS = {
@@ -171,3 +172,34 @@ def test_the_real_knee_in_mrnets_form(real_knee, root):
     middle = len(volume.voxels) // 2
     again = cv2.resize(loaded.voxels[middle], volume.shape[:0:-1])
     assert np.corrcoef(again.ravel(), volume.voxels[middle].ravel())[0, 1] > 0.95
+
+
+def test_tables_that_a_german_excel_saved_again_say_the_same(root):
+    before = ask("mrnet", root)
+    for table in root.glob("*.csv"):
+        save_as_german_excel(table)
+    after = ask("mrnet", root)
+    for row, known in zip(after.rows, before.rows, strict=True):
+        assert row.place == known.place
+        assert row.exam == replace(known.exam, readers=row.exam.readers)
+    assert after.notes == before.notes
+
+
+def test_a_header_that_somebody_added_is_no_row(root):
+    for table in root.glob("*.csv"):
+        table.write_text("ID,Label\n" + table.read_text())
+    assert ask("mrnet", root).rows[0].place == "train-acl.csv, row 2"
+
+
+def test_all_faults_of_all_tables_are_told_at_once(root):
+    change(root / "train-acl.csv", "0000,0", "0000,5")
+    change(root / "train-acl.csv", "0002,0", "x,0")
+    change(root / "valid-acl.csv", "1130,1", "1131,1")
+    with pytest.raises(ValueError, match=r"^3 faults\n") as caught:
+        ask("mrnet", root)
+    for place in (
+        "train-acl.csv, row 1: ",
+        "train-acl.csv, row 3, column id: ",
+        "valid-acl.csv, row 1: valid/sagittal",
+    ):
+        assert place in str(caught.value)

@@ -103,6 +103,8 @@ def test_numbers_that_a_spreadsheet_wrote_in_another_way(names, cell, studies):
         ("987654321098765000", {7}),
         ("2.02401E+16", {4, 5}),
         ("7.5E+11", set()),
+        ("9.9E+17", set()),
+        ("1E+5", {6, 9, 10}),
     ],
 )
 def test_numbers_that_lost_digits(names, cell, studies):

@@ -3,10 +3,14 @@
 answers/<name of the study>.json   as the service answers, or {"status": "failed", "problem"}
 predictions.csv                    a row for each study
 bundle.json                        what judged them
+
+What can't be printed in a study's name is written as `data_prep.names` has it.
 """
 
 import csv
 import json
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +24,7 @@ from app.decoding import decoded
 from app.json_text import dumps
 from app.judging import Judged, judge
 from app.problems import Problem
+from data_prep import names
 from data_prep.files import replacing
 from data_prep.workers import Workers
 
@@ -43,6 +48,7 @@ class Batch:
         self._out = out
         if not self.studies:
             raise BatchError(f"{root} holds no folder and no zip.")
+        self._files = _files_of([study.name for study in self.studies])
 
     def run(self, predictor: "Predictor", workers: Workers) -> int:
         """Judge what isn't yet; how many can't be judged. The table is written also when this is interrupted."""
@@ -65,7 +71,7 @@ class Batch:
     def _begin(self, bundle: "Bundle") -> None:
         """Answers of two bundles don't belong in one table."""
         place, mine = self._out / "bundle.json", {"name": bundle.name, "sha256": bundle.sha256}
-        if place.exists() and json.loads(place.read_text())["sha256"] != bundle.sha256:
+        if place.exists() and json.loads(place.read_text(encoding="utf-8"))["sha256"] != bundle.sha256:
             raise BatchError(f"{self._out} holds answers of another bundle: choose another folder.")
         _write(place, mine)
 
@@ -81,21 +87,38 @@ class Batch:
             rmtree(folder)
 
     def _place(self, study: Path) -> Path:
-        return self._out / "answers" / f"{study.name}.json"
+        return self._out / "answers" / self._files[study.name]
 
     def _tabulate(self, classes: Sequence[str]) -> int:
         """Write the table; how many of its studies couldn't be judged."""
         columns = ["name", "status", "problem", "predicted", *classes, "warnings", *(f"{step}_ms" for step in STEPS)]
         failed = 0
-        with replacing(self._out / "predictions.csv") as partial, partial.open("w", newline="") as stream:
+        with (
+            replacing(self._out / "predictions.csv") as partial,
+            partial.open("w", newline="", encoding="utf-8") as stream,
+        ):
             table = csv.DictWriter(stream, columns)
             table.writeheader()
             for study in self.studies:
                 place = self._place(study)
-                answer = json.loads(place.read_text()) if place.exists() else {"status": "waiting"}
+                answer = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {"status": "waiting"}
                 failed += answer["status"] == "failed"
-                table.writerow({"name": study.name, "status": answer["status"]} | _row(answer))
+                table.writerow({"name": names.cell(study.name), "status": answer["status"]} | _row(answer))
         return failed
+
+
+def _files_of(studies: Sequence[str]) -> dict[str, str]:
+    """Each study's file of answers. Names that some disks hold to be the same are told apart by a digest."""
+    texts = {name: names.file_name(name) for name in studies}
+    alike = Counter(map(_alike, texts.values()))
+    return {
+        name: f"{names.marked(names.shown(name)) if alike[_alike(text)] > 1 else text}.json"
+        for name, text in texts.items()
+    }
+
+
+def _alike(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def _is_study(path: Path) -> bool:
@@ -110,7 +133,7 @@ def _answer(outcome: Judged | Problem) -> Json:
 
 def _row(answer: Json) -> Json:
     if answer["status"] == "failed":
-        return {"problem": answer["problem"]["detail"]}
+        return {"problem": names.no_formula(answer["problem"]["detail"])}
     if answer["status"] == "waiting":
         return {}
     result, timing = answer["result"], answer["timing_ms"]

@@ -24,6 +24,7 @@ from app.judging import Judged, judge
 from app.pictures import DEFAULT_OPACITY
 from app.problems import Problem
 from data_prep.files import replacing
+from data_prep.names import print_any_name
 from data_prep.side import Side
 from data_prep.workers import Workers
 
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for what comes out")
     Workers.add_options(parser)
     options = parser.parse_args(arguments)
+    print_any_name()
     if (options.study is None) == (options.batch is None):
         parser.error("name either a study or --batch ROOT")
     if options.study and not options.study.exists():

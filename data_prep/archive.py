@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
+from data_prep.names import shown
 
 Source = Path | Iterable[tuple[str, BinaryIO]]
 
@@ -159,13 +160,13 @@ def _nothing_found(others: Sequence[str]) -> str:
 
 def _streams(source: Source) -> Iterator[tuple[str, BinaryIO]]:
     if not isinstance(source, Path):
-        yield from source
+        yield from ((shown(name), stream) for name, stream in source)
         return
     root = source if source.is_dir() else source.parent
     for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
         if path.is_file():
             with path.open("rb") as stream:
-                yield path.relative_to(root).as_posix(), stream
+                yield shown(path.relative_to(root).as_posix()), stream
 
 
 class _Readable(Protocol):
@@ -194,21 +195,22 @@ def _members(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> 
     for info in archive.infolist():
         if info.is_dir():
             continue
+        member_name = shown(info.filename)
         try:
-            with _damage(info.filename), archive.open(info) as member:
+            with _damage(member_name), archive.open(info) as member:
                 head = member.read(PREAMBLE + len(PREFIX))
                 content = _rest(head, member, budget) if begins_as_dicom(head) else None
         except MalformedInput as error:
-            yield info.filename, error
+            yield member_name, error
             continue
         if content is not None:
-            yield info.filename, content
+            yield member_name, content
         elif head.startswith(ZIP_MAGIC):
-            others.append(f"{info.filename} is a zip within the zip, which isn't opened")
+            others.append(f"{member_name} is a zip within the zip, which isn't opened")
         elif head:
-            others.append(f"{info.filename} isn't DICOM")
+            others.append(f"{member_name} isn't DICOM")
         else:
-            yield from _empty(info.filename, others)
+            yield from _empty(member_name, others)
 
 
 def _empty(name: str, others: list[str]) -> _Files:

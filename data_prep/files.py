@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data_prep.names import beginning
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write beside `path`, which takes its place, and its folder is made; nothing is left after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{beginning(path)}.")
     os.close(handle)
     partial = Path(name)
     try:
@@ -31,7 +33,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     path = path.resolve()  # a link to a folder stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as apart:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{beginning(path)}.") as apart:
         new, former = Path(apart) / path.name, Path(apart) / f"{path.name}.former"
         new.mkdir()
         yield new

@@ -18,6 +18,7 @@ from data_prep.exams.report import write_report
 from data_prep.exams.split import SPLITS, label_set, missing_classes, split_exams
 from data_prep.exams.table import Exam, read_exams, write_exams
 from data_prep.labels import SCHEMES
+from data_prep.names import print_any_name
 from data_prep.sources import SOURCES
 from data_prep.sources.found import Found
 from data_prep.sources.label_table import LabelTable
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    print_any_name()
     try:
         status: int = options.run(options)
     except (ValueError, OSError) as error:  # every InputError is a ValueError

@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from data_prep import names
 from data_prep.boxes import Box
 from data_prep.files import replacing
 from data_prep.labels import SCHEMES, LabelScheme
@@ -114,7 +115,7 @@ def _cell(value: object, folder: Path) -> str:
             absolute, home = value.absolute(), folder.absolute()
             if value.is_absolute() and absolute.is_relative_to(home):
                 value = absolute.relative_to(home)
-            return value.as_posix()
+            return names.cell(value.as_posix())
         case tuple():
             return "|".join(f"{part[0]}:{part[1]}" if isinstance(part, tuple) else f"{part:g}" for part in value)
     return str(value)
@@ -144,6 +145,7 @@ def _existing(root: Path, text: str) -> Path:
     slashes = (text, text.replace("\\", "/")) if "\\" in text else (text,)
     for path in slashes:
         for written in (
+            names.original(path),
             path,
             clean(path),
             *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
+from data_prep.names import spellings
 from data_prep.sources.studies import Study
 from data_prep.tables.cells import clean, words_key
 
@@ -50,7 +51,8 @@ class StudyNames:
         for uid, study in studies.items():
             branches = [folder.relative_to(root).parts for folder in study.folders]
             for name in {uid} | study.accessions | {part for parts in branches for part in parts}:
-                self._learn(name, uid)
+                for spelling in spellings(name):
+                    self._learn(spelling, uid)
             for parts in branches:
                 for depth in range(1, len(parts) + 1):
                     self.paths[tuple(map(words_key, parts[:depth]))].add(uid)

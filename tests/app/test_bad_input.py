@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import struct
 import tracemalloc
 import zipfile
@@ -11,6 +12,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
 
+from data_prep.names import original
 from tests.app.studies import instances, study_zip, voxels, zipped, zipped_as
 
 # The largest that a deflated instance may unpack to, however well it is packed, and its copy.
@@ -271,3 +273,21 @@ def test_an_encrypted_zip_is_refused(posted):
     body[6] |= 1  # general purpose bit 0, in the first local header and in the directory
     body[directory + 8] |= 1
     assert "password" in posted(bytes(body), 415)["detail"]
+
+
+@pytest.mark.parametrize("name", ["two\nlines\u202e", "M\\xfcller", "=1+1", "\u5c71" * 80, "a" * 255])
+def test_a_problem_names_a_file_of_any_name_in_plain_text(posted, name):
+    files = dict(zip([f"{name}{number}" for number in range(14)], study(), strict=True))
+    files[f"{name}3"] = files[f"{name}3"][:-9000]
+    problem = posted(zipped_as(files), 422)
+    (error,) = problem["errors"]
+    assert original(error["file"]) == f"{name}3"
+    assert error["file"].isprintable()
+    json.dumps(problem, ensure_ascii=False).encode()
+
+
+def test_a_zip_that_was_packed_under_another_encoding_is_read(answered):
+    """Names in Latin-1, without the flag for UTF-8 (APPNOTE 4.4.4)."""
+    packed = zipped_as({f"M#ller/IM{index:04}": content for index, content in enumerate(study())})
+    response = answered[0].post("/v1/predictions", data=packed.replace(b"M#ller", b"M\xfcller"))
+    assert (response.status_code, response.json["id"]) == (200, answered[1]["id"])

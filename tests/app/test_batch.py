@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 
 import pytest
 
 from app import decoding
 from app.predict import INTERRUPTED, main
+from data_prep import names
 from tests.app.studies import instances, study_zip, voxels, zipped
 from tests.conftest import ROOT
 
@@ -90,6 +92,49 @@ def test_a_batch_of_good_studies_is_a_success(bundles, tmp_path):
     arguments = ["--batch", str(tmp_path / "studies"), "--bundle", str(bundles[1]), "--out", str(tmp_path / "out")]
     assert main(arguments) == 0
     assert {"healthy", "minor strain", "complete rupture"} <= set(rows(tmp_path / "out")[0])
+
+
+ODD = [
+    b"M\xfcller",
+    b"\x8e\x52.zip",
+    "Mu\u0308ller".encode(),
+    "M\u00fcller".encode(),
+    b"two\nlines",
+    b"=1+1",
+    b"-h",
+    b"CASE",
+    b"case",
+    b"a" * 255,
+    b"a" * 251 + b".ZIP",
+    b"\xfc" * 251 + b".zip",
+]
+
+
+def test_one_odd_name_costs_nothing(bundles, tmp_path):
+    """Studies that can be judged, folders and zips, and one of every odd name that holds no DICOM."""
+    root = tmp_path / "in"
+    for seed, name in enumerate(map(os.fsdecode, ODD)):
+        if name.lower().endswith(".zip"):
+            root.mkdir(exist_ok=True)
+            (root / name).write_bytes(study_zip(seed))
+            continue
+        (root / name).mkdir(parents=True)
+        for index, content in enumerate(instances(voxels(seed))):
+            (root / name / os.fsdecode(b"\xe4%d\n.dcm" % index)).write_bytes(content if seed != 5 else b"hello")
+    arguments = ["--batch", str(root), "--bundle", str(bundles[0]), "--out", str(tmp_path / "out"), "--jobs", "1"]
+    for _ in range(2):  # the second time everything is known
+        assert main(arguments) == 1
+        table = rows(tmp_path / "out")
+        assert (tmp_path / "out" / "predictions.csv").read_bytes().decode()
+        assert [names.original(row["name"]) for row in table] == sorted(map(os.fsdecode, ODD))
+        assert [names.original(row["name"]) for row in table if row["status"] != "done"] == ["=1+1"]
+    files = [path.name for path in (tmp_path / "out" / "answers").iterdir()]
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in files}) == len(ODD)
+    assert all(name.isprintable() and len(name.encode()) < 200 for name in files)
+    (failed,) = (row for row in table if row["status"] == "failed")
+    assert "\\xe40\\x0a.dcm is neither DICOM nor a zip" in failed["problem"]
+    for path in (tmp_path / "out" / "answers").iterdir():
+        json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=False).encode()
 
 
 def started(arguments, out, answers: int) -> subprocess.Popen:

@@ -1,6 +1,7 @@
 """Studies in all kinds of folders, rows that name them in all kinds of ways, readers who disagree, and nothing told."""
 
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -312,3 +313,29 @@ def test_two_imports_with_one_key_agree_on_patients(studies, diagnoses, tmp_path
     assert patients("--out", there, "--patient-key", here.with_name(".patient-key")) == first
     assert not there.with_name(".patient-key").exists()
     assert not set(patients("--out", there)) & set(first)
+
+
+@pytest.mark.parametrize(
+    ("folder", "cell"),
+    [
+        (b"M\xfcller", "M\u00fcller"),
+        (b"M\x81ller", "M\u00fcller"),
+        (b"M\xfcller", "M\\xfcller"),
+        ("Mu\u0308ller".encode(), "M\u00fcller"),
+        (b"=1+1", "=1+1"),
+        (b"-h", "-h"),
+        (b"two\nlines", "2.25.1"),
+        (b" spaces ", "ACC-1"),
+        (b"\xfc" * 250, "ACC-1"),
+        (b"M\\xfcller", "ACC-1"),
+    ],
+)
+def test_a_folder_of_any_name_is_imported_and_found_again(tmp_path, folder, cell):
+    root = tmp_path / "pacs"
+    write_study(root, "2.25.1", "ACC-1", "P1", (os.fsdecode(folder),))
+    write_study(root, "2.25.2", "ACC-2", "P2", ("good",))
+    diagnoses = write_csv(tmp_path / "diagnoses.csv", [("study", "label"), (cell, "healthy"), ("ACC-2", "healthy")])
+    exams = exams_of(ask("dicom", root, "--diagnoses", diagnoses), tmp_path)
+    assert exams["2.25.1"].path == root / os.fsdecode(folder)
+    assert load_exam(exams["2.25.1"]).shape[0] == 8
+    assert (tmp_path / "written.csv").read_bytes().decode()

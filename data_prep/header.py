@@ -4,7 +4,6 @@ A classic instance has one header for its one image; an enhanced one (PS3.3 C.7.
 of its own functional groups over the shared ones over the instance's attributes, under the classic keywords.
 """
 
-import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -48,7 +47,7 @@ ALLOWED = (
     *("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *CLASSIC_NAMES,
 )
-# Tells patients apart, by a hash of it.
+# Tells patients apart, see `data_prep.identity`.
 PATIENT = ("PatientID", "PatientName")
 # What results repeat of their source, see `data_prep.origin`: first what has to be there, if only empty (type 2).
 DEMANDED = (
@@ -167,15 +166,6 @@ def _items(dataset: Dataset, keyword: str) -> Items | tuple[()]:
     except Exception:  # pydicom raises whatever it stumbles on, and may quote the value
         raise MalformedInput(f"{keyword} can't be read.") from None
     return found if isinstance(found, Items) else ()
-
-
-def patient_key(dataset: Dataset) -> str:
-    """The same text for the same patient, '' if the header doesn't say who it is."""
-    for keyword in PATIENT:
-        element = dataset.get_item(keyword)
-        if element is not None and isinstance(element.value, bytes) and (name := element.value.strip(b" \0^")):
-            return hashlib.sha256(name).hexdigest()
-    return ""
 
 
 def _grouped(item: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:

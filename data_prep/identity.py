@@ -26,8 +26,8 @@ class Identity(NamedTuple):
 
 def identity(dataset: Dataset) -> Identity:
     """Without what software changes: case, spaces, empty components, the width of characters."""
-    names = tuple(_plain(group) for group in _text(dataset, "PatientName").split("="))
-    return Identity(_plain(_text(dataset, "PatientID")), names if any(names) else ())
+    names = tuple(plain(group) for group in _text(dataset, "PatientName").split("="))
+    return Identity(plain(_text(dataset, "PatientID")), names if any(names) else ())
 
 
 def fewest_patients(identities: Iterable[Identity]) -> int:
@@ -44,6 +44,12 @@ def fewest_patients(identities: Iterable[Identity]) -> int:
     return 1
 
 
+def plain(text: str) -> str:
+    """An id or a name without what software changes in it."""
+    words = unicodedata.normalize("NFKC", text).casefold().replace("^", " ").replace("\0", " ").split()
+    return " ".join(words)
+
+
 def _may_be_one(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
     """The spellings that both give; unknown, and so possible, where they share none."""
     shared = [one == other for one, other in zip(names, others, strict=False) if one and other]
@@ -55,8 +61,3 @@ def _text(dataset: Dataset, keyword: str) -> str:
         return str(dataset.get(keyword) or "")
     except Exception:  # pydicom's converters raise whatever they stumble on, and quote the value
         return ""
-
-
-def _plain(text: str) -> str:
-    words = unicodedata.normalize("NFKC", text).casefold().replace("^", " ").replace("\0", " ").split()
-    return " ".join(words)

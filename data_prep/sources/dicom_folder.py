@@ -5,10 +5,8 @@ Several rows for one study are several readers, each with a name.
 """
 
 import argparse
-import hashlib
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,45 +14,26 @@ from data_prep.boxes import Box
 from data_prep.errors import InputError
 from data_prep.exams.load import load_exam
 from data_prep.exams.table import Exam
-from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
+from data_prep.side import declared_sides
 from data_prep.sources import box_columns
 from data_prep.sources.box_columns import BoxRequest
 from data_prep.sources.found import Found, Row, named
-from data_prep.sources.label_table import Classes, LabelTable
-from data_prep.sources.patient_ids import KEY_FILE, PatientIds
+from data_prep.sources.label_table import LabelTable, label_key
+from data_prep.sources.patient_ids import KEY_FILE, PatientIds, patient_of
+from data_prep.sources.readings import Knee, Reading, knees_of
 from data_prep.sources.studies import Study, studies_below
 from data_prep.sources.study_names import Match, StudyNames, looks_like_a_date
 from data_prep.tables import Fault, Faults, Line, Table, read_table
-from data_prep.tables.cells import words_key
 from data_prep.tables.faults import RowError
+from data_prep.volume import Laterality
 from data_prep.workers import Workers
 
 STUDY_COLUMNS = ("StudyInstanceUID", "study_uid", "AccessionNumber", "accession", "folder", "study")
 LABEL_COLUMNS = ("label", "diagnosis")
 READER_COLUMNS = ("reader",)
 PATIENT_COLUMNS = ("patient", "patient_id")
+SIDE_COLUMNS = ("laterality", "side")
 BOX_COLUMNS = tuple(name for names in box_columns.ALL for name in names)
-ONLY_READER = "1"  # what a reading without a name is called
-
-
-@dataclass(frozen=True)
-class _Reading:
-    line: Line
-    label: str
-    reader: str
-    patient: str
-    binary: Classes
-    four_class: Classes
-    box: BoxRequest | None
-
-    @property
-    def severity(self) -> tuple[int, int, int]:
-        """Injured before healthy, then by the worst class that it allows, then by the mildest.
-
-        "Unhealthy", which may be a complete rupture, is worse than "partial rupture" and not as bad as "complete".
-        """
-        worst, mildest = _span(FOUR_CLASS, self.four_class)
-        return _span(BINARY, self.binary)[0], worst, mildest
 
 
 @dataclass(frozen=True)
@@ -65,6 +44,7 @@ class _Columns:
     label: str
     reader: str
     patient: str
+    side: str
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         ("--label-column", LABEL_COLUMNS),
         ("--reader-column", READER_COLUMNS),
         ("--patient-column", PATIENT_COLUMNS),
+        ("--side-column", SIDE_COLUMNS),
     ):
         parser.add_argument(option, metavar="COLUMN", help=f"default: the first there is of {', '.join(known)}")
     parser.add_argument(
@@ -95,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def find(options: argparse.Namespace, labels: LabelTable) -> Found:
-    """One exam for each study that the table names; of several readers the worst stands, and all are kept."""
+    """One exam for each knee that the table names; of several readers the worst stands, and all are kept."""
     root = options.root.resolve()
     faults = Faults()
     table = read_table(options.diagnoses, known=_known_columns(options), faults=faults, encoding=options.encoding)
@@ -104,27 +85,31 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     if not studies:
         raise ValueError(f"--root {options.root} holds no DICOM study")
     ids = PatientIds.of_file(options.patient_key or options.out.parent / KEY_FILE, make=options.patient_key is None)
-    readings: dict[str, list[_Reading]] = defaultdict(list)
     meant = _studies(table, columns.study, StudyNames(studies, root), faults)
+    rows: dict[str, list[Reading]] = defaultdict(list)
     for line, match in meant:
         with faults.caught():
-            readings[next(iter(match.studies))].append(_reading(line, columns, table, labels))
-    distinct = {uid: _distinct(of_one, faults) for uid, of_one in readings.items()}
-    rows = [_row(studies[uid], of_one, ids) for uid, of_one in distinct.items() if of_one]
-    notes = [*_changed(meant), *_repeated(readings, distinct), *_ambiguous_grades(readings)]
-    if unread := len(studies) - len(readings):
+            rows[next(iter(match.studies))].append(_reading(line, columns, table, labels))
+    knees = [knee for uid, of_one in rows.items() for knee in knees_of(uid, of_one, faults)]
+    patients = _patients(studies, knees, ids)
+    often = Counter(knee.study_uid for knee in knees)
+    exams = [(knee, _exam(knee, studies[knee.study_uid], patients, often[knee.study_uid] > 1)) for knee in knees]
+    notes = [*_changed(meant), *_repeated(knees), *_ambiguous_grades(knees)]
+    if unread := len(studies) - len(rows):
         notes.append(f"{unread} of {len(studies)} studies have no row in {table.name}: left out.")
     if unreadable:
         notes.append(f"Files that begin as DICOM does and can't be read: {unreadable}, left out.")
     if table.guessed and any(not cell.isascii() for line in table.lines for cell in line.cells.values()):
         notes.append(f"{table.name} isn't Unicode and was read as {table.guessed}; --encoding names another one.")
-    boxed = {uid: next((one.box for one in of_one if one.box), None) for uid, of_one in distinct.items() if of_one}
-    return Found(tuple(_with_boxes(rows, boxed, faults, Workers.from_options(options))), tuple(notes), faults)
+    return Found(tuple(_with_boxes(exams, faults, Workers.from_options(options))), tuple(notes), faults)
 
 
 def _known_columns(options: argparse.Namespace) -> Sequence[str]:
-    asked = (options.study_column, options.label_column, options.reader_column, options.patient_column)
-    ours = (*STUDY_COLUMNS, *LABEL_COLUMNS, *READER_COLUMNS, *PATIENT_COLUMNS, *BOX_COLUMNS)
+    asked = (
+        *(options.study_column, options.label_column, options.reader_column, options.patient_column),
+        options.side_column,
+    )
+    ours = (*STUDY_COLUMNS, *LABEL_COLUMNS, *READER_COLUMNS, *PATIENT_COLUMNS, *SIDE_COLUMNS, *BOX_COLUMNS)
     return (*filter(None, asked), *ours)
 
 
@@ -136,6 +121,7 @@ def _columns(options: argparse.Namespace, table: Table) -> _Columns:
         ("label", options.label_column, LABEL_COLUMNS),
         ("reader", options.reader_column, READER_COLUMNS),
         ("patient", options.patient_column, PATIENT_COLUMNS),
+        ("side", options.side_column, SIDE_COLUMNS),
     ):
         wanted = (asked,) if asked else known
         there = list(filter(table.has, wanted))
@@ -177,93 +163,74 @@ def _one_study(line: Line, column: str, names: StudyNames, often: int) -> Match:
     return match
 
 
-def _reading(line: Line, columns: _Columns, table: Table, labels: LabelTable) -> _Reading:
+def _reading(line: Line, columns: _Columns, table: Table, labels: LabelTable) -> Reading:
     label = line[columns.label]
     try:
         binary, four_class = labels.classes("dicom", label)
     except ValueError as error:
         raise line.fault(str(error), columns.label) from None
-    reader = line[columns.reader] if columns.reader else ""
-    patient = line[columns.patient] if columns.patient else ""
-    return _Reading(line, label, reader, patient, binary, four_class, box_columns.requested(line, table))
+    return Reading(
+        line=line,
+        label=label,
+        binary=binary,
+        four_class=four_class,
+        reader=line[columns.reader] if columns.reader else "",
+        patient=line[columns.patient] if columns.patient else "",
+        side=_side(line, columns.side),
+        box=box_columns.requested(line, table),
+    )
 
 
-def _distinct(readings: Sequence[_Reading], faults: Faults) -> list[_Reading]:
-    """One reading for each reader; none if rows of the study contradict each other, and then each is a fault.
-
-    A row that repeats another isn't a second reader.
-    """
-    first: dict[str, _Reading] = {}
-    for reading in readings:
-        known = first.setdefault(words_key(reading.reader), reading)
-        if (known.binary, known.four_class) != (reading.binary, reading.four_class):
-            return _contradict((known, reading), _other_label(reading), faults)
-    for what, values in (
-        ("patient", [(one.patient, one) for one in readings if one.patient]),
-        ("box", [(one.box.place, one) for one in readings if one.box]),
-    ):
-        for value, reading in values:
-            if value != values[0][0]:
-                return _contradict(
-                    (values[0][1], reading), f"another row has another {what} for the same study", faults
-                )
-    return list(first.values())
+def _side(line: Line, column: str) -> Laterality:
+    if not column or not line[column]:
+        return "unknown"
+    sides = declared_sides(line[column])
+    if len(sides) != 1:
+        raise line.fault("it names both sides; a knee has a row of its own" if sides else "it names no side", column)
+    return next(iter(sides))
 
 
-def _other_label(reading: _Reading) -> str:
-    if reading.reader:
-        return "this reader has another row for the same study, with another label"
-    return "another row has another label for the same study, and neither names its reader (column reader)"
+def _patients(studies: Mapping[str, Study], knees: Sequence[Knee], ids: PatientIds) -> dict[str, str]:
+    """Each study's patient: an id made of the table's or of the headers', the same if these are; else the study."""
+    ids_by_name: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for study in studies.values():
+        for one in study.patients:
+            if one.id and one.names:
+                ids_by_name[one.names].add(one.id)
+    known: dict[str, str] = {}
+    for knee in knees:
+        patient = patient_of(knee.patient, studies[knee.study_uid].patients, ids_by_name)
+        known[knee.study_uid] = ids.of(patient) if patient else knee.study_uid
+    return known
 
 
-def _contradict(pair: Iterable[_Reading], reason: str, faults: Faults) -> list[_Reading]:
-    faults.found += [reading.line.fault(reason).fault for reading in pair]
-    return []
-
-
-def _row(study: Study, readings: Sequence[_Reading], ids: PatientIds) -> Row:
-    worst = max(readings, key=lambda reading: reading.severity)
-    exam = Exam(
-        exam_id=study.uid,
-        patient_id=_patient(next((one.patient for one in readings if one.patient), ""), study, ids),
+def _exam(knee: Knee, study: Study, patients: Mapping[str, str], is_of_two: bool) -> Exam:
+    """is_of_two: the study's other knee is an exam too."""
+    return Exam(
+        exam_id=f"{study.uid}-{knee.side}" if is_of_two else study.uid,
+        patient_id=patients[study.uid],
         path=study.path,
         source="dicom",
         study_uid=study.uid,
-        binary=worst.binary,
-        four_class=worst.four_class,
-        readers="|".join(f"{reading.reader or ONLY_READER}:{reading.label}" for reading in readings),
+        binary=knee.worst.binary,
+        four_class=knee.worst.four_class,
+        readers=knee.told,
+        laterality=knee.side,
     )
-    return Row(exam, readings[0].line)
 
 
-def _patient(known: str, study: Study, ids: PatientIds) -> str:
-    """The id of the spreadsheet's patient or of the header's, which are the same if these are; else the study."""
-    number = re.sub(r"^(\d+)[.,]0+$", r"\1", known)
-    digest = (
-        hashlib.sha256(number.encode(errors="surrogateescape")).hexdigest()
-        if known
-        else min(study.patients, default="")
-    )
-    return ids.of(digest) if digest else study.uid
-
-
-def _with_boxes(
-    rows: Sequence[Row], boxes: dict[str, BoxRequest | None], faults: Faults, workers: Workers
-) -> Iterable[Row]:
-    """The rows with their boxes in the grid of the series that is judged, which is named then."""
-    asked = [(row.exam, request) for row in rows if (request := boxes[row.exam.exam_id])]
-    found = dict(
-        zip((exam.exam_id for exam, _ in asked), workers.run(_box, asked, "boxes") if asked else (), strict=True)
-    )
-    for row in rows:
-        placed = found.get(row.exam.exam_id)
+def _with_boxes(exams: Sequence[tuple[Knee, Exam]], faults: Faults, workers: Workers) -> Iterable[Row]:
+    """Rows; boxes lie in the grid of the series that is judged, which is named then."""
+    asked = [(exam, knee.box) for knee, exam in exams if knee.box]
+    found = iter(list(workers.run(_box, asked, "boxes")) if asked else [])
+    for knee, exam in exams:
+        placed = next(found) if knee.box else None
         if isinstance(placed, Fault):
             faults.found.append(placed)
-        elif placed:
-            series, box = placed
-            yield replace(row, exam=replace(row.exam, series_uid=series, box=box))
-        else:
-            yield row
+            continue
+        if placed:
+            exam = replace(exam, series_uid=placed[0], box=placed[1])
+        yield Row(exam, knee.rows[0].line)
 
 
 def _box(asked: tuple[Exam, BoxRequest]) -> tuple[str, Box] | Fault | None:
@@ -286,21 +253,13 @@ def _changed(meant: Sequence[tuple[Line, Match]]) -> Iterable[str]:
         )
 
 
-def _repeated(readings: dict[str, list[_Reading]], distinct: dict[str, list[_Reading]]) -> Iterable[str]:
-    again = [
-        one.line.number
-        for uid, of_one in readings.items()
-        if distinct[uid]
-        for one in of_one
-        if one not in distinct[uid]
-    ]
-    if again:
+def _repeated(knees: Sequence[Knee]) -> Iterable[str]:
+    if again := [row.line.number for knee in knees for row in knee.rows if row not in knee.readings]:
         yield f"Repeats of another row's study, reader and label, counted once: {_rows(again)}."
 
 
-def _ambiguous_grades(readings: dict[str, list[_Reading]]) -> Iterable[str]:
-    values = {words_key(one.label).removesuffix(".0") for of_one in readings.values() for one in of_one}
-    if values == {"0", "1"}:
+def _ambiguous_grades(knees: Sequence[Knee]) -> Iterable[str]:
+    if {label_key(row.label) for knee in knees for row in knee.rows} == {"0", "1"}:
         yield (
             "The labels are 0 and 1 only. Here 0 to 3 are grades, so 1 was read as minor strain; where it means any "
             "injury, write unhealthy, or change [dicom.values.1] with --labels."
@@ -309,9 +268,3 @@ def _ambiguous_grades(readings: dict[str, list[_Reading]]) -> Iterable[str]:
 
 def _rows(numbers: Sequence[int]) -> str:
     return f"row{'s' if len(numbers) > 1 else ''} {named([str(number) for number in sorted(numbers)], 10)}"
-
-
-def _span(scheme: LabelScheme, classes: Classes) -> tuple[int, int]:
-    """Worst and mildest class of a set; -1 for a set that says nothing."""
-    ranks = [scheme.index(name) for name in classes]
-    return max(ranks, default=-1), min(ranks, default=-1)

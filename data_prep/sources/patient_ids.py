@@ -9,17 +9,20 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from data_prep.identity import Identity, plain
 
 KEY_FILE = ".patient-key"
 KEY_BYTES = 32
 # Digits of 4 bits: 12 tell a million patients apart with a chance of one in 500 that any two look the same.
 PATIENT_DIGITS, KEY_DIGITS = 12, 4
 _PATIENT_ID = re.compile(rf"patient-([0-9a-f]{{{KEY_DIGITS}}})-[0-9a-f]{{{PATIENT_DIGITS}}}")
+_LIKE_A_NUMBER = re.compile(r"^(\d+)[.,]0+$")
 _UNKEYED = re.compile(rf"patient-[0-9a-f]{{{PATIENT_DIGITS}}}")
 
 
@@ -52,6 +55,20 @@ class PatientIds:
 
     def _digest(self, what: str, text: str) -> str:
         return hmac.new(self.key, f"{what}:{text}".encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+
+
+def patient_of(known: str, headers: Iterable[Identity], ids_by_name: Mapping[tuple[str, ...], set[str]]) -> str:
+    """What tells a study's patient apart: what the table says, the headers' id, or a name; '' if none is known.
+
+    ids_by_name: of all studies, since software that leaves ids out of one study leaves them in another.
+    """
+    if known:
+        return plain(_LIKE_A_NUMBER.sub(r"\1", known))
+    ids = {one.id for one in headers if one.id}
+    names = min((one.names for one in headers if one.names), default=())
+    if not ids and len(same := ids_by_name.get(names, set())) == 1:
+        ids = same
+    return min(ids, default="=".join(names))
 
 
 def keys_used(patient_ids: Iterable[str]) -> set[str]:

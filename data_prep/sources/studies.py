@@ -9,19 +9,20 @@ from pydicom.errors import InvalidDicomError
 from tqdm import tqdm
 
 from data_prep import dicom  # noqa: F401  # keeps pydicom from quoting values
-from data_prep.header import PATIENT, patient_key
+from data_prep.header import PATIENT
+from data_prep.identity import Identity, identity
 
 TAGS = ["StudyInstanceUID", "AccessionNumber", *PATIENT]
 
 
 @dataclass
 class Study:
-    """A study's files: the folders that they lie in, what the headers call it, and hashes of its patient."""
+    """A study's files: the folders that they lie in, what the headers call it, and who they say the patient is."""
 
     uid: str
     folders: set[Path] = field(default_factory=set)
     accessions: set[str] = field(default_factory=set, repr=False)
-    patients: set[str] = field(default_factory=set, repr=False)
+    patients: set[Identity] = field(default_factory=set, repr=False)
 
     @property
     def path(self) -> Path:
@@ -50,5 +51,5 @@ def studies_below(root: Path) -> tuple[dict[str, Study], int]:
             study = studies.setdefault(uid, Study(uid))
             study.folders.add(file.parent)
             study.accessions |= {accession} - {""}
-            study.patients |= {patient_key(header)} - {""}
+            study.patients |= {identity(header)} - {Identity()}
     return studies, unreadable

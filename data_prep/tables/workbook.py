@@ -23,6 +23,10 @@ SAVE_AGAIN = "save it as .xlsx, .ods or CSV"
 DIGITS = 15
 
 
+class _Refused(ValueError):
+    """A reason of ours, which quotes nothing."""
+
+
 def sheets_of(data: bytes) -> list[list[Row]]:
     """Every sheet that isn't hidden: its rows that hold anything, with their numbers. ValueError says what is wrong."""
     from python_calamine import SheetVisibleEnum, load_workbook
@@ -33,7 +37,7 @@ def sheets_of(data: bytes) -> list[list[Row]]:
         workbook = load_workbook(_packed(parts))
         shown = [sheet.name for sheet in workbook.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
         return [list(_rows(workbook.get_sheet_by_name(name).iter_rows())) for name in shown]
-    except ValueError:
+    except _Refused:
         raise
     except Exception:  # zipfile's, ElementTree's and calamine's errors quote what they stumble on
         raise ValueError(f"the workbook is damaged; {SAVE_AGAIN}") from None
@@ -65,15 +69,15 @@ def _parts(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [member for member in archive.infolist() if _is_needed(member.filename)]
         if any(member.flag_bits & 1 for member in members):
-            raise ValueError("the workbook has a password; save it without one")
+            raise _Refused("the workbook has a password; save it without one")
         if sum(member.file_size for member in members) > MAX_UNPACKED:
-            raise ValueError(f"the workbook is larger than {MAX_UNPACKED >> 20} MiB when unpacked")
+            raise _Refused(f"the workbook is larger than {MAX_UNPACKED >> 20} MiB when unpacked")
         for member in members:
             parts[member.filename] = archive.read(member)
     if b"encryption-data" in parts.get("META-INF/manifest.xml", b""):
-        raise ValueError("the workbook has a password; save it without one")
+        raise _Refused("the workbook has a password; save it without one")
     if not any(name == "content.xml" or re.match(r"xl/.*\.xml$", name) for name in parts):
-        raise ValueError(f"it is an archive, but no .xlsx or .ods workbook; {SAVE_AGAIN}")
+        raise _Refused(f"it is an archive, but no .xlsx or .ods workbook; {SAVE_AGAIN}")
     return parts
 
 
@@ -100,7 +104,7 @@ def _check_extents(parts: dict[str, bytes]) -> None:
         else:
             continue
         if any(rows * columns > MAX_CELLS for rows, columns in extents):
-            raise ValueError(
+            raise _Refused(
                 f"a sheet of the workbook has more than {MAX_CELLS} cells; delete what stands far from the table"
             )
 

@@ -339,3 +339,53 @@ def test_a_folder_of_any_name_is_imported_and_found_again(tmp_path, folder, cell
     assert exams["2.25.1"].path == root / os.fsdecode(folder)
     assert load_exam(exams["2.25.1"]).shape[0] == 8
     assert (tmp_path / "written.csv").read_bytes().decode()
+
+
+def test_a_study_without_an_id_is_the_patients_whose_name_it_has(tmp_path):
+    """Software that derives images often leaves one of the two out."""
+    root = tmp_path / "pacs"
+    for number, (patient, name) in enumerate(
+        (("P1", "Doe^Jane"), ("", "DOE^Jane^"), ("P2", "Roe^Ann"), ("", "Poe^Al")), 1
+    ):
+        (root / f"case {number}").mkdir(parents=True)
+        for image in make_series(8, StudyInstanceUID=f"2.25.{number}", PatientID=patient, PatientName=name):
+            (root / f"case {number}" / f"{image.InstanceNumber}").write_bytes(encode(image))
+    rows = [(f"case {number}", 0) for number in (1, 2, 3, 4)]
+    found = ask("dicom", root, "--diagnoses", write_csv(tmp_path / "own.csv", [("study", "label"), *rows]))
+    jane, nameless, ann, al = (row.exam.patient_id for row in found.rows)
+    assert jane == nameless
+    assert len({jane, ann, al}) == 3
+
+
+def test_each_knee_of_a_study_has_rows_of_its_own(studies, tmp_path):
+    header = ("study", "label", "Side", "reader")
+    rows = [
+        ("2.25.1", "healthy", "L", "A"),
+        ("2.25.1", "complete rupture", "rechts", "A"),
+        ("2.25.1", "minor strain", "left", "B"),
+        ("2.25.2", "healthy", "Right", "A"),
+        ("2.25.3", "healthy", "", "A"),
+    ]
+    found = ask("dicom", studies, "--diagnoses", write_csv(tmp_path / "own.csv", [header, *rows]))
+    told = {row.exam.exam_id: (row.exam.laterality, row.exam.readers) for row in found.rows}
+    assert told == {
+        "2.25.1-L": ("L", "A:healthy|B:minor strain"),
+        "2.25.1-R": ("R", "A:complete rupture"),
+        "2.25.2": ("R", "A:healthy"),
+        "2.25.3": ("unknown", "A:healthy"),
+    }
+    assert {row.exam.patient_id for row in found.rows[:2]} == {found.rows[2].exam.patient_id}
+
+
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [
+        ("both", "row 2, column side: it names both sides"),
+        ("front", "row 2, column side: it names no side"),
+        ("", "row 2: other rows of the study name a side"),
+    ],
+)
+def test_a_side_that_is_none_is_named(studies, tmp_path, side, message):
+    rows = [("study", "label", "side"), ("2.25.1", 0, side), ("2.25.1", 1, "L")]
+    with pytest.raises(ValueError, match=f"own.csv, {message}"):
+        ask("dicom", studies, "--diagnoses", write_csv(tmp_path / "own.csv", rows))

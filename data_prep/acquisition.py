@@ -19,25 +19,6 @@ SLOWEST_T1_MS = 1500.0
 LONG_TE_MS = 25.0
 # Gradient echoes as short as this are scouts and T1 weighting, unless their name says that they refocus everything.
 SHORT_GRADIENT_TE_MS = 5.0
-# ScanOptions: PS3.3 C.8.3.1.1.1 defines FS; the other values are vendors'.
-SUPPRESSED_OPTIONS = frozenset(
-    {
-        *(
-            "FS",
-            "FSAT",
-            "FATSAT",
-            "FAT SAT",
-            "FATSUP",
-            "FAT SUP",
-            "FAT SUPPRESSION",
-            "SPIR",
-            "SPAIR",
-            "ASPIR",
-            "SPECIAL",
-        ),
-        *("STIR", "CHESS", "WE", "WATER EXC", "WATEREXC", "PROSET", "DIXW"),
-    }
-)
 # PS3.3 C.8.13.5.7, SpectrallySelectedSuppression.
 SUPPRESSED_SPECTRA = frozenset({"FAT", "FAT AND WATER", "SILICON AND FAT"})
 # PS3.3 C.8.13.3.1.1, value 4 of FrameType and AcquisitionContrast.
@@ -88,7 +69,7 @@ def _suppressed_by_tags(header: Header) -> bool:
         for name in ("ScanOptions", "SpectrallySelectedSuppression", "SpectrallySelectedExcitation")
     )
     return bool(
-        SUPPRESSED_OPTIONS & options
+        any(suppression(plain(option)) == "yes" for option in options)
         or SUPPRESSED_SPECTRA & spectra
         or "WATER" in excited
         or "STIR" in map(_spaced, header.texts("AcquisitionContrast"))

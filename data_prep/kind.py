@@ -60,21 +60,27 @@ NUMBERED = re.compile(r"(?:ECHO|TE|TI|E|H|C|SET|SL|EP)? ?\d+|FM\d+ \d+")
 # The weighting as name of a derived image means a map (DERIVED, PRIMARY, T2), unless one of the second set is there.
 WEIGHTINGS = frozenset({"T1", "T2", "T2 STAR", "T2*", "PD"})
 STILL_WEIGHTED = frozenset({"NONE", "MIXED", "SYNTHETIC", "UNIFORM"})
+CORRECTIONS = frozenset({"DIS2D", "DIS3D", "GDC", "NORM", "PRESCAN NORM"})
 # Words of ImageType can be told to anybody if they are short and hold nothing but these.
 QUOTABLE = re.compile(r"[A-Z0-9 .*+-]{1,16}")
 DIXON_DOUBT = "it belongs to a Dixon scan, and nothing says whether it shows water or fat"
 EVIDENCE = (
     *("FrameType", "ImageType", "ImageTypeCopy", "ComplexImageComponent", "ComponentNumber"),
-    *("SeriesDescription", "ProtocolName", "Manufacturer"),
+    *("SeriesDescription", "ProtocolName", "Manufacturer", "ScanOptions", "DiffusionBValue"),
 )
+# ScanOptions DIXW, DIXF and the like name a part of a Dixon scan; other options say nothing of what an image is.
+DIXON_OPTION = "DIX"
+# Below this diffusion hardly changes an image; from here on it is what the image shows.
+DIFFUSION_FROM = 100.0
 # Pixels of a routine knee are 0.3 to 0.8 mm; those of a scout with a field of view of 300 to 500 mm are 1.2 to 2 mm.
 COARSE_PIXELS_MM = 1.15
 # Beyond this no field of view of one knee has so few pixels: 400 mm in 256.
 SCOUT_PIXELS_MM = 1.5
 # Routine slices lie 2.5 to 5 mm apart, those of a scout up to 10 mm.
 THICK_MM = 5.5
-# A routine sagittal knee has 15 slices or more.
+# A routine sagittal knee has 15 slices or more; with fewer, already slices as far apart as these are suspicious.
 FEW_SLICES = 12
+SPARSE_MM = 4.5
 Values = tuple[tuple[Value, ...], ...]
 
 
@@ -97,16 +103,21 @@ def derived(header: Header) -> bool:
     return "DERIVED" in _types(header.values.get("FrameType") or header.values.get("ImageType", ()))
 
 
+def corrections(header: Header) -> int:
+    """How many corrections ImageType names: of distortion (DIS2D, DIS3D, Canon's GDC), of the coil's shading (NORM)."""
+    return len(CORRECTIONS & {*_types(header.values.get("ImageType", ()))})
+
+
 def incomplete_dixon(header: Header) -> bool:
     """Whether it belongs to a Dixon scan, and nothing says whether it shows water or fat."""
     return DIXON_DOUBT in find(header).doubts
 
 
 def scout_signs(slices: int, spacing_mm: tuple[float, float, float], planes: int) -> tuple[str, ...]:
-    """What makes a stack look like a localizer, whatever it is called. Few slices alone don't."""
+    """What makes a stack look like a localizer, whatever it is called. Few slices that lie close together don't."""
     step, *pixel = spacing_mm
     signs = {
-        f"slices {step:.1f} mm apart": step >= THICK_MM,
+        f"{slices} slices {step:.1f} mm apart": step >= (SPARSE_MM if slices < FEW_SLICES else THICK_MM),
         f"pixels of {max(pixel):.2f} mm": min(pixel) >= COARSE_PIXELS_MM,
         f"images in {planes} planes": planes > 1,
     }
@@ -129,7 +140,8 @@ def _find(values: Values) -> Finding:
     original = "ORIGINAL" in types
     if not named and "DERIVED" in types and WEIGHTINGS & {*types} and not STILL_WEIGHTED & {*types}:
         named = {Kind.MAP}
-    described = _described(evidence)
+    dixon = "DIXON" in _types((*evidence["FrameType"], *evidence["ImageType"])) or _speaks_of_dixon(evidence)
+    described = _described(evidence, dixon)
     kind = _first({*named, *(kind for kind in described if kind in DECIDED_BY_TEXT and not _settled(kind, named))})
     if kind is Kind.ANATOMY and not original:
         kind = _first({kind for kind in described if kind in HINTED_BY_TEXT})
@@ -138,7 +150,7 @@ def _find(values: Values) -> Finding:
     doubts = [f"ImageType has the unknown word {word}" for word in unknown]
     hints = sorted(hint.value for hint in described if hint not in JUDGED and not _settled(hint, named))
     doubts += [f"its description has words for another kind of image ({hint})" for hint in hints]
-    if kind is Kind.ANATOMY and _unnamed_part(evidence):
+    if kind is Kind.ANATOMY and dixon:
         doubts.append(DIXON_DOUBT)
     return Finding(kind, tuple(doubts), serious=bool(hints) or (bool(unknown) and not original))
 
@@ -167,6 +179,10 @@ def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[s
         word for name in ("FrameType", "ImageType") for word in _types(evidence[name]) if not _kind_of_type(word)
     ]
     named |= {kind for number, kind in GE_COMPONENTS.items() if number in evidence["ComponentNumber"]}
+    options = _types(evidence["ScanOptions"])
+    named |= _kinds_of(word for word in options if word.startswith(DIXON_OPTION))
+    if any(isinstance(value, float) and value >= DIFFUSION_FROM for value in evidence["DiffusionBValue"]):
+        named.add(Kind.DIFFUSION)
     return named, [_quoted(word) for word in dict.fromkeys(unknown)]
 
 
@@ -195,7 +211,7 @@ def _kind_of_type(word: str) -> Kind | None:
         return known or Kind.ANATOMY
     if word.endswith("MAP"):
         return Kind.MAP
-    described: set[Kind] = set(_in_text(plain(word))) - {Kind.PICTURE, Kind.DIFFUSION}
+    described: set[Kind] = set(_in_text(plain(word), False)) - {Kind.PICTURE, Kind.DIFFUSION}
     return _first(described) if described else None
 
 
@@ -203,36 +219,35 @@ def _quoted(word: str) -> str:
     return f'"{word}"' if QUOTABLE.fullmatch(word) else "(not quoted)"
 
 
-def _described(evidence: Mapping[str, tuple[Value, ...]]) -> set[Kind]:
-    """The kinds that descriptions name. GE's ProtocolName is that of the whole examination, so that it isn't read."""
+def _described(evidence: Mapping[str, tuple[Value, ...]], dixon: bool) -> set[Kind]:
+    """The kinds that descriptions name. dixon: whether a single letter may name the part of a Dixon scan."""
     kinds: set[Kind] = set()
-    for text in _texts(evidence):
+    for text in _texts(evidence, "SeriesDescription") or _texts(evidence, "ProtocolName"):
         prefix = PREFIX.match(text)
-        kinds |= {PREFIXES[prefix[1].lower().replace(" ", "")]} if prefix else _in_text(plain(text))
+        kinds |= {PREFIXES[prefix[1].lower().replace(" ", "")]} if prefix else _in_text(plain(text), dixon)
+    if any(says(plain(text), "text", "localizer") for text in _texts(evidence, "ProtocolName")):
+        kinds.add(Kind.LOCALIZER)
     return kinds
 
 
-def _texts(evidence: Mapping[str, tuple[Value, ...]]) -> list[str]:
-    series, protocol = ([str(text) for text in evidence[name]] for name in ("SeriesDescription", "ProtocolName"))
+def _texts(evidence: Mapping[str, tuple[Value, ...]], keyword: str) -> list[str]:
+    """Descriptions. GE's ProtocolName is that of the whole examination, so that it isn't read."""
     by_ge = any(str(name).upper().startswith("GE") for name in evidence["Manufacturer"])
-    return series if series or by_ge else protocol
+    return [] if by_ge and keyword == "ProtocolName" else [str(text) for text in evidence[keyword]]
 
 
 @lru_cache(4096)
-def _in_text(words: str) -> frozenset[Kind]:
+def _in_text(words: str, dixon: bool) -> frozenset[Kind]:
     kinds = {kind for kind in Kind if kind.name.lower() in WORDS["text"] and says(words, "text", kind.name.lower())}
-    if says(words, "text", "dixon"):
+    if dixon:
         kinds |= {kind for name, kind in DIXON_PARTS.items() if says(words, "text", name)}
     phases = {Kind.IN_PHASE, Kind.OPPOSED_PHASE}
     both = [pair for pair in ({Kind.WATER, Kind.FAT}, phases) if pair <= kinds]
     return frozenset(kinds.difference(*both))
 
 
-def _unnamed_part(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
-    """Whether it is one of the four images of a Dixon scan, and nothing says which."""
-    typed = "DIXON" in _types((*evidence["FrameType"], *evidence["ImageType"]))
-    return typed or any(_names_parts(plain(text)) for text in _texts(evidence))
-
-
-def _names_parts(words: str) -> bool:
-    return says(words, "text", "dixon") or (says(words, "text", "in_phase") and says(words, "text", "opposed_phase"))
+def _speaks_of_dixon(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
+    """Whether a description names a Dixon scan, or both phases."""
+    words = [plain(text) for name in ("SeriesDescription", "ProtocolName") for text in _texts(evidence, name)]
+    phases = [says(one, "text", "in_phase") and says(one, "text", "opposed_phase") for one in words]
+    return any(phases) or any(says(one, "text", "dixon") for one in words)

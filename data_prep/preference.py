@@ -5,8 +5,10 @@ Within a series:
 1. what plainly shows the anatomy, before what may be a map or a localizer: a wrong kind of image can't be judged at all
 2. fat-suppressed, before unknown, before not: of a Dixon set, water
 3. the echo time nearest to intermediate weighting, which models are trained on
-4. the first time point and the lowest b-value: less contrast agent, less diffusion weighting
+4. the first echo, the first time point, the lowest b-value: less contrast agent, less diffusion weighting
 5. more slices
+6. corrected for distortion and for the coil's shading
+7. the later acquisition, by time, then by number
 
 Across series, what a reader would open first for the ACL:
 
@@ -20,10 +22,12 @@ Across series, what a reader would open first for the ACL:
 7. an ordinary acquisition, before water of a Dixon scan, before its in-phase image: water and fat can be swapped
 8. more slices
 9. smaller pixels
-10. the later acquisition, by time, then by number: a scan is repeated because the first one was spoilt
+10. corrected for distortion and for the coil's shading: Siemens may send both versions
+11. the later acquisition, by time, then by number: a scan is repeated because the first one was spoilt
 
-What is equal in all of these and of one kind can't be told apart by headers: one is taken, by its UID so that the
-answer doesn't depend on the order of files, and a notice says so. If kinds differ or are unclear, the study is refused.
+If headers leave open what one of two series shows, and they are equal in 1 to 10, the study is refused: time and
+numbers don't tell water from fat. What is equal in all of these can't be told apart by headers: one is taken, by its
+UID so that the answer doesn't depend on the order of files, and a notice says so.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +35,7 @@ from dataclasses import dataclass
 
 from data_prep.acquisition import fat_suppressed, fluid_sensitive, quick_gradient_echo
 from data_prep.errors import UnsuitableStudy
-from data_prep.kind import JUDGED, derived
+from data_prep.kind import JUDGED, corrections, derived, incomplete_dixon
 from data_prep.notice import Notice
 from data_prep.stack import Stack
 
@@ -41,16 +45,21 @@ INTERMEDIATE_TE_MS = 35.0
 
 @dataclass(frozen=True)
 class Criterion:
-    """A reason to prefer one stack to another: the larger `key`. reason(loser, winner, all candidates) says it."""
+    """A reason to prefer one stack to another: the larger `key`. reason(loser, winner, all candidates) says it.
+
+    tells_repeats: it tells a scan from its repetition, and says nothing of what the two show.
+    """
 
     key: Callable[[Stack], float]
     reason: Callable[[Stack, Stack, Sequence[Stack]], str]
+    tells_repeats: bool = False
 
 
 def prefer(candidates: Sequence[Stack], criteria: Sequence[Criterion]) -> tuple[Stack, list[tuple[Stack, str]]]:
     """The best candidate, and each other one with the first reason against it.
 
-    Raises UnsuitableStudy when another one is as good by all criteria, and headers leave open what either one shows.
+    Raises UnsuitableStudy when another one is as good, but for its time and number, and headers leave open what either
+    one shows.
     """
 
     def rank(stack: Stack) -> tuple[float | str, ...]:
@@ -62,18 +71,24 @@ def prefer(candidates: Sequence[Stack], criteria: Sequence[Criterion]) -> tuple[
 
 def _why(loser: Stack, winner: Stack, candidates: Sequence[Stack], criteria: Sequence[Criterion]) -> str:
     for criterion in criteria:
+        if criterion.tells_repeats:
+            _check_clear(loser, winner)
         if criterion.key(loser) < criterion.key(winner):
             return criterion.reason(loser, winner, candidates)
-    if loser.finding != winner.finding:
+    return f"{EQUAL} of series {winner.series_uid}: headers don't tell them apart"
+
+
+EQUAL = "as good as what was taken"
+
+
+def _check_clear(loser: Stack, winner: Stack) -> None:
+    unclear = any(stack.finding.serious or incomplete_dixon(stack.header) for stack in (loser, winner))
+    if unclear or loser.finding != winner.finding:
         raise UnsuitableStudy(
             f"Series {winner.series_uid} and series {loser.series_uid} are alike, and headers don't say plainly what "
             f"they show ({_doubts(winner)}; {_doubts(loser)}). Send only the one to judge.",
             kind="unclear-kind",
         )
-    return f"{EQUAL} of series {winner.series_uid}: headers don't tell them apart"
-
-
-EQUAL = "as good as what was taken"
 
 
 def _doubts(stack: Stack) -> str:
@@ -82,11 +97,15 @@ def _doubts(stack: Stack) -> str:
 
 def tied_notices(chosen: Stack, losers: Sequence[tuple[Stack, str]]) -> tuple[Notice, ...]:
     """A notice if headers didn't tell the chosen series from others."""
-    equal = [loser.series_uid for loser, reason in losers if reason.startswith(EQUAL)]
+    equal = {
+        loser.series_uid for loser, reason in losers if reason.startswith(f"{EQUAL} of series {chosen.series_uid}:")
+    }
     if not equal:
         return ()
-    others = f"series {', '.join(equal)}"
-    message = f"Headers don't tell series {chosen.series_uid}, which was judged, from {others}: look at both."
+    others = " and ".join(
+        "other images of its own" if uid == chosen.series_uid else f"series {uid}" for uid in sorted(equal)
+    )
+    message = f"Headers don't tell what was judged, of series {chosen.series_uid}, from {others}: look at all of them."
     return (Notice("equal-series", message),)
 
 
@@ -138,7 +157,7 @@ def _clock(stack: Stack) -> float:
 
 
 def _later(key: Callable[[Stack], float]) -> Criterion:
-    return Criterion(key, lambda _, winner, __: f"acquired before series {winner.series_uid}, which repeats it")
+    return Criterion(key, lambda _, winner, __: f"acquired before what was taken of series {winner.series_uid}", True)
 
 
 FAT = Criterion(lambda stack: _yes_unknown_no(fat_suppressed(stack.header)), _fat_reason)
@@ -152,10 +171,23 @@ PLAINLY_ANATOMY = Criterion(
         f"may be no picture of the anatomy ({_doubts(loser)}); series {winner.series_uid} plainly is one"
     ),
 )
+CORRECTED = Criterion(
+    lambda stack: corrections(stack.header),
+    lambda _, winner, __: f"less corrected than what was taken of series {winner.series_uid}",
+)
+REPEATS = (
+    _later(_clock),
+    _later(lambda stack: _number(stack, "SeriesNumber")),
+    _later(lambda stack: _number(stack, "AcquisitionNumber")),
+)
 WITHIN_SERIES = (
     PLAINLY_ANATOMY,
     FAT,
     Criterion(lambda stack: -abs(_number(stack, "EchoTime", 1e6) - INTERMEDIATE_TE_MS), _echo_reason),
+    Criterion(
+        lambda stack: -_number(stack, "EchoNumbers"),
+        lambda loser, *_: f"echo {_number(loser, 'EchoNumbers'):g}: the first is taken",
+    ),
     Criterion(
         lambda stack: -_number(stack, "TemporalPositionIdentifier"),
         lambda loser, *_: f"time point {_number(loser, 'TemporalPositionIdentifier'):g}: the first is taken",
@@ -165,6 +197,8 @@ WITHIN_SERIES = (
         lambda loser, *_: f"b-value {_number(loser, 'DiffusionBValue'):g}: the lowest is taken",
     ),
     SLICES,
+    CORRECTED,
+    *REPEATS,
 )
 ACROSS_SERIES = (
     PLAINLY_ANATOMY,
@@ -193,7 +227,6 @@ ACROSS_SERIES = (
             f"pixels of {loser.spacing_mm[1]:.2f} mm; series {winner.series_uid} has {winner.spacing_mm[1]:.2f} mm"
         ),
     ),
-    _later(_clock),
-    _later(lambda stack: _number(stack, "SeriesNumber")),
-    _later(lambda stack: _number(stack, "AcquisitionNumber")),
+    CORRECTED,
+    *REPEATS,
 )

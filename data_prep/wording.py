@@ -39,7 +39,7 @@ PARTS = (
 SHORTEST_PART = 2
 COMMON_PARTS = (
     *("sag", "sagittal", "cor", "coronal", "ax", "axial", "tra", "knee", "left", "right", "lt", "rt"),
-    *("se", "fse", "tse", "gre", "ffe", "3d", "2d", "hr", "high", "res", "mm"),
+    *("se", "fse", "tse", "gre", "ffe", "3d", "2d", "hr", "high", "res", "mm", "off"),
 )
 
 Answer = Literal["yes", "no", "unclear", ""]

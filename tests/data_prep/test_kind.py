@@ -210,6 +210,7 @@ def test_a_protocol_name_of_ge_is_that_of_the_whole_examination():
         (30, (5.0, 0.4, 0.4), 1, False),
         (160, (0.6, 0.5, 0.5), 1, False),
         (9, (3.0, 0.5, 0.5), 3, False),  # three planes alone may be a 3D scan with its reformats
+        (10, (5.0, 0.8, 0.8), 1, False),  # suspicious, see below
         (9, (7.0, 0.9, 0.9), 1, True),
         (15, (6.0, 1.2, 1.2), 1, True),
         (9, (6.0, 0.8, 0.8), 3, True),
@@ -220,6 +221,39 @@ def test_a_protocol_name_of_ge_is_that_of_the_whole_examination():
 def test_scouts_by_geometry(slices, spacing_mm, planes, scout):
     assert scout_by_geometry(slices, spacing_mm, planes) is scout
     assert bool(scout_signs(slices, spacing_mm, planes)) or not scout
+
+
+@pytest.mark.parametrize(
+    ("slices", "spacing_mm", "planes"),
+    [(10, (5.0, 0.8, 0.8), 1), (20, (6.0, 0.7, 0.7), 1), (20, (4.0, 1.2, 1.2), 1), (20, (3.0, 0.5, 0.5), 3)],
+)
+def test_one_sign_alone_is_a_doubt(slices, spacing_mm, planes):
+    assert len(scout_signs(slices, spacing_mm, planes)) == 1
+    assert not scout_by_geometry(slices, spacing_mm, planes)
+
+
+@pytest.mark.parametrize("b_value", [400.0, 800.0, 1000.0])
+def test_a_diffusion_weighted_image(b_value):
+    assert find(header(ImageType=("ORIGINAL", "PRIMARY", "OTHER"), DiffusionBValue=b_value)).kind is Kind.DIFFUSION
+    assert find(header(ImageType=("ORIGINAL", "PRIMARY", "OTHER"), DiffusionBValue=0.0)).kind is Kind.ANATOMY
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"), [("DIXW", Kind.WATER), ("DIXF", Kind.FAT), ("FS", Kind.ANATOMY), ("PFP", Kind.ANATOMY)]
+)
+def test_scan_options_that_name_a_dixon_part(option, kind):
+    assert find(header(ImageType=("ORIGINAL", "PRIMARY", "M"), ScanOptions=("PFP", option))).kind is kind
+
+
+@pytest.mark.parametrize("types", [("DERIVED", "PRIMARY", "T2"), ("DERIVED", "PRIMARY", "DIXON", "T2_STAR"), ("PDFF",)])
+def test_maps_by_their_weighting_alone(types):
+    assert find(header(ImageType=types)).kind is Kind.MAP
+
+
+@pytest.mark.parametrize("text", ["SAG T2 knee", "t2_tse"])
+def test_a_protocol_that_is_called_a_scout(text):
+    values = {"ImageType": ("ORIGINAL", "PRIMARY"), "SeriesDescription": text, "ProtocolName": "scout"}
+    assert find(header(**values, Manufacturer="SIEMENS")).kind is Kind.LOCALIZER
 
 
 def test_what_can_be_judged():

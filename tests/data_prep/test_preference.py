@@ -52,6 +52,7 @@ def notices(selection: Selection) -> dict[str, str]:
         ),
         (PD_FS | {"SeriesNumber": 7}, PD_FS | {"SeriesNumber": 5}),
         (PD_FS | {"AcquisitionNumber": 2}, PD_FS | {"AcquisitionNumber": 1}),
+        (PD_FS | {"ImageType": ["ORIGINAL", "PRIMARY", "M", "NORM", "DIS2D"]}, PD_FS | {"SeriesNumber": 9}),
         (T1, {"PixelSpacing": [1.2, 1.2]}),
         (T1, {"ScanningSequence": "GR", "RepetitionTime": 8, "EchoTime": 3, "ScanOptions": "PFP"}),
         (T1, {"SeriesDescription": "3 plane loc"}),
@@ -90,7 +91,7 @@ def thick(number: int, **values) -> Dataset:
 
 
 def test_few_thick_slices_are_a_scout():
-    with pytest.raises(UnsuitableStudy, match=r"localizer, by its geometry: slices 7.0 mm apart"):
+    with pytest.raises(UnsuitableStudy, match=r"localizer, by its geometry: 9 slices 7.0 mm apart"):
         load([thick(number) for number in range(1, 10)])
 
 
@@ -148,6 +149,48 @@ def test_equal_series_of_one_kind_are_told_apart_by_nothing_and_it_is_said():
     chosen = load(make_series(10), make_series(10, series=2))
     assert "2.25.77.2" in notices(chosen)["equal-series"]
     assert "headers don't tell them apart" in chosen.passed_over[0].reason
+
+
+def dixon_series(**values) -> list[list[Dataset]]:
+    types = ["DERIVED", "PRIMARY", "DIXON"]
+    return [make_series(10, series=number, SeriesNumber=number, ImageType=types, **values) for number in (1, 2)]
+
+
+def test_numbers_do_not_tell_the_parts_of_a_dixon_scan():
+    with pytest.raises(UnsuitableStudy, match="nothing says whether it shows water or fat"):
+        load(*dixon_series(ScanOptions="OTHER"))
+
+
+def test_the_description_tells_the_parts_of_a_dixon_scan():
+    water, fat = dixon_series(ScanOptions="OTHER")
+    for image in water:
+        image.SeriesDescription = "sag_W"
+    for image in fat:
+        image.SeriesDescription = "sag_F"
+    chosen = load(water, fat)
+    assert chosen.volume.acquisition.kind == "water"
+    assert [one.reason for one in chosen.passed_over] == ["fat image"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "first", "second"),
+    [("EchoNumbers", 1, 2), ("AcquisitionNumber", 2, 1), ("TemporalPositionIdentifier", 1, 2)],
+)
+def test_repeats_within_a_series_are_told_by_more_than_a_uid(keyword, first, second):
+    wanted, other = (make_series(10, EchoTime=None, **{keyword: number}) for number in (first, second))
+    for image in wanted:
+        image.SOPInstanceUID += ".9"
+    chosen = load(wanted, other)
+    assert chosen.volume.sop_uids[0].endswith(".9")
+    assert not notices(chosen).get("equal-series")
+
+
+def test_equal_images_of_one_series_are_told():
+    plain = make_series(10, ImageType=["ORIGINAL", "PRIMARY", "M"])
+    other = make_series(10, ImageType=["ORIGINAL", "PRIMARY", "OTHER"])
+    for image in other:
+        image.SOPInstanceUID += ".2"
+    assert "other images of its own" in notices(load(plain, other))["equal-series"]
 
 
 @pytest.mark.parametrize(("one", "other"), [("FOO", "BAR"), ("FOO", "QUUX"), ("M7", "M8")])

@@ -19,7 +19,7 @@ def load(*series: list[Dataset]) -> Selection:
 
 def taken(**series: dict) -> str:
     """The name of the series that is judged; the order of names is that of their UIDs."""
-    made = [make_series(series=place, **{"slices": 20, **values}) for place, values in enumerate(series.values(), 1)]
+    made = [make_series(series=place, **{"slices": 8, **values}) for place, values in enumerate(series.values(), 1)]
     chosen = load(*made)
     assert len(chosen.passed_over) >= len(series) - 1
     return list(series)[int(chosen.volume.series_uid.rsplit(".", 1)[1]) - 1]
@@ -43,7 +43,7 @@ def notices(selection: Selection) -> dict[str, str]:
         (PD_FS, PD_FS | {"ImageType": ["DERIVED", "PRIMARY"]}),
         (PD_FS, WATER | {"ImageType": ["ORIGINAL", "PRIMARY", "DIXON", "WATER"]}),
         (PD, PD | {"ImageType": ["ORIGINAL", "PRIMARY", "DIXON", "IN_PHASE"]}),
-        (PD_FS | {"slices": 21}, PD_FS),
+        (PD_FS | {"slices": 9}, PD_FS),
         (PD_FS, PD_FS | {"PixelSpacing": [0.6, 0.6]}),
         (PD_FS | {"AcquisitionTime": "101500"}, PD_FS | {"AcquisitionTime": "095959.5"}),
         (

@@ -26,6 +26,9 @@ from data_prep.sources.patient_ids import keys_used
 from data_prep.tables.faults import write_faults
 from data_prep.workers import Workers
 
+# Endings of files that are read and not written.
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
@@ -63,10 +66,10 @@ def _import(options: argparse.Namespace) -> int:
     write_exams(kept, options.out)
     for note in found.notes:
         print(note)
-    if faults := found.faults.found:
-        bad_rows = options.out.with_suffix(".bad-rows.csv")
+    if options.skip_bad_rows:
+        bad_rows, faults = options.out.with_suffix(".bad-rows.csv"), set(found.faults.found)
         write_faults(faults, bad_rows)
-        print(f"{len(set(faults))} faults of rows that were left out are listed in {bad_rows}")
+        print(f"{len(faults)} faults of rows that were left out are listed in {bad_rows}")
     print(
         f"{len(kept)} exams in {options.out}, {sum(bool(exam.flags) for exam in exams)} flagged, {len(dropped)} dropped"
     )
@@ -102,13 +105,16 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _split(options: argparse.Namespace) -> int:
+    out = options.out or options.table
+    if out.suffix.lower() in WORKBOOKS:
+        raise ValueError(f"{out.name} is a workbook, and tables are written as CSV: name one with --out")
     exams = read_exams(options.table)
     looks = _looks(exams, options, options.table)
     together = groups(len(exams), links(exams, looks, by_scanner="scanner" in options.by))
     useful = [bool(any(label_set(exam)) and look.shape) for exam, look in zip(exams, looks, strict=True)]
     dealt = [[index for index in group if useful[index]] for group in together]
     exams = split_exams(exams, [group for group in dealt if group], options.test, options.val, options.seed)
-    write_exams(exams, options.out or options.table)
+    write_exams(exams, out)
     counts = Counter(exam.split for exam in exams)
     print(", ".join(f"{name} {counts[name]} ({counts[name] / sum(useful):.1%})" for name in SPLITS))
     lacks = [lack for scheme in SCHEMES.values() for lack in missing_classes(exams, scheme)]
@@ -150,6 +156,12 @@ def _looks_folder(table: Path) -> Path:
     return table.parent / ".looks"
 
 
+def _csv(text: str) -> Path:
+    if Path(text).suffix.lower() in WORKBOOKS:
+        raise argparse.ArgumentTypeError(f"{text}: tables are written as CSV; give it another ending")
+    return Path(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m data_prep.exams", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -160,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, source in SOURCES.items():
         one = sources.add_parser(name, description=source.__doc__)
         one.add_argument("--root", type=Path, required=True, help="the data set's folder")
-        one.add_argument("--out", type=Path, required=True, help="the exam table to write")
+        one.add_argument("--out", type=_csv, required=True, help="the exam table to write")
         one.add_argument("--labels", type=Path, help="a TOML file whose values come before our label table's")
         one.add_argument(
             "--drop", choices=("flagged",), help="leave flagged exams out; OUT.dropped.csv says which, why"
@@ -173,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
 
     merging = commands.add_parser("merge", help="several tables as one")
     merging.add_argument("tables", type=Path, nargs="+")
-    merging.add_argument("--out", type=Path, required=True)
+    merging.add_argument("--out", type=_csv, required=True)
     merging.set_defaults(run=_merge)
 
     splitting = commands.add_parser("split", help="training, validation and test, without leaks")
@@ -184,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
         "--by", action="append", choices=("patient", "scanner"), default=["patient"], help="what stays in one split"
     )
     splitting.add_argument("--seed", type=int, default=0)
-    splitting.add_argument("--out", type=Path, help="another table to write (default: the same)")
+    splitting.add_argument("--out", type=_csv, help="another table to write (default: the same)")
     splitting.set_defaults(run=_split)
 
     for name, run, help_ in (

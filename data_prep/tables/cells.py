@@ -6,6 +6,8 @@ from functools import lru_cache
 
 # None of these is seen or belongs to a name: soft hyphen, zero-width and direction marks, byte order mark.
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+# Unicode's blanks of one line (category Zs).
+_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 # `="0012345"` is how people keep Excel from making a number of an id.
 _FORMULA_OF_TEXT = re.compile(r'="(.*)"', re.DOTALL)
 # In a cell that a spreadsheet exports as text, an apostrophe before a number says: this is text.
@@ -20,11 +22,10 @@ def clean(text: str) -> str:
     """The text in Unicode's composed form (NFC), without unseen characters, outer blanks and typographic quotes."""
     text = text.strip()
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _UNSEEN.sub("", text))
-        text = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in text).strip()
-        if len(text) > 1 and text[0] in _OPENING and text[-1] in _CLOSING:
+        text = _BLANKS.sub(" ", unicodedata.normalize("NFC", _UNSEEN.sub("", text))).strip()
+        if text[:1] in _OPENING and text[-1:] in _CLOSING and len(text) > 1:
             text = text[1:-1].strip()
-    if match := _FORMULA_OF_TEXT.fullmatch(text):
+    if text[:1] == "=" and (match := _FORMULA_OF_TEXT.fullmatch(text)):
         text = match[1].strip()
     return _APOSTROPHE.sub("", text, count=1) if text[:1] == "'" else text
 

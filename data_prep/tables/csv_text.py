@@ -7,6 +7,7 @@ which the reader looks for appear.
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -16,12 +17,14 @@ Row = tuple[int, list[str]]
 Judge = Callable[[Sequence[Row]], tuple[int, ...]]
 
 SEPARATORS = (",", ";", "\t", "|")
-# Rows that are looked at to find the separator, and the column names among them.
-SAMPLE = 20
+# Rows, of at most so many letters, that are looked at to find the separator, and the column names among them.
+SAMPLE, SAMPLE_TEXT = 20, 1 << 20
 # A last row of our own: if it is swallowed by another, a quotation mark stands open there.
 _END = "\x1e"
 # In UTF-16 nearly every second byte of a Western table is zero, and hardly any other; elsewhere zeros are anywhere.
 ZEROS_OF_UTF16, ZEROS_OF_OTHERS = 0.3, 0.1
+# A byte that is no UTF-8 as Python keeps it (PEP 383), and any letter that isn't ASCII.
+_ODD, _BEYOND_ASCII = re.compile("[\udc80-\udcff]+"), re.compile("[^\x00-\x7f]+")
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\0\0", "utf-32"),
@@ -46,14 +49,15 @@ def decoded(data: bytes, encoding: str = "") -> tuple[str, str]:
         return _strictly(data, utf16), ""
     if b"\0" in data:
         raise ValueError("it isn't a table but some other kind of file")
+    with suppress(UnicodeDecodeError):
+        return data.decode(), ""
     text = data.decode(errors="surrogateescape")
-    odd = sum("\udc80" <= letter <= "\udcff" for letter in text)
-    if odd <= sum(letter > "\x7f" for letter in text) - odd:  # UTF-8, but for a file's name in some other encoding
+    odd, beyond_ascii = (sum(map(len, pattern.findall(text))) for pattern in (_ODD, _BEYOND_ASCII))
+    if odd <= beyond_ascii - odd:  # UTF-8, but for the name of a file in some other encoding
         return text, ""
-    try:
+    with suppress(UnicodeDecodeError):
         return data.decode("cp1252"), "Windows-1252"
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), "Latin-1"
+    return data.decode("latin-1"), "Latin-1"
 
 
 def rows_of(text: str, judge: Judge) -> list[Row]:
@@ -66,7 +70,7 @@ def rows_of(text: str, judge: Judge) -> list[Row]:
     told = first.strip('"').lower()
     if told.startswith("sep=") and len(told) == 5:  # Excel's own line, which it doesn't show or count
         return list(_parsed(rest, told[-1]))
-    return list(_parsed(text, max(SEPARATORS, key=lambda separator: judge(_sample(text, separator)))))
+    return list(_parsed(text, max(SEPARATORS, key=lambda separator: judge(_sample(text[:SAMPLE_TEXT], separator)))))
 
 
 def _sample(text: str, separator: str) -> list[Row]:

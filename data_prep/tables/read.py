@@ -6,7 +6,6 @@ A cell may hold a report or a patient's number. Names of columns are quoted, unl
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 
 from data_prep.labels import SCHEMES
@@ -213,6 +212,7 @@ def _lines(
     lines = []
     ours = faults or Faults()
     width = len(columns)
+    keys = list(map(column_key, columns))
     if all(len(row) > width and not any(map(clean, row[width:])) for _, row in rows):
         rows = [(number, row[:width]) for number, row in rows]  # some programs end every line with a separator
     for number, row in rows:
@@ -220,21 +220,23 @@ def _lines(
         with ours.caught():
             if is_cut and number == rows[-1][0] and len(row) < width:
                 raise bare.fault("the file ends within this row")
-            lines.append(_line(bare, columns, row, required))
+            lines.append(_line(bare, columns, keys, row, required))
     if faults is None:
         ours.check()
     return lines
 
 
-def _line(bare: Line, columns: Sequence[str], row: Sequence[str], required: set[str]) -> Line:
+def _line(bare: Line, columns: Sequence[str], keys: Sequence[str], row: Sequence[str], required: set[str]) -> Line:
     """Cells under their columns. Spreadsheets leave out empty cells at a row's end."""
     if len(row) > len(columns):
         raise bare.fault(
             f"it has {len(row)} cells, and there are {len(columns)} columns; a cell that holds a separator needs "
             "quotation marks"
         )
-    if lacking := [column for column in columns[len(row) :] if column_key(column) in required]:
-        raise bare.fault(f"it ends before column {lacking[0]}")
-    written = {column_key(column): text.strip() for column, text in zip_longest(columns, row, fillvalue="") if column}
+    lacking = range(len(row), len(columns))
+    for place in lacking:
+        if keys[place] in required:
+            raise bare.fault(f"it ends before column {columns[place]}")
+    written = {key: text.strip() for key, text in zip(keys, (*row, *[""] * len(lacking)), strict=True) if key}
     cells = {key: clean(text) for key, text in written.items()}
     return Line(bare.table, bare.number, cells, {key: text for key, text in written.items() if text != cells[key]})

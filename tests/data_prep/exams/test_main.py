@@ -12,6 +12,7 @@ import pytest
 from data_prep.exams import read_exams
 from data_prep.exams.__main__ import main
 from tests.data_prep.exams.exam_factory import noise, write_exam, write_table
+from tests.data_prep.tables.workbooks import as_xlsx
 
 ROOT = Path(__file__).parents[3]
 
@@ -213,3 +214,20 @@ def test_split_and_audit_name_the_split_that_lacks_a_class(tmp_path, capsys):
     write_table(tmp_path, [replace(exam, binary=healthy) for exam in read_exams(Path(table))])
     assert main(["audit", table, "--jobs", "1"]) == 0
     assert "WARNING split" not in capsys.readouterr().out
+
+
+def test_a_workbook_is_read_and_never_overwritten_with_csv(tmp_path, capsys):
+    exams = [write_exam(tmp_path, number) for number in range(4)]
+    with write_table(tmp_path, exams).open(newline="", encoding="utf-8") as stream:
+        content = as_xlsx(list(csv.reader(stream)))
+    table = tmp_path / "exams.xlsx"
+    table.write_bytes(content)
+    words = ["split", str(table), "--test", "0.25", "--val", "0.25", "--jobs", "1"]
+    assert main(words) == 2
+    assert "exams.xlsx is a workbook, and tables are written as CSV" in capsys.readouterr().err
+    assert main([*words, "--out", str(tmp_path / "split.csv")]) == 0
+    assert {exam.split for exam in read_exams(tmp_path / "split.csv")} == {"train", "val", "test"}
+    assert table.read_bytes() == content
+    with pytest.raises(SystemExit):
+        main([*words, "--out", str(tmp_path / "split.ods")])
+    assert "written as CSV" in capsys.readouterr().err

@@ -5,7 +5,7 @@ is, picture or map, says `data_prep.kind`; words of descriptions stand in wordin
 """
 
 from data_prep.header import Header
-from data_prep.kind import Kind, find, incomplete_dixon
+from data_prep.kind import Kind, find, water_or_fat
 from data_prep.volume import Acquisition
 from data_prep.wording import Answer, plain, says, suppression
 
@@ -58,7 +58,7 @@ def fat_suppressed(header: Header) -> bool | None:
     answers = [answer for name in FREE_TEXT if (answer := _text_answer(header, name))]
     if answers:
         return {"yes": True, "no": False, "unclear": None}[answers[0]]
-    if incomplete_dixon(header):
+    if water_or_fat(header):
         return None
     return False if any(header.texts(name) for name in TELLING) else None
 

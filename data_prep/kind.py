@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache, lru_cache
 
 from data_prep.header import Header, Value
-from data_prep.wording import WORDS, plain, says
+from data_prep.wording import WORDS, fat_alone, plain, says
 
 
 class Kind(StrEnum):
@@ -63,6 +63,7 @@ STILL_WEIGHTED = frozenset({"NONE", "MIXED", "SYNTHETIC", "UNIFORM"})
 CORRECTIONS = frozenset({"DIS2D", "DIS3D", "GDC", "NORM", "PRESCAN NORM"})
 # Words of ImageType can be told to anybody if they are short and hold nothing but these.
 QUOTABLE = re.compile(r"[A-Z0-9 .*+-]{1,16}")
+FAT_DOUBT = "its description names fat, and doesn't say whether it is suppressed or shown"
 DIXON_DOUBT = "it belongs to a Dixon scan, and nothing says whether it shows water or fat"
 EVIDENCE = (
     *("FrameType", "ImageType", "ImageTypeCopy", "ComplexImageComponent", "ComponentNumber"),
@@ -108,9 +109,9 @@ def corrections(header: Header) -> int:
     return len(CORRECTIONS & {*_types(header.values.get("ImageType", ()))})
 
 
-def incomplete_dixon(header: Header) -> bool:
-    """Whether it belongs to a Dixon scan, and nothing says whether it shows water or fat."""
-    return DIXON_DOUBT in find(header).doubts
+def water_or_fat(header: Header) -> bool:
+    """Whether nothing says which of the two it shows: it belongs to a Dixon scan, or its description names fat."""
+    return not {DIXON_DOUBT, FAT_DOUBT}.isdisjoint(find(header).doubts)
 
 
 def scout_signs(slices: int, spacing_mm: tuple[float, float, float], planes: int) -> tuple[str, ...]:
@@ -152,6 +153,8 @@ def _find(values: Values) -> Finding:
     doubts += [f"its description has words for another kind of image ({hint})" for hint in hints]
     if kind is Kind.ANATOMY and dixon:
         doubts.append(DIXON_DOUBT)
+    elif kind is Kind.ANATOMY and any(fat_alone(plain(text)) for text in _texts(evidence, "SeriesDescription")):
+        doubts.append(FAT_DOUBT)
     return Finding(kind, tuple(doubts), serious=bool(hints) or (bool(unknown) and not original))
 
 
@@ -239,6 +242,8 @@ def _texts(evidence: Mapping[str, tuple[Value, ...]], keyword: str) -> list[str]
 @lru_cache(4096)
 def _in_text(words: str, dixon: bool) -> frozenset[Kind]:
     kinds = {kind for kind in Kind if kind.name.lower() in WORDS["text"] and says(words, "text", kind.name.lower())}
+    if says(words, "text", "no_water_image"):
+        kinds.discard(Kind.WATER)
     if dixon:
         kinds |= {kind for name, kind in DIXON_PARTS.items() if says(words, "text", name)}
     phases = {Kind.IN_PHASE, Kind.OPPOSED_PHASE}

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 
 from data_prep.acquisition import fat_suppressed, fluid_sensitive, quick_gradient_echo
 from data_prep.errors import UnsuitableStudy
-from data_prep.kind import JUDGED, corrections, derived, incomplete_dixon
+from data_prep.kind import JUDGED, corrections, derived, water_or_fat
 from data_prep.notice import Notice
 from data_prep.stack import Stack
 
@@ -82,7 +82,7 @@ EQUAL = "as good as what was taken"
 
 
 def _check_clear(loser: Stack, winner: Stack) -> None:
-    unclear = any(stack.finding.serious or incomplete_dixon(stack.header) for stack in (loser, winner))
+    unclear = any(stack.finding.serious or water_or_fat(stack.header) for stack in (loser, winner))
     if unclear or loser.finding != winner.finding:
         raise UnsuitableStudy(
             f"Series {winner.series_uid} and series {loser.series_uid} are alike, and headers don't say plainly what "

@@ -29,6 +29,8 @@ SIGNS = (
     (r"\(\s*-\s*\)", " minus "),
     (r"\(\s*\+\s*\)", " plus "),
 )
+# "CoilSurvey" is two words, "mFFE" is one.
+INNER_CAPITAL = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
 # Words that a denial may be away from what it denies, and a word for fat from one for suppression.
 REACH = 3
 # Parts of a word that was written without spaces; shorter ones would be found everywhere.
@@ -78,7 +80,7 @@ def _cjk() -> re.Pattern[str]:
 @lru_cache(4096)
 def plain(text: str) -> str:
     """Plain words with one space around each."""
-    text = _letters(text).replace("_", " ")
+    text = _letters(INNER_CAPITAL.sub(" ", text)).replace("_", " ")
     for sign, word in SIGNS:
         text = re.sub(sign, word, text)
     text = _cjk().sub(r" \g<0> ", text)
@@ -125,6 +127,11 @@ def suppression(words: str) -> Answer:
     if len(answers) > 1:
         return "unclear"
     return answers.pop() if answers else ""
+
+
+def fat_alone(words: str) -> bool:
+    """Whether plain words name fat, and neither its suppression nor the fat pad of the knee."""
+    return not suppression(words) and says(words.replace(" fat pad ", " "), "suppression", "fat")
 
 
 @cache

@@ -91,6 +91,10 @@ def test_complex_image_component(component, kind):
             "localizer",
             "3-plane loc",
             "Scout_3pl",
+            "CoilSurvey",
+            "SmartExam",
+            "AutoAlign",
+            "Plan",
             "SURVEY",
             "3 Pl Loc SSFSE",
             "AAHScout",
@@ -188,6 +192,21 @@ def test_what_may_hold_a_name_is_never_quoted(word):
     (doubt,) = find(header(ImageType=("ORIGINAL", "PRIMARY", word))).doubts
     assert "not quoted" in doubt
     assert "ZEBEDEE" not in doubt.upper()
+
+
+@pytest.mark.parametrize("text", ["SAG PD FAT", "sag fett", "PD grasa"])
+def test_fat_alone_may_mean_both(text):
+    found = find(header(ImageType=("ORIGINAL", "PRIMARY"), SeriesDescription=text))
+    assert (found.kind, found.serious) == (Kind.ANATOMY, False)
+    assert "names fat" in found.doubts[0]
+    assert fat_suppressed(header(ImageType=("ORIGINAL", "PRIMARY"), SeriesDescription=text)) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["SAG PD FS ACL RECON", "PD FS post LCA reconstruccion", "前交叉韧带重建 PD FS", "Hoffa fat pad PD"]
+)
+def test_an_operation_is_no_reformat(text):
+    assert find(header(ImageType=("ORIGINAL", "PRIMARY"), SeriesDescription=text)).doubts == ()
 
 
 def test_a_dixon_image_without_a_part_is_unclear():

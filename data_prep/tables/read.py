@@ -141,10 +141,14 @@ def by_key(lines: Iterable[Line], *columns: str, faults: Faults | None = None) -
 def told(columns: Iterable[str]) -> str:
     """The columns that were found, in words; not quoted if they look like data rather than names."""
     names = [name for name in columns if name]
-    if any(_DATA.search(name) or words_key(name) in _CLASSES for name in names):
+    if any(map(_is_data, names)):
         return "its first row looks like data, not like names of columns"
     more = f" and {len(names) - COLUMNS_SHOWN} more" if len(names) > COLUMNS_SHOWN else ""
     return f"its columns are {', '.join(name[:COLUMNS_SHOWN] for name in names[:COLUMNS_SHOWN])}{more}"
+
+
+def _is_data(name: str) -> bool:
+    return bool(_DATA.search(name)) or words_key(name) in _CLASSES
 
 
 def _rows(data: bytes, judge: Judge, encoding: str) -> tuple[list[Row], str, bool]:
@@ -199,9 +203,9 @@ def _check_columns(table: str, columns: Sequence[str]) -> None:
     for number, name in enumerate(columns, start=1):
         before = first.setdefault(column_key(name), number)
         if name and before != number:
+            called = "a column" if any(map(_is_data, columns)) else f"the column {name[:COLUMNS_SHOWN]}"
             raise ValueError(
-                f"{table}: the column {name[:COLUMNS_SHOWN]} stands there twice, as columns {before} and {number}; "
-                "keep one of them"
+                f"{table}: {called} stands there twice, as columns {before} and {number}; keep one of them"
             )
 
 

@@ -43,6 +43,7 @@ def test_a_table_without_header_starts_at_row_1(tmp_path):
         (b"id,text,id\n1,a,2\n", "some.csv: the column id stands there twice, as columns 1 and 3"),
         (b"ID,text,id \n1,a,2\n", "some.csv: the column id stands there twice, as columns 1 and 3"),
         (b"id\xc2\xa0,Te_xt,text\n1,a,2\n", "some.csv: the column text stands there twice, as columns 2 and 3"),
+        (b"secret,0012345,secret\n1,a,2\n", "some.csv: a column stands there twice, as columns 1 and 3"),
         (b"id;text;id\n1;a;2\n", "some.csv: the column id stands there twice, as columns 1 and 3"),
         (b"<html><table><tr><td>id</td></tr></table>", "some.csv: it is a page or a document, not a table"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"abc" * 20, "some.csv: it isn't a table but some other kind of file"),

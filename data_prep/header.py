@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
@@ -124,9 +125,8 @@ class Header:
         """Exactly `count` finite numbers, MalformedInput otherwise; None if the attribute is absent."""
         if keyword not in self.values:
             return None
-        read = (_number(value) for value in self.values[keyword])
-        values = tuple(value for value in read if value is not None)
-        if len(values) != count or len(self.values[keyword]) != count:
+        values = _numbers(self.values[keyword])
+        if values is None or len(values) != count:
             raise MalformedInput(f"{keyword} isn't {count} numbers.")
         return values
 
@@ -228,6 +228,14 @@ def _texts(element: RawDataElement) -> tuple[str, ...]:
 def _valued(text: str) -> Value:
     number = _number(text)
     return text if number is None else number
+
+
+@lru_cache(4096)
+def _numbers(values: tuple[Value, ...]) -> tuple[float, ...] | None:
+    """None if one of them is none. The slices of a series share most of them, and each is asked for several times."""
+    read = tuple(_number(value) for value in values)
+    known = tuple(number for number in read if number is not None)
+    return known if len(known) == len(read) else None
 
 
 def _number(value: Value) -> float | None:

@@ -60,6 +60,8 @@ class Knee:
 
 def too_wide(stack: Stack) -> str | None:
     """Why a stack can't be of one knee; None if it can."""
+    if stack.extent_mm <= ONE_KNEE_IF_BOTH_MM:
+        return None
     limit = ONE_KNEE_IF_BOTH_MM if told(frame.header for frame in stack.frames).both else ONE_KNEE_MM
     if stack.extent_mm <= limit:
         return None

@@ -155,9 +155,9 @@ def _unread_by_series(unread: Sequence[Unread]) -> list[PassedOver]:
 def _check_whole(chosen: Stack, frames: Sequence[Frame], unread: Sequence[Unread]) -> None:
     """A file of the series to judge that can't be read may be one of its slices, and none may be lost in silence."""
     problems = [file.problem for file in unread if file.series_uid == chosen.series_uid]
-    taken = set(chosen.frames)
+    taken, plane = set(chosen.frames), chosen.plane
     others = (frame for frame in frames if frame.series_uid == chosen.series_uid and frame not in taken)
-    problems += [FileProblem(frame.file, fault) for frame in others if (fault := _lost_slice(frame, chosen.plane))]
+    problems += [FileProblem(frame.file, fault) for frame in others if (fault := _lost_slice(frame, plane))]
     if problems:
         raise UnsuitableStudy(
             f"Series {chosen.series_uid} can't be judged: {len(problems)} of its files can't be read. "

@@ -7,7 +7,7 @@ name never.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -191,13 +191,19 @@ def _unusable_geometry(frame: Frame) -> str | None:
     spacing = header.numbers("PixelSpacing", 2)
     if spacing is None or min(spacing) <= 0:
         return "no PixelSpacing"
-    if header.numbers("ImageOrientationPatient", 6) is None:
+    orientation = header.numbers("ImageOrientationPatient", 6)
+    if orientation is None:
         return "no ImageOrientationPatient"
     header.numbers("ImagePositionPatient", 3)
-    directions = _orientation(frame)
-    if not np.allclose(directions @ directions.T, np.eye(2), atol=2 * ORIENTATION_TOLERANCE):
+    if not _perpendicular(orientation):
         return "ImageOrientationPatient isn't a pair of perpendicular unit vectors"
     return None
+
+
+@lru_cache(4096)
+def _perpendicular(orientation: tuple[float, ...]) -> bool:
+    directions = np.array(orientation).reshape(2, 3)
+    return np.allclose(directions @ directions.T, np.eye(2), atol=2 * ORIENTATION_TOLERANCE)
 
 
 class Sorted(NamedTuple):
@@ -384,5 +390,12 @@ def _plane(frame: Frame) -> str:
 
 
 def _normal(frame: Frame) -> FloatVector:
-    normal: FloatVector = np.cross(*_orientation(frame))
-    return normal / np.linalg.norm(normal)
+    return _unit_normal(frame.header.numbers("ImageOrientationPatient", 6) or ())
+
+
+@lru_cache(4096)
+def _unit_normal(orientation: tuple[float, ...]) -> FloatVector:
+    normal: FloatVector = np.cross(*np.array(orientation, float).reshape(2, 3))
+    normal /= np.linalg.norm(normal)
+    normal.setflags(write=False)
+    return normal

@@ -171,16 +171,17 @@ def _settled(kind: Kind, named: set[Kind]) -> bool:
 def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[str]]:
     """The kinds that FrameType, ImageType and their like name, and words of theirs that nobody knows.
 
-    What FrameType says of one frame of an enhanced image counts more than ImageType, which speaks of all of them.
+    What FrameType says of one frame of an enhanced image counts, and not ImageType, which speaks of all of them.
     """
     component = _types(evidence["ComplexImageComponent"])
-    groups = [[*_types(evidence[name])] for name in ("FrameType", "ImageTypeCopy", "ImageType")]
     named = _kinds_of(component)
-    for words in groups:
-        named |= {kind for kind in _kinds_of(words) if not _settled(kind, named)}
-    unknown = [
-        word for name in ("FrameType", "ImageType") for word in _types(evidence[name]) if not _kind_of_type(word)
-    ]
+    for name in ("FrameType", "ImageTypeCopy"):
+        named |= {kind for kind in _kinds_of(_types(evidence[name])) if not _settled(kind, named)}
+    of_all = _kinds_of(_types(evidence["ImageType"]))
+    if evidence["FrameType"]:
+        of_all &= {Kind.LOCALIZER}
+    named |= {kind for kind in of_all if not _settled(kind, named)}
+    unknown = [word for word in _types(evidence["FrameType"] or evidence["ImageType"]) if not _kind_of_type(word)]
     named |= {kind for number, kind in GE_COMPONENTS.items() if number in evidence["ComponentNumber"]}
     options = _types(evidence["ScanOptions"])
     named |= _kinds_of(word for word in options if word.startswith(DIXON_OPTION))

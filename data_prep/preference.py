@@ -56,11 +56,7 @@ class Criterion:
 
 
 def prefer(candidates: Sequence[Stack], criteria: Sequence[Criterion]) -> tuple[Stack, list[tuple[Stack, str]]]:
-    """The best candidate, and each other one with the first reason against it.
-
-    Raises UnsuitableStudy when another one is as good, but for its time and number, and headers leave open what either
-    one shows.
-    """
+    """The best candidate, and each other one with the first reason against it; see `draws`."""
 
     def rank(stack: Stack) -> tuple[float | str, ...]:
         return (*(-criterion.key(stack) for criterion in criteria), stack.series_uid, stack.frames[0].sop_uid)
@@ -71,42 +67,53 @@ def prefer(candidates: Sequence[Stack], criteria: Sequence[Criterion]) -> tuple[
 
 def _why(loser: Stack, winner: Stack, candidates: Sequence[Stack], criteria: Sequence[Criterion]) -> str:
     for criterion in criteria:
-        if criterion.tells_repeats:
-            _check_clear(loser, winner)
+        if criterion.tells_repeats and _unclear(loser, winner):
+            shown = f"{_doubts(winner)}; {_doubts(loser)}"
+            return f"{UNCLEAR} of series {winner.series_uid}, and headers don't say plainly what they show ({shown})"
         if criterion.key(loser) < criterion.key(winner):
             return criterion.reason(loser, winner, candidates)
     return f"{EQUAL} of series {winner.series_uid}: headers don't tell them apart"
 
 
+# How the reasons against a loser begin that isn't worse than the winner.
 EQUAL = "as good as what was taken"
+UNCLEAR = "like what was taken"
 
 
-def _check_clear(loser: Stack, winner: Stack) -> None:
+def _unclear(loser: Stack, winner: Stack) -> bool:
     unclear = any(stack.finding.serious or water_or_fat(stack.header) for stack in (loser, winner))
-    if unclear or loser.finding != winner.finding:
+    return unclear or loser.finding != winner.finding
+
+
+def draws(chosen: Stack, losers: Sequence[tuple[Stack, str]]) -> tuple[Notice, ...]:
+    """A notice if headers didn't tell what was chosen from something else of its kind.
+
+    Raises UnsuitableStudy if they didn't, and don't say what either of them shows.
+    """
+    unclear = _equals(chosen, losers, UNCLEAR)
+    if unclear:
         raise UnsuitableStudy(
-            f"Series {winner.series_uid} and series {loser.series_uid} are alike, and headers don't say plainly what "
-            f"they show ({_doubts(winner)}; {_doubts(loser)}). Send only the one to judge.",
+            f"Series {chosen.series_uid} and {unclear} are alike, and headers don't say plainly what they show "
+            f"({_doubts(chosen)}). Send only the one to judge.",
             kind="unclear-kind",
         )
+    equal = _equals(chosen, losers, EQUAL)
+    if not equal:
+        return ()
+    message = f"Headers don't tell what was judged, of series {chosen.series_uid}, from {equal}: look at all of them."
+    return (Notice("equal-series", message),)
+
+
+def _equals(chosen: Stack, losers: Sequence[tuple[Stack, str]], how: str) -> str:
+    """What was as good as the chosen stack, in words; '' for nothing."""
+    uids = {stack.series_uid for stack, reason in losers if reason.startswith(f"{how} of series {chosen.series_uid}")}
+    return " and ".join(
+        "other images of its own" if uid == chosen.series_uid else f"series {uid}" for uid in sorted(uids)
+    )
 
 
 def _doubts(stack: Stack) -> str:
     return "; ".join(stack.finding.doubts) or stack.finding.kind.value
-
-
-def tied_notices(chosen: Stack, losers: Sequence[tuple[Stack, str]]) -> tuple[Notice, ...]:
-    """A notice if headers didn't tell the chosen series from others."""
-    equal = {
-        loser.series_uid for loser, reason in losers if reason.startswith(f"{EQUAL} of series {chosen.series_uid}:")
-    }
-    if not equal:
-        return ()
-    others = " and ".join(
-        "other images of its own" if uid == chosen.series_uid else f"series {uid}" for uid in sorted(equal)
-    )
-    message = f"Headers don't tell what was judged, of series {chosen.series_uid}, from {others}: look at all of them."
-    return (Notice("equal-series", message),)
 
 
 def _number(stack: Stack, keyword: str, missing: float = 0.0) -> float:

@@ -21,7 +21,7 @@ from data_prep.kind import scout_by_geometry, scout_signs
 from data_prep.knees import one_knee, parted, too_wide
 from data_prep.notice import Notice
 from data_prep.origin import sources
-from data_prep.preference import ACROSS_SERIES, WITHIN_SERIES, prefer, tied_notices
+from data_prep.preference import ACROSS_SERIES, WITHIN_SERIES, draws, prefer
 from data_prep.side import Side
 from data_prep.stack import Stack, stacks, unusable
 from data_prep.volume import FloatArray, Laterality, Volume
@@ -99,7 +99,7 @@ def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = (), latera
     ):
         passed += _passed_over(series_uid, [reason for _, reason in stacks_and_reasons])
     in_order_of_series = tuple(sorted(passed, key=lambda one: one.series_uid))
-    notices = (*_notices(unread), *knee.notices[chosen], *_kind_notices(chosen), *tied_notices(chosen, losers))
+    notices = (*_notices(unread), *knee.notices[chosen], *_kind_notices(chosen), *draws(chosen, losers))
     return Selection(_volume(chosen, knee.sides[chosen], notices), in_order_of_series, sources(chosen.frames))
 
 

@@ -72,6 +72,10 @@ def test_a_value_counts_at_any_position(values):
 def test_what_frame_type_says_of_one_frame_counts_before_image_type():
     mixed = ("DERIVED", "PRIMARY", "DIXON", "FAT")
     assert find(header(ImageType=mixed, FrameType=("DERIVED", "PRIMARY", "DIXON", "WATER"))).kind is Kind.WATER
+    assert (
+        find(header(ImageType=("DERIVED", "PRIMARY", "T2 MAP"), FrameType=("ORIGINAL", "PRIMARY", "M"))).kind
+        is Kind.ANATOMY
+    )
     assert find(header(ImageType=("ORIGINAL", "PRIMARY", "LOCALIZER"), FrameType="ORIGINAL")).kind is Kind.LOCALIZER
     assert derived(header(ImageType="ORIGINAL", FrameType="DERIVED"))
 

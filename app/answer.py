@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app import colour_scale
 from app.database import Json
 from app.job import Job
 from app.problems import Problem
@@ -29,6 +30,7 @@ NOTICE = "Research use only, not for diagnosis."
 
 def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) -> Json:
     """The whole answer. total_ms: decoding and computing, without the time in the queue."""
+    explanation = _explanation(job, bundle, prediction)
     answer = Done(
         id=job.id,
         status="done",
@@ -43,8 +45,11 @@ def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) 
         ),
         study=_study(job, prediction.footprint.volume_shape),
         result=_result(prediction),
-        explanation=_explanation(job, prediction),
-        warnings=[Warned(code=notice.code, message=notice.message) for notice in prediction.notices],
+        explanation=explanation,
+        warnings=[
+            *(Warned(code=notice.code, message=notice.message) for notice in prediction.notices),
+            *colour_scale.warnings(explanation.scale),
+        ],
         # Pictures are drawn when somebody asks for them, so rendering takes nothing here.
         timing_ms=Timing(decode=job.decode_ms, **prediction.timing_ms, render=0.0, total=round(total_ms, 2)),
     )
@@ -79,7 +84,7 @@ def _result(prediction: "Prediction") -> Result:
     )
 
 
-def _explanation(job: Job, prediction: "Prediction") -> Explanation:
+def _explanation(job: Job, bundle: "Bundle", prediction: "Prediction") -> Explanation:
     """Of the likeliest class that isn't healthy: where a picture glows, something speaks for an injury."""
     class_index = 1 + int(np.argmax(prediction.probabilities[1:]))
     contributions = prediction.contributions()[class_index].tolist()
@@ -93,5 +98,6 @@ def _explanation(job: Job, prediction: "Prediction") -> Explanation:
         exact=prediction.exact,
         class_=prediction.scheme.classes[class_index],
         bias=float(prediction.bias[class_index]),
+        scale=colour_scale.told(bundle, prediction, class_index, job.volume.spacing_mm),
         slices=slices,
     )

@@ -19,6 +19,10 @@ class ClassMap:
         """In the volume's grid, `[slices, rows, columns]`."""
         return self.footprint.carry_back(self.grid)
 
+    def peak(self) -> float:
+        """The highest value of `volume()`; 0 if none is above 0."""
+        return self.footprint.peak(self.grid)
+
     def plane(self, index: int) -> FloatArray:
         """Slice `index` of `volume()`, `[rows, columns]`, without the work for the others."""
         (first, stop), (_, rows, columns) = self.footprint.slices, self.footprint.volume_shape

@@ -10,6 +10,7 @@ from pydantic import Field
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from app import render
+from app.colour_scale import full_brightness
 from app.responses import Asked, Optional, Responses, answers, sends
 from app.service import service
 from app.store import Store
@@ -90,7 +91,10 @@ def _slice(id: str, index: int, shown: Shown) -> tuple[FloatArray, FloatArray, r
 @lru_cache(maxsize=64)
 def _scale(store: Store, id: str, class_index: int) -> render.Scale:
     """Kept, because it takes the whole volume, and a reader goes through it slice by slice."""
-    return render.Scale.of(store.job(id).volume.voxels, store.map(id, class_index).volume())
+    answer, volume = store.answer(id), store.job(id).volume
+    name = answer["result"]["classes"][class_index]
+    full = full_brightness(answer, name, volume.spacing_mm)
+    return render.Scale.of(volume.voxels, store.map(id, class_index).peak() if full is None else full)
 
 
 def _class_index(id: str, shown: Shown) -> int:

@@ -18,6 +18,7 @@ from app import render, results
 from app.answer import NOTICE
 from app.batch import Batch, BatchError
 from app.class_map import ClassMap
+from app.colour_scale import full_brightness
 from app.decoding import decode
 from app.json_text import dumps
 from app.judging import Judged, judge
@@ -95,9 +96,11 @@ def _write(judged: Judged, out: Path) -> None:
     """`answer.json`, the pictures that it links to, and the DICOM objects."""
     answer, volume = judged.answer, judged.job.volume
     class_index = answer["result"]["classes"].index(answer["explanation"]["class"])
-    class_map = ClassMap(judged.prediction.maps[class_index], judged.prediction.footprint).volume()
+    kept = ClassMap(judged.prediction.maps[class_index], judged.prediction.footprint)
+    class_map = kept.volume()
     _put(out / "answer.json", dumps(answer, indent=1).encode())
-    scale = render.Scale.of(volume.voxels, class_map)
+    full = full_brightness(answer, answer["explanation"]["class"], volume.spacing_mm)
+    scale = render.Scale.of(volume.voxels, kept.peak() if full is None else full)
     for index, (plane, part) in enumerate(zip(volume.voxels, class_map, strict=True)):
         picture = render.overlay(render.grey(plane, scale), render.glow(part, scale), DEFAULT_OPACITY)
         _put(out / f"slices/{index}/overlay.png", render.png(picture))

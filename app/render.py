@@ -1,6 +1,7 @@
 """Pictures of slices and maps. They keep the volume's own grid, so that a pixel of a picture is a pixel of the scanner.
 
-One window and one scale of colours hold for a whole volume: a slice that says nothing stays dark.
+One window and one scale of colours hold for a whole volume: a slice that says nothing stays dark. The scale of colours
+is the bundle's, so that a healthy knee stays dark, too.
 """
 
 from typing import NamedTuple
@@ -26,17 +27,17 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 class Scale(NamedTuple):
-    """What all slices of a volume share: the values that become black and white, and the map's strongest value."""
+    """What all slices of a volume share: the values that become black and white, and the map's at full brightness."""
 
     black: float
     white: float
-    peak: float
+    full: float
 
     @classmethod
-    def of(cls, voxels: FloatArray, volume_map: FloatArray) -> "Scale":
-        """From a volume and a map of one class, both `[slices, rows, columns]`."""
+    def of(cls, voxels: FloatArray, full: float) -> "Scale":
+        """From a volume `[slices, rows, columns]`; full: see `app.colour_scale`."""
         black, white = np.percentile(voxels[:, ::SAMPLE, ::SAMPLE], WINDOW)
-        return cls(float(black), float(white), float(volume_map.max()))
+        return cls(float(black), float(white), full)
 
 
 def grey(plane: FloatArray, scale: Scale) -> Picture:
@@ -46,8 +47,8 @@ def grey(plane: FloatArray, scale: Scale) -> Picture:
 
 
 def glow(plane: FloatArray, scale: Scale) -> FloatArray:
-    """A slice of the map, `[R, C]`: what speaks for the class, 1 at the volume's strongest pixel."""
-    return (plane.clip(0) / max(scale.peak, TINY)).astype(np.float32)
+    """A slice of the map, `[R, C]`: what speaks for the class, from 0 to 1, which is full brightness."""
+    return (plane / max(scale.full, TINY)).clip(0, 1).astype(np.float32)
 
 
 def heatmap(plane: FloatArray) -> Picture:

@@ -91,6 +91,26 @@ class Slice(Said):
     overlay: str
 
 
+class ColourScale(Said):
+    """What the brightness of the explained class's pictures stands for."""
+
+    full_brightness: float
+    """The evidence that is shown at full brightness; what is above it is cut off there."""
+    unit: Literal["logit/mm2"]
+    """Share of the logit for each mm2 of a slice: the same for every matrix."""
+    source: Literal["bundle", "study"]
+    """`bundle`: the same for every study of this bundle. `study`: this study's own peak, for want of one in the bundle;
+    brightness can't be compared between studies then."""
+    quantile: float | None
+    """Of the peaks of the bundle's validation exams with this injury; null where `source` is `study`."""
+    exams: int | None
+    """How many these were."""
+    peak: float
+    """This study's own strongest pixel. Above `full_brightness`, pictures are saturated."""
+    classes: dict[str, float]
+    """Evidence at full brightness, for the pictures of each class that the bundle has a scale for."""
+
+
 class Explanation(Said):
     """Which slices made the model say so; always of an injury, the likeliest, also when the knee is found healthy."""
 
@@ -99,6 +119,7 @@ class Explanation(Said):
     """The contributions and `bias` sum to the logit of `class`."""
     class_: Annotated[str, CLASS]
     bias: float
+    scale: ColourScale
     slices: list[Slice]
 
 

@@ -49,6 +49,22 @@ class Footprint:
         out[..., slice(*self.slices), :, :] = spread_rows @ maps @ spread_columns.T
         return out
 
+    def peak(self, maps: npt.NDArray[np.floating]) -> float:
+        """The highest value that `carry_back` gives for a map `[s, h, w]`; 0 if none is above 0.
+
+        Most slices are left out: none of their pixels can be higher than their cells allow.
+        """
+        _, rows, columns = self.volume_shape
+        spread_rows = _spread(maps.shape[-2], self.rows, rows)
+        spread_columns = _spread(maps.shape[-1], self.columns, columns)
+        highest = spread_rows.sum(axis=1).max() * spread_columns.sum(axis=1).max() * maps.max(axis=(1, 2))
+        peak = 0.0
+        for index in np.argsort(-highest):
+            if highest[index] <= peak:
+                break
+            peak = max(peak, float((spread_rows @ maps[index] @ spread_columns.T).max()))
+        return peak
+
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, for `from_json`."""
         return asdict(self)

@@ -24,10 +24,13 @@ from data_prep.preprocess import Recipe
 from data_prep.volume import Volume
 from models.calibration import Calibration
 from models.classifier import ExamClassifier
+from models.colour_scale import ColourScale
 from models.model_card import model_card
 from models.registry import ROUTES
 
 SCHEMA = 1
+# A bundle of an earlier commit, or one with few injured validation exams, has none.
+COLOUR_SCALE = "colour_scale.json"
 # Between processors, the same float32 network differs by rounding alone; a wrong weight or recipe by far more.
 GOLDEN_TOLERANCE = 1e-3
 RECORDED_PACKAGES = ("keras", "numpy", "scipy", "opencv-python-headless", "pydicom")
@@ -50,6 +53,7 @@ class Bundle:
     metrics: dict[str, Any]
     model_card: str
     classifier: ExamClassifier
+    colour_scale: ColourScale | None = None
 
     def notices(self) -> tuple[Notice, ...]:
         """What every answer of this bundle has to say about itself."""
@@ -68,6 +72,7 @@ def write_bundle(
     metrics: dict[str, Any],
     provenance: dict[str, Any],
     train_toml: str,
+    colour_scale: ColourScale | None = None,
 ) -> None:
     """Write all of it beside `folder`, then put it there at once, in place of the bundle that may be there.
 
@@ -76,7 +81,7 @@ def write_bundle(
     """
     check_free(folder, replace=True)
     with replacing_folder(folder) as new:
-        _write_files(new, classifier, route, recipe, calibration, metrics, provenance, train_toml)
+        _write_files(new, classifier, route, recipe, calibration, metrics, provenance, train_toml, colour_scale)
 
 
 def check_free(folder: Path, replace: bool = False) -> None:
@@ -109,12 +114,15 @@ def _write_files(
     metrics: dict[str, Any],
     provenance: dict[str, Any],
     train_toml: str,
+    colour_scale: ColourScale | None,
 ) -> None:
     classifier.save(folder)
     _write_json(folder / "recipe.json", asdict(recipe))
     _write_json(folder / "labels.json", {"scheme": classifier.scheme.name, "classes": classifier.scheme.classes})
     _write_json(folder / "calibration.json", asdict(calibration))
     _write_json(folder / "metrics.json", metrics)
+    if colour_scale:
+        _write_json(folder / COLOUR_SCALE, asdict(colour_scale))
     (folder / "train.toml").write_text(train_toml, encoding="utf-8")
     _write_json(folder / "golden.json", {"logits": _golden_logits(classifier, recipe)})
     manifest: dict[str, Any] = {
@@ -142,6 +150,7 @@ def load_bundle(folder: Path) -> Bundle:
         calibration = TypeAdapter(Calibration).validate_python(_read_json(folder / "calibration.json"))
         classifier = ROUTES[manifest["route"]].from_architecture(manifest["architecture"], scheme, recipe)
         classifier.load(folder)
+        colour_scale = _colour_scale(folder, scheme) if COLOUR_SCALE in manifest["files"] else None
     except (KeyError, ValidationError, ValueError, OSError) as error:
         raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
     golden = np.array(_read_json(folder / "golden.json")["logits"])
@@ -158,7 +167,15 @@ def load_bundle(folder: Path) -> Bundle:
         metrics=_read_json(folder / "metrics.json"),
         model_card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
         classifier=classifier,
+        colour_scale=colour_scale,
     )
+
+
+def _colour_scale(folder: Path, scheme: LabelScheme) -> ColourScale:
+    scale = TypeAdapter(ColourScale).validate_python(_read_json(folder / COLOUR_SCALE))
+    for name in scale.full_brightness:
+        scheme.index(name)
+    return scale
 
 
 def golden_volume() -> Volume:

@@ -21,8 +21,10 @@ import numpy as np
 from data_prep.exams import Exam, read_exams
 from data_prep.figures import Figure
 from models.bundle import check_free, load_bundle, write_bundle
+from models.colour_scale import ColourScale
 from models.predictor import Predictor
 from training.backend import out_of_memory
+from training.colour_scale import measured_scale
 from training.config import Config, load_config
 from training.evaluate import evaluate, figures, judged
 from training.learn import Learnt, learn
@@ -45,7 +47,7 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
     learnt = learn(config, exams, place)
     measured = _measured(learnt, text, exams, test, out, command) if test else []
     print(*measured, sep="\n")
-    write(learnt, text, exams, out, command, measured)
+    write(learnt, text, exams, out, command, measured, measured_scale(learnt, exams))
     learnt.fitted.forget()
 
 
@@ -67,7 +69,13 @@ def check_bundleable(config: Config) -> None:
 
 
 def write(
-    learnt: Learnt, text: str, exams: Sequence[Exam], out: Path, command: str, measured: Sequence[Figure] = ()
+    learnt: Learnt,
+    text: str,
+    exams: Sequence[Exam],
+    out: Path,
+    command: str,
+    measured: Sequence[Figure] = (),
+    colours: ColourScale | None = None,
 ) -> None:
     """The bundle, with what was measured. exams: all of the table that it came from; text: the preset's."""
     assert learnt.fitted.classifier
@@ -82,7 +90,7 @@ def write(
     }
     results = {"figures": [asdict(figure) for figure in measured]}
     parts = (learnt.fitted.classifier, config.route, config.recipe, learnt.calibration)
-    write_bundle(out, *parts, results, provenance, text)
+    write_bundle(out, *parts, results, provenance, text, colours)
 
 
 def _sources(exams: Sequence[Exam], between: str = "/") -> str:

@@ -22,8 +22,9 @@ from pydicom.sr.codedict import codes as standard
 from pydicom.uid import UID
 from pydicom.valuerep import DA, DT, TM, format_number_as_ds
 
+from app.colour_scale import full_brightness
 from app.results.codes import STANDARD, Codes
-from data_prep.volume import Volume
+from data_prep.volume import FloatArray, Volume
 
 Kind = Literal["sr", "map", "key-image"]
 
@@ -63,6 +64,11 @@ class Result:
         """The slice that says most for the explained class."""
         slices: list[dict[str, Any]] = self.answer["explanation"]["slices"]
         return int(max(slices, key=lambda one: one["contribution"])["index"])
+
+    def full_brightness(self, values: FloatArray) -> float:
+        """The value of the explained class's map that is shown at full brightness; values: that map."""
+        full = full_brightness(self.answer, self.answer["explanation"]["class"], self.volume.spacing_mm)
+        return max(float(values.max()), 0.0) if full is None else full
 
     @property
     def laterality(self) -> str:

@@ -45,7 +45,7 @@ def key_image(result: Result, values: FloatArray) -> bytes:
 def _picture(result: Result, values: FloatArray) -> render.Picture:
     """RGB `[R, C, 3]`, the overlay that the service's pictures show."""
     voxels, index = result.volume.voxels, result.strongest
-    scale = render.Scale.of(voxels, values)
+    scale = render.Scale.of(voxels, result.full_brightness(values))
     overlay = render.overlay(render.grey(voxels[index], scale), render.glow(values[index], scale), OPACITY)
     return np.ascontiguousarray(overlay[..., ::-1])
 

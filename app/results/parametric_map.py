@@ -57,7 +57,7 @@ def parametric_map(result: Result, values: FloatArray, stored_as: MapValues = "u
         pixel_array=stored.values,
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_mapping(result, stored)],
-        voi_lut_transformations=[_window(stored)],
+        voi_lut_transformations=[_window(stored, result.full_brightness(values))],
         content_label="CLASS_ACTIVATION",
         content_description=NOTICE,
         **result.series("map"),
@@ -82,9 +82,9 @@ def _mapping(result: Result, stored: Stored) -> RealWorldValueMapping:
     )
 
 
-def _window(stored: Stored) -> VOILUTTransformation:
-    """From nothing to the strongest speaking for the class, as in our pictures (PS3.3 C.11.2.1.3.2)."""
-    black, white = -stored.intercept / stored.slope, float(stored.values.max())
+def _window(stored: Stored, full: float) -> VOILUTTransformation:
+    """From nothing to full brightness, as in our pictures (PS3.3 C.11.2.1.3.2)."""
+    black, white = ((value - stored.intercept) / stored.slope for value in (0.0, full))
     return VOILUTTransformation(
         window_center=(black + white) / 2, window_width=white - black or 1.0, voi_lut_function="LINEAR_EXACT"
     )

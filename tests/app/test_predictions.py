@@ -51,7 +51,7 @@ def test_the_answer_has_exactly_the_fields_of_the_contract(answered):
     assert set(answer["bundle"]) == {"name", "sha256", "route", "trained_on", "research_use_only"}
     assert set(answer["study"]) == {"study_uid", "series_uid", "volume", "laterality", "passed_over"}
     assert set(answer["result"]) == {"scheme", "classes", "probabilities", "predicted", "logits"}
-    assert set(answer["explanation"]) == {"method", "exact", "class", "bias", "slices"}
+    assert set(answer["explanation"]) == {"method", "exact", "class", "bias", "scale", "slices"}
     assert set(answer["timing_ms"]) == {"decode", "preprocess", "network", "explain", "render", "total"}
 
 

@@ -15,7 +15,7 @@ def test_it_is_the_overlay_of_the_strongest_slice():
     dataset = read(key_image(result, values))
     strongest = int(np.argmax(np.sin(np.arange(8))))  # as the answer's contributions were made
     assert dataset.SourceImageSequence[0].ReferencedSOPInstanceUID == result.volume.sop_uids[strongest]
-    scale = render.Scale.of(result.volume.voxels, values)
+    scale = render.Scale.of(result.volume.voxels, result.full_brightness(values))
     grey, glow = render.grey(result.volume.voxels[strongest], scale), render.glow(values[strongest], scale)
     np.testing.assert_array_equal(dataset.pixel_array, render.overlay(grey, glow, OPACITY)[..., ::-1])
     notice = render.overlay(grey, glow, 0.0)[..., 0] != grey

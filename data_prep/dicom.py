@@ -288,10 +288,10 @@ def _opened(content: bytes) -> tuple[BytesIO, pydicom.Dataset, UID]:
     Preamble and meta information may be missing; the syntax is then told by the first element, as pydicom does.
     """
     stream = BytesIO(content)
-    stream.seek(PREAMBLE + len(PREFIX) if content[PREAMBLE:].startswith(PREFIX) else 0)
+    stream.seek(PREAMBLE + len(PREFIX) if content.startswith(PREFIX, PREAMBLE) else 0)
     meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
     syntax = UID(meta.get("TransferSyntaxUID") or "")
-    return stream, meta, syntax or _syntax_by_first_element(content[stream.tell() :][:6])
+    return stream, meta, syntax or _syntax_by_first_element(content[stream.tell() : stream.tell() + 6])
 
 
 def _syntax_by_first_element(element: bytes) -> UID:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
@@ -78,6 +79,8 @@ OF_THE_INSTANCE = frozenset(
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
 # "3,000" may be three thousand or three.
 AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+# Representations that say nothing, so that the dictionary has to.
+UNTOLD = frozenset({None, VR.UN, VR.OB, VR.OW})
 NUMBERS_AS_TEXT = frozenset({VR.DS, VR.IS})
 TEXTS = frozenset({VR.AE, VR.AS, VR.CS, VR.DA, VR.DT, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.TM, VR.UC, VR.UI, VR.UT})
 # Stands for what nobody can read: no number, and no word that means anything.
@@ -85,8 +88,8 @@ UNREADABLE = "\ufffd"
 PADDING = " \0\t\r\n"
 
 
-def _tags(keywords: tuple[str, ...]) -> dict[int, str]:
-    return {tag: keyword for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None}
+def _tags(keywords: tuple[str, ...]) -> dict[BaseTag, str]:
+    return {BaseTag(tag): keyword for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None}
 
 
 _ALLOWED_TAGS = _tags(ALLOWED)
@@ -111,8 +114,8 @@ class Header:
 
     def number(self, keyword: str) -> float | None:
         """The first value; None if it is absent or no finite number: for what no pixel and no place depends on."""
-        first = next(iter(self.values.get(keyword, ())), UNREADABLE)
-        return _number(first)
+        values = self.values.get(keyword)
+        return _number(values[0]) if values else None
 
     def needed_number(self, keyword: str) -> float | None:
         """The first value, None if the attribute is absent; MalformedInput if it is no finite number."""
@@ -178,7 +181,8 @@ def _grouped(item: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:
 
 def _groups(item: Dataset) -> Iterator[Dataset]:
     """Items of the standard's sequences, those that give way first; of private ones nobody knows what they mean."""
-    for tag in sorted(item.keys(), key=lambda tag: (tag not in _UNASSIGNED_TAGS, tag)):
+    tags = item.keys()
+    for tag in sorted(tags, key=_UNASSIGNED_TAGS.__contains__, reverse=True):
         if not tag.is_private and _is_sequence(item.get_item(tag)):
             yield from item[tag].value or ()
 
@@ -189,20 +193,20 @@ def _is_sequence(element: DataElement | RawDataElement) -> bool:
     return dictionary_has_tag(element.tag) and dictionary_VR(element.tag) == VR.SQ
 
 
-def _allowed(dataset: Dataset, allowed: Mapping[int, str], memo: Memo) -> dict[str, tuple[Value, ...]]:
-    values = {}
-    for tag in sorted(dataset.keys() & allowed.keys()):
+def _allowed(dataset: Dataset, allowed: Mapping[BaseTag, str], memo: Memo) -> dict[str, tuple[Value, ...]]:
+    values, present, characters = {}, dataset.keys(), str(dataset.original_character_set)
+    for tag in [tag for tag in allowed if tag in present]:
         keyword = allowed[tag]
-        if plain := _read(dataset, tag, memo):
+        if plain := _read(dataset, tag, characters, memo):
             values[CLASSIC_NAMES.get(keyword, keyword)] = plain
     return values
 
 
-def _read(dataset: Dataset, tag: BaseTag, memo: Memo) -> tuple[Value, ...]:
+def _read(dataset: Dataset, tag: BaseTag, characters: str, memo: Memo) -> tuple[Value, ...]:
     element = dataset.get_item(tag)
     if not isinstance(element, RawDataElement):
         return _plain(dataset[tag].value)
-    written = (tag, element.VR, element.value, element.is_little_endian, str(dataset.original_character_set))
+    written = (tag, element.VR, element.value, element.is_little_endian, characters)
     if written not in memo:
         memo[written] = _converted(dataset, element)
     return memo[written]
@@ -210,9 +214,14 @@ def _read(dataset: Dataset, tag: BaseTag, memo: Memo) -> tuple[Value, ...]:
 
 def _converted(dataset: Dataset, element: RawDataElement) -> tuple[Value, ...]:
     """By pydicom, but for numbers as text; what it can't convert is told by its letters, or UNREADABLE."""
-    representation = element.VR if element.VR not in (None, VR.UN) else dictionary_VR(element.tag)
+    meant = dictionary_VR(element.tag)
+    representation = meant if element.VR in UNTOLD else element.VR
     if representation in NUMBERS_AS_TEXT:
         return tuple(_valued(text) for text in _texts(element))
+    if meant == VR.US_SS and representation in (VR.US_SS, VR.US, VR.SS):  # implicit VR leaves the choice open
+        order: Literal["little", "big"] = "little" if element.is_little_endian else "big"
+        number = int.from_bytes((element.value or b"")[:2], order, signed=representation == VR.SS)
+        return (float(number),) if element.value else ()
     try:
         return _plain(dataset[element.tag].value)
     except Exception:  # pydicom's converters raise whatever they stumble on, and quote the value
@@ -239,21 +248,27 @@ def _numbers(values: tuple[Value, ...]) -> tuple[float, ...] | None:
 
 
 def _number(value: Value) -> float | None:
-    """None for what is no finite number, or may be two."""
-    if isinstance(value, str):
-        if not NUMBER.fullmatch(value) or AMBIGUOUS.fullmatch(value):
-            return None
-        value = float(value.replace(",", "."))
-    return value if math.isfinite(value) else None
+    """None for what is no number, or may be two."""
+    if isinstance(value, float):
+        return value
+    if not NUMBER.fullmatch(value) or AMBIGUOUS.fullmatch(value):
+        return None
+    number = float(value.replace(",", "."))
+    return number if math.isfinite(number) else None
 
 
 def _plain(value: object) -> tuple[Value, ...]:
-    if isinstance(value, bytes):  # US or SS, as implicit VR leaves it (PixelPaddingValue)
-        return (float(int.from_bytes(value, "little")),)
     values = value if isinstance(value, MultiValue | list | tuple) else (value,)
-    plain = (
-        float(item) if isinstance(item, int | float) else str(item).strip(PADDING)
-        for item in values
-        if item is not None
-    )
+    plain = (_finite(item) if isinstance(item, int | float) else _text(item) for item in values)
     return tuple(item for item in plain if item != "")
+
+
+def _finite(number: float) -> Value:
+    return float(number) if math.isfinite(number) else UNREADABLE
+
+
+def _text(value: object) -> str:
+    """'' for nothing; of bytes nobody knows what they mean."""
+    if isinstance(value, bytes):
+        return UNREADABLE if value else ""
+    return "" if value is None else str(value).strip(PADDING)

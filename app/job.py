@@ -33,9 +33,13 @@ class Job:
 
     @classmethod
     def of(cls, selection: Selection, bundle: str, decode_ms: float) -> Self:
-        """A job whose id follows from the pixels' and the bundle's digests."""
+        """A job whose id follows from the pixels' and the bundle's digests, and from what has to be told of the volume.
+
+        A slice that may be missing would else be answered with an earlier answer, which says nothing of it.
+        """
         volume = selection.volume
-        id_ = hashlib.sha256((volume.digest() + bundle).encode()).hexdigest()[:32]
+        told = "".join(f"{notice.code} {notice.message}" for notice in volume.notices)
+        id_ = hashlib.sha256((volume.digest() + bundle + told).encode()).hexdigest()[:32]
         return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, now(), selection.sources)
 
     def to_json(self) -> "Json":

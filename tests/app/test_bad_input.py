@@ -102,6 +102,9 @@ CASES = {
     "three slices": (lambda: zipped(study()[:3]), 422, "3"),
     "mixed patients": (mixed_patients, 422, "2 patients"),
     "a slice that can't be decoded": (undecodable_slice, 422, "IM0005"),
+    "a last slice that is cut short": (lambda: zipped([*study()[:-1], study()[-1][:-1000]]), 422, "IM0013"),
+    "a last slice that is cut in its header": (lambda: zipped([*study()[:-1], study()[-1][:900]]), 422, "IM0013"),
+    "empty files": (lambda: zipped_as({"a": b"", "b": b""}), 400, "None of the 2 files can be read"),
     "a missing slice": (lambda: zipped(study()[:6] + study()[7:]), 422, "missing|apart|gap"),
     "blank pixels": (lambda: zipped(instances(0 * voxels())), 422, "blank"),
     "colour": (lambda: study_zip(PhotometricInterpretation="RGB", SamplesPerPixel=3), 422, "colour"),
@@ -142,6 +145,28 @@ def test_the_file_at_fault_is_named(posted):
     problem = posted(undecodable_slice(), 422)
     assert [error["file"] for error in problem["errors"]] == ["study/IM0005"]
     assert problem["type"] == "urn:cruciate:problem:unsuitable-study"
+
+
+def test_one_bad_object_beside_a_series_is_passed_over_and_told(answered):
+    """By name, in the answer; what may have been a slice of the series is a warning too."""
+    client, good = answered
+
+    def other(dataset):
+        dataset.SeriesInstanceUID, dataset.SOPInstanceUID = "2.25.80", "2.25.80.1"
+        dataset.HighBit = 3
+
+    bad = {"screenshot": changed(study(), 0, other)[0], "cut": study()[0][:200], "empty": b""}
+    members = {f"study/IM{index:04}": file for index, file in enumerate(study())}
+    response = client.post("/v1/predictions", data=zipped_as(members | bad), content_type="application/zip")
+    assert response.status_code == 201, response.text  # not the good study's answer, which has no such warning
+    assert response.json["result"] == good["result"]
+    passed_over = response.json["study"]["passed_over"]
+    assert sorted(one["series_uid"] for one in passed_over) == ["", "", "2.25.80"]
+    assert [name for name in ("cut", "empty") if any(f"can't be read: {name}:" in str(one) for one in passed_over)] == [
+        "cut",
+        "empty",
+    ]
+    assert "files-not-read" in [warning["code"] for warning in response.json["warnings"]]
 
 
 def test_names_in_a_zip_lead_nowhere(answered, tmp_path, monkeypatch):

@@ -147,13 +147,14 @@ def read_study(source: Source, limits: Limits | None = None) -> Study:
     instances: dict[tuple[str, str], list[list[Frame]]] = {}
     unread: list[Unread] = []
     memo: Memo = {}
+    patients: dict[object, Identity] = {}
     for file, content in dicom_files(source, budget):
         if isinstance(content, MalformedInput):
             unread.append(Unread(content))
             continue
         try:
             with _naming(file):
-                instance = _read_instance(file, content, budget, memo)
+                instance = _read_instance(file, content, budget, memo, patients)
         except (MalformedInput, _NotToJudge) as error:
             unread.append(Unread(error, _series_uid(content)))
             continue
@@ -218,7 +219,9 @@ def _naming(file: str) -> Iterator[None]:
         raise MalformedInput(f"{file}: {detail}", (FileProblem(file, detail),)) from None
 
 
-def _read_instance(file: str, content: bytes, budget: Budget, memo: Memo) -> list[Frame]:
+def _read_instance(
+    file: str, content: bytes, budget: Budget, memo: Memo, patients: dict[object, Identity]
+) -> list[Frame]:
     parsed = _parse(content, budget, memo)
     if parsed is None:
         return []
@@ -231,7 +234,7 @@ def _read_instance(file: str, content: bytes, budget: Budget, memo: Memo) -> lis
         raise _NotToJudge(error.detail) from None
     names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
     sop_uid, series_uid, study_uid = (_uid(header, name) for name in names)
-    patient = identity(dataset)
+    patient = identity(dataset, patients)
     headers = frame_headers(dataset, header, pixels.frames, memo)
     return [
         Frame(file, number, sop_uid, series_uid, study_uid, patient, frame, pixels, dataset)

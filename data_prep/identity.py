@@ -8,7 +8,9 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pydicom.charset import default_encoding
 from pydicom.dataset import Dataset
+from pydicom.valuerep import PersonName
 
 
 class Identity(NamedTuple):
@@ -24,10 +26,20 @@ class Identity(NamedTuple):
         return "Identity(...)"
 
 
-def identity(dataset: Dataset) -> Identity:
-    """Without what software changes: case, spaces, empty components, the width of characters."""
-    names = tuple(plain(group) for group in _text(dataset, "PatientName").split("="))
-    return Identity(plain(_text(dataset, "PatientID")), names if any(names) else ())
+def identity(dataset: Dataset, known: dict[object, Identity] | None = None) -> Identity:
+    """Without what software changes: case, spaces, empty components, the width of characters.
+
+    known: those of the files before it, most of which say the same. The dataset's elements stay as they were sent.
+    """
+    encodings = dataset.original_character_set or default_encoding
+    encodings = [encodings] if isinstance(encodings, str) else list(encodings)
+    sent = (_sent(dataset, "PatientID"), _sent(dataset, "PatientName"), *encodings)
+    known = {} if known is None else known
+    if sent not in known:
+        id_, name = (_text(value, encodings) for value in sent[:2])
+        names = tuple(plain(group) for group in name.split("="))
+        known[sent] = Identity(plain(id_), names if any(names) else ())
+    return known[sent]
 
 
 def fewest_patients(identities: Iterable[Identity]) -> int:
@@ -56,8 +68,17 @@ def _may_be_one(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
     return not shared or any(shared)
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
+def _sent(dataset: Dataset, keyword: str) -> bytes | str:
+    """The value as bytes, or as text where it has been decoded."""
+    element = dataset.get_item(keyword)
+    value = "" if element is None or element.value is None else element.value
+    return value if isinstance(value, bytes) else str(value)
+
+
+def _text(value: bytes | str, encodings: list[str]) -> str:
+    if isinstance(value, str):
+        return value
     try:
-        return str(dataset.get(keyword) or "")
-    except Exception:  # pydicom's converters raise whatever they stumble on, and quote the value
-        return ""
+        return str(PersonName(value, encodings))  # Its rules for character sets hold for other text too.
+    except Exception:  # pydicom's decoders raise whatever they stumble on
+        return value.decode("latin-1")

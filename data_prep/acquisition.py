@@ -5,7 +5,7 @@ is, picture or map, says `data_prep.kind`; words of descriptions stand in wordin
 """
 
 from data_prep.header import Header
-from data_prep.kind import Kind, find, water_or_fat
+from data_prep.kind import MOST_VALUES, Kind, find, water_or_fat
 from data_prep.volume import Acquisition
 from data_prep.wording import Answer, plain, says, suppression
 
@@ -65,7 +65,7 @@ def fat_suppressed(header: Header) -> bool | None:
 
 def _suppressed_by_tags(header: Header) -> bool:
     options, spectra, excited = (
-        {_spaced(value) for value in header.texts(name)}
+        {_spaced(value) for value in header.texts(name)[:MOST_VALUES]}
         for name in ("ScanOptions", "SpectrallySelectedSuppression", "SpectrallySelectedExcitation")
     )
     return bool(
@@ -138,7 +138,7 @@ def _gradient_echo(header: Header) -> bool:
 
 def _named_weighting(header: Header) -> bool | None:
     contrasts = {_spaced(value) for value in header.texts("AcquisitionContrast")}
-    texts = [plain(text) for name in FREE_TEXT for text in header.texts(name)]
+    texts = [plain(text) for name in FREE_TEXT for text in header.texts(name)[:MOST_VALUES]]
     fluid = bool(FLUID_CONTRASTS & contrasts) or any(says(words, "weighting", "fluid") for words in texts)
     plainly = bool(PLAIN_CONTRASTS & contrasts) or any(says(words, "weighting", "plain") for words in texts)
     return None if fluid == plainly else fluid

@@ -82,6 +82,9 @@ THICK_MM = 5.5
 # A routine sagittal knee has 15 slices or more; with fewer, already slices as far apart as these are suspicious.
 FEW_SLICES = 12
 SPARSE_MM = 4.5
+# No scanner writes so many values; a file that does is read up to here.
+MOST_VALUES = 32
+MOST_QUOTED = 3
 Values = tuple[tuple[Value, ...], ...]
 
 
@@ -187,7 +190,7 @@ def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[s
     named |= _kinds_of(word for word in options if word.startswith(DIXON_OPTION))
     if any(isinstance(value, float) and value >= DIFFUSION_FROM for value in evidence["DiffusionBValue"]):
         named.add(Kind.DIFFUSION)
-    return named, [_quoted(word) for word in dict.fromkeys(unknown)]
+    return named, [_quoted(word) for word in dict.fromkeys(unknown)][:MOST_QUOTED]
 
 
 def _kinds_of(words: Iterable[str]) -> set[Kind]:
@@ -197,8 +200,8 @@ def _kinds_of(words: Iterable[str]) -> set[Kind]:
 
 def _types(values: tuple[Value, ...]) -> list[str]:
     """Values of ImageType in capitals, with spaces for underscores and hyphens; Siemens' copy joins them by slashes."""
-    words = [word for value in values for word in re.split(r"[/\\]", str(value))]
-    return [name for word in words if (name := re.sub(r"[\s_-]+", " ", word).strip().upper())]
+    words = [word for value in values[:MOST_VALUES] for word in re.split(r"[/\\]", str(value))]
+    return [name for word in words[:MOST_VALUES] if (name := re.sub(r"[\s_-]+", " ", word).strip().upper())]
 
 
 @cache
@@ -237,7 +240,7 @@ def _described(evidence: Mapping[str, tuple[Value, ...]], dixon: bool) -> set[Ki
 def _texts(evidence: Mapping[str, tuple[Value, ...]], keyword: str) -> list[str]:
     """Descriptions. GE's ProtocolName is that of the whole examination, so that it isn't read."""
     by_ge = any(str(name).upper().startswith("GE") for name in evidence["Manufacturer"])
-    return [] if by_ge and keyword == "ProtocolName" else [str(text) for text in evidence[keyword]]
+    return [] if by_ge and keyword == "ProtocolName" else [str(text) for text in evidence[keyword][:MOST_VALUES]]
 
 
 @lru_cache(4096)

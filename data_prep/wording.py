@@ -29,6 +29,8 @@ SIGNS = (
     (r"\(\s*-\s*\)", " minus "),
     (r"\(\s*\+\s*\)", " plus "),
 )
+# The standard allows descriptions of 64 characters (PS3.5 6.2, LO). More is read, but not without an end.
+LONGEST_TEXT = 256
 # "CoilSurvey" is two words, "mFFE" is one.
 INNER_CAPITAL = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
 # Words that a denial may be away from what it denies, and a word for fat from one for suppression.
@@ -79,8 +81,8 @@ def _cjk() -> re.Pattern[str]:
 
 @lru_cache(4096)
 def plain(text: str) -> str:
-    """Plain words with one space around each."""
-    text = _letters(INNER_CAPITAL.sub(" ", text)).replace("_", " ")
+    """Plain words with one space around each, of the first LONGEST_TEXT characters."""
+    text = _letters(INNER_CAPITAL.sub(" ", text[:LONGEST_TEXT])).replace("_", " ")
     for sign, word in SIGNS:
         text = re.sub(sign, word, text)
     text = _cjk().sub(r" \g<0> ", text)

@@ -213,6 +213,13 @@ def test_an_operation_is_no_reformat(text):
     assert find(header(ImageType=("ORIGINAL", "PRIMARY"), SeriesDescription=text)).doubts == ()
 
 
+def test_endless_values_are_read_up_to_a_limit():
+    values = tuple(f"Q{number:x}" for number in range(30_000))
+    found = find(header(ImageType=("ORIGINAL", *values), SeriesDescription=values, ScanOptions=values))
+    assert len(found.doubts) < 5
+    assert fat_suppressed(header(ScanOptions=values)) is False
+
+
 def test_a_dixon_image_without_a_part_is_unclear():
     assert find(header(ImageType=("DERIVED", "PRIMARY", "DIXON"))).doubts
     assert find(header(ImageType=("ORIGINAL", "PRIMARY", "M_SE"), SeriesDescription="PD mDIXON SAG")).doubts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_prep.wording import WORDS, phrases, plain, suppression
+from data_prep.wording import LONGEST_TEXT, WORDS, phrases, plain, suppression
 
 YES = """
 PD FS|SAG PD FATSAT|Sag PD Fat Sat|fat-sat|PD F/S|PDFS|PDfsSag|sagpdfs|T2FS|tse_fs
@@ -58,6 +58,12 @@ def test_plain_words():
     assert plain("ＰＤ ＦＳ") == " pd fs "
     assert plain("矢状位压脂") == " 矢状位 压脂 "
     assert plain("") == "  "
+
+
+@pytest.mark.parametrize("text", ["fs" * 30_000, "a" * 60_000, "no fat " * 9_000, "ﷺ" * 60_000, "w/o " * 15_000])
+def test_endless_text_is_read_up_to_a_limit(text):
+    assert len(plain(text)) < 20 * LONGEST_TEXT
+    assert suppression(plain("PD FS " + text)) in ("yes", "unclear")
 
 
 def test_the_vocabulary_is_plain_itself():

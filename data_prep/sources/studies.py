@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 from tqdm import tqdm
 
 from data_prep import dicom  # noqa: F401  # keeps pydicom from quoting values
+from data_prep.archive import PREAMBLE, PREFIX, begins_as_dicom
 from data_prep.header import PATIENT
 from data_prep.identity import Identity, identity
 
@@ -33,17 +33,19 @@ class Study:
 def studies_below(root: Path) -> tuple[dict[str, Study], int]:
     """Studies by StudyInstanceUID, and how many files begin as DICOM does and can't be read.
 
-    Files that aren't DICOM (PS3.10 7.1) or belong to no study are skipped.
+    Files that aren't DICOM, with or without a preamble, or belong to no study are skipped.
     """
     studies: dict[str, Study] = {}
     unreadable = 0
     files = sorted(file for file in root.rglob("*") if file.is_file())
     for file in tqdm(files, desc="reading headers", unit="file", disable=None):
         try:
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
+            with file.open("rb") as stream:
+                if not begins_as_dicom(stream.read(PREAMBLE + len(PREFIX))):
+                    continue
+                stream.seek(0)
+                header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
             uid, accession = (str(header.get(tag) or "").strip() for tag in TAGS[:2])
-        except InvalidDicomError:
-            continue
         except Exception:  # pydicom raises whatever it stumbles on, and quotes the value
             unreadable += 1
             continue

@@ -42,3 +42,12 @@ def test_what_is_shown_of_a_study_tells_no_patient(tmp_path):
     shown = repr(studies_below(tmp_path))
     assert "A1" not in shown
     assert "secret" not in shown
+
+
+def test_files_without_a_preamble_are_found(tmp_path):
+    content = encode(make_slice(StudyInstanceUID="2.25.1"))
+    (tmp_path / "meta").write_bytes(content[132:])
+    (tmp_path / "bare").write_bytes(content[144 + int.from_bytes(content[140:144], "little") :])
+    (tmp_path / "text").write_text("no DICOM at all " * 40)
+    studies, unreadable = studies_below(tmp_path)
+    assert (list(studies), unreadable) == (["2.25.1"], 0)

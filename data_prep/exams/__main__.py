@@ -47,6 +47,7 @@ def _import(options: argparse.Namespace) -> int:
     labels = LabelTable.load(options.labels)
     found = SOURCES[options.source].find(options, labels)
     _check_rows(found, options)
+    print(f"{len(found.rows)} exams found; their pixels are looked at now", file=sys.stderr)
     looks = _looks([row.exam for row in found.rows], options, options.out)
     seen = []
     for row, look in zip(found.rows, looks, strict=True):

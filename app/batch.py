@@ -17,8 +17,6 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from app.database import Json
 from app.decoding import decoded
 from app.json_text import dumps
@@ -26,6 +24,7 @@ from app.judging import Judged, judge
 from app.problems import Problem
 from data_prep import names
 from data_prep.files import replacing
+from data_prep.progress import Progress
 from data_prep.workers import Workers
 
 if TYPE_CHECKING:
@@ -59,11 +58,11 @@ class Batch:
         try:
             with (
                 self._scratch() as scratch,
-                tqdm(total=len(self.studies), initial=known, unit="study", disable=None) as bar,
+                Progress(len(self.studies), "judging", "study", known) as progress,
             ):
                 for study, ready in decoded(waiting, bundle.sha256, bundle.recipe, workers, scratch):
                     _write(self._place(study), _answer(judge(predictor, ready)))
-                    bar.update()
+                    progress.update()
         finally:
             failed = self._tabulate(bundle.scheme.classes)
         return failed

@@ -39,6 +39,12 @@ def slice_digests(volume: Volume) -> tuple[str, ...]:
     return tuple(digest for digest in digests if digest)
 
 
+def exam_digest(volume: Volume) -> str:
+    """SHA-256 (hex) of all slices that show something, in whatever order; '' if none does."""
+    digests = sorted(set(slice_digests(volume)))
+    return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
+
+
 def perceptual_hash(volume: Volume) -> str:
     """`BITS` bits as hex, near for volumes of nearly the same pixels; '' if all voxels are alike.
 

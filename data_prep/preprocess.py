@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.ranges import Count, FromZero, Positive
 from data_prep.volume import FloatArray, Volume
 
 Channels = Literal["gray", "torch", "caffe"]
@@ -112,11 +113,11 @@ class Recipe:
         ImageNet mean and deviation, "caffe" BGR in 0..255 with means subtracted.
     """
 
-    extent_mm: tuple[float, float, float]
-    size: tuple[int, int]
-    window: tuple[float, float] = (1.0, 99.0)
-    clahe_clip: float = 0.0
-    unsharp: float = 0.0
+    extent_mm: tuple[Positive, Positive, Positive]
+    size: tuple[Count, Count]
+    window: tuple[FromZero, FromZero] = (1.0, 99.0)
+    clahe_clip: FromZero = 0.0
+    unsharp: FromZero = 0.0
     channels: Channels = "gray"
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from data_prep.errors import InputError
 from data_prep.exams import Exam
 from data_prep.exams.load import ligament_centre, load_exam, signature
 from data_prep.files import replacing
+from data_prep.fingerprint import exam_digest
 from data_prep.preprocess import Centre, Recipe
 from data_prep.volume import FloatArray
 from data_prep.workers import Workers
@@ -59,9 +60,25 @@ def make_ready(
     return ReadyArrays(tuple([path or next(made) for path in existing]))
 
 
+def pixel_digests(exams: Sequence[Exam], folder: Path) -> dict[str, str]:
+    """`fingerprint.exam_digest` by exam id, of exams that `make_ready` made arrays of in this folder."""
+    return {exam.exam_id: _note(exam, folder)[1] for exam in exams}
+
+
+def _note(exam: Exam, folder: Path) -> list[str]:
+    """What is remembered of the pixels in an exam's files: their digest and `exam_digest`; [] of files never seen."""
+    path = _note_path(exam, folder)
+    lines = path.read_text(encoding="ascii").split("\n") if path.is_file() else []
+    return lines if len(lines) == 2 else []
+
+
+def _note_path(exam: Exam, folder: Path) -> Path:
+    return folder / "pixels" / signature(exam)
+
+
 @dataclass(frozen=True)
 class _Task:
-    """One exam's array. A note, named by the look of the exam's files, keeps the digest of the pixels in them."""
+    """One exam's array. A note, named by the look of the exam's files, keeps the digests of the pixels in them."""
 
     exam: Exam
     recipe: Recipe
@@ -70,8 +87,8 @@ class _Task:
 
     def existing(self) -> Path | None:
         """The array of an exam whose files were seen before, if there is one; no pixel is read."""
-        note = self._note()
-        path = self._array(note.read_text(encoding="ascii")) if note.is_file() else None
+        note = _note(self.exam, self.folder)
+        path = self._array(note[0]) if note else None
         return path if path and path.is_file() else None
 
     def make(self) -> Path:
@@ -86,12 +103,9 @@ class _Task:
             slices, _ = self.recipe.apply(volume, self._centre())
             with replacing(path) as partial, partial.open("wb") as stream:
                 np.save(stream, slices)
-        with replacing(self._note()) as partial:
-            partial.write_text(pixels, encoding="ascii")
+        with replacing(_note_path(self.exam, self.folder)) as partial:
+            partial.write_text(f"{pixels}\n{exam_digest(volume)}", encoding="ascii")
         return path
-
-    def _note(self) -> Path:
-        return self.folder / "pixels" / signature(self.exam)
 
     def _array(self, pixels: str) -> Path:
         key = hashlib.sha256(repr((VERSION, pixels, self.recipe, self._centre())).encode()).hexdigest()

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 import loky
-from tqdm import tqdm
+
+from data_prep.progress import Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,8 +32,10 @@ class Workers:
     jobs: int = -1
     cluster: str = ""
 
-    def run(self, function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
-        """`function` of every item, results in order as they come, with a progress bar: rate and time left.
+    def run(
+        self, function: Callable[[Item], Result], items: Sequence[Item], what: str, unit: str = "exam"
+    ) -> Iterator[Result]:
+        """`function` of every item, results in order as they come, and it is told how many are done.
 
         Few items are in flight at a time, so memory doesn't grow with their number. What `function` raises is raised.
         This process works as well, from the start: the others take a second to come.
@@ -40,7 +43,7 @@ class Workers:
         todo, flying = deque(items), deque[Future[Result]]()
         with (
             self._others(len(items)) as (others, count),
-            tqdm(total=len(items), desc=what, unit="exam", disable=None) as bar,
+            Progress(len(items), what, unit) as progress,
         ):
             try:
                 while todo or flying:
@@ -50,10 +53,10 @@ class Workers:
                         flying.append(_done(function(todo.popleft())))
                     else:  # nothing to do but wait
                         yield flying.popleft().result()
-                        bar.update()
+                        progress.update()
                     while flying and flying[0].done():
                         yield flying.popleft().result()
-                        bar.update()
+                        progress.update()
             finally:
                 for future in flying:
                     future.cancel()

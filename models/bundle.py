@@ -27,12 +27,14 @@ from models.classifier import ExamClassifier
 from models.colour_scale import ColourScale
 from models.model_card import model_card
 from models.registry import ROUTES
+from models.seen import Seen
 
 SCHEMA = 1
 # A bundle of an earlier commit, or one with few injured validation exams, has none.
 COLOUR_SCALE = "colour_scale.json"
 # Between processors, the same float32 network differs by rounding alone; a wrong weight or recipe by far more.
 GOLDEN_TOLERANCE = 1e-3
+EXAMS = "exams.json"
 RECORDED_PACKAGES = ("keras", "numpy", "scipy", "opencv-python-headless", "pydicom")
 
 
@@ -42,7 +44,10 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A loaded bundle. sha256: digest of the manifest, which holds the digest of every other file."""
+    """A loaded bundle. sha256: digest of the manifest, which holds the digest of every other file.
+
+    seen: the exams it was made from; None for a bundle of an earlier version, which doesn't say.
+    """
 
     name: str
     sha256: str
@@ -54,13 +59,17 @@ class Bundle:
     model_card: str
     classifier: ExamClassifier
     colour_scale: ColourScale | None = None
+    seen: Seen | None = None
 
     def notices(self) -> tuple[Notice, ...]:
         """What every answer of this bundle has to say about itself."""
-        if self.manifest["trained_on"] != "synthetic":
-            return ()
-        message = "This model has seen synthetic knees only. Its answers on real knees mean nothing."
-        return (Notice("synthetic-training", message),)
+        notices = []
+        if self.manifest["trained_on"] == "synthetic":
+            message = "This model has seen synthetic knees only. Its answers on real knees mean nothing."
+            notices.append(Notice("synthetic-training", message))
+        if doubt := self.calibration.doubt:
+            notices.append(Notice("not-calibrated", f"The probabilities aren't calibrated: {doubt}."))
+        return (*notices, *(Notice(**notice) for notice in self.manifest.get("notices", ())))
 
 
 def write_bundle(
@@ -73,15 +82,17 @@ def write_bundle(
     provenance: dict[str, Any],
     train_toml: str,
     colour_scale: ColourScale | None = None,
+    seen: Seen | None = None,
 ) -> None:
     """Write all of it beside `folder`, then put it there at once, in place of the bundle that may be there.
 
-    provenance: `trained_on` ("synthetic" or the names of data sets), `exams`, `seed`, `commit`, `command`.
+    provenance: `trained_on` ("synthetic" or the names of data sets), `exams`, `seed`, `commit`, `command`; `notices`,
+    each a dictionary, that every answer shall carry. seen: the exams that it was made from.
     Raises BundleError as `check_free` does, for everything there that isn't a bundle.
     """
     check_free(folder, replace=True)
     with replacing_folder(folder) as new:
-        _write_files(new, classifier, route, recipe, calibration, metrics, provenance, train_toml, colour_scale)
+        _write_files(new, classifier, route, recipe, calibration, metrics, provenance, train_toml, colour_scale, seen)
 
 
 def check_free(folder: Path, replace: bool = False) -> None:
@@ -115,8 +126,11 @@ def _write_files(
     provenance: dict[str, Any],
     train_toml: str,
     colour_scale: ColourScale | None,
+    seen: Seen | None,
 ) -> None:
     classifier.save(folder)
+    if seen:
+        _write_json(folder / EXAMS, seen.to_json())
     _write_json(folder / "recipe.json", asdict(recipe))
     _write_json(folder / "labels.json", {"scheme": classifier.scheme.name, "classes": classifier.scheme.classes})
     _write_json(folder / "calibration.json", asdict(calibration))
@@ -151,7 +165,9 @@ def load_bundle(folder: Path) -> Bundle:
         classifier = ROUTES[manifest["route"]].from_architecture(manifest["architecture"], scheme, recipe)
         classifier.load(folder)
         colour_scale = _colour_scale(folder, scheme) if COLOUR_SCALE in manifest["files"] else None
-    except (KeyError, ValidationError, ValueError, OSError) as error:
+        seen = Seen.from_json(_read_json(folder / EXAMS)) if EXAMS in manifest["files"] else None
+        [Notice(**notice) for notice in manifest.get("notices", ())]
+    except (KeyError, TypeError, ValidationError, ValueError, OSError) as error:
         raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
     golden = np.array(_read_json(folder / "golden.json")["logits"])
     answer = np.array(_golden_logits(classifier, recipe))
@@ -168,6 +184,7 @@ def load_bundle(folder: Path) -> Bundle:
         model_card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
         classifier=classifier,
         colour_scale=colour_scale,
+        seen=seen,
     )
 
 

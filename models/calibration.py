@@ -1,6 +1,7 @@
 """From logits to probabilities: temperature scaling (Guo 2017, arXiv:1706.04599). Nothing else makes probabilities."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,20 +10,79 @@ from scipy.special import logsumexp, softmax
 
 # A temperature outside this range says that the logits carry no information (or that the fit went astray).
 LOWEST, HIGHEST = 0.05, 20.0
+# As near to an end of the range as this factor, the minimum was not inside: the bounded search stops just before it.
+AT_BOUND = 1.02
+# Fewest healthy and fewest unhealthy exams that a choice is based on. A fitted parameter needs about ten cases of the
+# rarer outcome (Peduzzi 1996, doi:10.1016/S0895-4356(96)00236-3), and the temperature is one parameter.
+FEWEST_A_SIDE = 10
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities are softmax(logits / temperature); fitted_on says on which exams, in words."""
+    """Probabilities are softmax(logits / temperature); fitted_on says on which exams, in words.
+
+    unusable: why no fit was used and the temperature is 1; "" where it was.
+    """
 
     temperature: float = 1.0
     fitted_on: str = "not fitted"
+    unusable: str = ""
+
+    @classmethod
+    def fitted(cls, logits: npt.NDArray[np.floating], allowed: npt.NDArray[np.floating]) -> Self:
+        """Fitted on validation exams, as `fit_temperature` has them, or the identity with the reason."""
+        on = f"{len(logits)} validation exams ({Sides.of(allowed)})"
+        reason = thin(allowed)
+        if not reason and not np.isfinite(logits).all():
+            reason = "its answers on the validation exams are no numbers"
+        if not reason and _all_right(logits, allowed):
+            reason = f"all of {on} are answered rightly, so every lower temperature fits them better"
+        temperature = 1.0 if reason else fit_temperature(logits, allowed)
+        if not reason and _at_bound(temperature):
+            reason = f"the fit on {on} ended at its bound, temperature {temperature:.3g}"
+        return cls(1.0, "not fitted", reason) if reason else cls(temperature, on)
+
+    @property
+    def doubt(self) -> str:
+        """Why the probabilities can't be taken as such; "" if they can. Bundles of earlier versions have no reason."""
+        if self.unusable or not _at_bound(self.temperature):
+            return self.unusable
+        return f"the temperature is at its bound, {self.temperature:.3g}"
 
     def probabilities(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """`[..., K]` -> `[..., K]`, summing to one."""
         scaled = np.asarray(logits, np.float64) / self.temperature
         result: npt.NDArray[np.float64] = softmax(scaled, axis=-1)
         return result
+
+
+@dataclass(frozen=True)
+class Sides:
+    """How many exams are surely healthy, surely unhealthy, or may be either."""
+
+    healthy: int
+    unhealthy: int
+    either: int = 0
+
+    @classmethod
+    def of(cls, allowed: npt.NDArray[np.floating]) -> Self:
+        """allowed `[N, K]`, 1 for each class that a label allows; class 0 is healthy in every scheme."""
+        healthy, unhealthy = allowed[:, 0] > 0, (allowed[:, 1:] > 0).any(axis=1)
+        return cls(
+            int((healthy & ~unhealthy).sum()), int((unhealthy & ~healthy).sum()), int((healthy & unhealthy).sum())
+        )
+
+    def __str__(self) -> str:
+        either = f", {self.either} that may be either" if self.either else ""
+        return f"{self.healthy} healthy, {self.unhealthy} unhealthy{either}"
+
+
+def thin(allowed: npt.NDArray[np.floating]) -> str:
+    """Why no choice should be based on exams with these labels `[N, K]`; "" if they are enough of both sides."""
+    sides = Sides.of(allowed)
+    if min(sides.healthy, sides.unhealthy) >= FEWEST_A_SIDE:
+        return ""
+    return f"the validation part has {sides} exams, and at least {FEWEST_A_SIDE} of each are needed"
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], allowed: npt.NDArray[np.floating]) -> float:
@@ -38,3 +98,14 @@ def fit_temperature(logits: npt.NDArray[np.floating], allowed: npt.NDArray[np.fl
 
     best = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
     return float(np.exp(best.x))
+
+
+def _all_right(logits: npt.NDArray[np.floating], allowed: npt.NDArray[np.floating]) -> bool:
+    """Whether the likeliest class of every exam is one that its label allows: the loss then falls to 0 with 0."""
+    best = np.where(allowed > 0, logits, -np.inf).max(axis=1)
+    other = np.where(allowed > 0, -np.inf, logits).max(axis=1)
+    return bool((best > other).all())
+
+
+def _at_bound(temperature: float) -> bool:
+    return not LOWEST * AT_BOUND < temperature < HIGHEST / AT_BOUND

@@ -40,8 +40,9 @@ def model_card(
         f"| made by | `{manifest['command']}` |",
         f"| cut from the volume | {' x '.join(f'{mm:g}' for mm in recipe['extent_mm'])} mm, "
         f"{recipe['size'][0]} x {recipe['size'][1]} pixels |",
-        f"| temperature | {calibration['temperature']:.3f}, fitted on {calibration['fitted_on']} |",
+        f"| temperature | {_temperature(calibration)} |",
         "",
+        *[f"**{notice['code']}**: {notice['message']}\n" for notice in manifest.get("notices", ())],
         "## Figures",
         "",
     ]
@@ -52,6 +53,12 @@ def model_card(
             f"on {figure['exams']} exams: {figure['measured_on']}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _temperature(calibration: dict[str, Any]) -> str:
+    if calibration["unusable"]:
+        return f"{calibration['temperature']:.3f}: **not calibrated**, {calibration['unusable']}"
+    return f"{calibration['temperature']:.3f}, fitted on {calibration['fitted_on']}"
 
 
 def _head(head: dict[str, Any]) -> str:

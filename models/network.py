@@ -6,6 +6,7 @@ from typing import Literal
 import keras
 from keras import ops
 
+from data_prep.ranges import Count, Share
 from models.pooling import POOLINGS, own_slices
 from models.trunks import train_from
 
@@ -19,9 +20,9 @@ class Head:
     """
 
     pooling: Literal["max", "mean", "attention"] = "max"
-    hidden: tuple[int, ...] = ()
+    hidden: tuple[Count, ...] = ()
     activation: Literal["relu", "elu", "gelu", "tanh"] = "relu"
-    dropout: float = 0.0
+    dropout: Share = 0.0
 
 
 class ExamNetwork(keras.Model):  # type: ignore[misc]

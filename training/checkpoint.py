@@ -24,12 +24,16 @@ CARRIED = {
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }
 
+# What of `Progress` is no array.
+WORDS = ("seeds", "phase", "epoch", "over", "callbacks", "shuffling", "starts", "settled")
+
 
 @dataclass(frozen=True, eq=False)
 class Progress:
     """How far a run has come.
 
-    seeds: those tried, the last one in use. phase: the index of the phase in work. epoch: its next one; over: it
+    seeds: those tried, the last one in use. starts: rejected ones, seed and loss; settled: all were, and the last seed
+    is the best of them, for good. phase: the index of the phase in work. epoch: its next one; over: it
     needs no more. variables: the network's and the optimiser's; best: the best epoch's weights.
     """
 
@@ -41,10 +45,12 @@ class Progress:
     shuffling: list[Any] = field(default_factory=list)
     variables: list[FloatArray] = field(default_factory=list)
     best: list[FloatArray] = field(default_factory=list)
+    starts: list[tuple[int, float]] = field(default_factory=list)
+    settled: bool = False
 
     def write(self, path: Path) -> None:
         """Replace the file as a whole."""
-        words = {name: getattr(self, name) for name in ("seeds", "phase", "epoch", "over", "callbacks", "shuffling")}
+        words = {name: getattr(self, name) for name in WORDS}
         arrays = {
             f"{name}{index:05d}": array
             for name in ("variables", "best")
@@ -66,7 +72,9 @@ class Progress:
             variables, best = (
                 [file[key] for key in sorted(file) if key.startswith(name)] for name in ("variables", "best")
             )
-            return cls(**json.loads(str(file["words"])), variables=variables, best=best)
+            words = json.loads(str(file["words"]))
+            words["starts"] = [(seed, loss) for seed, loss in words["starts"]]
+            return cls(**words, variables=variables, best=best)
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
@@ -93,6 +101,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             shuffling=list(random.getstate()),
             variables=[keras.ops.convert_to_numpy(variable) for variable in self._variables()],
             best=best,
+            starts=self.resumed.starts,
+            settled=self.resumed.settled,
         ).write(self.path)
 
     def _put_back(self) -> None:

@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomlkit
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from data_prep.augment import Augmentation
 from data_prep.labels import SCHEMES
 from data_prep.preprocess import Recipe
+from data_prep.ranges import Count, CountFromZero, FromZero, Positive, Seed, Share
 from models.network import Head
 from models.trunks import Trunk
 from training.svc import SvcFit
 
+# A step ten times as large as the gradient leads nowhere.
+Rate = Annotated[Positive, Field(le=10)]
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -37,23 +40,23 @@ class Fit:
         `restart_above` (if not given, the loss of the best constant guess).
     """
 
-    epochs: int = 50
-    patience: int = 10
-    batch_exams: int = 1
+    epochs: Count = 50
+    patience: CountFromZero = 10
+    batch_exams: Count = 1
     optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
-    learning_rate: float = 1e-5
-    weight_decay: float = 0.01
-    momentum: float = 0.0
-    plateau_patience: int | None = None
+    learning_rate: Rate = 1e-5
+    weight_decay: Share = 0.01
+    momentum: Share = 0.0
+    plateau_patience: CountFromZero | None = None
     plateau_factor: float = 0.3
-    dropout: float = 0.0
+    dropout: Share = 0.0
     trainable_from: str = ""
     cache_frozen: bool = False
     loss: Literal["set", "focal", "ordinal"] = "set"
     class_weights: bool = False
     oversample: bool = False
-    restarts: int = 0
-    restart_above: float | None = None
+    restarts: CountFromZero = 0
+    restart_above: FromZero | None = None
 
     def __post_init__(self) -> None:
         if self.class_weights and self.oversample:
@@ -74,18 +77,18 @@ class WarmUp:
     whose truth is known; crops are as sharp as the recipe's slices.
     """
 
-    extent_mm: tuple[float, float, float]
-    size: tuple[int, int]
-    epochs: int
-    learning_rate: float
+    extent_mm: tuple[Positive, Positive, Positive]
+    size: tuple[Count, Count]
+    epochs: Count
+    learning_rate: Rate
 
 
 @dataclass(frozen=True)
 class HeadFirst:
     """Epochs in which only the head learns, so that its first, wild gradients don't spoil a pretrained trunk."""
 
-    epochs: int
-    learning_rate: float
+    epochs: Count
+    learning_rate: Rate
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Config:
 
     route: Literal["mrnet", "finetuned", "svc"]
     scheme: str
-    seed: int
+    seed: Seed
     recipe: Recipe
     trunk: Trunk
     fit: Fit = field(default_factory=Fit)
@@ -137,7 +140,10 @@ def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.toml")))
         raise ValueError(f"no preset {preset!r}; there are {known}, or give a .toml file")
-    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:  # what isn't TOML, or isn't UTF-8
+        raise ValueError(f"{path.name}: {error}") from None
     for change in changes:
         _change(document, change)
     try:

@@ -24,18 +24,20 @@ from data_prep.exams import Exam, read_exams
 from data_prep.exams.look import look_at
 from data_prep.files import replacing
 from data_prep.labels import SCHEMES, LabelScheme
+from data_prep.ready import pixel_digests
 from data_prep.workers import Workers
 from models.bundle import check_free, load_bundle, write_bundle
 from models.calibration import Calibration
 from models.ensemble import Ensemble
+from models.seen import ROLE_OF_SPLIT, Seen
 from training.config import load_config
 from training.fold_run import PREDICTIONS, FoldRun
-from training.folds import Fold, eligible, make_folds
+from training.folds import Fold, check_folds, check_some, eligible, make_folds, thin_folds
 from training.learn import look_ahead
 from training.metrics import Report, class_figures
 from training.place import Place
 from training.search_space import load_space
-from training.train import LESS_MEMORY, check_bundleable, faults_as_sentences
+from training.train import LESS_MEMORY, check_bundleable, faults_as_sentences, next_steps
 from training.tune import Search
 
 FIGURES, SETTINGS = "figures.json", "run.json"
@@ -101,16 +103,20 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
 
     looks = look_at(exams, plan.exams.parent / ".looks", place.workers)
     together, left_out = eligible(exams, looks, scheme, plan.with_test)
+    check_some(together, left_out)
     folds = list(make_folds(together, plan.folds, plan.repeats, config.seed))
+    check_folds(config, folds)
     taking_part = [exam for group in together for exam in group]
     print(f"{len(taking_part)} exams in {len(together)} groups that stay together")
     for reason, count in left_out.items():
         print(f"{count} exams {reason} are left out")
 
+    if warning := thin_folds(folds, scheme):
+        print(warning)
     # Folds share these: made before they run side by side, nothing is made twice.
     look_ahead(config, taking_part, place)
     runs = [_fold_run(fold, together, plan, out, command, place, ensemble is not None) for fold in folds]
-    for _ in place.workers.run(FoldRun.finish, runs, "cross-validating"):
+    for _ in place.workers.run(FoldRun.finish, runs, "cross-validating", "fold"):
         pass
 
     _join([run.predictions for run in runs], out / PREDICTIONS)
@@ -121,7 +127,12 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
     report = judge(out / PREDICTIONS, scheme, measured_on)
     _write_json(out / FIGURES, {"command": command, "left_out": left_out, **asdict(report)})
     if ensemble:
-        write_ensemble(ensemble, [run.bundle for run in runs if run.bundle], report, command, text)
+        known = [exam for fold in folds for exam in fold.known]
+        roles = {
+            exam.exam_id: ROLE_OF_SPLIT[split] for split in ("val", "train") for exam in known if exam.split == split
+        }
+        seen = Seen.of(taking_part, pixel_digests(taking_part, place.ready), roles)
+        write_ensemble(ensemble, [run.bundle for run in runs if run.bundle], report, command, text, seen)
     return report
 
 
@@ -169,20 +180,44 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
         partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def write_ensemble(out: Path, folders: Sequence[Path], report: Report, command: str, text: str) -> None:
-    """The folds' classifiers as one bundle. Its figures are its members', each on exams that it hadn't seen."""
+def write_ensemble(out: Path, folders: Sequence[Path], report: Report, command: str, text: str, seen: Seen) -> None:
+    """The folds' classifiers as one bundle. Its figures are its members', each on exams that it hadn't seen.
+
+    seen: what any of them has learnt from or was chosen on.
+    """
     bundles = [load_bundle(folder) for folder in folders]
     first = bundles[0]
     temperatures = [bundle.calibration.temperature for bundle in bundles]
     members = [bundle.classifier for bundle in bundles]
     ensemble = Ensemble(first.manifest["route"], members, temperatures, first.recipe)
-    calibration = Calibration(1.0, f"each of {len(members)} members by itself, on its own validation exams")
+    calibration = joint_calibration([bundle.calibration for bundle in bundles])
     figures = [
         dict(figure, measured_on=f"{figure['measured_on']}, single members") for figure in map(asdict, report.figures)
     ]
     provenance = {key: first.manifest[key] for key in ("trained_on", "seed", "commit")}
+    if notices := _united([bundle.manifest.get("notices", []) for bundle in bundles]):
+        provenance["notices"] = notices
     provenance |= {"exams": {"cross-validated": report.figures[0].exams}, "command": command}
-    write_bundle(out, ensemble, "ensemble", first.recipe, calibration, {"figures": figures}, provenance, text)
+    write_bundle(out, ensemble, "ensemble", first.recipe, calibration, {"figures": figures}, provenance, text, seen)
+
+
+def joint_calibration(members: Sequence[Calibration]) -> Calibration:
+    """Of classifiers that were calibrated each by itself; what isn't calibrated in one of them isn't in the whole."""
+    doubts = [member.doubt for member in members if member.doubt]
+    on = f"each of {len(members)} members by itself, on its own validation exams"
+    return Calibration(1.0, on, f"{len(doubts)} of {len(members)} members aren't; {doubts[0]}" if doubts else "")
+
+
+def _united(notices: Sequence[Sequence[dict[str, str]]]) -> list[dict[str, str]]:
+    """The members' notices, one of each code, and how many members have it."""
+    first: dict[str, str] = {}
+    for notice in (notice for member in notices for notice in member):
+        first.setdefault(notice["code"], notice["message"])
+    counts = {code: sum(any(notice["code"] == code for notice in member) for member in notices) for code in first}
+    return [
+        {"code": code, "message": f"Of {counts[code]} of {len(notices)} members: {message}"}
+        for code, message in first.items()
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -214,6 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.ensemble:
             check_free(options.ensemble, options.force)
         print(cross_validate(plan, options.out, Place.from_options(options), options.ensemble))
+        print(f"figures are in {options.out / FIGURES}, the held-out predictions in {options.out / PREDICTIONS}")
+        if options.ensemble:
+            print(next_steps(options.ensemble))
 
 
 if __name__ == "__main__":

@@ -2,39 +2,66 @@
 
     python -m training.evaluate BUNDLE --exams exams.csv [--split test] [--out figures.json]
 
-Figures mean something only on exams that no choice was made on.
+Figures mean something only on exams that no choice was made on: those that the bundle has learnt from or was chosen on
+are left out, under whatever id, with a word.
 """
 
 import argparse
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from data_prep.exams import Exam, read_exams
 from data_prep.exams.load import ligament_mask, load_exam
 from data_prep.figures import Figure, figure
+from data_prep.fingerprint import exam_digest
 from data_prep.labels import BINARY
+from data_prep.progress import told
+from data_prep.volume import Volume
 from models.bundle import load_bundle
 from models.predictor import Prediction, Predictor
+from models.seen import SPOILT, Role, Seen
+from training.checks import check_judgeable_split, splits_of
 from training.localisation import HIT_MM, Pointing, pointing
 from training.metrics import binary_figures
 
 
 @dataclass(frozen=True)
 class Row:
-    """One exam's truth and answer; `pointing` only for an unhealthy exam, at its `ligament` or annotated `box`."""
+    """One exam's truth and answer; `pointing` only for an unhealthy exam, at its `ligament` or annotated `box`.
+
+    pixels: their digest, by which a bundle knows the exam again.
+    """
 
     exam_id: str
     unhealthy: bool
     probability: float
     pointing: Pointing | None
     pointing_at: str
+    pixels: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many of how many exams were left out, by the role that they had when the bundle was made."""
+
+    roles: Counter[Role]
+    of: int
+
+    def __str__(self) -> str:
+        said = " and ".join(f"{self.roles[role]} {words}" for role, words in SPOILT.items() if self.roles[role])
+        return f"{self.roles.total()} of {self.of} exams are left out: {said}"
+
+    @property
+    def aside(self) -> str:
+        """For what a figure was measured on; "" if nothing was left out."""
+        return f" ({self})" if self.roles else ""
 
 
 def judged(exams: Sequence[Exam]) -> list[Exam]:
@@ -42,9 +69,23 @@ def judged(exams: Sequence[Exam]) -> list[Exam]:
     return [exam for exam in exams if len(exam.binary) == 1]
 
 
-def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> list[Row]:
-    """One row for each exam that a binary figure counts."""
-    return [_row(predictor, exam) for exam in tqdm(judged(exams), desc="evaluating", unit="exam")]
+def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> tuple[list[Row], LeftOut]:
+    """One row for each exam that a binary figure counts, and how many of these the bundle had seen, which have none."""
+    counted, rows, roles = judged(exams), [], Counter[Role]()
+    known = predictor.bundle.seen or Seen()
+    for exam in told(counted, "evaluating"):
+        role = known.spoilt_by_id(exam.exam_id)
+        volume = None if role else load_exam(exam)
+        pixels = exam_digest(volume) if volume else ""
+        role = role or known.spoilt_by_pixels(pixels)
+        if role:
+            roles[role] += 1
+        elif volume:
+            rows.append(_row(predictor, exam, volume, pixels))
+    left_out = LeftOut(roles, len(counted))
+    if roles:
+        print(f"{left_out}, by their ids or their pixels")
+    return rows, left_out
 
 
 def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
@@ -64,8 +105,7 @@ def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
     return results
 
 
-def _row(predictor: Predictor, exam: Exam) -> Row:
-    volume = load_exam(exam)
+def _row(predictor: Predictor, exam: Exam, volume: Volume, pixels: str) -> Row:
     prediction = predictor.predict(volume)
     scheme = predictor.bundle.scheme
     probabilities: npt.NDArray[np.floating] = prediction.probabilities
@@ -75,7 +115,7 @@ def _row(predictor: Predictor, exam: Exam) -> Row:
     ligament = ligament_mask(exam, volume.shape) if unhealthy else None
     points = None if ligament is None else _pointing(prediction, ligament, volume.spacing_mm)
     target = "ligament" if exam.mask else "box"
-    return Row(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points, target)
+    return Row(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points, target, pixels)
 
 
 def _pointing(
@@ -89,6 +129,35 @@ def _pointing(
     return pointing(place.carry_back(prediction.maps[unhealthy]), ligament, spacing_mm, examined)
 
 
+def of_split(exams: Sequence[Exam], split: str, table: str) -> list[Exam]:
+    """The exams to judge on; ValueError that names the splits there are, or what the exams lack."""
+    chosen = [exam for exam in exams if split in (exam.split, "all")]
+    if not chosen:
+        raise ValueError(
+            f"no exam of split {split!r} in {table}, which has {splits_of(exams)}; choose one with --split"
+        )
+    if not judged(chosen):
+        raise ValueError(
+            f"none of {len(chosen)} exams of split {split} in {table} is surely healthy or surely unhealthy"
+        )
+    check_judgeable_split(chosen, f"split {split} of {table}")
+    return chosen
+
+
+def report(folder: Path, exams: Sequence[Exam], which: str) -> tuple[list[Figure], list[Row]]:
+    """Figures of the bundle in `folder` on exams that it hasn't seen; ValueError where too few are left."""
+    bundle = load_bundle(folder)
+    if bundle.seen is None:
+        print(f"warning: {bundle.name} doesn't say which exams it has learnt from: figures may include them")
+    rows, left_out = evaluate(Predictor(bundle), exams)
+    known = {row.exam_id for row in rows}
+    if not rows:
+        raise ValueError(f"nothing remains to judge on: {left_out}")
+    check_judgeable_split([exam for exam in exams if exam.exam_id in known], f"what is left of {which}{left_out.aside}")
+    sources = "/".join(sorted({exam.source for exam in exams}))
+    return figures(rows, f"{sources} exams, {which}{left_out.aside}"), rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Figures of a bundle on exams with known truth.")
     parser.add_argument("bundle", type=Path)
@@ -98,16 +167,15 @@ def main() -> None:
     arguments = parser.parse_args()
 
     try:
-        exams = [exam for exam in read_exams(arguments.exams) if arguments.split in (exam.split, "all")]
-        rows = evaluate(Predictor(load_bundle(arguments.bundle)), exams)
-        sources = "/".join(sorted({exam.source for exam in exams}))
-        results = figures(rows, f"{sources} exams, split {arguments.split}, of {arguments.exams.name}")
+        exams = of_split(read_exams(arguments.exams), arguments.split, arguments.exams.name)
+        results, rows = report(arguments.bundle, exams, f"split {arguments.split}, of {arguments.exams.name}")
     except (ValueError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     print(*results, sep="\n")
     if arguments.out:
-        report = {"figures": [asdict(result) for result in results], "exams": [asdict(row) for row in rows]}
-        arguments.out.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        content = {"figures": [asdict(result) for result in results], "exams": [asdict(row) for row in rows]}
+        arguments.out.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        print(f"figures and the answers of {len(rows)} exams are in {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from data_prep.files import replacing
+from data_prep.progress import told
 from data_prep.ready import ReadyArrays
 from data_prep.volume import FloatArray
 from models.trunks import Trunk
@@ -60,13 +60,13 @@ def _cached(network: keras.Model, digest: str, slices: ReadyArrays, folder: Path
 
 
 def compute(network: keras.Model, exams: Sequence[FloatArray], batch: int = BATCH) -> Iterator[FloatArray]:
-    """What the network makes of each exam's slices `[S, H, W]`, `[S, ...]`, as they are done, with a progress bar.
+    """What the network makes of each exam's slices `[S, H, W]`, `[S, ...]`, as they are done.
 
     Batches run across exams, so that each is full; the last one is filled up with black, for one shape throughout.
     """
     batches = _ahead(_batches(exams, batch))
     rows = (row for filled, count in batches for row in network.predict_on_batch(filled)[:count])
-    for slices in tqdm(exams, desc="features", unit="exam", disable=None):
+    for slices in told(exams, "features") if len(exams) else ():
         yield np.stack(list(islice(rows, len(slices))))
 
 

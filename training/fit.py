@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from data_prep.augment import Augmentation
 from data_prep.exams import Exam
 from data_prep.labels import SCHEMES
+from data_prep.notice import Notice
 from data_prep.preprocess import Recipe
 from data_prep.volume import FloatArray
 from models.classifier import ExamClassifier
@@ -32,11 +33,12 @@ from training.copies import with_copies
 from training.grids import Grids
 from training.losses import LOSSES
 from training.place import Place
-from training.restart import BadStart, StartCheck, constant_guess
+from training.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
 from training.seeds import fix_seed
+from training.told import Told
 
 # Part of what identifies a run: raise it when the same configuration comes to be trained otherwise.
-VERSION = 1
+VERSION = 2
 OPTIMISERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "adamw": keras.optimizers.AdamW,
     "adam": keras.optimizers.Adam,
@@ -52,13 +54,14 @@ MakeNetwork = Callable[[Config, Recipe], FineTuned]
 class Fitted:
     """What has learnt. classifier: None for one that no bundle can hold; logits: of ready exams, `[N, K]`.
 
-    notes: for the manifest; checkpoint: a file that is kept until the classifier is saved.
+    notes: for the manifest; checkpoint: a file that is kept until the classifier is saved; notices: for every answer.
     """
 
     classifier: ExamClassifier | None
     logits: Callable[[Examples], FloatArray]
     notes: dict[str, object]
     checkpoint: Path | None = None
+    notices: tuple[Notice, ...] = ()
 
     def forget(self) -> None:
         """Delete the checkpoint, once the bundle is written; and its folder, if nothing else is in it."""
@@ -92,13 +95,29 @@ def fit_network(make: MakeNetwork, config: Config, splits: Splits, place: Place)
         try:
             with spread_over(place.devices):
                 classifier = _attempt(make, config, phases, place, path, resumed)
-            seeds = resumed.seeds
-            notes: dict[str, object] = {"seed": seeds[-1], "seeds_tried": seeds}
-            return Fitted(classifier, partial(_logits, classifier, config.fit, place), notes, checkpoint=path)
+            break
         except BadStart as bad:
-            *_, seed = resumed.seeds
-            print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
-            resumed = Progress([*resumed.seeds, seed + 1])
+            resumed = _another_start(resumed, bad, config.fit.restarts)
+    seeds, starts = resumed.seeds, resumed.starts
+    notes: dict[str, object] = {"seed": seeds[-1], "seeds_tried": list(dict.fromkeys(seeds))}
+    notices: tuple[Notice, ...] = ()
+    if resumed.settled:
+        said = f"All {len(starts)} starts of its training were rejected after the first epoch; the best one was kept."
+        notes["rejected_starts"], notices = [[seed, loss] for seed, loss in starts], (Notice("bad-start", said),)
+    logits = partial(_logits, classifier, config.fit, place)
+    return Fitted(classifier, logits, notes, checkpoint=path, notices=notices)
+
+
+def _another_start(resumed: Progress, bad: BadStart, restarts: int) -> Progress:
+    """The next seed's; after the last one, that of the best seed so far, which isn't checked again."""
+    seed = resumed.seeds[-1]
+    starts = [*resumed.starts, (seed, bad.loss)]
+    if len(starts) <= restarts:
+        print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
+        return Progress([*resumed.seeds, seed + 1], starts=starts)
+    best = best_start(starts)
+    print(f"seed {seed}: {bad}; all {len(starts)} starts were rejected, going on with the best one, seed {best}")
+    return Progress([*resumed.seeds, best], starts=starts, settled=True)
 
 
 def phases_of(config: Config, splits: Splits, place: Place) -> list[Phase]:
@@ -146,7 +165,7 @@ def identity(config: Config, splits: Splits, place: Place, phases: Sequence[Phas
 def _attempt(
     make: MakeNetwork, config: Config, phases: Sequence[Phase], place: Place, path: Path, resumed: Progress
 ) -> FineTuned:
-    """All phases from one seed. Raises BadStart while another seed may be tried."""
+    """All phases from one seed. Raises BadStart for a start that is rejected, unless all were and this is the best."""
     config = dataclasses.replace(config, seed=resumed.seeds[-1])
     if config.keeps_copies:  # these were changed before the trunk saw them
         config = dataclasses.replace(config, augmentation=Augmentation())
@@ -157,10 +176,8 @@ def _attempt(
         phase = phases[index]
         pupil = _pupil(make, config, phase.recipe, classifier, place.mixed_precision)
         train_from(pupil.network.trunk, phase.train_from)
-        callbacks = watchers(config.fit)
+        callbacks = watchers(config.fit, one_sided(phase.held_out))
         keeper = Keeper(path, resumed, index, callbacks)
-        if index == 0 and len(resumed.seeds) <= config.fit.restarts:
-            callbacks.insert(0, StartCheck(_limit(config.fit, phase.learn)))
         if place.board:
             callbacks.append(Board(place.board / phase.name, pupil, phase.held_out))
         network = pupil.network
@@ -168,6 +185,8 @@ def _attempt(
             grids = Grids(pupil, config.fit.trainable_from, place)
             network = grids.network()
             phase = dataclasses.replace(phase, learn=grids.of(phase.learn), held_out=grids.of(phase.held_out))
+        if index == 0 and config.fit.restarts and not resumed.settled:
+            callbacks.insert(0, StartCheck(_limit(config.fit, phase.learn), phase.learn))
         fit(network, phase, config, [*callbacks, keeper], resumed.next_epoch(index, phase.epochs))
         classifier.network.set_weights(pupil.network.get_weights())
     return classifier
@@ -194,21 +213,31 @@ def _pupil(make: MakeNetwork, config: Config, recipe: Recipe, classifier: FineTu
     return pupil
 
 
-def watchers(fit: Fit) -> list[keras.callbacks.Callback]:
-    """Stop when the held-out loss no longer falls, with the best epoch's weights; take smaller steps before that."""
+def one_sided(held_out: Examples) -> bool:
+    """Whether one class fits all labels: the held-out loss then falls for a network that always says it."""
+    return bool((held_out.allowed > 0).all(axis=0).any())
+
+
+def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
+    """Stop when the held-out loss no longer falls, with the best epoch's weights; take smaller steps before that.
+
+    blind: the held-out exams can't tell; the training loss is watched instead.
+    """
+    watched = "loss" if blind else "val_loss"
     plateau = fit.patience // 2 if fit.plateau_patience is None else fit.plateau_patience
     return [
-        keras.callbacks.EarlyStopping("val_loss", patience=fit.patience, restore_best_weights=True),
-        keras.callbacks.ReduceLROnPlateau("val_loss", factor=fit.plateau_factor, patience=plateau),
+        keras.callbacks.EarlyStopping(watched, patience=fit.patience, restore_best_weights=True),
+        keras.callbacks.ReduceLROnPlateau(watched, factor=fit.plateau_factor, patience=plateau),
     ]
 
 
 def _limit(fit: Fit, learn: Examples) -> float:
-    """The loss above which a start is a bad one."""
+    """The loss of the first epoch above which a start is a bad one."""
     if fit.restart_above is not None:
         return fit.restart_above
     weights = learn.weights * rarity(learn.allowed) if fit.oversample else learn.weights
-    return constant_guess(LOSSES[fit.loss], learn.allowed, weights)
+    guess = constant_guess(LOSSES[fit.loss], learn.allowed, weights)
+    return guess + tolerance(*learn.allowed.shape)
 
 
 def fit(
@@ -218,7 +247,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback],
     first_epoch: int = 0,
 ) -> None:
-    """One phase. On a terminal a bar shows the time left, elsewhere every epoch is a line."""
+    """One phase. Every epoch is a line; between lines, its batches are told."""
     # Compiling for each shape of exam would cost more than it saves on a CPU.
     network.compile(
         optimiser(config.fit, phase.learning_rate),
@@ -227,14 +256,15 @@ def fit(
         jit_compile=False,
     )
     batch, seed = config.fit.batch_exams, config.seed
-    network.fit(
-        Batches(phase.learn, batch, config.augmentation, seed, config.fit.oversample, first_epoch),
-        validation_data=Batches(phase.held_out, batch, None, seed),
-        initial_epoch=first_epoch,
-        epochs=phase.epochs,
-        callbacks=list(callbacks),
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    with closing(Told(phase.name, phase.epochs)) as telling:
+        network.fit(
+            Batches(phase.learn, batch, config.augmentation, seed, config.fit.oversample, first_epoch),
+            validation_data=Batches(phase.held_out, batch, None, seed),
+            initial_epoch=first_epoch,
+            epochs=phase.epochs,
+            callbacks=[telling, *callbacks],
+            verbose=0,
+        )
 
 
 def optimiser(fit: Fit, learning_rate: float) -> keras.optimizers.Optimizer:

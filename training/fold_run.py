@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class FoldRun:
         self.folder.mkdir(parents=True, exist_ok=True)
         keras.utils.clear_session()
         scheme, held_out = SCHEMES[self.preset[0].scheme], self.fold.held_out
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as log, redirect_stdout(log):
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
             config, text = self._tuned() if self.search else self.preset
             learnt = learn(config, self.fold.known, self.place)
             if self.bundle:

@@ -17,6 +17,9 @@ from data_prep.exams.groups import groups, links
 from data_prep.exams.look import Look
 from data_prep.exams.split import label_set, split_exams
 from data_prep.labels import LabelScheme
+from models.calibration import FEWEST_A_SIDE, Sides, thin
+from training.checks import allowed_by, check_learnable
+from training.config import Config
 
 # Share of a fold's other exams that choose the epoch and the temperature, as in `data_prep.exams split`.
 VALIDATION = 0.15
@@ -61,6 +64,37 @@ def eligible(
         if members := [exams[index] for index, reason in reasons.items() if not reason]:
             together.append(members)
     return together, left_out
+
+
+def check_some(together: Sequence[Sequence[Exam]], left_out: Counter[str]) -> None:
+    """ValueError with the reasons where no exam can take part."""
+    if not together:
+        reasons = "; ".join(f"{count} exams {reason}" for reason, count in left_out.items()) or "the table has none"
+        raise ValueError(f"no exam can take part: {reasons}")
+
+
+def check_folds(config: Config, folds: Sequence["Fold"]) -> None:
+    """ValueError that names the fold whose own exams this configuration can't learn from."""
+    for fold in folds:
+        try:
+            check_learnable(config, fold.known)
+        except ValueError as error:
+            raise ValueError(
+                f"fold {fold.number} of repeat {fold.repeat} without its held-out exams: {error}"
+            ) from None
+
+
+def thin_folds(folds: Sequence["Fold"], scheme: LabelScheme) -> str:
+    """A warning where folds have too few validation exams for their choices; "" where all have enough."""
+    allowed = [allowed_by([exam for exam in fold.known if exam.split == "val"], scheme) for fold in folds]
+    few = [each for each in allowed if thin(each)]
+    if not few:
+        return ""
+    fewest = min((Sides.of(each) for each in few), key=lambda sides: min(sides.healthy, sides.unhealthy))
+    return (
+        f"warning: in {len(few)} of {len(folds)} folds the validation part has fewer than {FEWEST_A_SIDE} healthy or "
+        f"unhealthy exams ({fewest} in the smallest): probabilities there aren't calibrated, the epoch is chosen on few"
+    )
 
 
 def make_folds(together: Sequence[Sequence[Exam]], folds: int, repeats: int, seed: int) -> Iterator[Fold]:

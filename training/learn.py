@@ -3,7 +3,6 @@
 What `training.train` writes as a bundle, cross-validation and the search for hyperparameters only ask.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,15 +12,17 @@ import numpy as np
 from data_prep.exams import Exam
 from data_prep.figures import Doubles
 from data_prep.labels import SCHEMES
+from data_prep.notice import Notice
 from data_prep.preprocess import Recipe
 from data_prep.volume import FloatArray
-from models.calibration import Calibration, fit_temperature
+from models.calibration import Calibration, thin
 from models.finetuned import FineTuned
 from models.mrnet import MRNet
 from models.network import Head
 from models.svc import SVC
 from models.svc.machines import to_logits
 from training.arrays import Examples, prepare, unseen_classes
+from training.checks import check_learnable
 from training.config import Config
 from training.copies import with_copies
 from training.fit import Fitted, MakeNetwork, Splits, fit_network, warm_up_recipe
@@ -70,12 +71,16 @@ ROUTES: dict[str, Callable[[Config, Splits, Place], Fitted]] = {
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """A fitted and calibrated model, asked where it learnt: what it computed of an exam before isn't computed again."""
+    """A fitted and calibrated model, asked where it learnt: what it computed of an exam before isn't computed again.
+
+    notices: what every answer has to say about how it learnt.
+    """
 
     config: Config
     fitted: Fitted
     calibration: Calibration
     place: Place
+    notices: tuple[Notice, ...] = ()
 
     def probabilities(self, exams: Sequence[Exam]) -> Doubles:
         """`[N, K]` of labelled exams; raises as `prepare`."""
@@ -85,19 +90,24 @@ class Learnt:
 def learn(config: Config, exams: Sequence[Exam], place: Place) -> Learnt:
     """Everything hangs on the configuration and on the exams of splits "train" and "val" alone.
 
-    ValueError if a split is empty, and as `prepare` and the routes have it.
+    ValueError as `check_learnable`, `prepare` and the routes have it.
     """
+    check_learnable(config, exams)
     splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val")}
-    for name, members in splits.items():
-        if not members:
-            raise ValueError(f"no exam of split {name!r} in the table")
     for name in unseen_classes(splits["train"], SCHEMES[config.scheme]):
-        print(f"warning: no training exam's label allows {name!r}", file=sys.stderr)
+        print(f"warning: no training exam's label allows {name!r}")
     fitted = ROUTES[config.route](config, splits, place)
     # The validation exams chose the epoch and now the temperature: no figure is reported on them.
     held_out = _prepared(config, splits["val"], place)
-    temperature = fit_temperature(fitted.logits(held_out), held_out.allowed)
-    return Learnt(config, fitted, Calibration(temperature, f"{len(held_out.slices)} validation exams"), place)
+    calibration = Calibration.fitted(fitted.logits(held_out), held_out.allowed)
+    notices = fitted.notices
+    if config.route in NETWORKS and (reason := thin(held_out.allowed)):
+        notices += (Notice("epoch-chosen-on-few", f"Too few exams say when to stop training: {reason}."),)
+    if calibration.unusable:
+        print(f"warning: not calibrated, temperature 1: {calibration.unusable}")
+    for notice in notices:
+        print(f"warning: {notice.message}")
+    return Learnt(config, fitted, calibration, place, notices)
 
 
 def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:

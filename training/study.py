@@ -26,7 +26,7 @@ from data_prep.labels import BINARY
 from data_prep.workers import Workers
 from training.backend import out_of_memory
 from training.crossval import FIGURES, Plan, cross_validate
-from training.folds import eligible, make_folds
+from training.folds import check_some, eligible, make_folds
 from training.metrics import Report
 from training.place import Place
 from training.studies.rows import Row, Size, Study
@@ -84,7 +84,8 @@ class Runner:
 def write_tenth(table: Path, folder: Path, with_test: bool, workers: Workers) -> Path:
     """A table in `folder` of a tenth of the exams: each label as often, no group torn apart. Returns its path."""
     exams = read_exams(table)
-    together, _ = eligible(exams, look_at(exams, table.parent / ".looks", workers), BINARY, with_test)
+    together, left_out = eligible(exams, look_at(exams, table.parent / ".looks", workers), BINARY, with_test)
+    check_some(together, left_out)
     drawn = {exam.exam_id for exam in next(make_folds(together, PARTS, repeats=1, seed=SEED)).held_out}
     path = folder / f"{table.stem}-tenth.csv"
     write_exams([exam for exam in exams if exam.exam_id in drawn], path)
@@ -112,6 +113,7 @@ def run(options: argparse.Namespace, command: str) -> list[Entry]:
         entries[row.name] = runner.entry(row, run=True)
         text = write_tables(list(entries.values()), options.out, command)
     print(text, end="")
+    print(f"the table is in {options.out / 'table.md'}, each row's run in a folder beside it")
     return [entries[row.name] for row in asked if not (entries[row.name].report or row.waits_for)]
 
 

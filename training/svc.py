@@ -21,6 +21,7 @@ from sklearn.svm import LinearSVC
 
 from data_prep.labels import LabelScheme
 from data_prep.preprocess import Recipe
+from data_prep.ranges import Count, FromZero, Positive
 from data_prep.ready import ReadyArrays
 from models.svc import SVC, Linear, Rbf, pool_slices
 from models.svc.machines import Doubles
@@ -63,12 +64,12 @@ class SvcFit:
 
     kind: Kind = "linear_svc"
     pooling: Pooling = "mean"
-    c: float = 1.0
-    gamma: float = 0.0
-    neighbours: int = 5
-    trees: int = 100
-    leaf: int = 1
-    rate: float = 0.1
+    c: Positive = 1.0
+    gamma: FromZero = 0.0
+    neighbours: Count = 5
+    trees: Count = 100
+    leaf: Count = 1
+    rate: Positive = 0.1
     balanced: bool = False
 
     def __post_init__(self) -> None:

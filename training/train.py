@@ -10,7 +10,7 @@ import argparse
 import shlex
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,15 +20,18 @@ import numpy as np
 
 from data_prep.exams import Exam, read_exams
 from data_prep.figures import Figure
+from data_prep.ready import pixel_digests
 from models.bundle import check_free, load_bundle, write_bundle
 from models.colour_scale import ColourScale
+from models.finetuned import FineTuned
 from models.predictor import Predictor
+from models.seen import ROLE_OF_SPLIT, Role, Seen
 from training.backend import out_of_memory
+from training.checks import check_judgeable_split, check_learnable
 from training.colour_scale import measured_scale
 from training.config import Config, load_config
-from training.evaluate import evaluate, figures, judged
+from training.evaluate import Row, evaluate, figures
 from training.learn import Learnt, learn
-from training.metrics import check_judgeable
 from training.place import Place
 from training.svc import KERNELS
 
@@ -41,25 +44,55 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
     A bundle that is at `out` is replaced in the end, once the new one is whole.
     """
     check_bundleable(config)
+    check_learnable(config, exams)
     test = [exam for exam in exams if exam.split == "test"]
     if test:
-        check_judgeable(np.array([exam.binary == {"unhealthy"} for exam in judged(test)]))
+        check_judgeable_split(test, "split test")
     learnt = learn(config, exams, place)
-    measured = _measured(learnt, text, exams, test, out, command) if test else []
+    check_finite(learnt)
+    rows, measured = _measured(learnt, text, exams, test, out, command) if test else ([], [])
     print(*measured, sep="\n")
-    write(learnt, text, exams, out, command, measured, measured_scale(learnt, exams))
+    pixels = {row.exam_id: row.pixels for row in rows}
+    write(learnt, text, exams, out, command, measured, measured_scale(learnt, exams), pixels)
     learnt.fitted.forget()
+
+
+def next_steps(out: Path) -> str:
+    """Where the bundle lies and what to type now."""
+    bundle = shlex.quote(str(out))
+    return (
+        f"the bundle is in {out}; MODEL_CARD.md there tells about it\n"
+        f"judge it on exams that it hasn't seen:  python -m training.evaluate {bundle} --exams TABLE --split all\n"
+        f"serve it:  make serve BUNDLE={bundle}"
+    )
 
 
 def _measured(
     learnt: Learnt, text: str, exams: Sequence[Exam], test: Sequence[Exam], out: Path, command: str
-) -> list[Figure]:
-    """Figures on the exams `test`, asked of a bundle that is written, read and deleted again."""
+) -> tuple[list[Row], list[Figure]]:
+    """Answers and figures on the exams `test`, asked of a bundle that is written, read and deleted again.
+
+    Exams of which the training or validation part has a copy are left out; where too few remain there is no figure.
+    """
     out.resolve().parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.resolve().parent, prefix=f".{out.name}.") as apart:
         write(learnt, text, exams, Path(apart) / out.name, command)
-        rows = evaluate(Predictor(load_bundle(Path(apart) / out.name)), test)
-    return figures(rows, f"{_sources(exams)} exams of split test, never used for a choice")
+        rows, left_out = evaluate(Predictor(load_bundle(Path(apart) / out.name)), test)
+    known = {row.exam_id for row in rows}
+    try:
+        check_judgeable_split([exam for exam in test if exam.exam_id in known], "what is left of split test")
+    except ValueError as error:
+        print(f"warning: {left_out}; so the bundle has no figures: {error}")
+        return rows, []
+    return rows, figures(rows, f"{_sources(exams)} exams of split test, never used for a choice{left_out.aside}")
+
+
+def check_finite(learnt: Learnt) -> None:
+    """ValueError for a network whose weights have grown beyond all numbers."""
+    classifier = learnt.fitted.classifier
+    weights = classifier.network.get_weights() if isinstance(classifier, FineTuned) else []
+    if not all(np.isfinite(weight).all() for weight in weights):
+        raise ValueError("training ended with weights that are no numbers: lower fit.learning_rate")
 
 
 def check_bundleable(config: Config) -> None:
@@ -76,8 +109,13 @@ def write(
     command: str,
     measured: Sequence[Figure] = (),
     colours: ColourScale | None = None,
+    tested: Mapping[str, str] | None = None,
 ) -> None:
-    """The bundle, with what was measured. exams: all of the table that it came from; text: the preset's."""
+    """The bundle, with what was measured.
+
+    exams: all of the table that it came from; text: the preset's. tested: digests of pixels by the ids of exams that
+    figures were measured on.
+    """
     assert learnt.fitted.classifier
     config = learnt.config
     provenance = {
@@ -87,10 +125,21 @@ def write(
         "commit": _commit(),
         "command": command,
         **learnt.fitted.notes,
+        **({"notices": [asdict(notice) for notice in learnt.notices]} if learnt.notices else {}),
     }
     results = {"figures": [asdict(figure) for figure in measured]}
     parts = (learnt.fitted.classifier, config.route, config.recipe, learnt.calibration)
-    write_bundle(out, *parts, results, provenance, text, colours)
+    write_bundle(out, *parts, results, provenance, text, colours, seen(exams, learnt.place, tested or {}))
+
+
+def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen:
+    """Who was learnt from, chosen on and tested, for the bundle; the exams' ready arrays have been made."""
+    roles: dict[str, Role] = {
+        exam.exam_id: ROLE_OF_SPLIT[exam.split] for exam in exams if exam.split in ("train", "val")
+    }
+    roles |= dict.fromkeys(tested, "tested")
+    known = [exam for exam in exams if exam.split in ("train", "val")]
+    return Seen.of(exams, {**pixel_digests(known, place.ready), **tested}, roles)
 
 
 def _sources(exams: Sequence[Exam], between: str = "/") -> str:
@@ -132,6 +181,7 @@ def main() -> None:
         config, text = load_config(arguments.preset, arguments.set)
         exams = read_exams(arguments.exams)
         train(config, text, exams, arguments.out, command, Place.from_options(arguments))
+        print(next_steps(arguments.out))
 
 
 if __name__ == "__main__":

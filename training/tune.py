@@ -29,10 +29,11 @@ from data_prep.exams.look import look_at
 from data_prep.figures import Doubles
 from data_prep.files import replacing
 from data_prep.labels import SCHEMES, LabelScheme
+from data_prep.progress import Progress
 from data_prep.workers import Workers
 from training.backend import out_of_memory
 from training.config import Config, load_config
-from training.folds import Fold, eligible, make_folds
+from training.folds import Fold, check_folds, check_some, eligible, make_folds, thin_folds
 from training.learn import learn
 from training.metrics import class_figures
 from training.place import Place
@@ -94,13 +95,22 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
     config, _ = load_config(plan.preset, list(plan.changes))
     space = plan.space.around(plan.preset, plan.changes)
     folds = list(make_folds(together, plan.folds, 1, config.seed))
+    check_folds(config, folds)
     scheme = SCHEMES[config.scheme]
     for fold in folds:  # a guess shows whether it can be judged, before hours of learning
         judge(fold, np.full((len(fold.held_out), len(scheme)), 1 / len(scheme)), scheme, plan.metric)
+    if warning := thin_folds(folds, scheme):
+        print(warning)
     objective = Objective(replace(plan, space=space), config, folds, place)
     with open_study(storage, name, plan.metric == "loss", config.seed) as study:
         claim(study, _settings(plan, config, together, place))
-        work(study, objective, plan.trials, lambda trial: print(_line(trial, plan), flush=True))
+        with Progress(plan.trials, "trials", "trial", min(len(counted(study)), plan.trials)) as progress:
+
+            def say(trial: FrozenTrial) -> None:
+                print(_line(trial, plan), flush=True)
+                progress.update()
+
+            work(study, objective, plan.trials, say)
         trials = counted(study)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not complete:
@@ -212,6 +222,7 @@ def tune(options: argparse.Namespace, command: str) -> None:
     exams = read_exams(options.exams)
     looks = look_at(exams, options.exams.parent / ".looks", Workers.from_options(options))
     together, left_out = eligible(exams, looks, SCHEMES[config.scheme])
+    check_some(together, left_out)
     taking_part = [exam for group in together for exam in group]
     print(f"{len(taking_part)} exams in {len(together)} groups that stay together")
     for reason, count in left_out.items():
@@ -229,7 +240,10 @@ def tune(options: argparse.Namespace, command: str) -> None:
     write_best(found, plan, options.out / "best.toml", command, judged_on)
     write_plots(found.trials, options.metric, options.metric == "loss", options.out)
     print(f"best of {len(found.trials)}: trial {found.best.number}, {options.metric} {found.score:.4f} on {judged_on}")
-    print(f"in {options.out / 'best.toml'}; chosen on these very folds, so expect less of it elsewhere")
+    best = options.out / "best.toml"
+    print(f"in {best}; chosen on these very folds, so expect less of it elsewhere")
+    exams_table, bundle = shlex.quote(str(options.exams)), shlex.quote(f"bundles/{options.out.name}")
+    print(f"train with it:  python -m training.train {shlex.quote(str(best))} --exams {exams_table} --out {bundle}")
 
 
 def write_trials(found: Found, path: Path) -> None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydicom
-from tqdm import tqdm
 
 from data_prep import dicom  # noqa: F401  # keeps pydicom from quoting values
 from data_prep.archive import PREAMBLE, PREFIX, begins_as_dicom
 from data_prep.header import PATIENT
 from data_prep.identity import Identity, identity
+from data_prep.progress import told
 
 TAGS = ["StudyInstanceUID", "AccessionNumber", *PATIENT]
 
@@ -38,7 +38,7 @@ def studies_below(root: Path) -> tuple[dict[str, Study], int]:
     studies: dict[str, Study] = {}
     unreadable = 0
     files = sorted(file for file in root.rglob("*") if file.is_file())
-    for file in tqdm(files, desc="reading headers", unit="file", disable=None):
+    for file in told(files, "reading headers", "file"):
         try:
             with file.open("rb") as stream:
                 if not begins_as_dicom(stream.read(PREAMBLE + len(PREFIX))):

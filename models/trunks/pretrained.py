@@ -15,10 +15,8 @@ TORCHVISION_FILES = {
     "alexnet": "alexnet_imagenet_features.npz",
     "squeezenet": "squeezenet1_1_imagenet_features.npz",
 }
-CONTENTS = {
-    "alexnet": "torchvision's alexnet features as HWIO arrays conv1_kernel, conv1_bias, ...",
-    "squeezenet": "torchvision's squeezenet1_1 features as HWIO arrays 0_weight, 0_bias, 3_squeeze_weight, ...",
-}
+# Their arrays are HWIO: conv1_kernel, conv1_bias, ... and 0_weight, 0_bias, 3_squeeze_weight, ...
+PUBLISHED = {"alexnet": "alexnet", "squeezenet": "squeezenet1_1"}
 OTHERWISE = 'or train with weights = "random"'
 # Where SqueezeNet's blocks stand in torchvision's `features`: that is what their arrays are called.
 SQUEEZENET_INDEX = {
@@ -48,7 +46,8 @@ def _from_torchvision(name: str) -> Callable[[str], Weights]:
     path = _folder() / TORCHVISION_FILES[name]
     if not path.is_file():
         raise FileNotFoundError(
-            f"no {path.name}: set CRUCIATE_WEIGHTS to a folder that has it ({CONTENTS[name]}), {OTHERWISE}"
+            f"no {path.name}: make it of torchvision's {PUBLISHED[name]} (.pth or .safetensors) by "
+            f"`python -m models.convert FILE --out FOLDER` and set CRUCIATE_WEIGHTS to that folder, {OTHERWISE}"
         )
     with np.load(path) as archive:
         arrays = dict(archive)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
+from pydantic import Field
 
 from data_prep.preprocess import Channels
+from data_prep.ranges import Positive
 from models.trunks.alexnet import alexnet
 from models.trunks.applications import APPLICATIONS, application
 from models.trunks.channels import as_channels
@@ -17,6 +19,8 @@ SCALABLE: dict[str, Callable[[keras.KerasTensor, float], Iterator[keras.Layer]]]
     "alexnet": alexnet,
     "squeezenet": squeezenet,
 }
+# More channels than this times the published ones fill any memory.
+MOST_WIDE = 16.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Trunk:
     name: Literal["alexnet", "vgg16", "vgg19", "resnet50", "squeezenet"] = "alexnet"
     cut: str = "pool5"
     weights: Literal["random", "imagenet"] = "random"
-    width: float = 1.0
+    width: Annotated[Positive, Field(le=MOST_WIDE)] = 1.0
 
     def __post_init__(self) -> None:
         if self.width != 1 and self.name not in SCALABLE:

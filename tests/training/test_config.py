@@ -36,7 +36,7 @@ def test_changes_are_typed_kept_in_the_text_and_leave_comments_alone():
         ("nothing.at.all=1", "nothing"),
         ("scheme.name=1", "scheme.name"),
         ("recipe.size=[1]", "recipe.size"),
-        ("recipe.size=[0, 0]", "recipe needs positive"),
+        ("recipe.size=[0, 0]", r"recipe\.size\.0: Input should be greater than or equal to 1"),
         ('trunk.name="lenet"', "trunk.name"),
         ('scheme="ternary"', "scheme"),
         ('route="svc2"', "route"),
@@ -111,6 +111,26 @@ def test_an_unknown_key_in_a_file_and_an_unknown_preset_are_named(tmp_path):
         (['fit.optimiser="lion"'], r"fit\.optimiser"),
         (['fit.trainable_from="conv4"', "fit.cache_frozen=true"], r"fit\.cache_frozen shows the same pictures"),
         (["head_first.epochs=1"], r"head_first\.learning_rate: Field required"),
+        (["fit.batch_exams=0"], r"fit\.batch_exams: .*greater than or equal to 1"),
+        (["fit.batch_exams=true"], r"fit\.batch_exams: .*integer"),
+        (["fit.learning_rate=-0.1"], r"fit\.learning_rate: .*greater than 0"),
+        (["fit.learning_rate=nan"], r"fit\.learning_rate: .*finite"),
+        (["fit.learning_rate=1e300"], r"fit\.learning_rate: .*less than or equal to 10"),
+        (["fit.epochs=0"], r"fit\.epochs: .*greater than or equal to 1"),
+        (["fit.dropout=1.5"], r"fit\.dropout: .*less than 1"),
+        (["fit.weight_decay=-1.0"], r"fit\.weight_decay: .*greater than or equal to 0"),
+        (["fit.patience=-1"], r"fit\.patience: "),
+        (["fit.restarts=-1"], r"fit\.restarts: "),
+        (["fit.restart_above=inf"], r"fit\.restart_above: .*finite"),
+        (["warm_up.epochs=0"], r"warm_up\.epochs: "),
+        (["warm_up.size=[0, 3]"], r"warm_up\.size\.0: "),
+        (["recipe.extent_mm=[nan, 1.0, 1.0]"], r"recipe\.extent_mm\.0: .*finite"),
+        (["recipe.clahe_clip=-1.0"], r"recipe\.clahe_clip: "),
+        (["trunk.width=nan"], r"trunk\.width: .*finite"),
+        (["trunk.width=0.0"], r"trunk\.width: .*greater than 0"),
+        (["augmentation.shift=nan"], "augmentation: .*shift must be from 0"),
+        (["seed=-1"], "seed: .*greater than or equal to 0"),
+        (["svc.c=0.0", 'route="svc"'], r"svc\.c: .*greater than 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(changes, reason):
@@ -138,3 +158,12 @@ def test_the_demo_s_first_lessons_have_a_grid_of_one_cell_as_sharp_as_whole_bloc
     assert build_trunk(config.trunk, crop.size, block.channels).output_shape[1:3] == (1, 1)
     mm_a_pixel, wanted = (np.divide(each.extent_mm[1:], each.size) for each in (crop, block))
     assert mm_a_pixel == pytest.approx(wanted, rel=1e-3)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path):
+    (tmp_path / "mine.toml").write_text("[fit\nepochs = 1")
+    with pytest.raises(ValueError, match=r"mine\.toml: "):
+        load_config(str(tmp_path / "mine.toml"), [])
+    (tmp_path / "latin.toml").write_bytes("# f\xfcr".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"latin\.toml: "):
+        load_config(str(tmp_path / "latin.toml"), [])

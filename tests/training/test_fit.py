@@ -114,15 +114,21 @@ def splits(knees):
 def test_a_bad_start_is_tried_again_with_the_next_seed_and_no_oftener_than_asked(tmp_path, splits, capsys):
     settings = config("seed=7", "fit.restarts=2", "fit.restart_above=0.0", "fit.epochs=1")
     fitted = fit_network(mrnet, settings, splits, place(tmp_path))
-    assert fitted.notes == {"seed": 9, "seeds_tried": [7, 8, 9]}
+    starts = fitted.notes["rejected_starts"]
+    assert [seed for seed, _ in starts] == fitted.notes["seeds_tried"] == [7, 8, 9]
+    best = min(starts, key=lambda start: start[1])[0]
+    assert fitted.notes["seed"] == best
+    assert [notice.code for notice in fitted.notices] == ["bad-start"]
     log = capsys.readouterr().out
     assert "seed 7: loss " in log
     assert "more than 0.0000; starting again with seed 8" in log
     assert "starting again with seed 9" in log
-    assert Progress.read(fitted.checkpoint).seeds == [7, 8, 9]
+    assert f"all 3 starts were rejected, going on with the best one, seed {best}" in log
+    assert Progress.read(fitted.checkpoint).seeds == [7, 8, 9, best]
 
-    third = fit_network(mrnet, config("seed=9", "fit.epochs=1"), splits, place(tmp_path))
-    assert third.notes == {"seed": 9, "seeds_tried": [9]}
+    third = fit_network(mrnet, config(f"seed={best}", "fit.epochs=1"), splits, place(tmp_path))
+    assert third.notes == {"seed": best, "seeds_tried": [best]}
+    assert third.notices == ()
     pairs = zip(fitted.classifier.network.get_weights(), third.classifier.network.get_weights(), strict=True)
     assert all(np.array_equal(one, other) for one, other in pairs)
 
@@ -145,7 +151,8 @@ def test_mixed_precision_trains_and_leaves_a_float32_classifier(tmp_path, splits
 @pytest.mark.parametrize(("epochs", "moved"), [(0, 0), (1, 2)])
 def test_the_head_learns_first_and_then_the_trunk_from_the_chosen_layer(tmp_path, splits, epochs, moved):
     changes = ["head_first.epochs=1", "head_first.learning_rate=0.01", 'fit.trainable_from="conv5"']
-    settings = dataclasses.replace(config(*changes, f"fit.epochs={epochs}"), warm_up=None)
+    settings = dataclasses.replace(config(*changes), warm_up=None)
+    settings = dataclasses.replace(settings, fit=dataclasses.replace(settings.fit, epochs=epochs))
     fix_seed(settings.seed)
     before = mrnet(settings, settings.recipe).network
     after = fit_network(mrnet, settings, splits, place(tmp_path)).classifier.network

@@ -79,5 +79,5 @@ def test_copies_are_learnt_from_and_never_judged_on(knees, tmp_path):
 def test_a_table_without_validation_exams_is_refused(knees, tmp_path):
     exams = [exam for exam in read_exams(knees / "exams.csv") if exam.split != "val"]
     config, _ = load_config("vgg16-svc", TINY_TRUNK)
-    with pytest.raises(ValueError, match="no exam of split 'val' in the table"):
+    with pytest.raises(ValueError, match="no exam of split 'val' in the table, which has 5 train, 4 test"):
         learn(config, exams, Place(tmp_path / "ready", tmp_path / "run", Workers(1)))

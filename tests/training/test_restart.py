@@ -1,9 +1,11 @@
+import keras
 import numpy as np
 import pytest
 from scipy.stats import entropy
 
+from training.arrays import Examples
 from training.losses import focal_loss, ordinal_loss, set_loss
-from training.restart import BadStart, StartCheck, constant_guess
+from training.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
 
 
 def rows(*counted: tuple[int, list[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -48,3 +50,51 @@ def test_only_the_first_epoch_is_judged():
     for loss in (0.61, float("nan")):
         with pytest.raises(BadStart, match="after the first epoch"):
             check.on_epoch_end(0, {"loss": loss})
+
+
+def test_few_exams_are_allowed_more_noise():
+    """A loss of 0.704 on 72 exams of two classes is no bad start; on thousands it is."""
+    assert np.log(2) + tolerance(72, 2) > 0.704 > np.log(2) + tolerance(5000, 2)
+    assert tolerance(24, 2) > tolerance(72, 2) > tolerance(761, 2) > 0
+    assert tolerance(72, 4) == pytest.approx(3 * tolerance(72, 2))
+
+
+def test_who_learns_nothing_but_shares_stays_within_the_tolerance():
+    """The online learner of Krichevsky and Trofimov, on shuffled labels of one class in four or in two."""
+    random = np.random.default_rng(0)
+    for classes, exams in ((2, 24), (2, 72), (2, 761), (4, 72), (4, 761)):
+        costs = []
+        for _ in range(20):
+            counts, cost = np.full(classes, 0.5), 0.0
+            labels = random.permutation(np.arange(exams) % classes)
+            for label in labels:
+                cost -= np.log(counts[label] / counts.sum())
+                counts[label] += 1
+            costs.append(cost / exams)
+        assert np.log(classes) < np.mean(costs) < np.log(classes) + tolerance(exams, classes)
+
+
+def asked(bias_only: bool) -> StartCheck:
+    """A check of a network that sees its exams, or whose only units are silent."""
+    random = np.random.default_rng(0)
+    check = StartCheck(
+        1.0, Examples(random.random((20, 3, 4, 4)).astype(np.float32), np.eye(2)[[0, 1] * 10], np.ones(20))
+    )
+    network = keras.Sequential([keras.Input((3, 4, 4)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    if bias_only:
+        network.layers[-1].set_weights([np.zeros((48, 2)), np.array([0.3, -0.2])])
+    check.set_model(network)
+    return check
+
+
+def test_a_network_that_answers_every_exam_alike_is_a_bad_start_whatever_its_loss():
+    asked(bias_only=False).on_epoch_end(0, {"loss": 0.7})
+    asked(bias_only=True).on_epoch_end(1, {"loss": 0.7})
+    with pytest.raises(BadStart, match="answers every exam alike"):
+        asked(bias_only=True).on_epoch_end(0, {"loss": 0.1})
+
+
+def test_of_bad_starts_the_best_goes_on():
+    assert best_start([(7, 0.9), (8, 0.71), (9, float("nan")), (10, 0.72)]) == 8
+    with pytest.raises(ValueError, match="each of 2 starts ended in losses that are no numbers"):
+        best_start([(7, float("nan")), (8, float("inf"))])

@@ -54,7 +54,18 @@ def test_a_trained_bundle_says_where_it_comes_from(trained):
     assert bundle.manifest["exams"] == {"train": 5, "val": 3, "test": 4}
     assert bundle.manifest["command"].startswith("python -m training.train demo --set 'recipe.size=[64, 64]'")
     assert tomllib.loads((trained / "train.toml").read_text())["fit"]["epochs"] == 2
-    assert bundle.calibration.fitted_on == "3 validation exams"
+    assert bundle.calibration.fitted_on == "not fitted"
+    assert "3 validation" not in bundle.calibration.unusable
+    assert "at least 10 of each" in bundle.calibration.unusable
+    codes = [notice.code for notice in bundle.notices()]
+    assert codes == ["synthetic-training", "not-calibrated", "epoch-chosen-on-few"]
+    assert "**not calibrated**" in bundle.model_card
+    assert {role: len(digests.ids) for role, digests in bundle.seen.roles.items()} == {
+        "learnt": 5,
+        "chosen": 3,
+        "tested": 4,
+    }
+    assert all(len(digests.pixels) == len(digests.ids) for digests in bundle.seen.roles.values())
     names = [figure["name"] for figure in bundle.metrics["figures"]]
     assert names[:2] == ["binary AUC", "binary accuracy"]
     assert all("never used for a choice" in figure["measured_on"] for figure in bundle.metrics["figures"])
@@ -118,7 +129,9 @@ def test_evaluate_writes_every_exam(trained, knees, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "binary AUC" in result.stdout
     content = json.loads(report.read_text())
-    assert len(content["exams"]) == 12
+    assert len(content["exams"]) == 4
+    assert "8 of 12 exams are left out: 5 that it has learnt from and 3 that it was chosen on" in result.stdout
+    assert "8 of 12 exams are left out" in content["figures"][0]["measured_on"]
     for row in content["exams"]:
         assert (row["pointing"] is not None) == row["unhealthy"]
         assert 0 <= row["probability"] <= 1
@@ -139,8 +152,8 @@ def test_a_wrong_setting_is_one_sentence_and_no_traceback(knees, tmp_path, chang
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        (",val,\n", ",train,\n", "no exam of split 'val'"),
-        (",unhealthy,", ",healthy,", "at least two healthy and two unhealthy"),
+        (",val,\n", ",train,\n", "no exam of split 'val' in the table, which has 8 train, 4 test"),
+        (",unhealthy,", ",healthy,", "split train has 5 healthy, 0 unhealthy: there is nothing to tell apart"),
         (",unhealthy,", ",torn,", "column binary: 'torn'"),
     ],
 )

@@ -1,0 +1,117 @@
+"""A bundle is measured on exams that it hasn't seen, under whatever name they come."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep.exams import Exam, read_exams, write_exams
+from data_prep.exams.load import load_exam
+from data_prep.fingerprint import exam_digest
+from models.bundle import load_bundle, write_bundle
+from models.calibration import Calibration
+from models.predictor import Predictor
+from models.seen import Seen
+from tests.models.conftest import PROVENANCE, RECIPE, tiny_mrnet, write_tiny_bundle
+from training.evaluate import evaluate, main, of_split
+
+
+@pytest.fixture(scope="module")
+def exams(knees) -> list[Exam]:
+    return read_exams(knees / "exams.csv")
+
+
+@pytest.fixture(scope="module")
+def bundle(exams, tmp_path_factory) -> Path:
+    """It says that it has learnt from split train and was chosen on val."""
+    known = [exam for exam in exams if exam.split in ("train", "val")]
+    pixels = {exam.exam_id: exam_digest(load_exam(exam)) for exam in known}
+    roles = {exam.exam_id: "learnt" if exam.split == "train" else "chosen" for exam in known}
+    folder = tmp_path_factory.mktemp("bundle") / "tiny"
+    seen = Seen.of(exams, pixels, roles)
+    write_bundle(folder, tiny_mrnet(), "mrnet", RECIPE, Calibration(), {"figures": []}, PROVENANCE, "", seen)
+    return folder
+
+
+def as_array(exam: Exam, folder: Path) -> Exam:
+    """The exam's voxels as a file of numbers, with slices in the other order."""
+    volume = load_exam(exam)
+    np.save(folder / f"{exam.exam_id}.npy", volume.voxels[::-1].astype(np.int16))
+    path = folder / f"{exam.exam_id}.npy"
+    return replace(
+        exam, exam_id=f"copy of {exam.exam_id}", path=path, study_uid="", series_uid="", spacing_mm=volume.spacing_mm
+    )
+
+
+def test_exams_are_known_again_by_id_and_by_pixels(bundle, exams, tmp_path):
+    train, *_ = (exam for exam in exams if exam.split == "train")
+    other, *_ = (exam for exam in exams if exam.split == "val")
+    test = [exam for exam in exams if exam.split == "test"]
+    renamed = replace(train, exam_id="another")
+    under_its_id = replace(test[0], exam_id=other.exam_id)
+    table = [*test, renamed, under_its_id, as_array(other, tmp_path)]
+    rows, left_out = evaluate(Predictor(load_bundle(bundle)), table)
+    assert [row.exam_id for row in rows] == [exam.exam_id for exam in test]
+    assert left_out.roles == {"learnt": 1, "chosen": 2}
+    assert str(left_out) == "3 of 7 exams are left out: 1 that it has learnt from and 2 that it was chosen on"
+
+
+def run(monkeypatch, capsys, bundle: Path, table: Path, *options: str) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["training.evaluate", str(bundle), "--exams", str(table), *options])
+    try:
+        main()
+        code = 0
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_figures_say_how_many_exams_were_left_out(monkeypatch, capsys, bundle, knees, tmp_path):
+    code, out, err = run(
+        monkeypatch, capsys, bundle, knees / "exams.csv", "--split", "all", "--out", str(tmp_path / "r.json")
+    )
+    assert code == 0, err
+    assert "4 phantom exams, split all, of exams.csv (8 of 12 exams are left out" in out
+    assert f"the answers of 4 exams are in {tmp_path / 'r.json'}" in out
+
+
+@pytest.mark.parametrize(
+    ("split", "reason"),
+    [
+        ("tset", "no exam of split 'tset' in exams.csv, which has 5 train, 3 val, 4 test; choose one with --split"),
+        ("train", "nothing remains to judge on: 5 of 5 exams are left out: 5 that it has learnt from"),
+    ],
+)
+def test_nothing_to_judge_on_is_one_sentence(monkeypatch, capsys, bundle, knees, split, reason):
+    code, _, err = run(monkeypatch, capsys, bundle, knees / "exams.csv", "--split", split)
+    assert code == 2
+    assert reason in err
+    assert "Traceback" not in err
+
+
+def test_what_is_left_may_be_too_little(monkeypatch, capsys, bundle, exams, tmp_path):
+    """After another split: of the new test part only healthy exams hadn't been learnt from."""
+    kept = [exam for exam in exams if exam.split != "test" or exam.binary == {"healthy"}]
+    write_exams([replace(exam, split="test") for exam in kept], tmp_path / "exams.csv")
+    code, _, err = run(monkeypatch, capsys, bundle, tmp_path / "exams.csv")
+    assert code == 2
+    assert "what is left of split test" in err
+    assert "0 unhealthy" in err
+
+
+def test_a_bundle_that_does_not_say_what_it_has_seen_is_judged_with_a_warning(monkeypatch, capsys, knees, tmp_path):
+    code, out, err = run(monkeypatch, capsys, write_tiny_bundle(tmp_path / "tiny"), knees / "exams.csv")
+    assert code == 0, err
+    assert "warning: tiny doesn't say which exams it has learnt from" in out
+
+
+def test_splits_without_a_label_or_of_one_class_are_told(exams):
+    bare = [replace(exam, binary=frozenset(), split="test") for exam in exams]
+    with pytest.raises(ValueError, match=r"none of 12 exams of split test in a\.csv is surely healthy"):
+        of_split(bare, "test", "a.csv")
+    healthy = [replace(exam, binary=frozenset({"healthy"}), split="test") for exam in exams]
+    with pytest.raises(ValueError, match=r"split test of a\.csv has 12 healthy, 0 unhealthy"):
+        of_split(healthy, "test", "a.csv")

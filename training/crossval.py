@@ -198,7 +198,9 @@ def write_ensemble(out: Path, folders: Sequence[Path], report: Report, command: 
     if notices := _united([bundle.manifest.get("notices", []) for bundle in bundles]):
         provenance["notices"] = notices
     provenance |= {"exams": {"cross-validated": report.figures[0].exams}, "command": command}
-    write_bundle(out, ensemble, "ensemble", first.recipe, calibration, {"figures": figures}, provenance, text, seen)
+    write_bundle(
+        out, ensemble, "ensemble", first.recipe, calibration, {"figures": figures}, provenance, text, seen=seen
+    )
 
 
 def joint_calibration(members: Sequence[Calibration]) -> Calibration:

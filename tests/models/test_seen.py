@@ -48,7 +48,7 @@ def test_an_exam_that_was_learnt_from_counts_as_such_though_it_was_chosen_on_as_
 
 def test_it_comes_back_with_its_bundle_and_can_not_be_changed_there(tmp_path):
     parts = ("mrnet", RECIPE, Calibration(), {"figures": []}, PROVENANCE, "")
-    write_bundle(tmp_path / "b", tiny_mrnet(), *parts, seen())
+    write_bundle(tmp_path / "b", tiny_mrnet(), *parts, seen=seen())
     assert load_bundle(tmp_path / "b").seen == seen()
     (tmp_path / "b" / "exams.json").write_text("{}")
     with pytest.raises(BundleError, match=r"exams\.json"):

@@ -31,7 +31,7 @@ def bundle(exams, tmp_path_factory) -> Path:
     roles = {exam.exam_id: "learnt" if exam.split == "train" else "chosen" for exam in known}
     folder = tmp_path_factory.mktemp("bundle") / "tiny"
     seen = Seen.of(exams, pixels, roles)
-    write_bundle(folder, tiny_mrnet(), "mrnet", RECIPE, Calibration(), {"figures": []}, PROVENANCE, "", seen)
+    write_bundle(folder, tiny_mrnet(), "mrnet", RECIPE, Calibration(), {"figures": []}, PROVENANCE, "", seen=seen)
     return folder
 
 

@@ -22,7 +22,7 @@ from data_prep.volume import Acquisition, Laterality, Volume
 from data_prep.workers import Workers
 
 # Part of every kept look's name: raise it when a look at the same pixels tells something else.
-VERSION = 1
+VERSION = 2
 UNKNOWN_SCANNER = "unknown"
 # Words of company names that tell no scanner from another.
 _FILLER = re.compile(r"\b(?:medical|systems?|healthcare|healthineers|ge?mbh|inc|corporation|corp|ltd|ag)\b|[^a-z0-9.]+")

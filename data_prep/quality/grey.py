@@ -9,8 +9,9 @@ from data_prep.quality.sketch import Sketch
 
 # Voxels within this share of a slice's range below its brightest count as cut off; lossy compression blurs the edge.
 TOP_SHARE = 0.005
-# A good slice has a handful of voxels at its top, below 0.1 % of the picture; this is a joint's worth of fluid.
-MAX_CLIPPED_SHARE = 0.01
+# MRNet's pictures and many exported ones are stretched so that 1 % of their voxels, at times 2 %, are white: skin,
+# vessels and a little fluid. Beyond this a joint's worth of fluid is cut off, and fluid can't be told from cartilage.
+MAX_CLIPPED_SHARE = 0.03
 # Six bits would be 64 levels; up to 5 bits, steps between levels exceed the noise and look like a map's contours.
 MIN_LEVELS = 40
 # So many voxels name the levels; counting them in all takes long.

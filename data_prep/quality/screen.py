@@ -3,12 +3,21 @@
 from collections.abc import Callable
 
 from data_prep.errors import UnsuitableStudy
-from data_prep.quality import sampling
+from data_prep.quality import plane, sampling
+from data_prep.quality.blur import blurred
+from data_prep.quality.border import wraparound
 from data_prep.quality.flag import Flag, flag_of
 from data_prep.quality.ghosts import ghosts
 from data_prep.quality.grey import clipped, flat
+from data_prep.quality.metal import metal
 from data_prep.quality.sketch import Sketch
-from data_prep.quality.slices import blank_slices, blank_volume, duplicate_slices
+from data_prep.quality.slices import (
+    blank_slices,
+    blank_volume,
+    duplicate_slices,
+    interpolated_slices,
+    noise_slices,
+)
 from data_prep.quality.view import knee_not_in_view, two_knees
 from data_prep.suitability import examine
 from data_prep.volume import Volume
@@ -25,16 +34,22 @@ OF_SAMPLING: dict[str, Callable[[Volume], str | None]] = {
 # These look at pixels, of which some show something.
 OF_PIXELS: dict[str, Callable[[Sketch], str | None]] = {
     "blank-slices": blank_slices,
+    "noise-slices": noise_slices,
     "duplicate-slices": duplicate_slices,
+    "interpolated-slices": interpolated_slices,
     "clipped": clipped,
     "flat": flat,
     "ghosts": ghosts,
+    "blurred": blurred,
+    "wraparound": wraparound,
+    "metal": metal,
+    "wrong-plane": plane.wrong_plane,
     "two-knees": two_knees,
     "knee-not-in-view": knee_not_in_view,
 }
 # These have studies that can't be loaded as one volume, besides some of the above: the kinds of `InputError`s.
 OF_LOADING = ("unreadable", "no-positions", "mixed-studies", "wrong-knee", "nothing-to-judge")
-KINDS = (*OF_SAMPLING, "blank-volume", *OF_PIXELS, *OF_LOADING)
+KINDS = (*dict.fromkeys((*OF_SAMPLING, "blank-volume", *OF_PIXELS, *OF_LOADING)),)
 
 
 def screen(volume: Volume) -> tuple[Flag, ...]:

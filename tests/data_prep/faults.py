@@ -221,7 +221,8 @@ def _placed_elsewhere(
 
 
 PLANTS: dict[str, tuple[Plant, ...]] = {
-    "blank-slices": (blank_slices, noise_slices),
+    "blank-slices": (blank_slices,),
+    "noise-slices": (noise_slices,),
     "blank-volume": (blank_volume, noise_volume),
     "too-few-slices": (few_slices,),
     "duplicate-slices": (repeated_slices,),

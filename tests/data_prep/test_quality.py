@@ -7,11 +7,13 @@ doesn't matter. Thresholds were set on other seeds (0.9 to 3 million) than those
 import dataclasses
 import pickle
 from collections.abc import Callable
+from functools import partial
+from io import BytesIO
 
 import cv2
 import numpy as np
 import pytest
-from pydicom import uid
+from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 
 from data_prep.errors import InputError, MalformedInput
@@ -23,15 +25,18 @@ from data_prep.quality import KINDS, flag_of, screen
 from data_prep.series import load_study
 from data_prep.volume import Acquisition, Volume
 from data_prep.workers import Workers
+from tests.conftest import make_volume
+from tests.data_prep import quality_figures
 from tests.data_prep.dicom_factory import AXIAL, encode, encode_codestreams, make_series, make_slice, named, uploads
+from tests.data_prep.exam_sources import SOURCES
 from tests.data_prep.faults import MISPLACED, PLANTS, Plant, only_slices, rician, with_voxels
 
 SEED = 5_000_000
-CLEAN = 500
+CLEAN = 300
 MAX_FALSE_ALARMS = 0.02  # the project's bound: any flag at all on a clean exam
 MIN_FOUND = 0.95  # the project's bound, of each kind; held here by each way of planting it
 PLANTS_PER_EXAM = 2
-MISPLACED_EXAMS = 40
+MISPLACED_EXAMS = 30
 
 PLANTED = [(kind, plant) for kind, plants in PLANTS.items() for plant in plants]
 OF_PIXELS = [
@@ -242,6 +247,63 @@ def test_every_planted_kind_is_one_of_the_list():
 @pytest.fixture(scope="module")
 def real(real_knee) -> Volume:
     return load_study(uploads(real_knee)).volume
+
+
+KNEES = 30  # a smaller version of what docs/quality.md has
+MAX_FLAGGED, MIN_NAMED = 0.03, 0.9
+
+
+@pytest.fixture(scope="module")
+def figures() -> list[quality_figures.Outcome]:
+    run = partial(quality_figures.outcomes, acquired=128)
+    return [row for rows in Workers(2).run(run, range(KNEES), "screening") for row in rows]
+
+
+def test_few_good_exams_of_any_source_are_flagged(figures):
+    flagged = [row for row in figures if row[0] == "clean" and not row[2]]
+    good = sum(row[0] == "clean" for row in figures)
+    assert len(flagged) <= MAX_FLAGGED * good, flagged
+
+
+def test_most_broken_exams_are_named_for_their_own_fault(figures):
+    found: dict[str, list[bool]] = {}
+    for group, fault, right, _ in figures:
+        if group == "broken":
+            found.setdefault(fault.partition(":")[0], []).append(right)
+    assert {kind for kind in found if np.mean(found[kind]) < MIN_NAMED} == set()
+
+
+@pytest.fixture(scope="module")
+def echoes(real_knee) -> list[Volume]:
+    """Eight volumes of one knee, TE 6 to 50 ms."""
+    by_echo: dict[float, list[Dataset]] = {}
+    for content in real_knee.values():
+        image = dcmread(BytesIO(content))
+        by_echo.setdefault(float(image.EchoTime), []).append(image)
+    return [load_study(named(images)).volume for _, images in sorted(by_echo.items())]
+
+
+@pytest.mark.real_knee
+def test_the_real_knee_deserves_no_flag_at_any_echo_or_in_any_form(echoes):
+    assert len(echoes) == 8
+    assert [screen(echo) for echo in echoes] == [()] * 8
+    for echo in (echoes[0], echoes[-1]):
+        for form in SOURCES.values():
+            assert screen(form(echo, np.random.default_rng(SEED))) == (), form
+
+
+@pytest.mark.real_knee
+@pytest.mark.parametrize(("kind", "plant"), quality_figures.PLANTS)
+def test_broken_versions_of_the_real_knee_are_named(echoes, kind, plant):
+    for echo in (echoes[0], echoes[-1]):
+        assert kind in kinds(plant(echo, np.random.default_rng([SEED, 3])))
+
+
+@pytest.mark.real_knee
+@pytest.mark.parametrize("axes", [(2, 1, 0), (1, 2, 0)], ids=["coronal", "axial"])
+def test_the_real_knee_cut_in_another_plane_is_seen_in_its_pixels(echoes, axes):
+    planes = np.ascontiguousarray(echoes[3].voxels.transpose(axes)[::6])
+    assert "wrong-plane" in kinds(make_volume([cv2.resize(plane, (154, 256)) for plane in planes], (4.0, 0.6, 0.6)))
 
 
 @pytest.mark.real_knee

@@ -1,0 +1,41 @@
+"""Wraparound: what lies beside the field of view is folded onto its other side.
+
+Samples in k-space make a picture periodic along the phase direction. Where a limb is larger than the field of view,
+the first and the last line are neighbours, and share their detail; in other pictures they have nothing in common.
+"""
+
+import cv2
+import numpy as np
+
+from data_prep.quality.sketch import Sketch
+from data_prep.volume import FloatArray
+
+# Detail along a border: finer than this many pixels of the sketch, coarser than noise.
+DETAIL_PX = 4.0
+# Left and right borders of good pictures have nothing in common (up to 0.05); thigh above and calf below have similar
+# outlines (up to 0.5). Folded ones correlate by 0.3 to 0.98.
+MAX_ALIKE = {"left and right": 0.25, "top and bottom": 0.6}
+# Borders darker than this share of the picture's brightness show air.
+MIN_BRIGHTNESS = 0.1
+
+
+def wraparound(sketch: Sketch) -> str | None:
+    """Opposite borders that continue each other."""
+    means = sketch.means[sketch.shows] - sketch.air
+    dark = MIN_BRIGHTNESS * float(means.mean())
+    borders = {"left and right": (means[:, :, 0], means[:, :, -1]), "top and bottom": (means[:, 0], means[:, -1])}
+    for name, (first, last) in borders.items():
+        alike, most = _alike(first, last), MAX_ALIKE[name]
+        if min(first.mean(), last.mean()) > dark and alike > most:
+            return (
+                f"The picture continues from one border to the opposite one ({name}): they correlate by {alike:.2f}, "
+                f"{most:g} is the most. Something beside the field of view is folded into it."
+            )
+    return None
+
+
+def _alike(first: FloatArray, last: FloatArray) -> float:
+    """Correlation of the detail of two lines in each slice, `[slices, pixels]`."""
+    a, b = (line - cv2.GaussianBlur(line, (0, 0), sigmaX=DETAIL_PX, sigmaY=1e-2) for line in (first, last))
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float((a * b).sum()) / norm if norm else 0.0

@@ -1,0 +1,95 @@
+"""The plane that pictures show, whatever the headers say: arrays have no directions at all.
+
+A knee's inner half nearly mirrors its outer half. So a sagittal stack resembles itself with its slices in the opposite
+order; coronal and axial pictures resemble their own mirror images. And a leg leaves a sagittal or coronal picture at
+its top and bottom; an axial picture holds a closed cross section. Outlines are compared, not brightness, so that
+contrast, shading and fat suppression matter little.
+"""
+
+import cv2
+import numpy as np
+from scipy import fft
+
+from data_prep.quality.sketch import Sketch
+from data_prep.volume import FloatArray
+
+# Slices, rows and columns of the volume that is compared with its mirror images.
+SLICES, SIZE = 24, 48
+# Outlines are blurred by this many of its pixels, since the halves of a knee differ in detail.
+BLUR_PX = 1.5
+# Rows count less the farther they lie from the middle (standard deviation, in pixels): shafts tell little.
+JOINT_PX = 12.0
+# A leg may stand a little askew in a picture: its mirror image is turned by twice that angle, in degrees.
+TURNS = (-20, -10, 0, 10, 20)
+# The mirror may lie so far from the middle, as a share of the stack or the picture.
+REACH = 0.2
+# What is darker or brighter than these percentiles counts as equally dark or bright.
+RANGE = (2, 98)
+# A leg that leaves the picture counts fully from this brightness of both borders on, as a share of the middle's.
+LEAVES = 0.3
+# Sum of (likeness across the stack - likeness across the picture) and of how much of a leg leaves it (0 to `LEAVES`).
+MIN_SAGITTAL = 0.27
+
+
+def wrong_plane(sketch: Sketch) -> str | None:
+    """Pictures that mirror themselves more than their stack does, or that hold a closed cross section."""
+    knee = _normalised(sketch.means[sketch.shows])
+    outlines = np.stack([_outline(plane) for plane in knee]) * _joint()
+    outlines -= outlines.mean()
+    across_stack = _likeness(outlines, outlines[::-1], axis=0)
+    across_picture = max(_likeness(outlines, _turned(outlines[:, :, ::-1], angle), axis=2) for angle in TURNS)
+    leaves = _leaves(knee)
+    score = across_stack - across_picture + min(leaves, LEAVES)
+    if score >= MIN_SAGITTAL:
+        return None
+    return (
+        f"The pictures look coronal or axial: they resemble their mirror images by {across_picture:.2f}, the stack its "
+        f"own by {across_stack:.2f}, and at top and bottom {leaves:.0%} of the brightness is left; this gives "
+        f"{score:.2f}, at least {MIN_SAGITTAL:g} in a sagittal knee."
+    )
+
+
+def _normalised(means: FloatArray) -> FloatArray:
+    """`[SLICES, SIZE, SIZE]` from 0 to 1; the root makes dark parts count."""
+    small = np.stack([cv2.resize(plane, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for plane in means])
+    small = cv2.resize(small.reshape(len(small), -1), (SIZE * SIZE, SLICES)).reshape(SLICES, SIZE, SIZE)
+    low, high = np.percentile(small, RANGE)
+    return np.asarray(np.sqrt(np.clip((small - low) / max(high - low, 1e-6), 0, 1)), np.float32)
+
+
+def _outline(plane: FloatArray) -> FloatArray:
+    steps = np.hypot(cv2.Sobel(plane, cv2.CV_32F, 1, 0), cv2.Sobel(plane, cv2.CV_32F, 0, 1))
+    return np.asarray(cv2.GaussianBlur(steps, (0, 0), BLUR_PX), np.float32)
+
+
+def _joint() -> FloatArray:
+    """How much each row counts, `[1, SIZE, 1]`."""
+    rows = np.arange(SIZE) - (SIZE - 1) / 2
+    return np.asarray(np.exp(-((rows / JOINT_PX) ** 2) / 2), np.float32)[None, :, None]
+
+
+def _turned(planes: FloatArray, degrees: float) -> FloatArray:
+    middle = ((SIZE - 1) / 2, (SIZE - 1) / 2)
+    turn = cv2.getRotationMatrix2D(middle, degrees, 1)
+    planes = np.ascontiguousarray(planes)
+    return np.stack([cv2.warpAffine(plane, turn, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE) for plane in planes])
+
+
+def _likeness(knee: FloatArray, mirrored: FloatArray, axis: int) -> float:
+    """The best correlation of a volume of mean 0 with another one that is moved along an axis."""
+    other = mirrored - mirrored.mean()
+    spectrum = fft.rfftn(knee) * np.conj(fft.rfftn(other))
+    moved = np.moveaxis(fft.irfftn(spectrum, s=knee.shape), axis, 0)[:, 0, 0]
+    reach = int(2 * REACH * len(moved))
+    best = max(moved[: reach + 1].max(), moved[-reach:].max())
+    norm = np.linalg.norm(knee) * np.linalg.norm(other)
+    return float(best / norm) if norm else 0.0
+
+
+def _leaves(knee: FloatArray) -> float:
+    """How bright the leg is where the picture ends above and below, as a share of the middle; the darker of both."""
+    knee = np.square(knee)
+    inner = knee[:, :, SIZE // 4 : -SIZE // 4]
+    ends = np.minimum(inner[:, :3].max(axis=(1, 2)), inner[:, -3:].max(axis=(1, 2)))
+    middle = np.percentile(inner[:, 3 * SIZE // 8 : -3 * SIZE // 8], 75, axis=(1, 2))
+    return float(np.median(ends / np.maximum(middle, 0.1)))

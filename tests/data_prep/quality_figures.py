@@ -1,0 +1,89 @@
+"""`python -m tests.data_prep.quality_figures`: how often the quality screen is right, by source and by kind of fault.
+
+Prints the tables of docs/quality.md. Thresholds were set on other seeds (10,000 to 40,000) than the ones used here.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.stats import binomtest
+
+from data_prep.quality import screen
+from data_prep.volume import Volume
+from data_prep.workers import Workers
+from tests.data_prep.broken_exams import BROKEN
+from tests.data_prep.exam_sources import PROTOCOLS, SOURCES, clean_of, knee
+from tests.data_prep.faults import Plant
+
+SEED = 60_000_000
+EVERY_OTHER_PLANE = 3  # one exam in so many is made in another plane too
+FORMS, FAULTS = 3, 3  # sources for each knee, faults for each of them
+
+PLANTS: tuple[tuple[str, Plant], ...] = tuple((kind, plant) for kind, plants in BROKEN.items() for plant in plants)
+
+Outcome = tuple[str, str, bool, tuple[str, ...]]
+"""`clean` or `broken`; source, or kind and fault; whether the screen was right; all that it named."""
+
+
+def outcomes(index: int, seed: int = SEED, acquired: int = 256) -> list[Outcome]:
+    """What the screen says of one knee in the forms of some sources, with and without faults, and in another plane."""
+    found = list(_sagittal(index, seed + index, acquired))
+    if index % EVERY_OTHER_PLANE == 0:
+        plane = ("coronal", "axial")[index // EVERY_OTHER_PLANE % 2]
+        source = list(SOURCES)[index // EVERY_OTHER_PLANE % len(SOURCES)]
+        volume = clean_of(source, knee(seed + index, plane, acquired, **PROTOCOLS[index % len(PROTOCOLS)]), index)
+        kinds = _kinds(volume)
+        found.append(("broken", f"wrong-plane: {plane}", "wrong-plane" in kinds, kinds))
+    return found
+
+
+def _sagittal(index: int, seed: int, acquired: int) -> Iterator[Outcome]:
+    volume = knee(seed, "sagittal", acquired, **PROTOCOLS[index % len(PROTOCOLS)])
+    for form in range(FORMS):
+        place = index * FORMS + form
+        source = list(SOURCES)[place % len(SOURCES)]
+        exam = clean_of(source, volume, place)
+        kinds = _kinds(exam)
+        yield "clean", source, not kinds, kinds
+        for fault in range(FAULTS):
+            kind, plant = PLANTS[(place * FAULTS + fault) % len(PLANTS)]
+            kinds = _kinds(plant(exam, np.random.default_rng([seed, form, fault])))
+            yield "broken", f"{kind}: {plant.__name__}", kind in kinds, kinds
+
+
+def _kinds(volume: Volume) -> tuple[str, ...]:
+    return tuple(flag.kind for flag in screen(volume))
+
+
+def table(rows: list[Outcome], what: str) -> Iterator[str]:
+    """Lines of a Markdown table with counts, shares and 95 % intervals (Wilson)."""
+    names = list(dict.fromkeys(name for group, name, _, _ in rows if group == what))
+    for name in names:
+        mine = [(right, kinds) for group, other, right, kinds in rows if group == what and other == name]
+        counted = sum(not right if what == "clean" else right for right, _ in mine)
+        interval = binomtest(counted, len(mine)).proportion_ci(method="wilson")
+        named = Counter(kind for right, kinds in mine for kind in kinds if not right)
+        also = ", ".join(f"{kind} {count}" for kind, count in named.most_common(3))
+        low, high = 100 * interval.low, 100 * interval.high
+        yield f"| {name} | {counted} of {len(mine)} | {counted / len(mine):.1%} | {low:.1f} to {high:.1f} % | {also} |"
+
+
+def main() -> None:
+    """Read the command line and print both tables."""
+    parser = argparse.ArgumentParser(prog="python -m tests.data_prep.quality_figures", description=__doc__)
+    parser.add_argument("--knees", type=int, default=300, help="how many synthetic knees")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    options = parser.parse_args()
+    results = Workers(options.jobs).run(outcomes, range(options.knees), "screening")
+    rows = [row for some in results for row in some]
+    everything: list[Outcome] = [(group, "all", *rest) for group, _, *rest in rows if group == "clean"]
+    print("| source | flagged | share | 95 % interval | named |\n|---|---|---|---|---|")
+    print(*table(rows + everything, "clean"), sep="\n")
+    print("\n| kind: fault | found by its name | share | 95 % interval | named where missed |\n|---|---|---|---|---|")
+    print(*sorted(table(rows, "broken")), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -77,7 +77,7 @@ class Sketch:
     def stranger(self) -> npt.NDArray[np.bool_]:
         """`[slices]`: which slices are bright and resemble no others; none in a short stack."""
         slices = len(self.means)
-        if slices < 2 * FAR:
+        if slices < 3 * FAR:
             return np.zeros(slices, bool)
         size = (COARSE, COARSE)
         flat = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA).ravel() for plane in self.means])

@@ -172,7 +172,9 @@ def other_plane(volume: Volume, rng: np.random.Generator) -> Volume:
 
 
 def short_repetition(volume: Volume, rng: np.random.Generator) -> Volume:
-    made = dataclasses.replace(volume.acquisition, repetition_time_ms=float(rng.uniform(300, 850)))
+    made = dataclasses.replace(
+        volume.acquisition, repetition_time_ms=float(rng.uniform(300, 850)), fluid_sensitive=None
+    )
     return dataclasses.replace(volume, acquisition=made)
 
 

@@ -115,6 +115,16 @@ def test_killed_in_the_middle_of_an_epoch_the_same_command_makes_the_same_bundle
     assert not (tmp_path / "small.run").exists()
 
 
+def test_a_bundle_is_replaced_with_force_only_and_that_is_said_at_once(trained, tmp_path):
+    before = digests(trained)
+    result = run("training.train", "demo", "--exams", str(tmp_path / "no table"), "--out", str(trained))
+    assert result.returncode == 2
+    assert "holds a bundle already; name another folder, or replace it with --force" in result.stderr
+    result = run("training.train", "demo", "--exams", str(tmp_path / "no table"), "--out", str(trained), "--force")
+    assert "no table" in result.stderr
+    assert digests(trained) == before
+
+
 def test_another_seed_makes_other_weights(trained, knees, tmp_path):
     other = tmp_path / "small"
     assert train(knees, other, "seed=8").returncode == 0

@@ -20,8 +20,9 @@ MAX_EMPTY_END = 0.25
 MIDDLE = 0.25
 # A well placed limb's centre of brightness lies within a tenth of the picture's width from the middle.
 MAX_OFF_CENTRE = 0.15
-# Edges across the leg (condyles, plateau) have this share of the power of edges along it; shafts and muscles less.
-MIN_ACROSS = 0.18
+# Edges across the leg (condyles, plateau) have this share of the power of edges along it, also where a coil shades the
+# picture; shafts and muscles less.
+MIN_ACROSS = 0.145
 # Smoothing before edges are looked for, in pixels of the sketch: noise has as many edges along as across.
 SMOOTH_PX = 1.5
 

@@ -104,7 +104,7 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
     objective = Objective(replace(plan, space=space), config, folds, place)
     with open_study(storage, name, plan.metric == "loss", config.seed) as study:
         claim(study, _settings(plan, config, together, place))
-        with Progress(plan.trials, "trials", "trial", min(len(counted(study)), plan.trials)) as progress:
+        with Progress(plan.trials, "trials", "trial", min(len(counted(study)), plan.trials), quiet=True) as progress:
 
             def say(trial: FrozenTrial) -> None:
                 print(_line(trial, plan), flush=True)

@@ -38,13 +38,14 @@ BOX_COLUMNS = tuple(name for names in box_columns.ALL for name in names)
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which column holds what; '' for none."""
+    """Which column holds what; '' for none. also_study: further columns that may name the study."""
 
     study: str
     label: str
     reader: str
     patient: str
     side: str
+    also_study: tuple[str, ...] = ()
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +86,7 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     if not studies:
         raise ValueError(f"--root {options.root} holds no DICOM study")
     ids = PatientIds.of_file(options.patient_key or options.out.parent / KEY_FILE, make=options.patient_key is None)
-    meant = _studies(table, columns.study, StudyNames(studies, root), faults)
+    meant = _studies(table, columns, StudyNames(studies, root), faults)
     rows: dict[str, list[Reading]] = defaultdict(list)
     for line, match in meant:
         with faults.caught():
@@ -114,8 +115,9 @@ def _known_columns(options: argparse.Namespace) -> Sequence[str]:
 
 
 def _columns(options: argparse.Namespace, table: Table) -> _Columns:
-    """ValueError if a column that has to be there isn't, or if two may hold the label."""
+    """ValueError if a column that has to be there isn't, or if two may hold the label or the side."""
     found = {}
+    also_study: list[str] = []
     for what, asked, known in (
         ("study", options.study_column, STUDY_COLUMNS),
         ("label", options.label_column, LABEL_COLUMNS),
@@ -127,22 +129,38 @@ def _columns(options: argparse.Namespace, table: Table) -> _Columns:
         there = list(filter(table.has, wanted))
         if not there and (asked or what in ("study", "label")):
             raise table.no_column(f"{' or '.join(wanted)} (--{what}-column)")
-        if what == "label" and len(there) > 1:
+        if what in ("label", "side") and len(there) > 1:
             raise ValueError(
-                f"{table.name}: {' and '.join(there)} may both hold the label; --label-column says which does"
+                f"{table.name}: {' and '.join(there)} may both hold the {what}; --{what}-column says which does"
             )
         found[what] = next(iter(there), "")
-    return _Columns(**found)
+        also_study += there[1:] if what == "study" else []
+    return _Columns(**found, also_study=tuple(also_study))
 
 
-def _studies(table: Table, column: str, names: StudyNames, faults: Faults) -> list[tuple[Line, Match]]:
+def _studies(table: Table, columns: _Columns, names: StudyNames, faults: Faults) -> list[tuple[Line, Match]]:
     """Each line with the one study that it means."""
     meant = []
-    often = Counter(line[column] for line in table.lines)
+    often = Counter(line[columns.study] for line in table.lines)
     for line in table.lines:
         with faults.caught():
-            meant.append((line, _one_study(line, column, names, often[line[column]])))
+            match = _one_study(line, columns.study, names, often[line[columns.study]])
+            _check_agrees(line, columns, names, match)
+            meant.append((line, match))
     return meant
+
+
+def _check_agrees(line: Line, columns: _Columns, names: StudyNames, match: Match) -> None:
+    """RowError if another column names another study, as where only some columns were sorted.
+
+    What names no study there is taken for something else: a number of one's own, a description.
+    """
+    for column in columns.also_study:
+        other = names.find(line[column])
+        if other.studies and not other.is_rounded and not other.studies & match.studies:
+            raise line.fault(
+                f"it names another study than column {columns.study}; --study-column says which counts", column
+            )
 
 
 def _one_study(line: Line, column: str, names: StudyNames, often: int) -> Match:

@@ -50,7 +50,7 @@ class SourceLabels:
 
     @cached_property
     def _by_alias(self) -> dict[str, Meaning]:
-        """Of two values with one alias the later counts: a user's own come last."""
+        """Of two values with one alias the later counts: a user's own come last, and no file has an alias twice."""
         return {label_key(alias): meaning for meaning in self.values.values() for alias in meaning.aliases}
 
 
@@ -106,13 +106,25 @@ def label_key(value: str) -> str:
 
 def _read(path: Path) -> dict[str, SourceLabels]:
     try:
-        table = _TABLE.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        table = _TABLE.validate_python(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        for name, source in table.items():
+            _check_no_word_twice(name, source)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ValueError(f"{path}: {faults}") from None
-    except ValueError as error:  # no TOML, or no UTF-8
+    except ValueError as error:  # no TOML, no UTF-8, or a word that stands for two values
         raise ValueError(f"{path}: {error}") from None
     return {
         name: SourceLabels({label_key(value): meaning for value, meaning in source.values.items()}, source.caveat)
         for name, source in table.items()
     }
+
+
+def _check_no_word_twice(name: str, source: SourceLabels) -> None:
+    """ValueError if two values or aliases are the same word in `label_key`'s eyes: nobody can say which is meant."""
+    first: dict[str, tuple[str, Meaning]] = {}
+    for value, meaning in source.values.items():
+        for word in (value, *meaning.aliases):
+            known, its_meaning = first.setdefault(label_key(word), (value, meaning))
+            if known != value and (its_meaning.binary, its_meaning.four_class) != (meaning.binary, meaning.four_class):
+                raise ValueError(f"{name}.values: {word!r} stands for both {known!r} and {value!r}; keep one of them")

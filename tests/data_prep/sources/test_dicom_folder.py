@@ -243,6 +243,33 @@ def test_two_labels_of_one_reader_are_a_fault_of_both_rows(studies, tmp_path, re
         ask("dicom", studies, "--diagnoses", table)
 
 
+def test_two_columns_that_may_hold_the_side_are_asked_about(studies, tmp_path):
+    table = write_csv(tmp_path / "own.csv", [("study", "label", "side", "laterality"), ("2.25.1", 0, "L", "R")])
+    with pytest.raises(ValueError, match=r"own.csv: laterality and side may both hold the side; --side-column"):
+        ask("dicom", studies, "--diagnoses", table)
+    (row,) = ask("dicom", studies, "--diagnoses", table, "--side-column", "side").rows
+    assert row.exam.laterality == "L"
+
+
+def test_a_row_whose_columns_name_two_studies_is_a_fault(studies, tmp_path):
+    header = ("folder", "StudyInstanceUID", "Accession", "study", "label")
+    table = write_csv(
+        tmp_path / "own.csv",
+        [
+            header,
+            ("site b", "2.25.3", "ACC-3", "knee left", 0),  # agrees, names several, or names none
+            ("case one", "2.25.2", "", "", 3),
+            ("case one", "2.25.1", "ACC-2", "", 3),
+        ],
+    )
+    with pytest.raises(ValueError, match="2 faults") as caught:
+        ask("dicom", studies, "--diagnoses", table)
+    assert caught.match(r"row 3, column folder: it names another study than column StudyInstanceUID; --study-column")
+    assert caught.match("row 4, column accession: it names another study")
+    found = ask("dicom", studies, "--diagnoses", table, "--study-column", "StudyInstanceUID")
+    assert [row.exam.study_uid for row in found.rows] == ["2.25.3", "2.25.2", "2.25.1"]
+
+
 def test_two_columns_that_may_hold_the_label_are_asked_about(studies, tmp_path):
     table = write_csv(tmp_path / "own.csv", [("study", "label", "Diagnosis"), ("2.25.1", 0, 3)])
     with pytest.raises(ValueError, match=r"own.csv: label and diagnosis may both hold the label; --label-column"):

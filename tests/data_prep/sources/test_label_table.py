@@ -80,6 +80,8 @@ def test_a_users_file_changes_one_value_adds_another_and_leaves_the_rest(tmp_pat
 
 
 VALUE = '[mrnet.values.0]\nbinary = ["healthy"]\n'
+TORN = f'[dicom.values.torn]\nbinary = ["unhealthy"]\nfour_class = ["{COMPLETE}"]\n'
+STRAINED = f'binary = ["unhealthy"]\nfour_class = ["{STRAIN}"]\n'
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,12 @@ VALUE = '[mrnet.values.0]\nbinary = ["healthy"]\n'
         ("[mrnet]\nvalue = 1", r"mrnet\.value: "),
         ("mrnet = 1", "mrnet: "),
         ("[mrnet", r"mine\.toml: "),
+        (f"{TORN}[dicom.values.TORN]\n{STRAINED}", r"dicom\.values: 'TORN' stands for both 'torn' and 'TORN'"),
+        (f"{TORN}[dicom.values.odd]\n{STRAINED}aliases = ['Torn.']", r"'Torn\.' stands for both 'torn' and 'odd'"),
+        (
+            f"{TORN}aliases = ['odd']\n[dicom.values.mild]\n{STRAINED}aliases = ['ODD']",
+            r"'ODD' stands for both 'torn' and 'mild'",
+        ),
         ("[mrnet]\ncaveat = '\N{SNOWMAN}'", r"mine\.toml: .*utf-8"),
     ],
 )
@@ -102,6 +110,11 @@ def test_mistakes_in_a_users_file_name_file_and_key(tmp_path, text, message):
     with pytest.raises(ValueError, match=rf"mine\.toml: .*|{message}") as caught:
         LabelTable.load(path)
     assert caught.match(message)
+
+
+def test_a_users_file_may_begin_with_a_mark_and_say_the_same_twice(tmp_path):
+    path = write(tmp_path, f"\ufeff{TORN}[dicom.values.Torn]\nbinary = ['unhealthy']\nfour_class = ['{COMPLETE}']")
+    assert LabelTable.load(path).classes("dicom", "TORN") == ({"unhealthy"}, {COMPLETE})
 
 
 @pytest.mark.parametrize(

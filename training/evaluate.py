@@ -158,6 +158,13 @@ def report(folder: Path, exams: Sequence[Exam], which: str) -> tuple[list[Figure
     return figures(rows, f"{sources} exams, {which}{left_out.aside}"), rows
 
 
+def _check_writable(out: Path) -> None:
+    """OSError or ValueError for a file that can't be written, before anything is computed; its folder is made."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.is_dir():
+        raise ValueError(f"--out {out} is a folder; name a file")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Figures of a bundle on exams with known truth.")
     parser.add_argument("bundle", type=Path)
@@ -167,6 +174,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     try:
+        if arguments.out:
+            _check_writable(arguments.out)
         exams = of_split(read_exams(arguments.exams), arguments.split, arguments.exams.name)
         results, rows = report(arguments.bundle, exams, f"split {arguments.split}, of {arguments.exams.name}")
     except (ValueError, OSError) as error:

@@ -92,6 +92,20 @@ def test_nothing_to_judge_on_is_one_sentence(monkeypatch, capsys, bundle, knees,
     assert "Traceback" not in err
 
 
+def test_where_figures_go_is_asked_before_anything_is_computed(monkeypatch, capsys, bundle, knees, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("training.evaluate.report", lambda *_: pytest.fail("computed"))
+    for out, reason in ((tmp_path, "is a folder; name a file"), (tmp_path / "file" / "r.json", "File exists")):
+        code, _, err = run(monkeypatch, capsys, bundle, knees / "exams.csv", "--out", str(out))
+        assert code == 2
+        assert reason in err
+        assert "Traceback" not in err
+    monkeypatch.setattr("training.evaluate.report", lambda *_: ([], []))
+    code, _, err = run(monkeypatch, capsys, bundle, knees / "exams.csv", "--out", str(tmp_path / "new" / "r.json"))
+    assert code == 0, err
+    assert (tmp_path / "new" / "r.json").is_file()
+
+
 def test_what_is_left_may_be_too_little(monkeypatch, capsys, bundle, exams, tmp_path):
     """After another split: of the new test part only healthy exams hadn't been learnt from."""
     kept = [exam for exam in exams if exam.split != "test" or exam.binary == {"healthy"}]

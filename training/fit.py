@@ -23,7 +23,7 @@ from data_prep.preprocess import Recipe
 from data_prep.volume import FloatArray
 from models.classifier import ExamClassifier
 from models.finetuned import FineTuned
-from models.trunks import train_from
+from models.trunks import check_layer, train_from
 from training.arrays import Batches, Examples, prepare, rarity
 from training.backend import spread_over
 from training.board import Board
@@ -171,6 +171,7 @@ def _attempt(
         config = dataclasses.replace(config, augmentation=Augmentation())
     fix_seed(config.seed)
     classifier = make(config, config.recipe)
+    check_layer(classifier.network.trunk, config.fit.trainable_from)  # before the head's first epochs
     classifier.load_pretrained()
     for index in range(resumed.phase, len(phases)):
         phase = phases[index]

@@ -3,6 +3,13 @@
 import keras
 
 
+def check_layer(network: keras.Model, layer: str) -> None:
+    """ValueError for a layer from which `train_from` can't train."""
+    names = [each.name for each in network.layers]
+    if layer not in ("", "none", *names):
+        raise ValueError(f'{network.name} has no layer {layer!r}; train from "" (all), "none", or {", ".join(names)}')
+
+
 def train_from(network: keras.Model, layer: str) -> None:
     """Train the named layer and what comes after it; freeze what it computes from. "" trains all, "none" nothing.
 
@@ -12,11 +19,9 @@ def train_from(network: keras.Model, layer: str) -> None:
     those of its batch: at one exam a step, that exam's slices alone, so that the exam's own brightness vanishes from
     its features and training sees other features than prediction, which uses running means over many steps.
     """
-    names = [each.name for each in network.layers]
-    if layer not in ("", "none", *names):
-        raise ValueError(f'{network.name} has no layer {layer!r}; train from "" (all), "none", or {", ".join(names)}')
+    check_layer(network, layer)
     frozen = network.layers if layer == "none" else []
-    if layer in names:
+    if layer in [each.name for each in network.layers]:
         frozen = keras.Model(network.inputs, network.get_layer(layer).input).layers
     for each in network.layers:
         each.trainable = each not in frozen

@@ -164,6 +164,14 @@ def test_the_head_learns_first_and_then_the_trunk_from_the_chosen_layer(tmp_path
     assert not np.array_equal(before.head.get_weights()[0], after.head.get_weights()[0])
 
 
+def test_a_layer_that_there_is_not_is_told_before_the_heads_first_epochs(tmp_path, monkeypatch):
+    settings = config("head_first.epochs=1", "head_first.learning_rate=0.01", 'fit.trainable_from="conv9"')
+    monkeypatch.setattr("training.fit.phases_of", lambda *_: [phase(1)])
+    monkeypatch.setattr("training.fit.fit", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ValueError, match="alexnet has no layer 'conv9'; train from"):
+        fit_network(mrnet, settings, {"train": [], "val": []}, place(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "momentum"),
     [

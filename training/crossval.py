@@ -99,13 +99,15 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
     exams = read_exams(plan.exams)
     if ensemble:
         check_bundleable(config)
-    _claim(out, plan.settings(place))
+    settings = plan.settings(place)
+    _check_ours(out, settings)
 
     looks = look_at(exams, plan.exams.parent / ".looks", place.workers)
     together, left_out = eligible(exams, looks, scheme, plan.with_test)
     check_some(together, left_out)
     folds = list(make_folds(together, plan.folds, plan.repeats, config.seed))
     check_folds(config, folds)
+    _write_json(out / SETTINGS, settings)  # a run that was refused leaves the folder to the one that mends it
     taking_part = [exam for group in together for exam in group]
     print(f"{len(taking_part)} exams in {len(together)} groups that stay together")
     for reason, count in left_out.items():
@@ -158,13 +160,12 @@ def _fold_run(
     return FoldRun(fold, preset, inner, groups, command, alone, folder, folder / "bundle" if bundle else None)
 
 
-def _claim(out: Path, settings: Mapping[str, object]) -> None:
-    """Make the folder this run's; ValueError if it is another's."""
-    path = out / SETTINGS
-    if not path.is_file():
-        _write_json(path, settings)
+def _check_ours(out: Path, settings: Mapping[str, object]) -> None:
+    """Make the folder; ValueError if it is another run's."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / SETTINGS).is_file():
         return
-    before = json.loads(path.read_text(encoding="utf-8"))
+    before = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
     if changed := [name for name, value in settings.items() if before.get(name) != value]:
         raise ValueError(f"{out} holds a run with other {', '.join(changed)}; give another --out")
 

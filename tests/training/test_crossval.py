@@ -61,6 +61,17 @@ def test_every_exam_is_predicted_once_by_a_model_that_never_saw_it(undisturbed, 
         assert [float(row[name]) for name in BINARY.classes] == pytest.approx(expected.tolist(), rel=1e-5)
 
 
+def test_a_refused_run_leaves_its_folder_to_the_one_that_mends_it(knees, tmp_path, capsys):
+    for folds, reason in (("1", "at least 2 folds"), ("500", "fold")):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments(knees, tmp_path / "run", "--folds", folds))
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert reason in said
+        assert "holds a run with other" not in said
+    assert not list((tmp_path / "run").iterdir())
+
+
 def test_figures_are_of_all_held_out_predictions(undisturbed):
     report = json.loads((undisturbed / "figures.json").read_text())
     rows = predictions(undisturbed)

@@ -53,7 +53,7 @@ def fat_suppressed(header: Header) -> bool | None:
     kind = find(header).kind
     if kind in (Kind.WATER, Kind.IN_PHASE):
         return kind is Kind.WATER
-    if _suppressed_by_tags(header):
+    if suppressed_by_tags(header):
         return True
     answers = [answer for name in FREE_TEXT if (answer := _text_answer(header, name))]
     if answers:
@@ -63,7 +63,8 @@ def fat_suppressed(header: Header) -> bool | None:
     return False if any(header.texts(name) for name in TELLING) else None
 
 
-def _suppressed_by_tags(header: Header) -> bool:
+def suppressed_by_tags(header: Header) -> bool:
+    """Whether tags of the sequence say that fat is dark, whatever descriptions say."""
     options, spectra, excited = (
         {_spaced(value) for value in header.texts(name)[:MOST_VALUES]}
         for name in ("ScanOptions", "SpectrallySelectedSuppression", "SpectrallySelectedExcitation")
@@ -110,7 +111,7 @@ def fluid_sensitive(header: Header) -> bool | None:
         return _by_echo_time(header, named)
     if repetition_ms >= LONG_TR_MS:
         return not (named is False and repetition_ms < SLOWEST_T1_MS)
-    if _gradient_echo(header):
+    if gradient_echo(header):
         return _by_echo_time(header, named)
     return None if named else False
 
@@ -128,10 +129,11 @@ def _by_echo_time(header: Header, named: bool | None) -> bool | None:
 def quick_gradient_echo(header: Header) -> bool:
     """Whether it is a gradient echo with a very short EchoTime."""
     echo_ms = header.number("EchoTime")
-    return _gradient_echo(header) and echo_ms is not None and echo_ms < SHORT_GRADIENT_TE_MS
+    return gradient_echo(header) and echo_ms is not None and echo_ms < SHORT_GRADIENT_TE_MS
 
 
-def _gradient_echo(header: Header) -> bool:
+def gradient_echo(header: Header) -> bool:
+    """Whether it is a gradient echo, as far as the header says."""
     sequence = header.texts("ScanningSequence")
     return ("GR" in sequence and "SE" not in sequence) or header.text("EchoPulseSequence") == "GRADIENT"
 

@@ -15,7 +15,8 @@ Across series, what a reader would open first for the ACL:
 1. what plainly shows the anatomy
 2. fluid-sensitive, before unknown, before not: a torn ligament is seen by the fluid in it
 3. fat-suppressed, before unknown, before not: marrow hides fluid where fat is bright
-4. anything, before a quick gradient echo without fluid: scouts are made so
+4. anything, before a gradient echo (DESS, MERGE): it has many slices, and another contrast than the spin echoes that
+   models are trained on; a quick one comes last, because scouts are made so
 5. no unknown word in its ImageType
 6. original, before derived: computed images have less detail; it comes after contrast, because water of a Dixon scan is
    derived and shows the ligament better than an original T1
@@ -33,7 +34,7 @@ UID so that the answer doesn't depend on the order of files, and a notice says s
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from data_prep.acquisition import fat_suppressed, fluid_sensitive, quick_gradient_echo
+from data_prep.acquisition import fat_suppressed, fluid_sensitive, gradient_echo, quick_gradient_echo
 from data_prep.errors import UnsuitableStudy
 from data_prep.kind import JUDGED, corrections, derived, water_or_fat
 from data_prep.notice import Notice
@@ -214,6 +215,10 @@ ACROSS_SERIES = (
     Criterion(
         lambda stack: 0.0 if quick_gradient_echo(stack.header) else 1.0,
         lambda _, winner, __: f"a quick gradient echo, as scouts are; series {winner.series_uid} is none",
+    ),
+    Criterion(
+        lambda stack: 0.0 if gradient_echo(stack.header) else 1.0,
+        lambda _, winner, __: f"a gradient echo; series {winner.series_uid} is none",
     ),
     Criterion(
         lambda stack: -len(stack.finding.doubts),

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from data_prep.acquisition import acquisition
+from data_prep.acquisition import acquisition, suppressed_by_tags
 from data_prep.dicom import MOST_NAMED, Frame, Limits, Source, Unread, nothing_read, read_study
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
 from data_prep.identity import fewest_patients
-from data_prep.kind import scout_by_geometry, scout_signs
+from data_prep.kind import FAT_DOUBT, scout_by_geometry, scout_signs
 from data_prep.knees import one_knee, parted, too_wide
 from data_prep.notice import Notice
 from data_prep.origin import sources
@@ -251,7 +251,8 @@ def _shortcoming(stack: Stack) -> _Refusal | None:
 
 
 def _kind_notices(stack: Stack) -> tuple[Notice, ...]:
-    doubts = stack.finding.doubts
+    known = suppressed_by_tags(stack.header)
+    doubts = [doubt for doubt in stack.finding.doubts if not (known and doubt == FAT_DOUBT)]
     if not doubts:
         return ()
     return (

@@ -16,6 +16,8 @@ from typing import Literal
 WORDS = tomllib.loads((Path(__file__).parent / "wording.toml").read_text(encoding="utf-8"))
 # From here on scripts put no space between words.
 FIRST_CJK = "\u2e80"
+# Unknown ones end the Latin word beside them all the same ("PD矢状位FS").
+CJK_RUN = re.compile(rf"[{FIRST_CJK}-\uffff]+")
 # From here on a letter isn't a Latin, Greek or Cyrillic one with an accent.
 LAST_ACCENTED = "\u0590"
 # Letters that no accent can be taken off.
@@ -25,6 +27,7 @@ SIGNS = (
     (r"\bw\s*/\s*o(?:ut)?(?=[^a-z]|$|fs|fat)", " without "),
     (r"\bw\s*/", " with "),
     (r"\bf\s*/\s*s\b", " fs "),
+    (r"\bf\.s\b", " fs "),
     (r"\b([rt][12])\s*(?:\*|star\b)", r"\1star "),
     (r"\(\s*-\s*\)", " minus "),
     (r"\(\s*\+\s*\)", " plus "),
@@ -85,7 +88,7 @@ def plain(text: str) -> str:
     text = _letters(INNER_CAPITAL.sub(" ", text[:LONGEST_TEXT])).replace("_", " ")
     for sign, word in SIGNS:
         text = re.sub(sign, word, text)
-    text = _cjk().sub(r" \g<0> ", text)
+    text = CJK_RUN.sub(r" \g<0> ", _cjk().sub(r" \g<0> ", text))
     parts = [part for word in re.findall(r"[^\W_]+", text) for part in _parts(word)]
     return f" {' '.join(parts)} "
 

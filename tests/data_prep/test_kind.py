@@ -128,6 +128,7 @@ def test_complex_image_component(component, kind):
             "PilotSag",
             "Topogramm",
         ),
+        *("TRIPLANAR", "SCANO", "Repère", "centrage", "Zentrierung", "FastView", "CAL SCAN", "SENSE_REF", "Yerleşim"),
     ],
 )
 @pytest.mark.parametrize("types", [("ORIGINAL", "PRIMARY", "M", "ND"), ("ORIGINAL", "PRIMARY", "OTHER"), ()])
@@ -148,6 +149,11 @@ def test_a_scout_in_many_languages(text, types):
         ("t2_tse_dixon_sag_opp", Kind.OPPOSED_PHASE),
         ("Sag PD mDIXON Water", Kind.WATER),
         ("WATER IMAGE", Kind.WATER),
+        ("PD DIXON SAG 水画像", Kind.WATER),
+        ("PD DIXON SAG 脂肪画像", Kind.FAT),
+        ("PD DIXON SAG SU", Kind.WATER),
+        ("PD DIXON SAG YAĞ", Kind.FAT),
+        ("PD DIXON SAG 지방", Kind.FAT),
         ("T1 out of phase", Kind.OPPOSED_PHASE),
         ("T1 opposition de phase", Kind.OPPOSED_PHASE),
     ],
@@ -169,6 +175,8 @@ def test_fat_and_water_in_other_senses(text):
     ("text", "kind"),
     [
         ("Sag T2 map", Kind.MAP),
+        ("CartiGram sag", Kind.MAP),
+        ("T1rho sag", Kind.MAP),
         ("SAG MIP", Kind.PROJECTION),
         ("sag MPR", Kind.REFORMAT),
         ("SUB sag", Kind.DIFFERENCE),

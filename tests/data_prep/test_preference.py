@@ -57,6 +57,8 @@ def notices(selection: Selection) -> dict[str, str]:
         (T1, {"ScanningSequence": "GR", "RepetitionTime": 8, "EchoTime": 3, "ScanOptions": "PFP"}),
         (T1, {"SeriesDescription": "3 plane loc"}),
         ({"ScanningSequence": "GR", "RepetitionTime": 20, "EchoTime": 6, "SeriesDescription": "SAG DESS WE"}, T1),
+        (PD_FS | {"slices": 9}, {"ScanningSequence": "GR", "EchoTime": 6, "SeriesDescription": "SAG DESS WE"}),
+        ({"ScanningSequence": "GR", "EchoTime": 15}, PD),
         (PD_FS | {"RepetitionTime": None}, T1),
         ({"RepetitionTime": None, "EchoTime": 60, "ScanOptions": "FS"}, T1),
     ],
@@ -143,6 +145,14 @@ def test_an_unknown_word_is_told():
     chosen = load(make_series(ImageType=["ORIGINAL", "PRIMARY", "FOO"]))
     assert 'the unknown word "FOO"' in notices(chosen)["series-kind-unknown"]
     assert "series-kind-unknown" not in notices(load(make_series(ImageType=["ORIGINAL", "PRIMARY", "OTHER"])))
+
+
+def test_a_description_that_names_fat_is_no_doubt_where_a_tag_says_that_it_is_suppressed():
+    told = {
+        tags: notices(load(make_series(ScanOptions=tags, SeriesDescription="SAG DP FAT"))) for tags in ("FS", "PFP")
+    }
+    assert told["FS"] == {}
+    assert "names fat" in told["PFP"]["series-kind-unknown"]
 
 
 def test_equal_series_of_one_kind_are_told_apart_by_nothing_and_it_is_said():

@@ -14,6 +14,7 @@ sat graisse|supresión grasa|con supresión de grasa|saturación grasa|saturaç�
 sat gordura|soppressione del grasso|sat. grasso|vetsat|vetonderdrukking|saturacja tłuszczu
 z supresją tłuszczu|PD с жироподавлением|подавление жира|yağ baskılı|脂肪抑制|T2 脂肪抑制 矢状断|压脂|矢状位压脂
 抑脂|지방억제|fedtsat|fettundertryckt
+Sag PD F.S.|PD矢状位FS|PD Q-FAT|lipid sat|zsírelnyomás|sop grasso
 """
 NO = """
 no FS|non FS|nonFS|NOFS|non-fat-sat|PD no fat sat|PD without FS|PD without fat suppression

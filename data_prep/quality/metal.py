@@ -36,18 +36,18 @@ def metal(sketch: Sketch) -> str | None:
 
 def _gaps(plane: FloatArray, air: float) -> FloatArray:
     """Where a slice `[h, w]` has gaps, as 0 and 1."""
-    bright = plane > air + 0.1 * (plane.max() - air)
-    tissue = float(np.median(plane[bright])) if bright.any() else air
-    dark = (plane < air + DARK * (tissue - air)).astype(np.uint8)
-    thick = cv2.morphologyEx(dark, cv2.MORPH_OPEN, _disc(GAP_PX))
-    count, labels = cv2.connectedComponents(thick)
-    piled = plane >= PILED * np.percentile(plane, BRIGHT_PERCENTILE)
     gaps = np.zeros(plane.shape, np.float32)
-    outside = set(np.unique(np.concatenate([labels[:, 0], labels[:, -1], labels[0], labels[-1]])))
-    for label in set(range(1, count)) - outside:
+    bright = plane[plane > air + 0.1 * (plane.max() - air)]
+    tissue = float(np.median(bright)) if bright.size else air
+    dark = (plane < air + DARK * (tissue - air)).astype(np.uint8)
+    count, labels = cv2.connectedComponents(cv2.morphologyEx(dark, cv2.MORPH_OPEN, _disc(GAP_PX)))
+    outside = np.unique(np.concatenate([labels[:, 0], labels[:, -1], labels[0], labels[-1]]))
+    inside = set(range(1, count)) - set(outside.tolist())
+    piled = PILED * np.percentile(plane, BRIGHT_PERCENTILE) if inside else 0.0
+    for label in inside:
         gap = (labels == label).astype(np.uint8)
         rim = (cv2.dilate(gap, _disc(2 * RIM_PX + 1)) > 0) & (gap == 0)
-        if piled[rim].mean() > MIN_BRIGHT_RIM:
+        if (plane[rim] >= piled).mean() > MIN_BRIGHT_RIM:
             gaps[gap > 0] = 1
     return gaps
 

@@ -78,8 +78,8 @@ def _turned(planes: FloatArray, degrees: float) -> FloatArray:
 def _likeness(knee: FloatArray, mirrored: FloatArray, axis: int) -> float:
     """The best correlation of a volume of mean 0 with another one that is moved along an axis."""
     other = mirrored - mirrored.mean()
-    spectrum = fft.rfftn(knee) * np.conj(fft.rfftn(other))
-    moved = np.moveaxis(fft.irfftn(spectrum, s=knee.shape), axis, 0)[:, 0, 0]
+    spectrum = fft.rfft(knee, axis=axis) * np.conj(fft.rfft(other, axis=axis))
+    moved = fft.irfft(spectrum.sum(axis=tuple({0, 1, 2} - {axis})), n=knee.shape[axis])
     reach = int(2 * REACH * len(moved))
     best = max(moved[: reach + 1].max(), moved[-reach:].max())
     norm = np.linalg.norm(knee) * np.linalg.norm(other)

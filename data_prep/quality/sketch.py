@@ -18,6 +18,8 @@ BLOCK = 8
 MIN_BLOCK_SHARE = 0.2
 # Variance below this share of the volume's is rounding: the means of equal float32s aren't quite equal.
 ROUNDING = 1e-6
+# Detail finer than this many pixels of the sketch tells neighbouring slices apart.
+DETAIL_PX = 1.5
 # Rows and columns of the smaller pictures in which slices are compared with each other: 5 mm, outlines and bones.
 COARSE = 32
 # A slice of a knee resembles this many others by `MIN_LIKENESS`, or a neighbour by `MIN_TO_NEIGHBOUR` (correlations).
@@ -57,6 +59,14 @@ class Sketch:
         """One voxel of each block as it is, `[slices, h, w]`."""
         half = self.step // 2
         return np.ascontiguousarray(self.volume.voxels[:, half :: self.step, half :: self.step])
+
+    @cached_property
+    def detail(self) -> FloatArray:
+        """Fine detail of the slices that show something, `[slices, pixels]`, each of length 1."""
+        detail = np.stack([plane - cv2.GaussianBlur(plane, (0, 0), DETAIL_PX) for plane in self.means[self.shows]])
+        detail = detail.reshape(len(detail), -1)
+        detail /= np.linalg.norm(detail, axis=1, keepdims=True)
+        return detail
 
     @cached_property
     def varies(self) -> npt.NDArray[np.bool_]:

@@ -107,8 +107,8 @@ def blurred(volume: Volume, rng: np.random.Generator) -> Volume:
 
 
 def enlarged(volume: Volume, rng: np.random.Generator) -> Volume:
-    """Pictures of 28 to 40 pixels, enlarged."""
-    size, shape = int(rng.integers(28, 41)), volume.shape[1:][::-1]
+    """Pictures of 24 to 34 pixels (5 to 6 mm), enlarged."""
+    size, shape = int(rng.integers(24, 35)), volume.shape[1:][::-1]
     small = [cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA) for plane in volume.voxels]
     return with_voxels(volume, np.stack([cv2.resize(plane, shape, interpolation=cv2.INTER_LINEAR) for plane in small]))
 

@@ -150,8 +150,8 @@ SOURCES: dict[str, Source] = {
 }
 """What is done to a knee by each source, by the name that the figures have."""
 
-PROTOCOLS = ({}, {"te_ms": (55.0, 85.0), "tr_ms": (3000, 4500)}, {"fat_left": (0.9, 1.0)})
-"""Proton density with fat suppressed, T2 with fat suppressed (as MRNet's), proton density without suppression."""
+PROTOCOLS = ({}, {"te_ms": (55.0, 85.0), "tr_ms": (3000, 4500)}, {"fat_left": (0.5, 0.7)})
+"""Proton density with fat suppressed, T2 with fat suppressed (as MRNet's), proton density with weak suppression."""
 
 
 def clean_of(source: str, volume: Volume, seed: int) -> Volume:

@@ -7,6 +7,7 @@ doesn't matter. Thresholds were set on other seeds (0.9 to 3 million) than those
 import dataclasses
 import pickle
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 
 import cv2
@@ -246,6 +247,30 @@ def test_every_planted_kind_is_one_of_the_list():
 @pytest.fixture(scope="module")
 def real(real_knee) -> Volume:
     return load_study(uploads(real_knee)).volume
+
+
+KNEES = 30  # a smaller version of what docs/quality.md has
+MAX_FLAGGED, MIN_NAMED = 0.03, 0.9
+
+
+@pytest.fixture(scope="module")
+def figures() -> list[quality_figures.Outcome]:
+    run = partial(quality_figures.outcomes, acquired=128)
+    return [row for rows in Workers(2).run(run, range(KNEES), "screening") for row in rows]
+
+
+def test_few_good_exams_of_any_source_are_flagged(figures):
+    flagged = [row for row in figures if row[0] == "clean" and not row[2]]
+    good = sum(row[0] == "clean" for row in figures)
+    assert len(flagged) <= MAX_FLAGGED * good, flagged
+
+
+def test_most_broken_exams_are_named_for_their_own_fault(figures):
+    found: dict[str, list[bool]] = {}
+    for group, fault, right, _ in figures:
+        if group == "broken":
+            found.setdefault(fault.partition(":")[0], []).append(right)
+    assert {kind for kind in found if np.mean(found[kind]) < MIN_NAMED} == set()
 
 
 @pytest.fixture(scope="module")

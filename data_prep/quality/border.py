@@ -15,8 +15,8 @@ DETAIL_PX = 4.0
 # Left and right borders of good pictures have nothing in common (up to 0.16); thigh above and calf below have similar
 # outlines (up to 0.5). Folded ones correlate by 0.2 to 0.98.
 MAX_ALIKE = {"left and right": 0.2, "top and bottom": 0.6}
-# Borders darker than this share of the picture's brightness show air.
-MIN_BRIGHTNESS = 0.1
+# Borders darker than this share of the picture's mean show air, or what filters leak across them.
+MIN_BRIGHTNESS = 0.3
 
 
 def wraparound(sketch: Sketch) -> str | None:

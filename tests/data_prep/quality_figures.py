@@ -1,6 +1,6 @@
 """`python -m tests.data_prep.quality_figures`: how often the quality screen is right, by source and by kind of fault.
 
-Prints the tables of docs/quality.md. Thresholds were set on other seeds (10,000 to 40,000) than the ones used here.
+Prints the tables of docs/quality.md. Thresholds were set on other seeds (10,000 to 41,000) than the ones used here.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from tests.data_prep.broken_exams import BROKEN
 from tests.data_prep.exam_sources import PROTOCOLS, SOURCES, clean_of, knee
 from tests.data_prep.faults import Plant
 
-SEED = 70_000_000
+SEED = 80_000_000
 EVERY_OTHER_PLANE = 2  # one knee in so many is made in another plane too
 FORMS, FAULTS = 3, 3  # sources for each knee, faults for each of them
 
@@ -33,14 +33,16 @@ def outcomes(index: int, seed: int = SEED, acquired: int = 256) -> list[Outcome]
     if index % EVERY_OTHER_PLANE == 0:
         plane = ("coronal", "axial")[index // EVERY_OTHER_PLANE % 2]
         source = list(SOURCES)[index // EVERY_OTHER_PLANE % len(SOURCES)]
-        volume = clean_of(source, knee(seed + index, plane, acquired, **PROTOCOLS[index % len(PROTOCOLS)]), index)
+        volume = clean_of(
+            source, knee(seed + index, plane, acquired, **PROTOCOLS[index // len(PROTOCOLS) % len(PROTOCOLS)]), index
+        )
         kinds = _kinds(volume)
         found.append(("broken", f"wrong-plane: {plane}", "wrong-plane" in kinds, kinds))
     return found
 
 
 def _sagittal(index: int, seed: int, acquired: int) -> Iterator[Outcome]:
-    volume = knee(seed, "sagittal", acquired, **PROTOCOLS[index % len(PROTOCOLS)])
+    volume = knee(seed, "sagittal", acquired, **PROTOCOLS[index // len(PROTOCOLS) % len(PROTOCOLS)])
     for form in range(FORMS):
         place = index * FORMS + form
         source = list(SOURCES)[place % len(SOURCES)]

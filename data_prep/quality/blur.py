@@ -10,7 +10,7 @@ from data_prep.volume import FloatArray
 
 # The steepest edges of a sharp exam rise by half of the picture's contrast in one pixel of the sketch (1.3 mm).
 STEEPEST_PERCENTILE = 99.5
-MIN_STEP = 0.44
+MIN_STEP = 0.42
 # Brightness is taken relative to that of surroundings so many pixels of the sketch wide, which a coil shades alike.
 # This share of the brightest surroundings is added, so that air isn't made bright.
 SURROUNDINGS_PX, FLOOR = 12.0, 0.15

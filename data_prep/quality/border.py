@@ -10,11 +10,11 @@ import numpy as np
 from data_prep.quality.sketch import Sketch
 from data_prep.volume import FloatArray
 
-# Detail along a border: finer than this many pixels of the sketch, coarser than noise.
-DETAIL_PX = 4.0
+# Detail along a border: coarser than the first, where noise is, and finer than the second, in pixels of the sketch.
+NOISE_PX, DETAIL_PX = 1.0, 4.0
 # Left and right borders of good pictures have nothing in common (up to 0.16); thigh above and calf below have similar
 # outlines (up to 0.5). Folded ones correlate by 0.2 to 0.98.
-MAX_ALIKE = {"left and right": 0.2, "top and bottom": 0.6}
+MAX_ALIKE = {"left and right": 0.15, "top and bottom": 0.6}
 # Borders darker than this share of the picture's mean show air, or what filters leak across them.
 MIN_BRIGHTNESS = 0.3
 
@@ -36,6 +36,12 @@ def wraparound(sketch: Sketch) -> str | None:
 
 def _alike(first: FloatArray, last: FloatArray) -> float:
     """Correlation of the detail of two lines in each slice, `[slices, pixels]`."""
-    a, b = (line - cv2.GaussianBlur(line, (0, 0), sigmaX=DETAIL_PX, sigmaY=1e-2) for line in (first, last))
+    a, b = (_along(line, NOISE_PX) for line in (first, last))
+    a, b = (line - _along(line, DETAIL_PX) for line in (a, b))
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float((a * b).sum()) / norm if norm else 0.0
+
+
+def _along(lines: FloatArray, sigma: float) -> FloatArray:
+    """Lines `[slices, pixels]`, each blurred by itself."""
+    return np.asarray(cv2.GaussianBlur(lines, (0, 0), sigmaX=sigma, sigmaY=1e-2), np.float32)

@@ -45,7 +45,7 @@ kept: list[bytes] = []
 def test_processes_that_grow_go_on():
     """By default the pool replaces them, with a warning which, as an error, once left everybody waiting for ever."""
     list(Workers(2).run(abs, range(4), "starting"))
-    assert max(Workers(2).run(grow, [os.getpid()] * 9, "growing")) > 3
+    assert max(Workers(2).run(grow, [os.getpid()] * 12, "growing")) > 3
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

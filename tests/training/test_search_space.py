@@ -124,7 +124,7 @@ def test_a_bad_file_is_named_with_the_key(tmp_path, text, reason):
     ("text", "changes", "reason"),
     [
         ("[svc.cc]\nlow = 0.1\nhigh = 1.0\n", [], "space, svc.cc=0.1: .*Unexpected keyword"),
-        ("[svc.c]\nlow = -1.0\nhigh = 1.0\n", [], "space, svc.c=-1.0: .*c must be above 0"),
+        ("[svc.c]\nlow = -1.0\nhigh = 1.0\n", [], "space, svc.c=-1.0: .*svc.c: Input should be greater than 0"),
         ("[svc.kind]\nchoices = ['linear_svc', 'rbf']\n", [], 'space, svc.kind="rbf": '),
         ("[fit.optimiser]\nchoices = ['adam']\n[fit.momentum]\nlow = 0.0\nhigh = 0.9\n", [], "adamw takes no momentum"),
         ("[svc.c]\nlow = 0.1\nhigh = 1.0\n", ["svc.c=0.5"], "nothing to search"),

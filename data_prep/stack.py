@@ -281,19 +281,11 @@ def _labels(frames: Sequence[Frame], keyword: str) -> Sequence[tuple[str, ...] |
     if keyword not in CONTRAST_TOLERANCES or len(set(texts)) == 1:
         return texts
     absolute, share = CONTRAST_TOLERANCES[keyword]
-    values = np.array([_number(frame.header, keyword) for frame in frames])
-    distinct = np.unique(values)  # In order, what isn't known last.
+    values = np.array([frame.header.number(keyword) for frame in frames], float)  # NaN for what isn't known
+    distinct = np.unique(values)  # in order, NaN last
     steps = np.diff(distinct, prepend=distinct[0])
     groups = np.cumsum(~(steps <= np.maximum(absolute, share * np.abs(distinct))))
     return [int(groups[place]) for place in np.searchsorted(distinct, values)]
-
-
-def _number(header: Header, keyword: str) -> float:
-    try:
-        value = header.number(keyword)
-    except MalformedInput:
-        value = None
-    return np.nan if value is None else value
 
 
 def _are_volumes(parts: Sequence[Sequence[Frame]], frames: Sequence[Frame]) -> bool:

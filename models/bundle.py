@@ -92,7 +92,31 @@ def write_bundle(
     """
     check_free(folder, replace=True)
     with replacing_folder(folder) as new:
-        _write_files(new, classifier, route, recipe, calibration, metrics, provenance, train_toml, colour_scale, seen)
+        classifier.save(new)
+        if seen:
+            _write_json(new / EXAMS, seen.to_json())
+        _write_json(new / "recipe.json", asdict(recipe))
+        _write_json(new / "labels.json", {"scheme": classifier.scheme.name, "classes": classifier.scheme.classes})
+        _write_json(new / "calibration.json", asdict(calibration))
+        _write_json(new / "metrics.json", metrics)
+        if colour_scale:
+            _write_json(new / COLOUR_SCALE, asdict(colour_scale))
+        (new / "train.toml").write_text(train_toml, encoding="utf-8")
+        _write_json(new / "golden.json", {"logits": _golden_logits(classifier, recipe)})
+        manifest: dict[str, Any] = {
+            "schema": SCHEMA,
+            "route": route,
+            "architecture": classifier.architecture(),
+            "scheme": classifier.scheme.name,
+            "research_use_only": True,
+            **provenance,
+            "backend": keras.backend.backend(),
+            "versions": _versions(),
+        }
+        card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics)
+        (new / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+        files = sorted(path for path in new.iterdir() if path.is_file())
+        _write_json(new / "manifest.json", manifest | {"files": {path.name: _sha256(path) for path in files}})
 
 
 def check_free(folder: Path, replace: bool = False) -> None:
@@ -114,45 +138,6 @@ def check_free(folder: Path, replace: bool = False) -> None:
         raise BundleError(f"{folder} holds files that aren't the bundle's ({', '.join(others)}); move them first")
     if not replace:
         raise BundleError(f"{folder} holds a bundle already; name another folder, or replace it with --force")
-
-
-def _write_files(
-    folder: Path,
-    classifier: ExamClassifier,
-    route: str,
-    recipe: Recipe,
-    calibration: Calibration,
-    metrics: dict[str, Any],
-    provenance: dict[str, Any],
-    train_toml: str,
-    colour_scale: ColourScale | None,
-    seen: Seen | None,
-) -> None:
-    classifier.save(folder)
-    if seen:
-        _write_json(folder / EXAMS, seen.to_json())
-    _write_json(folder / "recipe.json", asdict(recipe))
-    _write_json(folder / "labels.json", {"scheme": classifier.scheme.name, "classes": classifier.scheme.classes})
-    _write_json(folder / "calibration.json", asdict(calibration))
-    _write_json(folder / "metrics.json", metrics)
-    if colour_scale:
-        _write_json(folder / COLOUR_SCALE, asdict(colour_scale))
-    (folder / "train.toml").write_text(train_toml, encoding="utf-8")
-    _write_json(folder / "golden.json", {"logits": _golden_logits(classifier, recipe)})
-    manifest: dict[str, Any] = {
-        "schema": SCHEMA,
-        "route": route,
-        "architecture": classifier.architecture(),
-        "scheme": classifier.scheme.name,
-        "research_use_only": True,
-        **provenance,
-        "backend": keras.backend.backend(),
-        "versions": _versions(),
-    }
-    card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics)
-    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    _write_json(folder / "manifest.json", manifest | {"files": {path.name: _sha256(path) for path in files}})
 
 
 def load_bundle(folder: Path) -> Bundle:

@@ -4,6 +4,7 @@ import argparse
 import csv
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from data_prep.exams.table import Exam, read_exams, write_exams
@@ -48,6 +49,21 @@ def save_as_german_excel(table: Path) -> None:
         rows = [[_german(cell) for cell in row] for row in csv.reader(stream)]
     with table.open("w", newline="", encoding="utf-8-sig") as stream:
         csv.writer(stream, delimiter=";").writerows([*rows, *[[""] * len(rows[0])] * 3])
+
+
+def check_german_excel_changes_nothing(source: str, root: Path, *options: object, others: Sequence[Path] = ()) -> None:
+    """The data set says the same after its tables were saved again, but for numbers' spelling in readers' labels.
+
+    others: tables that don't lie in `root`.
+    """
+    before = ask(source, root, *options)
+    for table in [*root.glob("*.csv"), *others]:
+        save_as_german_excel(table)
+    after = ask(source, root, *options)
+    for row, known in zip(after.rows, before.rows, strict=True):
+        assert row.place == known.place
+        assert row.exam == replace(known.exam, readers=row.exam.readers)
+    assert after.notes == before.notes
 
 
 def _german(cell: str) -> str:

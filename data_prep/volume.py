@@ -43,7 +43,7 @@ class Volume:
     directions: float64 `[2, 3]`, unit vectors in which the column index and the row index grow
         (ImageOrientationPatient, in its order).
     positions_mm: float64 `[slices, 3]`, centre of each slice's first voxel (ImagePositionPatient).
-    sop_uids: SOPInstanceUID of each slice; frames of one enhanced instance share it.
+    sop_uids: SOPInstanceUID of each slice; frames of one enhanced instance share it. '' for an array without headers.
     notices: what the headers leave unclear or contradict, found when the volume was chosen.
 
     Raises ValueError when the parts don't fit each other.
@@ -77,6 +77,11 @@ class Volume:
         """(slices, rows, columns)."""
         slices, rows, columns = self.voxels.shape
         return slices, rows, columns
+
+    @property
+    def is_array(self) -> bool:
+        """Whether no header came with the pixels: directions and positions are assumed then."""
+        return not any(self.sop_uids)
 
     @property
     def normal(self) -> npt.NDArray[np.float64]:

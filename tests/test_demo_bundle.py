@@ -29,7 +29,9 @@ def measured(demo, tmp_path_factory, pytestconfig) -> dict[str, Figure]:
     """Every figure by its name, printed with its interval."""
     knees = tmp_path_factory.mktemp("unseen")
     Cohort(UNSEEN_SEED).write(knees, UNSEEN_EXAMS, jobs=2)
-    results = figures(evaluate(demo, read_exams(knees / "exams.csv")), "unseen synthetic exams")
+    rows, left_out = evaluate(demo, read_exams(knees / "exams.csv"))
+    assert not left_out.roles  # none of them was learnt from or chosen on
+    results = figures(rows, "unseen synthetic exams")
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print("", *results, sep="\n")
     return {result.name: result for result in results}

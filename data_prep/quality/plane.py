@@ -1,4 +1,4 @@
-"""The plane that pictures show, whatever the headers say: arrays have no directions at all.
+"""The plane that pictures show: asked of arrays, which have no directions. Headers know better than pixels.
 
 A knee's inner half nearly mirrors its outer half. So a sagittal stack resembles itself with its slices in the opposite
 order; coronal and axial pictures resemble their own mirror images. And a leg leaves a sagittal or coronal picture at
@@ -33,7 +33,9 @@ MIN_SAGITTAL = -0.08
 
 
 def wrong_plane(sketch: Sketch) -> str | None:
-    """Pictures that mirror themselves more than their stack does, or that hold a closed cross section."""
+    """Pictures of an array that mirror themselves more than their stack does, or hold a closed cross section."""
+    if not sketch.volume.is_array:
+        return None
     knee = _normalised(sketch.means[sketch.shows])
     outlines = np.stack([_outline(plane) for plane in knee])
     outlines -= outlines.mean()

@@ -44,7 +44,7 @@ def coarse_pixels(volume: Volume) -> str | None:
 
 
 def wrong_plane(volume: Volume) -> str | None:
-    """By the normal's largest component. Arrays have no directions, so theirs can't be seen."""
+    """By the normal's largest component. Arrays have no directions: theirs is seen in the pixels."""
     plane = PLANES[int(np.abs(volume.normal).argmax())]
     return None if plane == "sagittal" else f"The slices are {plane}; sagittal ones are needed."
 

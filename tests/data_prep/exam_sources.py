@@ -62,6 +62,11 @@ def resized(volume: Volume, matrix: int, interpolation: int = cv2.INTER_AREA) ->
     return with_voxels(volume, voxels, (volume.spacing_mm[0], pixel_mm, pixel_mm))
 
 
+def as_array(volume: Volume) -> Volume:
+    """Without what only headers say."""
+    return dataclasses.replace(volume, sop_uids=("",) * len(volume.voxels), acquisition=Acquisition())
+
+
 def mrnet(volume: Volume, rng: np.random.Generator) -> Volume:
     """8 bit, 256 x 256, stretched slice by slice or as a whole, so that about 1 % of the voxels are white."""
     volume = resized(volume, 256)
@@ -69,14 +74,14 @@ def mrnet(volume: Volume, rng: np.random.Generator) -> Volume:
     low, high = np.percentile(volume.voxels, (black, white))
     if rng.random() < 0.5:  # slice by slice, but air and skin at the ends of the stack stay dark
         high = np.maximum(np.percentile(volume.voxels, white, axis=(1, 2), keepdims=True), 0.5 * high)
-    return with_voxels(volume, np.round(255 * np.clip((volume.voxels - low) / (high - low), 0, 1)))
+    return as_array(with_voxels(volume, np.round(255 * np.clip((volume.voxels - low) / (high - low), 0, 1))))
 
 
 def kneemri(volume: Volume, rng: np.random.Generator) -> Volume:
     """12 bit without a sign, 290 to 320 pixels square."""
     volume = resized(volume, int(rng.integers(290, 321)), cv2.INTER_CUBIC)
     top = rng.uniform(500, 4000)
-    return with_voxels(volume, np.round(np.clip(volume.voxels / volume.voxels.max(), 0, 1) * top))
+    return as_array(with_voxels(volume, np.round(np.clip(volume.voxels / volume.voxels.max(), 0, 1) * top)))
 
 
 def smoothed(volume: Volume, rng: np.random.Generator) -> Volume:
@@ -149,6 +154,9 @@ SOURCES: dict[str, Source] = {
     "DICOM, graft screws": with_screws,
 }
 """What is done to a knee by each source, by the name that the figures have."""
+
+ARRAYS = ("MRNet", "KneeMRI")
+"""Those that have no headers, so that only pixels tell the plane."""
 
 PROTOCOLS = ({}, {"te_ms": (55.0, 85.0), "tr_ms": (3000, 4500)}, {"fat_left": (0.5, 0.7)})
 """Proton density with fat suppressed, T2 with fat suppressed (as MRNet's), proton density with weak suppression."""

@@ -14,7 +14,7 @@ from data_prep.quality import screen
 from data_prep.volume import Volume
 from data_prep.workers import Workers
 from tests.data_prep.broken_exams import BROKEN
-from tests.data_prep.exam_sources import PROTOCOLS, SOURCES, clean_of, knee
+from tests.data_prep.exam_sources import ARRAYS, PROTOCOLS, SOURCES, clean_of, knee
 from tests.data_prep.faults import Plant
 
 SEED = 100_000_000
@@ -28,11 +28,11 @@ Outcome = tuple[str, str, bool, tuple[str, ...]]
 
 
 def outcomes(index: int, seed: int = SEED, acquired: int = 256) -> list[Outcome]:
-    """What the screen says of one knee in the forms of some sources, with and without faults, and in another plane."""
+    """What the screen says of one knee in the forms of some sources, with and without faults; or of another plane."""
     found = list(_sagittal(index, seed + index, acquired))
     if index % EVERY_OTHER_PLANE == 0:
         plane = ("coronal", "axial")[index // EVERY_OTHER_PLANE % 2]
-        source = list(SOURCES)[index // EVERY_OTHER_PLANE % len(SOURCES)]
+        source = ARRAYS[index // (2 * EVERY_OTHER_PLANE) % len(ARRAYS)]
         volume = clean_of(
             source, knee(seed + index, plane, acquired, **PROTOCOLS[index // len(PROTOCOLS) % len(PROTOCOLS)]), index
         )

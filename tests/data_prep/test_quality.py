@@ -25,12 +25,12 @@ from data_prep.phantom.dicom_out import instance
 from data_prep.phantom.scanner import PROFILES, Profile
 from data_prep.quality import KINDS, flag_of, screen
 from data_prep.series import load_study
-from data_prep.volume import Acquisition, Volume
+from data_prep.volume import Volume
 from data_prep.workers import Workers
 from tests.conftest import make_volume
 from tests.data_prep import quality_figures
 from tests.data_prep.dicom_factory import AXIAL, encode, encode_codestreams, make_series, make_slice, named, uploads
-from tests.data_prep.exam_sources import SOURCES
+from tests.data_prep.exam_sources import SOURCES, as_array
 from tests.data_prep.faults import MISPLACED, PLANTS, Plant, only_slices, rician, with_voxels
 
 SEED = 5_000_000
@@ -120,28 +120,24 @@ def test_full_size_knees(full_size):
         assert kind in kinds(plant(full_size, np.random.default_rng([SEED, place]))), plant
 
 
-def without_headers(volume: Volume) -> Volume:
-    return dataclasses.replace(volume, acquisition=Acquisition(), sop_uids=("",) * len(volume.voxels))
-
-
 def eight_bits(volume: Volume) -> Volume:
     """MRNet's form: 256 x 256, min-max to 0..255, whole numbers."""
     voxels = np.stack([cv2.resize(plane, (256, 256), interpolation=cv2.INTER_AREA) for plane in volume.voxels])
     voxels = np.round((voxels - voxels.min()) / (np.ptp(voxels) or 1) * 255)
     pixel_mm = volume.shape[1] * volume.spacing_mm[1] / 256
-    return without_headers(with_voxels(volume, voxels, (volume.spacing_mm[0], pixel_mm, pixel_mm)))
+    return as_array(with_voxels(volume, voxels, (volume.spacing_mm[0], pixel_mm, pixel_mm)))
 
 
 def zero_background(volume: Volume) -> Volume:
     """Air is exactly 0, behind a mask that follows the limb's bright parts."""
     level = 0.6 * np.percentile(volume.voxels, 60)
     masks = [cv2.GaussianBlur(plane, (0, 0), 4) > level for plane in volume.voxels]
-    return without_headers(with_voxels(volume, volume.voxels * np.stack(masks)))
+    return as_array(with_voxels(volume, volume.voxels * np.stack(masks)))
 
 
 def padded(volume: Volume) -> Volume:
     """A zero margin at both sides."""
-    return without_headers(with_voxels(volume, np.pad(volume.voxels, ((0, 0), (0, 0), (20, 20)))))
+    return as_array(with_voxels(volume, np.pad(volume.voxels, ((0, 0), (0, 0), (20, 20)))))
 
 
 @pytest.mark.parametrize("form", [eight_bits, zero_background, padded])
@@ -176,7 +172,7 @@ def test_air_beside_the_leg_is_no_blank_slice_until_it_is_a_quarter_of_the_stack
 
 
 def test_silent_headers_are_no_fault(phantom):
-    assert screen(without_headers(phantom.to_volume())) == ()
+    assert screen(as_array(phantom.to_volume())) == ()
 
 
 def test_reasons_name_the_figure_and_the_threshold(phantom):
@@ -310,7 +306,8 @@ def test_broken_versions_of_the_real_knee_are_named(echoes, kind, plant):
 @pytest.mark.parametrize("axes", [(2, 1, 0), (1, 2, 0)], ids=["coronal", "axial"])
 def test_the_real_knee_cut_in_another_plane_is_seen_in_its_pixels(echoes, axes):
     planes = np.ascontiguousarray(echoes[3].voxels.transpose(axes)[::6])
-    assert "wrong-plane" in kinds(make_volume([cv2.resize(plane, (154, 256)) for plane in planes], (4.0, 0.6, 0.6)))
+    volume = make_volume([cv2.resize(plane, (154, 256)) for plane in planes], (4.0, 0.6, 0.6))
+    assert "wrong-plane" in kinds(as_array(volume))
 
 
 @pytest.mark.real_knee

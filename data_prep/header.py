@@ -42,7 +42,7 @@ ALLOWED = (
     *("EchoTime", "EchoNumbers", "RepetitionTime", "InversionTime", "DiffusionBValue", "ComplexImageComponent"),
     *("InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier"),
     *("SeriesNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
-    *("Laterality", "ImageLaterality", "FrameLaterality", "BodyPartExamined"),
+    *("Laterality", "ImageLaterality", "FrameLaterality", "BodyPartExamined", "StudyDescription"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),

@@ -12,21 +12,22 @@ Within a series:
 
 Across series, what a reader would open first for the ACL:
 
-1. what plainly shows the anatomy
-2. fluid-sensitive, before unknown, before not: a torn ligament is seen by the fluid in it
-3. fat-suppressed, before unknown, before not: marrow hides fluid where fat is bright
-4. anything, before a gradient echo (DESS, MERGE): it has many slices, and another contrast than the spin echoes that
+1. no other part of the body than a knee named by the headers: an ankle may be in the same study
+2. what plainly shows the anatomy
+3. fluid-sensitive, before unknown, before not: a torn ligament is seen by the fluid in it
+4. fat-suppressed, before unknown, before not: marrow hides fluid where fat is bright
+5. anything, before a gradient echo (DESS, MERGE): it has many slices, and another contrast than the spin echoes that
    models are trained on; a quick one comes last, because scouts are made so
-5. no unknown word in its ImageType
-6. original, before derived: computed images have less detail; it comes after contrast, because water of a Dixon scan is
+6. no unknown word in its ImageType
+7. original, before derived: computed images have less detail; it comes after contrast, because water of a Dixon scan is
    derived and shows the ligament better than an original T1
-7. an ordinary acquisition, before water of a Dixon scan, before its in-phase image: water and fat can be swapped
-8. more slices
-9. smaller pixels
-10. corrected for distortion and for the coil's shading: Siemens may send both versions
-11. the later acquisition, by time, then by number: a scan is repeated because the first one was spoilt
+8. an ordinary acquisition, before water of a Dixon scan, before its in-phase image: water and fat can be swapped
+9. more slices
+10. smaller pixels
+11. corrected for distortion and for the coil's shading: Siemens may send both versions
+12. the later acquisition, by time, then by number: a scan is repeated because the first one was spoilt
 
-If headers leave open what one of two series shows, and they are equal in 1 to 10, the study is refused: time and
+If headers leave open what one of two series shows, and they are equal in 1 to 11, the study is refused: time and
 numbers don't tell water from fat. What is equal in all of these can't be told apart by headers: one is taken, by its
 UID so that the answer doesn't depend on the order of files, and a notice says so.
 """
@@ -35,6 +36,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from data_prep.acquisition import fat_suppressed, fluid_sensitive, gradient_echo, quick_gradient_echo
+from data_prep.body_part import other_body_parts
 from data_prep.errors import UnsuitableStudy
 from data_prep.kind import JUDGED, corrections, derived, water_or_fat
 from data_prep.notice import Notice
@@ -209,6 +211,13 @@ WITHIN_SERIES = (
     *REPEATS,
 )
 ACROSS_SERIES = (
+    Criterion(
+        lambda stack: 0.0 if other_body_parts(stack.header) else 1.0,
+        lambda loser, winner, _: (
+            f"headers name another part of the body ({', '.join(other_body_parts(loser.header))}); those of series "
+            f"{winner.series_uid} don't"
+        ),
+    ),
     PLAINLY_ANATOMY,
     Criterion(lambda stack: _yes_unknown_no(fluid_sensitive(stack.header)), _fluid_reason),
     FAT,

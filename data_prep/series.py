@@ -14,6 +14,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from data_prep.acquisition import acquisition, suppressed_by_tags
+from data_prep.body_part import OTHER_BODY_PART, other_body_parts
 from data_prep.dicom import MOST_NAMED, Frame, Limits, Source, Unread, nothing_read, read_study
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
 from data_prep.identity import fewest_patients
@@ -99,7 +100,13 @@ def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = (), latera
     ):
         passed += _passed_over(series_uid, [reason for _, reason in stacks_and_reasons])
     in_order_of_series = tuple(sorted(passed, key=lambda one: one.series_uid))
-    notices = (*_notices(unread), *knee.notices[chosen], *_kind_notices(chosen), *draws(chosen, losers))
+    notices = (
+        *_notices(unread),
+        *knee.notices[chosen],
+        *_kind_notices(chosen),
+        *_part_notices(chosen),
+        *draws(chosen, losers),
+    )
     return Selection(_volume(chosen, knee.sides[chosen], notices), in_order_of_series, sources(chosen.frames))
 
 
@@ -262,6 +269,14 @@ def _kind_notices(stack: Stack) -> tuple[Notice, ...]:
             "It was judged as a picture of the anatomy.",
         ),
     )
+
+
+def _part_notices(stack: Stack) -> tuple[Notice, ...]:
+    parts = other_body_parts(stack.header)
+    if not parts:
+        return ()
+    message = f"The headers name another part of the body ({', '.join(parts)}), and no knee. It was judged as a knee."
+    return (Notice(OTHER_BODY_PART, message),)
 
 
 def _volume(stack: Stack, laterality: Laterality, notices: tuple[Notice, ...]) -> Volume:

@@ -78,6 +78,10 @@ def _known() -> frozenset[str]:
 @cache
 def _cjk() -> re.Pattern[str]:
     lists = [phrases(part, name) for part in ("text", "suppression", "weighting") for name in WORDS[part]]
+    lists += [
+        phrases("body_part", "knee"),
+        *(phrases("body_part", "other", name) for name in WORDS["body_part"]["other"]),
+    ]
     words = {phrase.rstrip("*") for one in lists for phrase in one if phrase >= FIRST_CJK}
     return re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
 

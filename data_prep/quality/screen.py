@@ -5,6 +5,7 @@ from collections.abc import Callable
 from data_prep.errors import UnsuitableStudy
 from data_prep.quality import plane, sampling
 from data_prep.quality.blur import blurred
+from data_prep.quality.body_part import named_otherwise, wrong_body_part
 from data_prep.quality.border import wraparound
 from data_prep.quality.flag import Flag, flag_of
 from data_prep.quality.ghosts import ghosts
@@ -29,6 +30,7 @@ OF_SAMPLING: dict[str, Callable[[Volume], str | None]] = {
     "coarse-slices": sampling.coarse_slices,
     "coarse-pixels": sampling.coarse_pixels,
     "wrong-plane": sampling.wrong_plane,
+    "wrong-body-part": named_otherwise,
     "not-fluid-sensitive": sampling.not_fluid_sensitive,
 }
 # These look at pixels, of which some show something.
@@ -44,6 +46,7 @@ OF_PIXELS: dict[str, Callable[[Sketch], str | None]] = {
     "wraparound": wraparound,
     "metal": metal,
     "wrong-plane": plane.wrong_plane,
+    "wrong-body-part": wrong_body_part,
     "two-knees": two_knees,
     "knee-not-in-view": knee_not_in_view,
 }

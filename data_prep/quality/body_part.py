@@ -1,0 +1,87 @@
+"""Another part of the body than a knee, by headers or by what pictures of a knee don't look like.
+
+A leg leaves a sagittal picture of the knee at its top and at its bottom; a head, a shoulder and a foot end in theirs. A
+spine leaves it too, but its vertebrae repeat. A shaft without a joint is `knee-not-in-view`.
+"""
+
+import cv2
+import numpy as np
+
+from data_prep.body_part import OTHER_BODY_PART
+from data_prep.quality.sketch import Sketch
+from data_prep.volume import FloatArray, Volume
+
+# Slices at either end of the stack that aren't looked at, as a share: they may graze the leg's side.
+ENDS = 1 / 6
+# A pixel belongs to the body from this share of the way between dark and bright on: air is at 0, skin far above.
+BODY, DARK_PERCENTILE, BRIGHT_PERCENTILE = 0.1, 2, 90
+# Padding around the picture has one value in all slices; a smaller change is rounding.
+ROUNDING = 1e-6
+# Rows of the sketch, at the top and at the bottom, in which the body's width is taken.
+BORDER = 2
+# Least width of a leg there, as a share of its width in the middle. Of 320 good knees, many in the shade of a surface
+# coil, one had less (0.34); of 80 heads, ankles and shoulders each, 80, 76 and 79 had less, mostly 0.
+MIN_WIDTH = 0.36
+# Rows and columns in which repetitions are looked for, after brightness is levelled over so many rows.
+ROWS, COLUMNS, LEVELLED = 96, 16, 25
+# Rows from one vertebra to the next: from 16 of them in a picture to 4.
+STEPS = range(6, 25)
+# Columns that must repeat in one slice, each by this correlation at one step and at two. Knees have up to 0.62, spines
+# mostly 0.7 and more.
+REPEATING, MAX_REPETITION = 2, 0.65
+
+
+def named_otherwise(volume: Volume) -> str | None:
+    """By the notice that reading the headers left."""
+    return next((notice.message for notice in volume.notices if notice.code == OTHER_BODY_PART), None)
+
+
+def wrong_body_part(sketch: Sketch) -> str | None:
+    """A body that ends in the picture or repeats; not asked again where headers name it."""
+    if named_otherwise(sketch.volume):
+        return None
+    shown = sketch.means[sketch.shows]
+    inner = shown[int(len(shown) * ENDS) : len(shown) - int(len(shown) * ENDS)]
+    width = _width_at_the_border(inner)
+    if width < MIN_WIDTH:
+        return (
+            f"The body ends in the pictures: at the top or the bottom it has {width:.0%} of its width in the middle, "
+            f"at least {MIN_WIDTH:.0%} in a knee."
+        )
+    repetition = _repetition(inner[::2])
+    if repetition > MAX_REPETITION:
+        return (
+            f"The pictures repeat from top to bottom, as a spine's do: their correlation is {repetition:.2f}, "
+            f"{MAX_REPETITION:g} is the most in a knee."
+        )
+    return None
+
+
+def _width_at_the_border(planes: FloatArray) -> float:
+    """Of the narrower end, in the median of `[slices, h, w]`."""
+    (rows,) = np.nonzero(np.ptp(planes, axis=(0, 2)) > ROUNDING)
+    planes = planes[:, rows[0] : rows[-1] + 1]
+    dark, bright = np.percentile(planes, (DARK_PERCENTILE, BRIGHT_PERCENTILE))
+    widths = (planes - dark > BODY * (bright - dark)).mean(axis=2)
+    quarter = widths.shape[1] // 4
+    middle = np.median(widths[:, quarter:-quarter], axis=1)
+    ends = (np.median(side[:, :BORDER].mean(axis=1) / middle) for side in (widths, widths[:, ::-1]))
+    return float(np.nan_to_num(min(ends)))
+
+
+def _repetition(planes: FloatArray) -> float:
+    """The best correlation of rows with those one step and two steps below, in `REPEATING` columns of one slice."""
+    small = np.stack([cv2.resize(plane, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA) for plane in planes])
+    levelled = small - np.stack([cv2.blur(plane, (1, LEVELLED)) for plane in small])
+    best = 0.0
+    for step in STEPS:
+        alike = np.sort(np.minimum(_correlation(levelled, step), _correlation(levelled, 2 * step)), axis=1)
+        best = max(best, float(alike[:, -REPEATING:].mean(axis=1).max()))
+    return best
+
+
+def _correlation(planes: FloatArray, step: int) -> FloatArray:
+    """Of each column of `[slices, rows, columns]` with itself `step` rows below: `[slices, columns]`."""
+    above, below = planes[:, :-step], planes[:, step:]
+    power = np.square(above).sum(axis=1) * np.square(below).sum(axis=1)
+    return np.asarray((above * below).sum(axis=1) / np.sqrt(power + ROUNDING**2), np.float32)

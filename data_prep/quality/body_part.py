@@ -15,20 +15,20 @@ from data_prep.volume import FloatArray, Volume
 ENDS = 1 / 6
 # A pixel belongs to the body from this share of the way between dark and bright on: air is at 0, skin far above.
 BODY, DARK_PERCENTILE, BRIGHT_PERCENTILE = 0.1, 2, 90
-# Padding around the picture has one value in all slices; a smaller change is rounding.
+# Padding has one value in all slices; a smaller change is rounding. Who pads a picture does it above and below.
 ROUNDING = 1e-6
-# Rows of the sketch, at the top and at the bottom, in which the body's width is taken.
-BORDER = 2
-# Least width of a leg there, as a share of its width in the middle. Of 320 good knees, many in the shade of a surface
-# coil, one had less (0.34); of 80 heads, ankles and shoulders each, 80, 76 and 79 had less, mostly 0.
-MIN_WIDTH = 0.36
+# Outermost rows of the sketch in which a leg is looked for: a real scan fades in the last ones.
+BORDER = 6
+# Least width of a leg there, as a share of its width in the middle. Of 180 good knees, many in the shade of a surface
+# coil, all have 0.43 and more, a real one 0.41 at its latest echo, which fades most; a body that ends has mostly 0.
+MIN_WIDTH = 0.3
 # Rows and columns in which repetitions are looked for, after brightness is levelled over so many rows.
 ROWS, COLUMNS, LEVELLED = 96, 16, 25
 # Rows from one vertebra to the next: from 16 of them in a picture to 4.
 STEPS = range(6, 25)
-# Columns that must repeat in one slice, each by this correlation at one step and at two. Knees have up to 0.62, spines
+# Columns that must repeat in one slice, each by this correlation at one step and at two. Knees have up to 0.61, spines
 # mostly 0.7 and more.
-REPEATING, MAX_REPETITION = 2, 0.65
+REPEATING, MAX_REPETITION = 2, 0.62
 
 
 def named_otherwise(volume: Volume) -> str | None:
@@ -59,14 +59,19 @@ def wrong_body_part(sketch: Sketch) -> str | None:
 
 def _width_at_the_border(planes: FloatArray) -> float:
     """Of the narrower end, in the median of `[slices, h, w]`."""
-    (rows,) = np.nonzero(np.ptp(planes, axis=(0, 2)) > ROUNDING)
-    planes = planes[:, rows[0] : rows[-1] + 1]
+    planes = _without_padding(planes)
     dark, bright = np.percentile(planes, (DARK_PERCENTILE, BRIGHT_PERCENTILE))
     widths = (planes - dark > BODY * (bright - dark)).mean(axis=2)
     quarter = widths.shape[1] // 4
     middle = np.median(widths[:, quarter:-quarter], axis=1)
-    ends = (np.median(side[:, :BORDER].mean(axis=1) / middle) for side in (widths, widths[:, ::-1]))
+    ends = (np.median(side[:, :BORDER].max(axis=1) / middle) for side in (widths, widths[:, ::-1]))
     return float(np.nan_to_num(min(ends)))
+
+
+def _without_padding(planes: FloatArray) -> FloatArray:
+    (rows,) = np.nonzero(np.ptp(planes, axis=(0, 2)) > ROUNDING)
+    padded = min(rows[0], planes.shape[1] - 1 - rows[-1])
+    return planes[:, padded : planes.shape[1] - padded]
 
 
 def _repetition(planes: FloatArray) -> float:

@@ -136,10 +136,10 @@ class Protocol:
 
 
 PARTS = {
-    "head": Protocol(head, (220, 256), (100, 140)),
+    "head": Protocol(head, (220, 256), (100, 140), 10),
     "lumbar spine": Protocol(lumbar_spine, (260, 340), (50, 70)),
     "ankle": Protocol(ankle, (150, 200), (60, 80), -15),
-    "shoulder": Protocol(shoulder, (140, 180), (70, 100)),
+    "shoulder": Protocol(shoulder, (140, 180), (70, 100), 5),
     "thigh": Protocol(thigh, (180, 240), (80, 120), named="knee-not-in-view"),
 }
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache, lru_cache
 
 from data_prep.header import Header, Value
-from data_prep.wording import WORDS, fat_alone, plain, says
+from data_prep.wording import WORDS, fat_alone, plain, says, suppression
 
 
 class Kind(StrEnum):
@@ -65,6 +65,11 @@ CORRECTIONS = frozenset({"DIS2D", "DIS3D", "GDC", "NORM", "PRESCAN NORM"})
 QUOTABLE = re.compile(r"[A-Z0-9 .*+-]{1,16}")
 FAT_DOUBT = "its description names fat, and doesn't say whether it is suppressed or shown"
 DIXON_DOUBT = "it belongs to a Dixon scan, and nothing says whether it shows water or fat"
+DERIVED_DOUBT = "it is derived, and neither ImageType nor its description says from what"
+# Values of ImageType that say nothing of how a derived image was made.
+EMPTY_TYPES = frozenset(
+    {"DERIVED", "PRIMARY", "OTHER", "NONE", "MIXED", "UNSPECIFIED", "UNKNOWN", "UNDEFINED", "VOLUME"}
+)
 EVIDENCE = (
     *("FrameType", "ImageType", "ImageTypeCopy", "ComplexImageComponent", "ComponentNumber"),
     *("SeriesDescription", "ProtocolName", "Manufacturer", "ScanOptions", "DiffusionBValue"),
@@ -158,6 +163,8 @@ def _find(values: Values) -> Finding:
         doubts.append(DIXON_DOUBT)
     elif kind is Kind.ANATOMY and any(fat_alone(plain(text)) for text in _texts(evidence, "SeriesDescription")):
         doubts.append(FAT_DOUBT)
+    if kind is Kind.ANATOMY and "DERIVED" in types and EMPTY_TYPES.issuperset(types) and not _weighted(evidence):
+        doubts.append(DERIVED_DOUBT)
     return Finding(kind, tuple(doubts), serious=bool(hints) or (bool(unknown) and not original))
 
 
@@ -260,3 +267,9 @@ def _speaks_of_dixon(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
     words = [plain(text) for name in ("SeriesDescription", "ProtocolName") for text in _texts(evidence, name)]
     phases = [says(one, "text", "in_phase") and says(one, "text", "opposed_phase") for one in words]
     return any(phases) or any(says(one, "text", "dixon") for one in words)
+
+
+def _weighted(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
+    """Whether a description names a weighting or a suppression of fat, as that of a copy still does."""
+    words = [plain(text) for name in ("SeriesDescription", "ProtocolName") for text in _texts(evidence, name)]
+    return any(suppression(one) or says(one, "weighting", "fluid") or says(one, "weighting", "plain") for one in words)

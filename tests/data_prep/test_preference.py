@@ -147,6 +147,20 @@ def test_an_unknown_word_is_told():
     assert "series-kind-unknown" not in notices(load(make_series(ImageType=["ORIGINAL", "PRIMARY", "OTHER"])))
 
 
+@pytest.mark.parametrize("description", ["", "Knee right", "FUSION", "Result", "PROCESSED 2"])
+def test_a_derived_image_of_which_nothing_says_what_it_is_is_told(description):
+    images = make_series(slices=8, ImageType=["DERIVED", "PRIMARY"], SeriesDescription=description)
+    assert "derived" in notices(load(images))["series-kind-unknown"]
+    copy = make_series(slices=8, ImageType=["DERIVED", "PRIMARY"], SeriesDescription=f"{description} PD FS")
+    assert "series-kind-unknown" not in notices(load(copy))
+
+
+@pytest.mark.parametrize("description", ["SAG FF", "FF", "FA", "sag FA"])
+def test_a_derived_image_with_the_short_name_of_a_map_is_not_judged(description):
+    with pytest.raises(UnsuitableStudy):
+        load(make_series(slices=8, ImageType=["DERIVED", "PRIMARY"], SeriesDescription=description))
+
+
 def test_a_description_that_names_fat_is_no_doubt_where_a_tag_says_that_it_is_suppressed():
     told = {
         tags: notices(load(make_series(ScanOptions=tags, SeriesDescription="SAG DP FAT"))) for tags in ("FS", "PFP")

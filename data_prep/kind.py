@@ -28,6 +28,7 @@ class Kind(StrEnum):
     DIFFERENCE = "difference of other images"
     MAP = "computed map"
     DIFFUSION = "diffusion image"
+    MOSAIC = "mosaic of slices in one image"
     PHASE = "phase image"
     REAL = "real part"
     IMAGINARY = "imaginary part"

@@ -66,6 +66,8 @@ CORRECTIONS = frozenset({"DIS2D", "DIS3D", "GDC", "NORM", "PRESCAN NORM"})
 QUOTABLE = re.compile(r"[A-Z0-9 .*+-]{1,16}")
 FAT_DOUBT = "its description names fat, and doesn't say whether it is suppressed or shown"
 DIXON_DOUBT = "it belongs to a Dixon scan, and nothing says whether it shows water or fat"
+# Fat fraction and fractional anisotropy, in the description of a derived image; "FA 15" is a flip angle.
+SHORT_MAPS = re.compile(r"(?<= )(?:ff|fa)(?= (?!\d))")
 DERIVED_DOUBT = "it is derived, and neither ImageType nor its description says from what"
 # Values of ImageType that say nothing of how a derived image was made.
 EMPTY_TYPES = frozenset(
@@ -155,6 +157,9 @@ def _find(values: Values) -> Finding:
     kind = _first({*named, *(kind for kind in described if kind in DECIDED_BY_TEXT and not _settled(kind, named))})
     if kind is Kind.ANATOMY and not original:
         kind = _first({kind for kind in described if kind in HINTED_BY_TEXT})
+    unsaid = "DERIVED" in types and EMPTY_TYPES.issuperset(types)
+    if kind is Kind.ANATOMY and unsaid and any(SHORT_MAPS.search(plain(text)) for text in _all_texts(evidence)):
+        kind = Kind.MAP
     if kind not in JUDGED:
         return Finding(kind)
     doubts = [f"ImageType has the unknown word {word}" for word in unknown]
@@ -164,7 +169,7 @@ def _find(values: Values) -> Finding:
         doubts.append(DIXON_DOUBT)
     elif kind is Kind.ANATOMY and any(fat_alone(plain(text)) for text in _texts(evidence, "SeriesDescription")):
         doubts.append(FAT_DOUBT)
-    if kind is Kind.ANATOMY and "DERIVED" in types and EMPTY_TYPES.issuperset(types) and not _weighted(evidence):
+    if kind is Kind.ANATOMY and unsaid and not _weighted(evidence):
         doubts.append(DERIVED_DOUBT)
     return Finding(kind, tuple(doubts), serious=bool(hints) or (bool(unknown) and not original))
 
@@ -263,14 +268,18 @@ def _in_text(words: str, dixon: bool) -> frozenset[Kind]:
     return frozenset(kinds.difference(*both))
 
 
+def _all_texts(evidence: Mapping[str, tuple[Value, ...]]) -> list[str]:
+    return [text for keyword in ("SeriesDescription", "ProtocolName") for text in _texts(evidence, keyword)]
+
+
 def _speaks_of_dixon(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
     """Whether a description names a Dixon scan, or both phases."""
-    words = [plain(text) for name in ("SeriesDescription", "ProtocolName") for text in _texts(evidence, name)]
+    words = [plain(text) for text in _all_texts(evidence)]
     phases = [says(one, "text", "in_phase") and says(one, "text", "opposed_phase") for one in words]
     return any(phases) or any(says(one, "text", "dixon") for one in words)
 
 
 def _weighted(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
     """Whether a description names a weighting or a suppression of fat, as that of a copy still does."""
-    words = [plain(text) for name in ("SeriesDescription", "ProtocolName") for text in _texts(evidence, name)]
+    words = [plain(text) for text in _all_texts(evidence)]
     return any(suppression(one) or says(one, "weighting", "fluid") or says(one, "weighting", "plain") for one in words)

@@ -29,6 +29,7 @@ SIGNS = (
     (r"\bf\s*/\s*s\b", " fs "),
     (r"\bf\.s\b", " fs "),
     (r"\b([rt][12])\s*(?:\*|star\b)", r"\1star "),
+    (r"\bfs\s*-\s*$", " fs fs off "),  # it denies, or nothing follows: unclear
     (r"\(\s*-\s*\)", " minus "),
     (r"\(\s*\+\s*\)", " plus "),
 )

@@ -161,6 +161,12 @@ def test_a_derived_image_with_the_short_name_of_a_map_is_not_judged(description)
         load(make_series(slices=8, ImageType=["DERIVED", "PRIMARY"], SeriesDescription=description))
 
 
+@pytest.mark.parametrize("types", [["ORIGINAL", "PRIMARY"], ["DERIVED", "PRIMARY"]])
+def test_a_flip_angle_is_no_map(types):
+    images = make_series(slices=8, ImageType=types, SeriesDescription="SAG PD FS FA 150")
+    assert "series-kind-unknown" not in notices(load(images))
+
+
 def test_a_description_that_names_fat_is_no_doubt_where_a_tag_says_that_it_is_suppressed():
     told = {
         tags: notices(load(make_series(ScanOptions=tags, SeriesDescription="SAG DP FAT"))) for tags in ("FS", "PFP")

@@ -48,7 +48,8 @@ def test_no_word_of_it(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["PD with and without FS", "PD mit und ohne FS", "FS, no FS", "without sharp edges FS"]
+    "text",
+    ["PD with and without FS", "PD mit und ohne FS", "FS, no FS", "without sharp edges FS", "PD FS-", "Sag FS -"],
 )
 def test_contradictions_are_unclear(text):
     assert suppression(plain(text)) == "unclear"

@@ -34,10 +34,10 @@ from tests.data_prep.exam_sources import SOURCES, as_array
 from tests.data_prep.faults import MISPLACED, PLANTS, Plant, only_slices, rician, with_voxels
 
 SEED = 5_000_000
-CLEAN = 300
+CLEAN = 150
 MAX_FALSE_ALARMS = 0.03  # the bound that docs/quality.md states: any flag at all on a clean exam
 MIN_FOUND = 0.9  # the bound that docs/quality.md states, of each kind; held here by each way of planting it
-PLANTS_PER_EXAM = 2
+PLANTS_PER_EXAM = 4
 MISPLACED_EXAMS = 30
 
 PLANTED = [(kind, plant) for kind, plants in PLANTS.items() for plant in plants]

@@ -18,7 +18,7 @@ Across series, what a reader would open first for the ACL:
 4. fat-suppressed, before unknown, before not: marrow hides fluid where fat is bright
 5. anything, before a gradient echo (DESS, MERGE): it has many slices, and another contrast than the spin echoes that
    models are trained on; a quick one comes last, because scouts are made so
-6. no unknown word in its ImageType
+6. nothing unclear, such as an unknown word in its ImageType
 7. original, before derived: computed images have less detail; it comes after contrast, because water of a Dixon scan is
    derived and shows the ligament better than an original T1
 8. an ordinary acquisition, before water of a Dixon scan, before its in-phase image: water and fat can be swapped

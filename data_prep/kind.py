@@ -69,6 +69,8 @@ DIXON_DOUBT = "it belongs to a Dixon scan, and nothing says whether it shows wat
 # Fat fraction and fractional anisotropy, in the description of a derived image; "FA 15" is a flip angle.
 SHORT_MAPS = re.compile(r"(?<= )(?:ff|fa)(?= (?!\d))")
 DERIVED_DOUBT = "it is derived, and neither ImageType nor its description says from what"
+MAPPED, TECHNIQUES = frozenset({"t1", "t2", "t2star"}), frozenset({"se", "tse", "fse", "cse", "turbo", "spin"})
+PROTON_DENSITY = frozenset({"pd", "pdw", "dp", "dpw"})
 # Values of ImageType that say nothing of how a derived image was made.
 EMPTY_TYPES = frozenset(
     {"DERIVED", "PRIMARY", "OTHER", "NONE", "MIXED", "UNSPECIFIED", "UNKNOWN", "UNDEFINED", "VOLUME"}
@@ -154,22 +156,26 @@ def _find(values: Values) -> Finding:
         named = {Kind.MAP}
     dixon = "DIXON" in _types((*evidence["FrameType"], *evidence["ImageType"])) or _speaks_of_dixon(evidence)
     described = _described(evidence, dixon)
-    kind = _first({*named, *(kind for kind in described if kind in DECIDED_BY_TEXT and not _settled(kind, named))})
+    decided = {kind for kind in described if kind in DECIDED_BY_TEXT and not _settled(kind, named)}
+    if Kind.LOCALIZER in decided and _for_readers(evidence):
+        decided.remove(Kind.LOCALIZER)
+    kind = _first({*named, *decided})
     if kind is Kind.ANATOMY and not original:
         kind = _first({kind for kind in described if kind in HINTED_BY_TEXT})
-    unsaid = "DERIVED" in types and EMPTY_TYPES.issuperset(types)
-    if kind is Kind.ANATOMY and unsaid and any(SHORT_MAPS.search(plain(text)) for text in _all_texts(evidence)):
+    short_map = "DERIVED" in types and any(SHORT_MAPS.search(plain(text)) for text in _all_texts(evidence))
+    if kind is Kind.ANATOMY and short_map and not _weighted(evidence):
         kind = Kind.MAP
     if kind not in JUDGED:
         return Finding(kind)
     doubts = [f"ImageType has the unknown word {word}" for word in unknown]
     hints = sorted(hint.value for hint in described if hint not in JUDGED and not _settled(hint, named))
+    hints += [Kind.MAP.value] if short_map and Kind.MAP.value not in hints else []
     doubts += [f"its description has words for another kind of image ({hint})" for hint in hints]
     if kind is Kind.ANATOMY and dixon:
         doubts.append(DIXON_DOUBT)
     elif kind is Kind.ANATOMY and any(fat_alone(plain(text)) for text in _texts(evidence, "SeriesDescription")):
         doubts.append(FAT_DOUBT)
-    if kind is Kind.ANATOMY and unsaid and not _weighted(evidence):
+    if kind is Kind.ANATOMY and "DERIVED" in types and EMPTY_TYPES.issuperset(types) and not _weighted(evidence):
         doubts.append(DERIVED_DOUBT)
     return Finding(kind, tuple(doubts), serious=bool(hints) or (bool(unknown) and not original))
 
@@ -280,6 +286,21 @@ def _speaks_of_dixon(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
 
 
 def _weighted(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
-    """Whether a description names a weighting or a suppression of fat, as that of a copy still does."""
+    """Whether a description names a weighting, a suppression of fat or a technique, as that of a copy still does.
+
+    T1 and T2 alone are also the names of maps.
+    """
+    words = [" ".join(word for word in plain(text).split() if word not in MAPPED) for text in _all_texts(evidence)]
+    return any(
+        suppression(f" {one} ")
+        or says(f" {one} ", "weighting", "fluid")
+        or says(f" {one} ", "weighting", "plain")
+        or not TECHNIQUES.isdisjoint(one.split())
+        for one in words
+    )
+
+
+def _for_readers(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
+    """Whether a description names what no scout is made with: then "plan" and "loc" may mean a plane or a place."""
     words = [plain(text) for text in _all_texts(evidence)]
-    return any(suppression(one) or says(one, "weighting", "fluid") or says(one, "weighting", "plain") for one in words)
+    return any(suppression(one) == "yes" or not PROTON_DENSITY.isdisjoint(one.split()) for one in words)

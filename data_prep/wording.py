@@ -18,10 +18,12 @@ WORDS = tomllib.loads((Path(__file__).parent / "wording.toml").read_text(encodin
 FIRST_CJK = "\u2e80"
 # Unknown ones end the Latin word beside them all the same ("PD矢状位FS").
 CJK_RUN = re.compile(rf"[{FIRST_CJK}-\uffff]+")
-# From here on a letter isn't a Latin, Greek or Cyrillic one with an accent.
-LAST_ACCENTED = "\u0590"
-# Letters that no accent can be taken off.
-PLAIN_LETTERS = str.maketrans("łøıđæ", "loida")
+# Accents of Latin, Greek and Cyrillic letters; those of other scripts are letters themselves.
+ACCENTS = re.compile("[\u0300-\u036f]")
+# Letters that no accent can be taken off, and dashes.
+PLAIN_LETTERS = str.maketrans("łøıđæ−–", "loida--")
+# Thai vowels and tones above and below a letter belong to its word.
+WORD = re.compile("(?:[^\\W_]|[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e])+")
 # Sets of characters that stand for a word.
 SIGNS = (
     (r"\bw\s*/\s*o(?:ut)?(?=[^a-z]|$|fs|fat)", " without "),
@@ -29,7 +31,13 @@ SIGNS = (
     (r"\bf\s*/\s*s\b", " fs "),
     (r"\bf\.s\b", " fs "),
     (r"\b([rt][12])\s*(?:\*|star\b)", r"\1star "),
-    (r"\bfs\s*-\s*$", " fs fs off "),  # it denies, or nothing follows: unclear
+    (r"\(\s*fs\s*-\s*\)|\(\s*-\s*fs\s*\)|\bn\s*[-/]\s*fs\b", " no fs "),
+    (r"\bfs\s*-\s*$|\bfs-(?=\s)", " fs fs off "),  # it denies, or nothing follows: unclear
+    (r"\bs\s*/\s*(?=fs|fat|sat|gord|gras|sup)|\bss\s+(?=fs|fat|sat|gras)", " sans "),
+    (r"\bo\.\s*(?=fs\b|fat|fett)", " ohne "),
+    (r"\b[bб]\s*/\s*(?=fs\b|жир)", " без "),
+    (r"\bbaski(?:lama)?siz\b", " baski yok "),
+    (r"\bnonfat\b", " non fat "),
     (r"\(\s*-\s*\)", " minus "),
     (r"\(\s*\+\s*\)", " plus "),
 )
@@ -64,8 +72,8 @@ def phrases(*keys: str) -> tuple[str, ...]:
 def _letters(text: str) -> str:
     """Lower case, without accents; full-width letters as usual ones."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    bare = "".join(unicodedata.normalize("NFD", one)[0] if one < LAST_ACCENTED else one for one in folded)
-    return bare.translate(PLAIN_LETTERS)
+    bare = ACCENTS.sub("", unicodedata.normalize("NFD", folded))
+    return unicodedata.normalize("NFC", bare).translate(PLAIN_LETTERS)
 
 
 @cache
@@ -81,6 +89,7 @@ def _cjk() -> re.Pattern[str]:
     lists = [phrases(part, name) for part in ("text", "suppression", "weighting") for name in WORDS[part]]
     lists += [
         phrases("body_part", "knee"),
+        phrases("body_part", "neutral"),
         *(phrases("body_part", "other", name) for name in WORDS["body_part"]["other"]),
     ]
     words = {phrase.rstrip("*") for one in lists for phrase in one if phrase >= FIRST_CJK}
@@ -94,7 +103,7 @@ def plain(text: str) -> str:
     for sign, word in SIGNS:
         text = re.sub(sign, word, text)
     text = CJK_RUN.sub(r" \g<0> ", _cjk().sub(r" \g<0> ", text))
-    parts = [part for word in re.findall(r"[^\W_]+", text) for part in _parts(word)]
+    parts = [part for word in WORD.findall(text) for part in _parts(word)]
     return f" {' '.join(parts)} "
 
 
@@ -157,7 +166,10 @@ def _polarity(before: list[str], after: list[str]) -> Answer:
     near = [word for word in before if not _is(word, "fillers")][-REACH:]
     if near and _is(near[-1], "no"):
         return "unclear" if len(near) > 1 and _is(near[-2], "both") else "no"
-    if (after and _is(after[0], "off")) or (len(after) == 1 and _is(after[0], "no")):
+    if after in (["without"], ["wo"]):  # without contrast agent, as a rule
+        return "unclear"
+    about_fat = len(after) < 2 or not _is(after[1], "objects")
+    if after == ["0"] or (after and _is(after[0], "off") and about_fat) or (len(after) == 1 and _is(after[0], "no")):
         return "no"
     denials = [place for place, word in enumerate(near) if _is(word, "no")]
     if denials and not _is(near[denials[-1] + 1], "objects"):

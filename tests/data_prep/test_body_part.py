@@ -79,6 +79,73 @@ def test_what_knees_are_called_too_names_no_other_part(text):
     assert parts(BodyPartExamined=text, SeriesDescription=text) == ""
 
 
+@pytest.mark.parametrize(
+    "knee",
+    [
+        *(
+            "SAĞ DİZ MR",
+            "khớp gối",
+            "เข่าซ้าย",
+            "MRT KG re",
+            "MRI GENU DEXTRA",
+            "ひざ関節",
+            "ménisque",
+            "мениск",
+            "VKB",
+            "ПКС",
+        ),
+        *("Rótula", "коляно", "kneledd", "knäleden", "MRIKNEE", "前叉手术后"),
+    ],
+)
+def test_a_wrong_body_part_beside_a_knee_in_its_own_script_is_no_other_part(knee):
+    assert parts(BodyPartExamined="HIP", SeriesDescription=knee) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("SAG PD FS FIBULAR HEAD", "gastrocnemius medial head", "tête péroné", "cabeza peroné", "киста Бейкера"),
+        *(
+            "手术后",
+            "2시간",
+            "Kopf voran",
+            "Füße voran",
+            "pieds premiers",
+            "Fussspule",
+            "plantaris tendon",
+            "стоп-кадр",
+        ),
+    ],
+)
+def test_what_only_looks_like_another_part(text):
+    assert parts(SeriesDescription=text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        *(
+            ("BEYİN", "head"),
+            ("DİRSEK", "arm"),
+            ("EL BİLEĞİ", "hand"),
+            ("HUEFTE", "hip"),
+            ("Lendenwirbelsäule", "spine"),
+        ),
+        *(("MRI UPPER EXTREMITY JOINT WO", "arm"), ("ANKLE (KNEE COIL)", "ankle"), ("OSG Kniespule", "ankle")),
+        *(("C-SPINE FLEX", "spine"), ("RM PIE DERECHO", "ankle"), ("IRM MAIN DROITE", "hand"), ("アキレス腱", "ankle")),
+    ],
+)
+def test_another_part_in_other_spellings_and_with_coils(text, part):
+    assert parts(SeriesDescription=text) == part
+
+
+def test_a_series_that_names_another_part_counts_before_the_name_of_its_study():
+    study = {"StudyDescription": "MRI KNEE AND ANKLE LEFT"}
+    assert parts(**study, SeriesDescription="SAG PD FS ANKLE") == "ankle"
+    assert parts(**study, SeriesDescription="SAG PD FS FIBULAR HEAD") == ""
+    assert taken(knee=T1 | study, ankle=PD_FS | study | {"SeriesDescription": "SAG PD FS ANKLE"}) == "knee"
+
+
 def test_the_knee_of_a_study_is_judged_though_another_part_suits_better():
     assert (
         taken(knee=T1 | {"SeriesDescription": "SAG T1 KNEE"}, ankle=PD_FS | {"SeriesDescription": "SAG PD FS ANKLE"})

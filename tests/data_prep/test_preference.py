@@ -161,6 +161,25 @@ def test_a_derived_image_with_the_short_name_of_a_map_is_not_judged(description)
         load(make_series(slices=8, ImageType=["DERIVED", "PRIMARY"], SeriesDescription=description))
 
 
+@pytest.mark.parametrize(
+    "description", ["DP FS plan sagittal", "SAG DP FS PLAN LCA", "PD FS LOC MEN", "MULTI PLANE PD FS"]
+)
+def test_a_plane_or_place_of_a_readers_series_makes_no_scout(description):
+    assert "series-kind-unknown" in notices(load(make_series(slices=8, SeriesDescription=description)))
+
+
+@pytest.mark.parametrize(("types", "description"), [("M\\DIS2D", "FF"), ("M_FFE\\M", "SAG FA"), ("OTHER", "T2 FF")])
+def test_the_short_name_of_a_map_counts_beside_any_derived_type(types, description):
+    with pytest.raises(UnsuitableStudy):
+        load(make_series(slices=8, ImageType=["DERIVED", "PRIMARY", *types.split("\\")], SeriesDescription=description))
+
+
+@pytest.mark.parametrize("description", ["T2_Images", "T2 (ms)", "T1 times"])
+def test_a_weighting_alone_is_also_the_name_of_a_map(description):
+    images = make_series(slices=8, ImageType=["DERIVED", "PRIMARY"], SeriesDescription=description)
+    assert "series-kind-unknown" in notices(load(images))
+
+
 @pytest.mark.parametrize("types", [["ORIGINAL", "PRIMARY"], ["DERIVED", "PRIMARY"]])
 def test_a_flip_angle_is_no_map(types):
     images = make_series(slices=8, ImageType=types, SeriesDescription="SAG PD FS FA 150")

@@ -15,6 +15,8 @@ sat gordura|soppressione del grasso|sat. grasso|vetsat|vetonderdrukking|saturacj
 z supresją tłuszczu|PD с жироподавлением|подавление жира|yağ baskılı|脂肪抑制|T2 脂肪抑制 矢状断|压脂|矢状位压脂
 抑脂|지방억제|fedtsat|fettundertryckt
 Sag PD F.S.|PD矢状位FS|PD Q-FAT|lipid sat|zsírelnyomás|sop grasso
+PD_FS_0.5mm|PD FS 0.4|pd_tse_fs_0.3x0.3x3_sag|PD FS 0 GAP|PD FS 0 deg|SAG NO ANGLE PD FS|Sag no obl PD FS
+non-oblique sag PD FS|NON-ISO PD FS|PD w/o ipat FS|PD FS none contrast|PD FS 无造影|DP SAT G|DP Sat.G.|PD mFS|PD c/ FS
 """
 NO = """
 no FS|non FS|nonFS|NOFS|non-fat-sat|PD no fat sat|PD without FS|PD without fat suppression
@@ -24,6 +26,9 @@ nicht fettgesättigt|FS aus|sans saturation de graisse|pas de FS|sans FS|sin sup
 sin fat sat|sem saturação de gordura|sem FS|senza soppressione del grasso|senza FS
 zonder vetonderdrukking|bez FS|bez saturacji tłuszczu|без жироподавления|без FS|utan fettsat
 uden fedtsat|脂肪抑制なし|非压脂|不压脂|无脂肪抑制
+DP SAG S/ FS|DP S/ FATSAT|T2 s/ saturacao de gordura|DP ss fatsat|DP SS SAT GRAISSE|PD (FS-)|PD (-FS)|PD FS(−)
+PD FS (–)|PD yağ baskısız|yağ baskılamasız PD|PD ilman FS|PD b/FS|б/жироподавления|PD o. FS|PD N-FS|PD N/FS|FS안함
+지방억제안함|PD nonfat sat|PD FS 0|FatSat=0
 """
 SILENT = "PD FSE SAG|offset test|frfse|T1 SAG|FS3T?|refs|wefts|grasshopper|saturn|pre sat|SAT1"
 
@@ -49,7 +54,16 @@ def test_no_word_of_it(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["PD with and without FS", "PD mit und ohne FS", "FS, no FS", "without sharp edges FS", "PD FS-", "Sag FS -"],
+    [
+        "PD with and without FS",
+        "PD mit und ohne FS",
+        "FS, no FS",
+        "without sharp edges FS",
+        "PD FS-",
+        "Sag FS -",
+        "PD FS- sag",
+        "FS W/O",
+    ],
 )
 def test_contradictions_are_unclear(text):
     assert suppression(plain(text)) == "unclear"

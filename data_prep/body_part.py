@@ -1,8 +1,8 @@
 """Whether headers say that another part of the body is shown than a knee.
 
 BodyPartExamined is often wrong: in 15 % of images of one clinic (Gueld 2002, "Quality of DICOM header information for
-image categorization"). So a knee that is named anywhere counts more than any other part, and headers alone refuse
-nothing.
+image categorization"). So a knee that is named anywhere counts more than another part, unless the description of the
+series names that part; and headers alone refuse nothing.
 """
 
 from functools import lru_cache

@@ -275,7 +275,9 @@ def _part_notices(stack: Stack) -> tuple[Notice, ...]:
     parts = other_body_parts(stack.header)
     if not parts:
         return ()
-    message = f"The headers name another part of the body ({', '.join(parts)}), and no knee. It was judged as a knee."
+    message = (
+        f"The headers say that the series shows another part of the body ({', '.join(parts)}). It was judged as a knee."
+    )
     return (Notice(OTHER_BODY_PART, message),)
 
 

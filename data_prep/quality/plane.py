@@ -28,7 +28,7 @@ LEAVES = 0.3
 # The stack's likeness counts for less: any limb that lies in the middle of a stack resembles itself in reverse.
 STACK_WEIGHT = 0.5
 # Least sum of the stack's likeness times its weight, minus the picture's, plus how much of a leg leaves it (0 to
-# `LEAVES`). Two of 174 sagittal knees had less, a real one has 0.27; of 48 coronal ones, 3 had more.
+# `LEAVES`). Of 160 sagittal arrays 1 had less, of 80 coronal ones 74.
 MIN_SAGITTAL = -0.09
 
 

@@ -27,12 +27,12 @@ check: .venv/.dev
 	$(BIN)/mypy
 
 bench: .venv/.dev build/mrnet/manifest.json  ## where the time goes, side by side in one run
-	$(BIN)/python -m app.bench
-	$(BIN)/python -m app.bench_stow
-	$(BIN)/python -m app.bench_batch
-	$(BIN)/python -m app.bench_batch --bundle build/mrnet
-	$(BIN)/python -m data_prep.bench
-	$(BIN)/python -m training.bench
+	$(BIN)/python -m tests.bench.post
+	$(BIN)/python -m tests.bench.stow
+	$(BIN)/python -m tests.bench.batch
+	$(BIN)/python -m tests.bench.batch --bundle build/mrnet
+	$(BIN)/python -m tests.bench.decode
+	$(BIN)/python -m tests.bench.epoch
 
 # The published network at its full size, for its speed alone: it has hardly learnt.
 build/mrnet/manifest.json: .venv/.run

@@ -20,10 +20,10 @@ from zipfile import ZipFile
 import cv2
 import numpy as np
 
-from app.answer import NOTICE
 from app.client import RunningService, ServiceError, serving
-from app.json_text import dumps
-from app.render import Picture, contact_sheet, png
+from app.contract.json_text import dumps
+from app.jobs.answer import NOTICE
+from app.results.render import Picture, contact_sheet, png
 from data_prep.phantom import generate, write
 
 # A knee that the demo bundle has never seen, and what is true of it.

@@ -20,11 +20,11 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import EVT_C_STORE, EVT_REQUESTED, Event, EventHandlerType
 from pynetdicom.presentation import AllStoragePresentationContexts
 
-from app.database import open_database
-from app.instance_file import Failure
-from app.instances import Instances
-from app.settings import Settings, SettingsError
-from data_prep.transfer_syntax import TAKEN
+from app.service.settings import Settings, SettingsError
+from app.store.database import open_database
+from app.store.instance_file import Failure
+from app.store.instances import Instances
+from data_prep.dicom.transfer_syntax import TAKEN
 
 LOG = logging.getLogger("app.dimse")  # also where it runs as __main__
 # Instances go to the disk as they come, not to memory; nothing of them is logged.

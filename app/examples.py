@@ -2,7 +2,7 @@
 
     python -m app.examples
 
-writes `app/examples.json`; run it when answers have changed. A test makes them again and compares.
+writes `app/api/examples.json`; run it when answers have changed. A test makes them again and compares.
 """
 
 import copy
@@ -18,14 +18,14 @@ from flask.testing import FlaskClient
 from pydicom.dataset import FileDataset
 from werkzeug.test import TestResponse
 
+from app.api.openapi import EXAMPLES
+from app.contract.json_text import dumps
 from app.dicomweb import multipart
 from app.dicomweb.media_types import DICOM, DICOM_XML, MULTIPART, MediaType
 from app.factory import create_app
-from app.json_text import dumps
-from app.openapi import EXAMPLES
-from app.service import service
-from app.settings import Settings
-from app.uploads import MAX_PARTS
+from app.http.uploads import MAX_PARTS
+from app.service.parts import service
+from app.service.settings import Settings
 from data_prep.phantom.dicom_out import instance
 from data_prep.phantom.knee import generate
 

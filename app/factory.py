@@ -6,18 +6,22 @@ from functools import partial
 from apiflask import APIFlask
 from flask import Response
 
-from app import about, dicomweb, docs, keys, objects, openapi, pictures, predictions, problems, request_log, viewers
-from app.database import open_database
-from app.engine import Engine
-from app.instances import Instances
-from app.json_text import Provider
-from app.publishing import Publishing
-from app.rounds import Rounds
-from app.service import EXTENSION, Service
-from app.settings import Settings
-from app.store import Store
-from app.studies import Studies
-from app.uploads import drain
+from app import dicomweb
+from app.api import about, docs, objects, openapi, pictures, predictions
+from app.contract import problems
+from app.contract.json_text import Provider
+from app.http import cors as viewers
+from app.http import keys, request_log
+from app.http.uploads import drain
+from app.jobs.engine import Engine
+from app.jobs.publishing import Publishing
+from app.jobs.rounds import Rounds
+from app.jobs.studies import Studies
+from app.service.parts import EXTENSION, Service
+from app.service.settings import Settings
+from app.store.database import open_database
+from app.store.instances import Instances
+from app.store.predictions import Store
 
 # How often to look for studies that have become quiet, and for results that have come.
 EVERY_S = 1.0

@@ -9,8 +9,8 @@ import logging
 import os
 import resource
 
-from app.settings import Settings, SettingsError
-from app.uploads import MAX_PARTS
+from app.http.uploads import MAX_PARTS
+from app.service.settings import Settings, SettingsError
 
 wsgi_app = "app.factory:create_app()"
 worker_class = "gthread"
@@ -28,7 +28,7 @@ limit_request_fields = 50
 # The heartbeat's file lies in memory, so that a busy disk doesn't look like a dead worker.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 control_socket_disable = True
-# app.request_log writes the access log; gunicorn's would have whole URLs.
+# app.http.request_log writes the access log; gunicorn's would have whole URLs.
 accesslog = None
 # Libraries quote header values in what they log: only we and gunicorn are heard.
 logconfig_dict = {

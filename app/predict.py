@@ -14,19 +14,20 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, get_args
 
-from app import render, results
-from app.answer import NOTICE
-from app.batch import Batch, BatchError
-from app.class_map import ClassMap
-from app.colour_scale import full_brightness
-from app.decoding import decode
-from app.json_text import dumps
-from app.judging import Judged, judge
-from app.pictures import DEFAULT_OPACITY
-from app.problems import Problem
+from app import results
+from app.api.pictures import DEFAULT_OPACITY
+from app.contract.json_text import dumps
+from app.contract.problems import Problem
+from app.jobs.answer import NOTICE
+from app.jobs.batch import Batch, BatchError
+from app.jobs.decoding import decode
+from app.jobs.judging import Judged, judge
+from app.results import render
+from app.results.colour_scale import full_brightness
+from app.store.class_map import ClassMap
 from data_prep.files import replacing
 from data_prep.names import print_any_name
-from data_prep.side import Side
+from data_prep.selection.side import Side
 from data_prep.workers import Workers
 
 if TYPE_CHECKING:

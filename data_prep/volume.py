@@ -20,7 +20,7 @@ Laterality = Literal["L", "R", "unknown"]
 class Acquisition:
     """What the headers say of how the slices were made; None where they are silent.
 
-    kind: a name of `data_prep.kind.Kind` in lower case, one that is judged.
+    kind: a name of `data_prep.selection.kind.Kind` in lower case, one that is judged.
     """
 
     modality: str = "MR"

@@ -19,17 +19,20 @@ from pydantic import TypeAdapter, ValidationError
 
 from data_prep.files import replacing_folder
 from data_prep.labels import SCHEMES, LabelScheme
+from data_prep.network_input.recipe import Recipe
 from data_prep.notice import Notice
-from data_prep.preprocess import Recipe
 from data_prep.volume import Volume
 from models.calibration import Calibration
-from models.classifier import ExamClassifier
 from models.colour_scale import ColourScale
 from models.model_card import model_card
-from models.registry import ROUTES
+from models.routes.classifier import ExamClassifier
+from models.routes.ensemble import Ensemble
+from models.routes.registry import ROUTES
 from models.seen import Seen
 
 SCHEMA = 1
+# What a bundle can hold.
+CLASSIFIERS: dict[str, type[ExamClassifier]] = {**ROUTES, "ensemble": Ensemble}
 # A bundle of an earlier commit, or one with few injured validation exams, has none.
 COLOUR_SCALE = "colour_scale.json"
 # Between processors, the same float32 network differs by rounding alone; a wrong weight or recipe by far more.
@@ -147,7 +150,7 @@ def load_bundle(folder: Path) -> Bundle:
     try:
         recipe = TypeAdapter(Recipe).validate_python(_read_json(folder / "recipe.json"))
         calibration = TypeAdapter(Calibration).validate_python(_read_json(folder / "calibration.json"))
-        classifier = ROUTES[manifest["route"]].from_architecture(manifest["architecture"], scheme, recipe)
+        classifier = CLASSIFIERS[manifest["route"]].from_architecture(manifest["architecture"], scheme, recipe)
         classifier.load(folder)
         colour_scale = _colour_scale(folder, scheme) if COLOUR_SCALE in manifest["files"] else None
         seen = Seen.from_json(_read_json(folder / EXAMS)) if EXAMS in manifest["files"] else None
@@ -219,7 +222,7 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{folder.name}: schema {schema}, but this version reads {SCHEMA}")
     if changed:
         raise BundleError(f"{folder.name}: not the files that the manifest describes: {', '.join(changed)}")
-    if route not in ROUTES or scheme not in SCHEMES:
+    if route not in CLASSIFIERS or scheme not in SCHEMES:
         raise BundleError(f"{folder.name}: unknown route {route!r} or scheme {scheme!r}")
     return manifest
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.files import replacing
-from models.torch_file import read_tensors
 from models.trunks.pretrained import SQUEEZENET_INDEX, TORCHVISION_FILES
+from models.trunks.torch_file import read_tensors
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 # Where AlexNet's convolutions stand in torchvision's `features`, and shapes OIHW.

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.labels import FOUR_CLASS, LabelScheme
+from data_prep.network_input.prepared import Prepared
+from data_prep.network_input.recipe import Footprint
 from data_prep.notice import Notice
-from data_prep.prepared import Prepared
-from data_prep.preprocess import Footprint
 from data_prep.volume import FloatArray, Volume
 from models.bundle import Bundle
+from models.explain.method import Method
 from models.severity import expected_grade
 
 
@@ -23,19 +24,27 @@ class Prediction:
 
     logits float32 `[K]`, probabilities float64 `[K]`, bias float32 `[K]`.
     maps: float32 `[K, s, h, w]`, each grid cell's share of the logit; `footprint` says where they lie in the volume.
-    exact: the maps and the bias sum to the logits. timing_ms: preprocess, network, explain.
+    method: what made the maps; if it is exact, the maps and the bias sum to the logits.
+    timing_ms: preprocess, network, explain.
     """
 
     scheme: LabelScheme
     logits: FloatArray
     probabilities: npt.NDArray[np.float64]
-    explanation_method: str
-    exact: bool
+    method: Method
     bias: FloatArray
     maps: FloatArray
     footprint: Footprint
     notices: tuple[Notice, ...]
     timing_ms: dict[str, float]
+
+    @property
+    def explained_class(self) -> int:
+        """The class that pictures and figures explain: the likeliest one that isn't healthy.
+
+        Where a picture is bright, something speaks for an injury, also when the knee is found healthy.
+        """
+        return 1 + int(np.argmax(self.probabilities[1:]))
 
     @property
     def expected_grade(self) -> float | None:
@@ -66,13 +75,12 @@ class Predictor:
         with _timed(timing, "network"):
             features = bundle.classifier.features(prepared.slices)
         with _timed(timing, "explain"):
-            explanation = bundle.classifier.explain(features)
+            explanation = bundle.classifier.explain(prepared.slices, features)
         return Prediction(
             scheme=bundle.scheme,
             logits=explanation.logits,
             probabilities=bundle.calibration.probabilities(explanation.logits),
-            explanation_method=explanation.method,
-            exact=explanation.exact,
+            method=explanation.method,
             bias=explanation.bias,
             maps=explanation.maps,
             footprint=footprint.part(*bundle.classifier.grid_span()),

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 from pydantic import TypeAdapter
 
-from data_prep.exams import Exam
+from data_prep.tables.exams import Exam
 
 Role = Literal["learnt", "chosen", "tested"]
 # What an exam may have been for, in the order of how much it spoils a figure; only the first two do.

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.exams import read_exams
-from data_prep.figures import Figure
 from data_prep.phantom.cohort import Cohort
-from data_prep.series import load_study
+from data_prep.selection.series import load_study
+from data_prep.statistics import Figure
+from data_prep.tables.exams import read_exams
 from models.bundle import load_bundle
 from models.predictor import Predictor
 from tests.data_prep.dicom_factory import uploads
-from training.evaluate import evaluate, figures
+from training.evaluation.report import evaluate, figures
 
 DEMO = Path(__file__).parent.parent / "models" / "bundles" / "demo"
 UNSEEN_SEED, UNSEEN_EXAMS = 20_261_121, 100
@@ -62,7 +62,7 @@ def test_its_map_points_at_the_ligament_far_above_chance(measured):
 def assert_complete(demo: Predictor, volume) -> None:
     """For every class, on the source grid."""
     prediction = demo.predict(volume)
-    assert prediction.exact
+    assert prediction.method.exact
     source = prediction.footprint.carry_back(prediction.maps)
     total = source.sum(axis=(1, 2, 3), dtype=np.float64) + prediction.bias
     assert total == pytest.approx(prediction.logits.astype(np.float64), rel=1e-4)

@@ -8,34 +8,22 @@ the same bundle, bit for bit.
 
 import argparse
 import shlex
-import subprocess
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
-from data_prep.exams import Exam, read_exams
-from data_prep.figures import Figure
-from data_prep.ready import pixel_digests
-from models.bundle import check_free, load_bundle, write_bundle
-from models.colour_scale import ColourScale
-from models.finetuned import FineTuned
+from data_prep.statistics import Figure
+from data_prep.tables.exams import Exam, read_exams
+from models.bundle import check_free, load_bundle
 from models.predictor import Predictor
-from models.seen import ROLE_OF_SPLIT, Role, Seen
-from training.backend import out_of_memory
-from training.checks import check_judgeable_split, check_learnable
-from training.colour_scale import measured_scale
-from training.config import Config, load_config
-from training.evaluate import Row, evaluate, figures
-from training.learn import Learnt, learn
-from training.place import Place
-from training.svc import KERNELS
-
-LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.extent_mm (fewer slices)"
+from training.config.config import Config, load_config
+from training.config.place import Place
+from training.data.checks import check_judgeable_split, check_learnable
+from training.evaluation.report import Row, evaluate, figures
+from training.fitting.learn import Learnt, learn
+from training.runs.bundling import check_bundleable, check_finite, sources_of, write
+from training.runs.colour_scale import measured_scale
+from training.runs.faults import faults_as_sentences, next_steps
 
 
 def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, place: Place) -> None:
@@ -57,16 +45,6 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
     learnt.fitted.forget()
 
 
-def next_steps(out: Path) -> str:
-    """Where the bundle lies and what to type now."""
-    bundle = shlex.quote(str(out))
-    return (
-        f"the bundle is in {out}; MODEL_CARD.md there tells about it\n"
-        f"judge it on exams that it hasn't seen:  python -m training.evaluate {bundle} --exams TABLE --split all\n"
-        f"serve it:  make serve BUNDLE={bundle}"
-    )
-
-
 def _measured(
     learnt: Learnt, text: str, exams: Sequence[Exam], test: Sequence[Exam], out: Path, command: str
 ) -> tuple[list[Row], list[Figure]]:
@@ -84,89 +62,12 @@ def _measured(
     except ValueError as error:
         print(f"warning: {left_out}; so the bundle has no figures: {error}")
         return rows, []
-    return rows, figures(rows, f"{_sources(exams)} exams of split test, never used for a choice{left_out.aside}")
-
-
-def check_finite(learnt: Learnt) -> None:
-    """ValueError for a network whose weights have grown beyond all numbers."""
-    classifier = learnt.fitted.classifier
-    weights = classifier.network.get_weights() if isinstance(classifier, FineTuned) else []
-    if not all(np.isfinite(weight).all() for weight in weights):
-        raise ValueError("training ended with weights that are no numbers: lower fit.learning_rate")
-
-
-def check_bundleable(config: Config) -> None:
-    """ValueError for a classifier that no bundle can hold."""
-    if config.svc and config.svc.kind not in KERNELS:
-        raise ValueError(f"{config.svc.kind} is there to be compared with; a bundle holds one of {', '.join(KERNELS)}")
-
-
-def write(
-    learnt: Learnt,
-    text: str,
-    exams: Sequence[Exam],
-    out: Path,
-    command: str,
-    measured: Sequence[Figure] = (),
-    colours: ColourScale | None = None,
-    tested: Mapping[str, str] | None = None,
-) -> None:
-    """The bundle, with what was measured.
-
-    exams: all of the table that it came from; text: the preset's. tested: digests of pixels by the ids of exams that
-    figures were measured on.
-    """
-    assert learnt.fitted.classifier
-    config = learnt.config
-    provenance = {
-        "trained_on": "synthetic" if {exam.source for exam in exams} == {"phantom"} else _sources(exams, ", "),
-        "exams": dict(Counter(exam.split for exam in exams)),
-        "seed": config.seed,
-        "commit": _commit(),
-        "command": command,
-        **learnt.fitted.notes,
-        **({"notices": [asdict(notice) for notice in learnt.notices]} if learnt.notices else {}),
-    }
-    results = {"figures": [asdict(figure) for figure in measured]}
-    parts = (learnt.fitted.classifier, config.route, config.recipe, learnt.calibration)
-    write_bundle(out, *parts, results, provenance, text, colours, seen(exams, learnt.place, tested or {}))
-
-
-def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen:
-    """Who was learnt from, chosen on and tested, for the bundle; the exams' ready arrays have been made."""
-    roles: dict[str, Role] = {
-        exam.exam_id: ROLE_OF_SPLIT[exam.split] for exam in exams if exam.split in ("train", "val")
-    }
-    roles |= dict.fromkeys(tested, "tested")
-    known = [exam for exam in exams if exam.split in ("train", "val")]
-    return Seen.of(exams, {**pixel_digests(known, place.ready), **tested}, roles)
-
-
-def _sources(exams: Sequence[Exam], between: str = "/") -> str:
-    return between.join(sorted({exam.source for exam in exams}))
-
-
-def _commit() -> str:
-    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "unknown"
-
-
-@contextmanager
-def faults_as_sentences(parser: argparse.ArgumentParser, less_memory: str = LESS_MEMORY) -> Iterator[None]:
-    """What is wrong with preset, exams or sizes ends the program with one sentence and exit status 2."""
-    try:
-        yield
-    except (ValueError, OSError) as error:  # every InputError is a ValueError
-        parser.exit(2, f"{parser.prog}: {error}\n")
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        parser.exit(2, f"{parser.prog}: out of memory; {less_memory}\n")
+    return rows, figures(rows, f"{sources_of(exams)} exams of split test, never used for a choice{left_out.aside}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a preset on an exam table and write a bundle.")
-    parser.add_argument("preset", help="a name in training/presets or a TOML file")
+    parser.add_argument("preset", help="a name in training/config/presets or a TOML file")
     parser.add_argument("--exams", type=Path, required=True, help="the exam table")
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")

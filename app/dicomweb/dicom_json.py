@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
-from app.database import Json
+from app.store.database import Json
 
 
 def tag(keyword: str) -> str:

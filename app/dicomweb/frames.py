@@ -8,10 +8,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from werkzeug.exceptions import NotAcceptable, NotFound
 
 from app.dicomweb.media_types import OCTETS, MediaType
-from app.instance_file import Header
-from data_prep.dicom import read_study
+from app.store.instance_file import Header
+from data_prep.dicom.frames import read_study
+from data_prep.dicom.transfer_syntax import NATIVE
 from data_prep.errors import InputError
-from data_prep.transfer_syntax import NATIVE
 
 # What a frame of each transfer syntax is called (PS3.18 table 8.7.3-5).
 MEDIA_TYPES = {

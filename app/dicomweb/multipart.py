@@ -14,8 +14,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartState
 
 from app.dicomweb.media_types import MediaType
-from app.uploads import MAX_PARTS
-from data_prep.archive import PIECE
+from app.http.uploads import MAX_PARTS
+from data_prep.dicom.archive import PIECE
 from data_prep.errors import InputOverLimit, MalformedInput
 
 if TYPE_CHECKING:

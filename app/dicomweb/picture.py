@@ -14,12 +14,12 @@ from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_windowing, convert_color_space
 from werkzeug.exceptions import NotAcceptable, NotFound
 
-from app import render
 from app.dicomweb.frames import decoded
-from app.instance_file import Header
-from data_prep.dicom import read_study
+from app.results import render
+from app.store.instance_file import Header
+from data_prep.dicom.frames import read_study
+from data_prep.dicom.pixels import IntegerArray
 from data_prep.errors import InputError
-from data_prep.pixels import IntegerArray
 
 Doubles = npt.NDArray[np.float64]
 

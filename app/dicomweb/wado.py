@@ -10,17 +10,17 @@ from flask import Response, request
 from pydicom.uid import ExplicitVRLittleEndian
 from werkzeug.exceptions import BadRequest, NotAcceptable, NotFound
 
-from app.database import Instance
+from app.contract.json_text import dumps_of_headers
+from app.contract.schemas import DicomObjects
 from app.dicomweb import frames, instances_out, multipart
 from app.dicomweb.media_types import DICOM, DICOM_JSON, JSON, MULTIPART, OCTETS, MediaType, accepted, require
 from app.dicomweb.picture import JPEG, PNG, picture
-from app.instance_file import read_header
-from app.instances import Instances
-from app.json_text import dumps_of_headers
-from app.responses import Document, answers, binary, refers, response
-from app.schemas import DicomObjects
-from app.service import service
-from data_prep.archive import PIECE
+from app.http.responses import Document, answers, binary, refers, response
+from app.service.parts import service
+from app.store.database import Instance
+from app.store.instance_file import read_header
+from app.store.instances import Instances
+from data_prep.dicom.archive import PIECE
 
 blueprint = APIBlueprint("wado", __name__, tag="DICOMweb")
 

@@ -22,8 +22,8 @@ from pydicom.sr.codedict import codes as standard
 from pydicom.uid import UID
 from pydicom.valuerep import DA, DT, TM, format_number_as_ds
 
-from app.colour_scale import full_brightness
 from app.results.codes import STANDARD, Codes
+from app.results.colour_scale import full_brightness
 from data_prep.volume import FloatArray, Volume
 
 Kind = Literal["sr", "map", "key-image"]
@@ -47,7 +47,10 @@ def uid(*name: object) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """An answered study. answer: as `app.answer.done` makes it; sources: `Selection.sources`, one for each slice."""
+    """An answered study.
+
+    answer: as `app.jobs.answer.done` makes it. sources: `Selection.sources`, one for each slice.
+    """
 
     answer: dict[str, Any]
     sources: tuple[Dataset, ...]

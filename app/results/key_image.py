@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from highdicom.sc import SCImage
 
-from app import render
+from app.results import render
 from app.results.common import NOTICE, Result, finish, name_sources
 from data_prep.volume import FloatArray
 

@@ -10,19 +10,19 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep import array_files
 from data_prep.exams.audit import audit
 from data_prep.exams.groups import groups, links
 from data_prep.exams.look import Look, completed, keep, look_at
 from data_prep.exams.report import write_report
 from data_prep.exams.split import SPLITS, label_set, missing_classes, split_exams
-from data_prep.exams.table import Exam, read_exams, write_exams
+from data_prep.importers import SOURCES
+from data_prep.importers.found import Found
+from data_prep.importers.label_table import LabelTable
+from data_prep.importers.patient_ids import keys_used
 from data_prep.labels import SCHEMES
 from data_prep.names import print_any_name
-from data_prep.sources import SOURCES
-from data_prep.sources.found import Found
-from data_prep.sources.label_table import LabelTable
-from data_prep.sources.patient_ids import keys_used
+from data_prep.prepare import array_files
+from data_prep.tables.exams import Exam, read_exams, write_exams
 from data_prep.tables.faults import write_faults
 from data_prep.workers import Workers
 

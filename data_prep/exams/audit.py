@@ -12,12 +12,12 @@ from data_prep.exams.look import Look
 from data_prep.exams.shortcut import is_suspicious, shortcut
 from data_prep.exams.split import label_set, missing_classes
 from data_prep.exams.summary import Table, tables
-from data_prep.exams.table import Exam
-from data_prep.figures import Figure
+from data_prep.importers.label_table import LabelTable
+from data_prep.importers.mrnet import PUBLISHED_MEAN, PUBLISHED_SD
+from data_prep.importers.patient_ids import is_unkeyed
 from data_prep.labels import BINARY, FOUR_CLASS, SCHEMES
-from data_prep.sources.label_table import LabelTable
-from data_prep.sources.mrnet import PUBLISHED_MEAN, PUBLISHED_SD
-from data_prep.sources.patient_ids import is_unkeyed
+from data_prep.statistics import Figure
+from data_prep.tables.exams import Exam
 
 # A page of faults tells as much as a hundred.
 FAULTS_PRINTED = 40

@@ -7,8 +7,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from data_prep.exams.look import UNKNOWN_SCANNER, Look
-from data_prep.exams.table import Exam
-from data_prep.fingerprint import near_duplicates
+from data_prep.prepare.fingerprint import near_duplicates
+from data_prep.tables.exams import Exam
 
 # What two exams can share; `scanner` only on request.
 PATIENT, STUDY, SLICE, PIXELS, REPORT, SCANNER = (

@@ -13,11 +13,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from data_prep.errors import InputError
-from data_prep.exams.load import load_exam, signature
-from data_prep.exams.table import Exam
 from data_prep.files import replacing
-from data_prep.fingerprint import perceptual_hash, slice_digests
+from data_prep.prepare.fingerprint import perceptual_hash, slice_digests
+from data_prep.prepare.load import load_exam, signature
 from data_prep.quality import Flag, flag_of, screen
+from data_prep.tables.exams import Exam
 from data_prep.volume import Acquisition, Laterality, Volume
 from data_prep.workers import Workers
 

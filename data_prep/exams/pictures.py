@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from data_prep.exams.load import load_exam
-from data_prep.exams.table import Exam
+from data_prep.prepare.load import load_exam
+from data_prep.tables.exams import Exam
 from data_prep.volume import Volume
 
 # Sharp at 160 points on most screens, and 60 of them weigh a megabyte or two.

@@ -11,9 +11,9 @@ from data_prep.exams.look import Look, completed
 from data_prep.exams.pictures import WIDTH, exam_picture
 from data_prep.exams.split import LabelSet, label_set
 from data_prep.exams.summary import Seen, label_name, tables
-from data_prep.exams.table import Exam
 from data_prep.files import replacing
 from data_prep.labels import BINARY, FOUR_CLASS
+from data_prep.tables.exams import Exam
 from data_prep.workers import Workers
 
 # Pictures of each label set: two rows on a wide screen.

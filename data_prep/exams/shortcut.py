@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from data_prep.exams.look import Look
-from data_prep.exams.table import Exam
-from data_prep.figures import Figure, auc, figure
+from data_prep.statistics import Figure, auc, figure
+from data_prep.tables.exams import Exam
 
 # An AUC whose whole interval lies above this is worth a warning; chance is 0.5.
 SUSPICIOUS_AUC = 0.6

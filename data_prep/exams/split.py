@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.exams.table import Exam, Split
 from data_prep.labels import LabelScheme
+from data_prep.tables.exams import Exam, Split
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LabelSet = tuple[frozenset[str], frozenset[str]]

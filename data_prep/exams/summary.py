@@ -7,8 +7,8 @@ from statistics import median
 
 from data_prep.exams.look import Look
 from data_prep.exams.split import SPLITS
-from data_prep.exams.table import Exam
 from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
+from data_prep.tables.exams import Exam
 
 NO_LABEL, NO_SPLIT, NO_SOURCE = "no label", "no split", "no source"
 ALL = "all"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.exams import Exam, Split, write_exams
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom.dicom_out import write
 from data_prep.phantom.knee import generate
 from data_prep.phantom.scanner import Profile
+from data_prep.tables.exams import Exam, Split, write_exams
 from data_prep.workers import Workers
 
 PLASTIC = 1.324717957244746  # R. Roberts' "R2" sequence: fills the unit square evenly however many points are taken

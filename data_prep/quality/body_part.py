@@ -7,8 +7,8 @@ spine leaves it too, but its vertebrae repeat. A shaft without a joint is `knee-
 import cv2
 import numpy as np
 
-from data_prep.body_part import OTHER_BODY_PART
 from data_prep.quality.sketch import Sketch
+from data_prep.selection.body_part import OTHER_BODY_PART
 from data_prep.volume import FloatArray, Volume
 
 # Slices at either end of the stack that aren't looked at, as a share: they may graze the leg's side.

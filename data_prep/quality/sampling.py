@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from data_prep.acquisition import LONG_TR_MS
-from data_prep.series import MIN_SLICES
-from data_prep.stack import PLANES, STEP_TOLERANCE
-from data_prep.suitability import COARSE_SLICES_MM
+from data_prep.network_input.suitability import COARSE_SLICES_MM
+from data_prep.selection.acquisition import LONG_TR_MS
+from data_prep.selection.series import MIN_SLICES
+from data_prep.selection.stack import PLANES, STEP_TOLERANCE
 from data_prep.volume import Volume
 
 # Routine knee protocols have pixels of 0.3 to 0.7 mm; beyond this a ligament's bundles, 1 to 2 mm each, run together.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from data_prep.errors import UnsuitableStudy
+from data_prep.network_input.suitability import examine
 from data_prep.quality import plane, sampling
 from data_prep.quality.blur import blurred
 from data_prep.quality.body_part import named_otherwise, wrong_body_part
@@ -20,7 +21,6 @@ from data_prep.quality.slices import (
     noise_slices,
 )
 from data_prep.quality.view import knee_not_in_view, two_knees
-from data_prep.suitability import examine
 from data_prep.volume import Volume
 
 # Each check returns a reason, or None if all is well. These look at geometry and headers.

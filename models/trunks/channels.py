@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from data_prep.preprocess import Channels
+from data_prep.network_input.recipe import Channels
 
 # ImageNet statistics that the pretrained weights expect: torchvision's (RGB), and Caffe's (BGR; of bytes, not scaled).
 TORCH_MEAN, TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

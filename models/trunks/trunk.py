@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import keras
 from pydantic import Field
 
-from data_prep.preprocess import Channels
+from data_prep.network_input.recipe import Channels
 from data_prep.ranges import Positive
 from models.trunks.alexnet import alexnet
 from models.trunks.applications import APPLICATIONS, application

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.factory import create_app
-from app.service import EXTENSION
-from app.settings import Settings
+from app.service.parts import EXTENSION
+from app.service.settings import Settings
 from data_prep.labels import FOUR_CLASS
 from tests.app.studies import study_zip
 from tests.models.conftest import write_tiny_bundle

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from app.database import open_database
 from app.dimse import Door
-from app.instances import Instances
-from app.settings import SettingsError
-from data_prep.series import load_study
+from app.service.settings import SettingsError
+from app.store.database import open_database
+from app.store.instances import Instances
+from data_prep.selection.series import load_study
 from tests.app.studies import PATIENT, instances, voxels
 
 START_S, STOP_S = 30.0, 30.0

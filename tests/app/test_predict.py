@@ -3,7 +3,7 @@ import json
 import pytest
 from pydicom import dcmread
 
-from app.answer import NOTICE
+from app.jobs.answer import NOTICE
 from app.predict import main
 from app.results import KINDS
 from tests.app.studies import PATIENT, SLICES, instances, study_zip, voxels, zipped

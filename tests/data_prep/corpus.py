@@ -22,8 +22,8 @@ import numpy as np
 import pydicom
 from pydicom import uid
 
-from data_prep.archive import begins_as_dicom
-from data_prep.dicom import Frame, read_study
+from data_prep.dicom.archive import begins_as_dicom
+from data_prep.dicom.frames import Frame, read_study
 from data_prep.errors import InputError
 
 FOLDERS = {"pydicom": "data", "data_store": "data", "nibabel": "nicom/tests/data", "pynetdicom": "tests/dicom_files"}

@@ -22,7 +22,7 @@ from pydicom.tag import Tag
 from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, MRImageStorage
 from rle.utils import encode_pixel_data as encode_rle
 
-from data_prep.dicom import Frame, read_study
+from data_prep.dicom.frames import Frame, read_study
 
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

@@ -4,9 +4,9 @@ import time
 import pytest
 
 from data_prep.errors import UnsuitableStudy
-from data_prep.exams import read_exams
-from data_prep.preprocess import Recipe
-from data_prep.ready import make_ready
+from data_prep.network_input.recipe import Recipe
+from data_prep.prepare.cache import make_ready
+from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
-from data_prep.preprocess import Recipe
+from data_prep.network_input.recipe import Recipe
 from models.bundle import write_bundle
 from models.calibration import Calibration
-from models.ensemble import Ensemble
-from models.finetuned import FineTuned
-from models.mrnet import MRNet
-from models.network import Head
-from models.svc import SVC, Linear, Rbf, pool_slices
+from models.routes.ensemble import Ensemble
+from models.routes.finetuned import FineTuned
+from models.routes.machines import Linear, Rbf
+from models.routes.mrnet import MRNet
+from models.routes.network import Head
+from models.routes.svc import SVC, pool_slices
 from models.trunks import Trunk
 
 RECIPE = Recipe((40.0, 60.0, 60.0), (63, 63))

@@ -28,7 +28,7 @@ def test_a_bundle_comes_back_whole(tmp_path, scheme):
 
 
 def test_it_records_the_backend_and_its_version(tiny_bundle):
-    """Of TensorFlow or whatever else computed the golden answer; on JAX, tests/training/test_jax.py asks."""
+    """Of TensorFlow or whatever else computed the golden answer; on JAX, tests/training/fitting/test_jax.py asks."""
     manifest = load_bundle(tiny_bundle).manifest
     assert manifest["backend"] == keras.backend.backend() == "tensorflow"
     assert manifest["versions"]["tensorflow"] == tensorflow.__version__

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.exams import Exam
-from data_prep.fingerprint import exam_digest
+from data_prep.prepare.fingerprint import exam_digest
+from data_prep.tables.exams import Exam
 from models.bundle import BundleError, load_bundle, write_bundle
 from models.calibration import Calibration
 from models.seen import Seen

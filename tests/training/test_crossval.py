@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.exams import read_exams
-from data_prep.exams.load import load_exam
 from data_prep.labels import BINARY
+from data_prep.prepare.load import load_exam
+from data_prep.tables.exams import read_exams
 from models.bundle import load_bundle
 from models.predictor import Predictor
 from tests.training.test_train import SMALL
 from tests.training.tiny import TINY_TRUNK
-from training.config import load_config
+from training.config.config import load_config
 from training.crossval import judge, main
+from training.runs.cross_validation import judge
 
 PATIENCE_S = 300
 
@@ -121,7 +122,7 @@ def test_the_folds_are_a_bundle(undisturbed, knees):
     product = np.sqrt(answers[0] * answers[1])
     prediction = Predictor(bundle).predict(exam)
     assert prediction.probabilities == pytest.approx(product / product.sum(), rel=1e-4)
-    assert prediction.exact
+    assert prediction.method.exact
     assert all(figure["measured_on"].endswith("single members") for figure in bundle.metrics["figures"])
 
 

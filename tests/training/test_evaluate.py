@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.exams import Exam, read_exams, write_exams
-from data_prep.exams.load import load_exam
-from data_prep.fingerprint import exam_digest
+from data_prep.prepare.fingerprint import exam_digest
+from data_prep.prepare.load import load_exam
+from data_prep.tables.exams import Exam, read_exams, write_exams
 from models.bundle import load_bundle, write_bundle
 from models.calibration import Calibration
 from models.predictor import Predictor
 from models.seen import Seen
 from tests.models.conftest import PROVENANCE, RECIPE, tiny_mrnet, write_tiny_bundle
-from training.evaluate import evaluate, main, of_split
+from training.evaluate import main
+from training.evaluation.report import evaluate, of_split
 
 
 @pytest.fixture(scope="module")

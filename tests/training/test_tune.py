@@ -17,11 +17,12 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.exams import Exam, read_exams
+from data_prep.tables.exams import Exam, read_exams
 from tests.training.tiny import TINY_TRUNK
-from training import shared_study, train, tune
-from training.config import Config, load_config
-from training.place import Place
+from training import train, tune
+from training.config.config import Config, load_config
+from training.config.place import Place
+from training.search import storage as shared_study
 
 TINY = [*TINY_TRUNK, 'scheme="binary"']
 BEST_C = 0.01

@@ -6,8 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.factory import create_app
-from app.service import EXTENSION
-from app.settings import Settings
+from app.service.parts import EXTENSION
+from app.service.settings import Settings
 
 # Longer than any test takes: no result appears among what a test has stored.
 QUIET_S = 3600.0

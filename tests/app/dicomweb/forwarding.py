@@ -12,7 +12,7 @@ import requests
 from dicomweb_client import DICOMwebClient
 
 from app.client import serving
-from data_prep.dicom import read_study
+from data_prep.dicom.frames import read_study
 from tests.app.dicomweb.orthanc import HTTP, KEY, Orthanc, running, wait_for
 from tests.app.studies import SLICES, instances, voxels
 

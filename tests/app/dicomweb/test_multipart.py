@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.dicomweb import multipart
 from app.dicomweb.media_types import DICOM, MediaType
-from app.uploads import MAX_PARTS
+from app.http.uploads import MAX_PARTS
 from data_prep.errors import InputError, InputOverLimit, MalformedInput
 
 BOUNDARY = "0f3cf5c0-70e0"

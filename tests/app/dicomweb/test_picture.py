@@ -11,7 +11,7 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, convert
 from werkzeug.exceptions import NotAcceptable
 
 from app.dicomweb.picture import PNG, picture
-from app.instance_file import read_header
+from app.store.instance_file import read_header
 from tests.data_prep.dicom_factory import encode, enhanced, make_item, make_slice, put_pixels
 
 RAMP = np.tile(np.linspace(0, 400, 36).astype("u2"), (40, 1))

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 
 from app import results
-from app.service import EXTENSION
+from app.service.parts import EXTENSION
 from tests.app.dicomweb.test_wado import OCTETS, get, related
 from tests.app.results.made import map_of, result_of
 

@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import select
 
-from app.database import Study
 from app.dicomweb import multipart
 from app.dicomweb.media_types import DICOM, MediaType
-from app.service import EXTENSION
-from app.uploads import MAX_PARTS
+from app.http.uploads import MAX_PARTS
+from app.service.parts import EXTENSION
+from app.store.database import Study
 from tests.app.studies import PATIENT, SLICES, instances, voxels
 
 STUDY, SERIES = "2.25.7", "2.25.8"

@@ -11,7 +11,7 @@ from pydicom.filebase import DicomBytesIO
 
 from app.results import Result
 from data_prep.labels import BINARY, LabelScheme
-from data_prep.series import Selection, load_study
+from data_prep.selection.series import Selection, load_study
 from tests.data_prep.dicom_factory import make_series, named
 
 # A series as a scanner would send it, with all that results repeat.
@@ -32,7 +32,7 @@ PATIENT = {
 
 
 def answer_of(selection: Selection, scheme: LabelScheme = BINARY, predicted: int = -1, **explanation: Any) -> dict:
-    """As `app.answer.done` makes it; the slices' contributions rise and fall."""
+    """As `app.jobs.answer.done` makes it; the slices' contributions rise and fall."""
     volume = selection.volume
     probabilities = np.full(len(scheme), 0.1)
     probabilities[predicted] = 1 - 0.1 * (len(scheme) - 1)

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.results import KINDS, Result, build
-from app.service import EXTENSION
-from data_prep.header import REPEATED
+from app.service.parts import EXTENSION
+from data_prep.dicom.header import REPEATED
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.phantom import generate, write
-from data_prep.series import Selection, load_study
+from data_prep.selection.series import Selection, load_study
 from tests.app.results.made import PATIENT, map_of, read, result_from, result_of, validator
 from tests.app.studies import instances, study_zip, voxels
+from tests.data_prep.dicom.test_origin import as_sent
 from tests.data_prep.dicom_factory import enhanced, make_series, make_slice, named, uploads
-from tests.data_prep.test_origin import as_sent
 
 
 def series(**attributes) -> Selection:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app import render
+from app.results import render
 from app.results.key_image import OPACITY, key_image
 from tests.app.results.made import PATIENT, map_of, read, result_of
 from tests.data_prep.dicom_factory import enhanced, make_series

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from data_prep.augment import Augmentation, Draw
 from data_prep.augment.augmentation import LIMITS
 from data_prep.boxes import bounding_box, filled
+from data_prep.network_input.recipe import Recipe
 from data_prep.phantom import generate
-from data_prep.preprocess import Recipe
 
 PLACES = {
     "rotation_degrees": 25.0,

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.exams import Exam
 from data_prep.exams.__main__ import main
-from tests.data_prep.exams.exam_factory import noise, write_exam, write_table
+from data_prep.tables.exams import Exam
+from tests.data_prep.exam_factory import noise, write_exam, write_table
 
 SPLITS = ("train", "train", "val", "val", "test", "test")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.exams import read_exams
 from data_prep.exams.__main__ import main
-from tests.data_prep.exams.exam_factory import noise, write_exam, write_table
+from data_prep.tables.exams import read_exams
+from tests.data_prep.exam_factory import noise, write_exam, write_table
 from tests.data_prep.tables.workbooks import as_xlsx
 
 ROOT = Path(__file__).parents[3]

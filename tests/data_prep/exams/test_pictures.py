@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from data_prep.exams import Exam
 from data_prep.exams.pictures import WIDTH, exam_picture, picture
+from data_prep.tables.exams import Exam
 from tests.conftest import make_volume
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.exams import Exam
 from data_prep.exams.look import Look
 from data_prep.exams.report import FLAGGED_PICTURES, MONTAGE, evenly, write_report
 from data_prep.quality import Flag
+from data_prep.tables.exams import Exam
 from data_prep.workers import Workers
 
 HOSTILE = '<script>alert("x")</script>/../../<img src=x>'

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.exams import Exam
 from data_prep.exams.split import SPLITS, split_exams
 from data_prep.labels import BINARY, FOUR_CLASS
+from data_prep.tables.exams import Exam
 
 MONO = {"healthy": 462, "minor strain": 88, "partial rupture or strain": 59, "complete rupture": 152}
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.exams import Exam
 from data_prep.exams.look import Look
 from data_prep.exams.summary import Table, tables
 from data_prep.quality import Flag
+from data_prep.tables.exams import Exam
 
 HEALTHY, UNHEALTHY = frozenset({"healthy"}), frozenset({"unhealthy"})
 TEAR = frozenset({"complete rupture", "partial rupture or strain"})

@@ -1,0 +1,48 @@
+"""What the service says of itself: its models, that it lives, that it's ready."""
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify, url_for
+
+from app.contract.schemas import Alive, LoadedBundle, Models, Ready
+from app.http.responses import answers, says, sends
+from app.service.parts import service
+
+blueprint = APIBlueprint("about", __name__, tag="About the service")
+
+
+@blueprint.get("/v1/models")
+@blueprint.doc(responses=answers({200: says(Models, "The bundles.")}, 503))
+def models() -> Response:
+    """Every loaded bundle, the default one first."""
+    described = [
+        LoadedBundle(
+            name=bundle.name,
+            sha256=bundle.sha256,
+            manifest=bundle.manifest,
+            metrics=bundle.metrics,
+            model_card=url_for("about.model_card", name=bundle.name),
+        )
+        for bundle in service().engine.bundles()
+    ]
+    return jsonify(Models(models=described).model_dump())
+
+
+@blueprint.get("/v1/models/<name>/model-card.md")
+@blueprint.doc(responses=answers({200: sends("text/markdown", "The model card.")}, 400, 503))
+def model_card(name: str) -> Response:
+    """The page to read before trusting a bundle."""
+    return Response(service().engine.bundle(name).model_card, mimetype="text/markdown")
+
+
+@blueprint.get("/healthz")
+@blueprint.doc(responses=answers({200: says(Alive, "It does.")}))
+def healthz() -> Response:
+    """The process lives."""
+    return jsonify({"status": "alive"})
+
+
+@blueprint.get("/readyz")
+@blueprint.doc(responses=answers({200: says(Ready, "The bundles that are ready.")}, 503))
+def readyz() -> Response:
+    """Every bundle has reproduced its golden answer; a 503 problem until then."""
+    return jsonify({"status": "ready", "bundles": [bundle.name for bundle in service().engine.bundles()]})

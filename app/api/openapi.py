@@ -1,0 +1,123 @@
+"""The OpenAPI 3.1 document, made from the routes and from `app.contract.schemas`, with real answers in it.
+
+Every route of an APIBlueprint is in it by itself; what holds for many routes is added here.
+"""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from apiflask import APIFlask
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+
+from app.contract.schemas import Said
+from app.http.keys import PROTECTED
+from app.http.responses import REFERENCE, Document, problems
+from app.results import KINDS
+from app.store.instance_file import UID_LENGTH, UID_PATTERN
+
+# Of the HTTP contract, not of the program.
+VERSION = "1"
+ABOUT = """**Research use only, not for diagnosis.**
+
+Reads a knee MR study, says how likely the anterior cruciate ligament is injured, and shows which pixels made it say so.
+Keys are asked for where the operator has set any. Every error is `application/problem+json` (RFC 9457)."""
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "One of the operator's keys."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in another header."},
+}
+UID: Document = {"type": "string", "pattern": f"^{UID_PATTERN.pattern}$", "maxLength": UID_LENGTH}
+# Parts of paths, by their names in the routes.
+PATH_PARAMETERS: dict[str, Document] = {
+    "id": {
+        "description": "A prediction, as `POST /v1/predictions` named it.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
+    "kind": {"description": "Which object.", "schema": {"enum": list(KINDS)}},
+    "index": {"description": "A slice, from 0.", "schema": {"type": "integer", "minimum": 0}},
+    "name": {"description": "A bundle, as `GET /v1/models` names it."},
+    "part": {"description": "A file of the page."},
+    "study": {"description": "StudyInstanceUID.", "schema": UID},
+    "series": {"description": "SeriesInstanceUID.", "schema": UID},
+    "instance": {"description": "SOPInstanceUID.", "schema": UID},
+    "number": {"description": "A frame, from 1.", "schema": {"type": "integer", "minimum": 1}},
+    "numbers": {
+        "description": "Frames, from 1, separated by commas: `1,2`.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9})*$"},
+    },
+}
+# Written by `python -m app.examples`.
+EXAMPLES = Path(__file__).with_name("examples.json")
+
+
+def api(import_name: str) -> APIFlask:
+    """An app that describes its routes, without APIFlask's own pages and errors."""
+    off: Any = None  # Flask takes None for a folder, which APIFlask's types forget.
+    app = APIFlask(import_name, "Cruciate", VERSION, spec_path=off, docs_path=off, json_errors=False, static_folder=off)
+    app.description = ABOUT
+    app.license = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    app.security_schemes = SECURITY
+    # What APIFlask would add isn't in our form.
+    for automatic in ("SERVERS", "200_RESPONSE", "404_RESPONSE", "VALIDATION_ERROR_RESPONSE", "AUTH_ERROR_RESPONSE"):
+        app.config[f"AUTO_{automatic}"] = False
+    app.config["AUTO_OPERATION_ID"] = True
+    app.config["VALIDATION_ERROR_STATUS_CODE"] = 400
+    app.spec_callback = _complete  # type: ignore[assignment]  # of JSON, which isn't a str
+    return app
+
+
+def examples() -> Document:
+    """Answers that the service has given: operationId -> status -> name -> body."""
+    kept: Document = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    return kept
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without a title for each field, which only repeats its name."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+
+def _complete(document: Document) -> Document:
+    """Add the models, and to every operation what holds for all of its kind."""
+    models: list[tuple[type[Said], JsonSchemaMode]] = [(model, "validation") for model in Said.__subclasses__()]
+    _, schemas = models_json_schema(models, ref_template=REFERENCE, schema_generator=_Untitled)
+    document["components"]["schemas"] = schemas["$defs"]
+    # Blueprints may share one.
+    document["tags"] = list({tag["name"]: tag for tag in document["tags"]}.values())
+    kept = examples()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["parameters"] = [_parameter(parameter) for parameter in operation["parameters"]]
+            common = problems("default")
+            if path.startswith(PROTECTED):
+                operation["security"] = [{name: []} for name in SECURITY]
+                common |= problems(401, 403)
+            # Routes of one view share theirs, but not their examples.
+            responses = copy.deepcopy(operation["responses"])
+            responses |= {str(status): response for status, response in common.items()}
+            operation["responses"] = dict(sorted(responses.items()))
+            _add_examples(operation, kept.get(operation["operationId"], {}))
+    return document
+
+
+def _parameter(parameter: Document) -> Document:
+    """With its description where readers look for it."""
+    schema = {name: value for name, value in parameter["schema"].items() if name not in ("title", "description")}
+    if schema.get("default", "") is None:
+        del schema["default"]
+    described: Document = {"description": parameter["schema"].get("description", ""), "schema": schema}
+    if parameter["in"] == "path":
+        described |= PATH_PARAMETERS.get(parameter["name"], {})
+    if parameter["in"] == "header":
+        described["name"] = parameter["name"].title()
+    return parameter | described
+
+
+def _add_examples(operation: Document, statuses: Document) -> None:
+    for status, bodies in statuses.items():
+        for media_type, content in operation["responses"][status]["content"].items():
+            if media_type.endswith("json"):
+                content["examples"] = {name: {"value": body} for name, body in bodies.items()}

@@ -1,0 +1,175 @@
+"""`/v1/predictions`: a study in, the answer and its deletion."""
+
+from concurrent.futures import wait
+from typing import Literal, Self
+from urllib.parse import urlencode
+
+from apiflask import APIBlueprint
+from flask import Response, g, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema
+from werkzeug.exceptions import BadRequest
+
+from app.contract.problems import problem_response
+from app.contract.schemas import Answer, Done, Page, Queued
+from app.http.responses import Asked, Optional, answers, binary, says
+from app.http.uploads import MAX_PARTS, MULTIPART, received
+from app.jobs.intake import Accepted, accept
+from app.service.parts import service
+from app.store.database import Json
+from data_prep.selection.side import Side
+
+blueprint = APIBlueprint("predictions", __name__, tag="Predictions", url_prefix="/v1/predictions")
+
+QUEUED_RETRY_AFTER_S = 1
+JSON = "application/json"
+# More is no name of a study.
+HELD_STUDY_BYTES = 1000
+
+
+class HeldStudy(BaseModel):
+    """A study that came by DICOMweb or DIMSE: it's judged at once, as far as it has come."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    study_uid: str = Field(max_length=64)
+    """Its StudyInstanceUID."""
+
+    @classmethod
+    def sent(cls) -> Self:
+        """The one that the current request's body names; BadRequest for anything else."""
+        try:
+            return cls.model_validate_json(request.stream.read(HELD_STUDY_BYTES))
+        except ValidationError:
+            raise BadRequest('The body must be {"study_uid": "..."}.') from None
+
+
+PARTS = {"type": "array", "minItems": 1, "maxItems": MAX_PARTS, "items": binary("A DICOM instance or a zip of them.")}
+STUDY = {
+    "description": "One study of one knee; of two, `?laterality=` names the one to judge.",
+    "required": True,
+    "content": {
+        "application/zip": {"schema": binary("DICOM instances in any folders; other files may be among them.")},
+        MULTIPART: {"schema": {"type": "object", "required": ["file"], "properties": {"file": PARTS}}},
+        "application/dicom": {"schema": binary("One instance: enhanced multi-frame.")},
+        "application/octet-stream": {"schema": binary("A zip or an instance; also under other usual names.")},
+        JSON: {"schema": HeldStudy.model_json_schema()},
+    },
+}
+
+
+class Wanted(Asked):
+    """Query of a POST."""
+
+    bundle: Optional = None
+    """Name of the bundle to ask; the default one otherwise."""
+    laterality: Side | SkipJsonSchema[None] = None
+    """The knee to judge, where the study shows both. Refused if the study is known to show only the other one."""
+
+
+class Preference(Asked):
+    """Headers of a POST."""
+
+    prefer: Optional = None
+    """`respond-async` asks for a 202 at once."""
+
+    def no_wait(self) -> bool:
+        """RFC 7240, section 4.1."""
+        return "respond-async" in {one.partition(";")[0].strip().lower() for one in (self.prefer or "").split(",")}
+
+
+class Sought(Asked):
+    """Query of a search."""
+
+    study_uid: Optional = None
+    """Of this study."""
+    status: Literal["queued", "done", "failed"] | SkipJsonSchema[None] = None
+    """In this state."""
+    since: Optional = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    """Accepted then or later, in UTC: `2026-11-21T09:30:00Z`."""
+    limit: int = Field(100, ge=1, le=500)
+    """How many at most."""
+    after: Optional = None
+    """Id of the last one of the page before."""
+
+
+@blueprint.post("")
+@blueprint.input(Wanted, location="query", arg_name="wanted")
+@blueprint.input(Preference, location="headers", arg_name="preference")
+@blueprint.doc(
+    responses=answers(
+        {
+            201: says(Done, "The answer.", "Location"),
+            200: says(Done, "Known already: the same pixels, geometry and UIDs with the same bundle.", "Location"),
+            202: says(
+                Queued, "Accepted; `Location` will have the answer.", "Location", "Retry-After", "Preference-Applied"
+            ),
+        },
+        *(400, 404, 413, 415, 422, 429, 503),
+    ),
+    extensions={"requestBody": STUDY},
+)
+def create(wanted: Wanted, preference: Preference) -> Response:
+    """Send a study, or name one that the service holds.
+
+    The answer comes at once (201, or 200 if the study is known) or, if it takes too long, later (202).
+    """
+    if request.mimetype == JSON:
+        accepted = service().studies.judge(HeldStudy.sent().study_uid, wanted.bundle, wanted.laterality)
+    else:
+        engine = service().engine
+        bundle = engine.bundle(wanted.bundle)
+        with received(request) as files:
+            accepted = accept(engine, files, bundle.sha256, wanted.laterality)
+    return _awaited(accepted, hurried=preference.no_wait())
+
+
+@blueprint.get("")
+@blueprint.input(Sought, location="query", arg_name="sought")
+@blueprint.doc(responses=answers({200: says(Page, "A page of them.")}, 400, 404))
+def find(sought: Sought) -> Response:
+    """Find predictions by study, status and time, the oldest first."""
+    found = service().store.answers(sought.limit + 1, sought.after, sought.study_uid, sought.status, sought.since)
+    page, more = found[: sought.limit], found[sought.limit :]
+    query = urlencode(sought.model_dump(exclude_none=True) | {"after": page[-1]["id"]}) if more else ""
+    return jsonify({"predictions": page, "next": f"{blueprint.url_prefix}?{query}" if more else None})
+
+
+@blueprint.get("/<id>")
+@blueprint.doc(responses=answers({200: says(Answer, "The answer as it stands.")}, 404))
+def read(id: str) -> Response:
+    """The answer as it stands: done, queued, or failed with the problem."""
+    answer = service().store.answer(id)
+    g.prediction_id = id
+    return jsonify(answer)
+
+
+@blueprint.delete("/<id>")
+@blueprint.doc(responses=answers({204: {"description": "It's gone."}}, 404))
+def delete(id: str) -> Response:
+    """Forget a prediction: pixels, answer, maps and DICOM results. What was received by DICOMweb or DIMSE stays."""
+    service().studies.forget_prediction(id)
+    g.prediction_id = id
+    return Response(status=204)
+
+
+def _awaited(accepted: Accepted, hurried: bool) -> Response:
+    g.prediction_id = accepted.id
+    wait([accepted.answer], timeout=0 if hurried else service().settings.wait_s)
+    response = _present(accepted.answer.result() if accepted.answer.done() else {"id": accepted.id, "status": "queued"})
+    if response.status_code == 200 and accepted.is_new:
+        response.status_code = 201
+    response.headers["Location"] = f"/v1/predictions/{accepted.id}"
+    if hurried and response.status_code == 202:
+        response.headers["Preference-Applied"] = "respond-async"
+    return response
+
+
+def _present(answer: Json) -> Response:
+    if answer["status"] == "failed":
+        return problem_response(answer["problem"])
+    response = jsonify(answer)
+    if answer["status"] == "queued":
+        response.status_code = 202
+        response.headers["Retry-After"] = str(QUEUED_RETRY_AFTER_S)
+    return response

@@ -1,0 +1,32 @@
+"""One line of JSON for each request: route, id, status, milliseconds. No query, no header, no name of a patient."""
+
+import logging
+import time
+
+from flask import Flask, Response, g, request
+
+from app.contract.json_text import dumps
+
+LOG = logging.getLogger(__name__)
+
+
+def register(app: Flask) -> None:
+    """Log every request of `app`."""
+
+    def start() -> None:
+        g.started = time.perf_counter()
+
+    def finish(response: Response) -> Response:
+        line = {
+            "method": request.method,
+            # The rule and not the path: whatever somebody types into a URL stays out of the log.
+            "route": request.url_rule.rule if request.url_rule else None,
+            "id": g.get("prediction_id"),
+            "status": response.status_code,
+            "ms": round(1000 * (time.perf_counter() - g.started), 1),
+        }
+        LOG.info(dumps(line))
+        return response
+
+    app.before_request(start)
+    app.after_request(finish)

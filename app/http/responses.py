@@ -1,0 +1,92 @@
+"""The words in which a route says what it takes and answers: for `@blueprint.doc(responses=answers(...))`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import SkipJsonSchema
+
+from app.contract.schemas import Said
+
+Document = dict[str, Any]
+Responses = dict[int | str, Document]
+# A parameter that a client may leave out; it has no null.
+Optional = str | SkipJsonSchema[None]
+
+REFERENCE = "#/components/schemas/{model}"
+PROBLEM_TYPE = "application/problem+json"
+PROBLEMS: dict[int | str, str] = {
+    400: "Malformed: not a zip, not DICOM, cut short; or a parameter that makes no sense.",
+    401: "No key was sent.",
+    403: "The key isn't one of ours.",
+    404: "There is no such thing here; it may have been deleted.",
+    406: "Nothing that `Accept` names can be given.",
+    409: "The prediction isn't done, so there is nothing to show.",
+    413: "Over a limit: bytes, files, pixels, compression ratio.",
+    415: "A Content-Type or transfer syntax that isn't taken.",
+    422: "Readable, but nothing to judge: no sagittal MR, too few slices, one missing or damaged, two knees.",
+    429: "Too many studies wait; `Retry-After` says when to come back.",
+    503: "Not ready: the model is being loaded.",
+    "default": "Any other problem.",
+}
+HEADERS = {
+    "Location": "Where the prediction is read.",
+    "Retry-After": "Seconds.",
+    "Preference-Applied": "`respond-async`, where the client asked for it.",
+    "WWW-Authenticate": "`Bearer`.",
+    "Warning": "`299` and a sentence for people: what wasn't stored and why, or that there is more to be found, "
+    "which parameters of a search were ignored.",
+}
+# Those which only come with a header.
+PROBLEM_HEADERS: dict[int | str, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+
+
+class Asked(BaseModel):
+    """Base of the parameters that a route takes, in the query or in headers."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+def says(model: type[Said], description: str, *headers: str) -> Document:
+    """A response in JSON; headers: names from `HEADERS`."""
+    return response(description, {"application/json": refers(model)}, *headers)
+
+
+def sends(media_type: str, description: str) -> Document:
+    """A response that is a file."""
+    return response(description, {media_type: binary(description)})
+
+
+def answers(by_status: Mapping[int, Document], *wrong: int) -> Responses:
+    """All that a route may answer: what it says or sends, and the statuses of its problems."""
+    responses: Responses = dict(by_status.items())
+    return responses | problems(*wrong)
+
+
+def problems(*statuses: int | str) -> Responses:
+    """Responses that tell what went wrong, in the words of `PROBLEMS`."""
+    content = {PROBLEM_TYPE: {"$ref": REFERENCE.format(model="Problem")}}
+    return {status: response(PROBLEMS[status], content, *PROBLEM_HEADERS.get(status, ())) for status in statuses}
+
+
+def refers(model: type[Said]) -> Document:
+    """The schema of a model."""
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def binary(description: str) -> Document:
+    """The schema of bytes."""
+    return {"type": "string", "format": "binary", "description": description}
+
+
+def response(description: str, schemas: Mapping[str, Document], *headers: str) -> Document:
+    """A response in any of several media types; headers: names from `HEADERS`."""
+    content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
+    described: Document = {"description": description, "content": content}
+    if headers:
+        described["headers"] = {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in headers}
+    return described

@@ -1,0 +1,127 @@
+"""A request's body as named streams, on disk where it's large and never beyond the limits."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import BinaryIO, cast
+
+from flask import Request, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+
+from data_prep.dicom.archive import PREAMBLE, PREFIX, ZIP_MAGIC
+from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
+
+# What is larger lies in a temporary file that has no name.
+BODY_IN_MEMORY, PART_IN_MEMORY = 8 << 20, 256 << 10
+# Each part may be an open file; a study of more instances travels as a zip.
+MAX_PARTS = 500
+# What a form may hold besides files (werkzeug also counts what it has buffered of a file).
+FIELDS_BYTES = 500_000
+# How much of a refused body is read on: most clients don't listen before they have sent everything.
+DISCARDED_MB = 256
+MULTIPART = "multipart/form-data"
+MEDIA_TYPES = ("application/zip", "application/dicom", MULTIPART)
+# What programs call a body whose kind they leave open, or which they don't know by the names above: Windows' registry
+# has x-zip-compressed, old browsers x-zip, command-line clients send the form's type or none. The content decides.
+OTHER_NAMES = frozenset(
+    {
+        "",
+        "application/x-zip-compressed",
+        "application/x-zip",
+        "application/zip-compressed",
+        "application/x-compressed",
+        "application/x-compress",
+        "multipart/x-zip",
+        "application/octet-stream",
+        "application/octetstream",
+        "application/x-octet-stream",
+        "application/binary",
+        "binary/octet-stream",
+        "application/x-binary",
+        "application/x-download",
+        "application/force-download",
+        "application/x-www-form-urlencoded",
+        "application/x-dicom",
+        "image/dicom",
+        "image/x-dicom",
+    }
+)
+# How archives that we don't open begin.
+OTHER_ARCHIVES = {b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
+
+
+def drain(response: Response) -> Response:
+    """Read what is left of a refused body, within reason; its sender would meet a broken connection otherwise."""
+    if not (request.content_length or "Transfer-Encoding" in request.headers):
+        return response  # there is no body; some servers would wait for one
+    rest = request.environ["wsgi.input"]
+    with suppress(OSError):
+        for _ in range(DISCARDED_MB):
+            if not rest.read(1 << 20):
+                break
+    return response
+
+
+@contextmanager
+def received(request: Request) -> Iterator[list[tuple[str, BinaryIO]]]:
+    """The files of a body with their names; closed at the end. Raises the InputError that fits."""
+    if request.mimetype not in OTHER_NAMES.union(MEDIA_TYPES):
+        raise UnsupportedInput(f"Content-Type must be one of {', '.join(MEDIA_TYPES)}.")
+    with ExitStack() as spools:
+        try:
+            files = _parts(request, spools) if request.mimetype == MULTIPART else [_body(request, spools)]
+        except RequestEntityTooLarge:
+            limit = (request.max_content_length or 0) >> 20
+            raise InputOverLimit(f"A body may have {limit} MB and {MAX_PARTS} parts; this one has more.") from None
+        yield files
+
+
+def _spool(spools: ExitStack, in_memory: int) -> BinaryIO:
+    return cast(BinaryIO, spools.enter_context(tempfile.SpooledTemporaryFile(in_memory)))
+
+
+def _body(request: Request, spools: ExitStack) -> tuple[str, BinaryIO]:
+    """Its media type tells only what is wrong with a body that can't be read."""
+    stream = _spool(spools, BODY_IN_MEMORY)
+    shutil.copyfileobj(request.stream, stream)
+    if not stream.tell():
+        raise MalformedInput("The body is empty.")
+    stream.seek(0)
+    head = stream.read(PREAMBLE + len(PREFIX))
+    is_dicom = head.endswith(PREFIX) and len(head) == PREAMBLE + len(PREFIX)
+    if not is_dicom and not zipfile.is_zipfile(stream):
+        raise _not_read(request.mimetype, head)
+    stream.seek(0)
+    return "body", stream
+
+
+def _not_read(media_type: str, head: bytes) -> InputError:
+    for magic, name in OTHER_ARCHIVES.items():
+        if head.startswith(magic):
+            return UnsupportedInput(f"The body is a {name} archive; we take zip archives.")
+    if head.startswith(ZIP_MAGIC) or media_type == "application/zip":
+        return MalformedInput("The body isn't a zip archive, or not a whole one.")
+    if media_type == "application/dicom":
+        return MalformedInput("The body isn't a DICOM file (PS3.10).")
+    return UnsupportedInput("The body is neither a zip archive nor a DICOM file (PS3.10).")
+
+
+def _parts(request: Request, spools: ExitStack) -> list[tuple[str, BinaryIO]]:
+    def spool(*_: object, **__: object) -> BinaryIO:
+        return _spool(spools, PART_IN_MEMORY)
+
+    parser = FormDataParser(spool, max_form_memory_size=FIELDS_BYTES, silent=False, max_form_parts=MAX_PARTS)
+    try:
+        _, fields, files = parser.parse(request.stream, MULTIPART, request.content_length, request.mimetype_params)
+    except ValueError:
+        raise MalformedInput("The multipart body is damaged, or not a whole one.") from None
+    wrong = sorted({*fields} | ({*files} - {"file"}))
+    if wrong:
+        problems = tuple(FileProblem(name, "not a part named `file` with a file name") for name in wrong)
+        raise MalformedInput("Every part must be named `file` and carry a file name.", problems)
+    if not files:
+        raise MalformedInput("The body has no part named `file`.")
+    return [(part.filename or "file", cast(BinaryIO, part.stream)) for part in files.getlist("file")]

@@ -1,0 +1,146 @@
+"""Thousands of studies: an answer for each on the disk, which is also what a batch goes on from, and one table.
+
+answers/<name of the study>.json   as the service answers, or {"status": "failed", "problem"}
+predictions.csv                    a row for each study
+bundle.json                        what judged them
+
+What can't be printed in a study's name is written as `data_prep.names` has it.
+"""
+
+import csv
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING
+
+from app.contract.json_text import dumps
+from app.contract.problems import Problem
+from app.jobs.decoding import decoded
+from app.jobs.judging import Judged, judge
+from app.store.database import Json
+from data_prep import names
+from data_prep.files import replacing
+from data_prep.progress import Progress
+from data_prep.workers import Workers
+
+if TYPE_CHECKING:
+    from models.bundle import Bundle
+    from models.predictor import Predictor
+
+STEPS = ("decode", "preprocess", "network", "explain", "total")
+
+
+class BatchError(ValueError):
+    """A batch that can't begin, with the reason in one sentence."""
+
+
+class Batch:
+    """The studies directly below `root`, each a folder or a zip, and what is known of them in `out`."""
+
+    def __init__(self, root: Path, out: Path) -> None:
+        found = sorted(root.iterdir()) if root.is_dir() else []
+        self.studies = [path for path in found if _is_study(path) and path.resolve() != out.resolve()]
+        self._out = out
+        if not self.studies:
+            raise BatchError(f"{root} holds no folder and no zip.")
+        self._files = _files_of([study.name for study in self.studies])
+
+    def run(self, predictor: "Predictor", workers: Workers) -> int:
+        """Judge what isn't yet; how many can't be judged. The table is written also when this is interrupted."""
+        bundle = predictor.bundle
+        self._begin(bundle)
+        waiting = [study for study in self.studies if not self._place(study).exists()]
+        known = len(self.studies) - len(waiting)
+        try:
+            with (
+                self._scratch() as scratch,
+                Progress(len(self.studies), "judging", "study", known) as progress,
+            ):
+                for study, ready in decoded(waiting, bundle.sha256, bundle.recipe, workers, scratch):
+                    _write(self._place(study), _answer(judge(predictor, ready)))
+                    progress.update()
+        finally:
+            failed = self._tabulate(bundle.scheme.classes)
+        return failed
+
+    def _begin(self, bundle: "Bundle") -> None:
+        """Answers of two bundles don't belong in one table."""
+        place, mine = self._out / "bundle.json", {"name": bundle.name, "sha256": bundle.sha256}
+        if place.exists() and json.loads(place.read_text(encoding="utf-8"))["sha256"] != bundle.sha256:
+            raise BatchError(f"{self._out} holds answers of another bundle: choose another folder.")
+        _write(place, mine)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """An empty folder that's gone at the end; what a killed batch has left goes first."""
+        folder = self._out.absolute() / "scratch"
+        rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            rmtree(folder)
+
+    def _place(self, study: Path) -> Path:
+        return self._out / "answers" / self._files[study.name]
+
+    def _tabulate(self, classes: Sequence[str]) -> int:
+        """Write the table; how many of its studies couldn't be judged."""
+        columns = ["name", "status", "problem", "predicted", *classes, "warnings", *(f"{step}_ms" for step in STEPS)]
+        failed = 0
+        with (
+            replacing(self._out / "predictions.csv") as partial,
+            partial.open("w", newline="", encoding="utf-8") as stream,
+        ):
+            table = csv.DictWriter(stream, columns)
+            table.writeheader()
+            for study in self.studies:
+                place = self._place(study)
+                answer = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {"status": "waiting"}
+                failed += answer["status"] == "failed"
+                table.writerow({"name": names.cell(study.name), "status": answer["status"]} | _row(answer))
+        return failed
+
+
+def _files_of(studies: Sequence[str]) -> dict[str, str]:
+    """Each study's file of answers. Names that some disks hold to be the same are told apart by a digest."""
+    texts = {name: names.file_name(name) for name in studies}
+    alike = Counter(map(_alike, texts.values()))
+    return {
+        name: f"{names.marked(names.shown(name)) if alike[_alike(text)] > 1 else text}.json"
+        for name, text in texts.items()
+    }
+
+
+def _alike(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _is_study(path: Path) -> bool:
+    return not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() == ".zip")
+
+
+def _answer(outcome: Judged | Problem) -> Json:
+    if isinstance(outcome, Problem):
+        return {"status": "failed", "problem": outcome.document()}
+    return outcome.answer
+
+
+def _row(answer: Json) -> Json:
+    if answer["status"] == "failed":
+        return {"problem": names.no_formula(answer["problem"]["detail"])}
+    if answer["status"] == "waiting":
+        return {}
+    result, timing = answer["result"], answer["timing_ms"]
+    warnings = " ".join(warning["code"] for warning in answer["warnings"])
+    times = {f"{step}_ms": timing[step] for step in STEPS}
+    return {"predicted": result["predicted"], "warnings": warnings, **result["probabilities"], **times}
+
+
+def _write(place: Path, content: Json) -> None:
+    with replacing(place) as partial:
+        partial.write_text(dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,96 @@
+"""Pictures of slices and maps. They keep the volume's own grid, so that a pixel of a picture is a pixel of the scanner.
+
+One window and one scale of colours hold for a whole volume: a slice that says nothing stays dark. The scale of colours
+is the bundle's, so that a healthy knee stays dark, too.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.volume import FloatArray
+
+Picture = npt.NDArray[np.uint8]
+
+# Percentiles of the volume that become black and white; a few bright vessels shouldn't darken the knee.
+WINDOW = (1.0, 99.5)
+# Every fourth pixel gives the same percentiles in a sixteenth of the time.
+SAMPLE = 4
+# Divides what has no range at all: a blank volume, an empty map.
+TINY = float(np.finfo(np.float32).tiny)
+NOTICE = "research use only"
+# The notice takes this share of a picture's width, and at least so many pixels where there are as many.
+NOTICE_WIDTH, NOTICE_PIXELS = 0.45, 130
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+class Scale(NamedTuple):
+    """What all slices of a volume share: the values that become black and white, and the map's at full brightness."""
+
+    black: float
+    white: float
+    full: float
+
+    @classmethod
+    def of(cls, voxels: FloatArray, full: float) -> "Scale":
+        """From a volume `[slices, rows, columns]`; full: see `app.results.colour_scale`."""
+        black, white = np.percentile(voxels[:, ::SAMPLE, ::SAMPLE], WINDOW)
+        return cls(float(black), float(white), full)
+
+
+def grey(plane: FloatArray, scale: Scale) -> Picture:
+    """A slice of the volume, `[R, C]`."""
+    levels: FloatArray = (plane - scale.black) / max(scale.white - scale.black, TINY)
+    return np.round(255 * levels.clip(0, 1)).astype(np.uint8)
+
+
+def glow(plane: FloatArray, scale: Scale) -> FloatArray:
+    """A slice of the map, `[R, C]`: what speaks for the class, from 0 to 1, which is full brightness."""
+    return (plane / max(scale.full, TINY)).clip(0, 1).astype(np.float32)
+
+
+def heatmap(plane: FloatArray) -> Picture:
+    """A slice of `glow` `[R, C]` as BGRA `[R, C, 4]`: the stronger, the brighter and the less transparent."""
+    levels = np.round(255 * plane).astype(np.uint8)
+    return np.dstack([cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), levels])
+
+
+def overlay(slice_: Picture, plane: FloatArray, opacity: float) -> Picture:
+    """The heatmap over a grey slice, BGR `[R, C, 3]`, with the notice burnt in."""
+    coloured = heatmap(plane)
+    weight = opacity * coloured[..., 3:] / 255
+    mixed = np.round((1 - weight) * slice_[..., None] + weight * coloured[..., :3]).astype(np.uint8)
+    return _with_notice(np.ascontiguousarray(mixed))
+
+
+def png(picture: Picture) -> bytes:
+    """The file's bytes."""
+    encoded, buffer = cv2.imencode(".png", picture)
+    if not encoded:
+        raise ValueError(f"no PNG of {picture.shape}")
+    return buffer.tobytes()
+
+
+def contact_sheet(pictures: list[Picture], captions: list[str], columns: int = 6) -> Picture:
+    """BGR pictures of one size side by side, each under its caption."""
+    margin = 18
+    tiles = []
+    for picture, caption in zip(pictures, captions, strict=True):
+        tile = cv2.copyMakeBorder(picture, margin, 2, 2, 2, cv2.BORDER_CONSTANT)
+        tiles.append(cv2.putText(tile, caption, (4, margin - 5), FONT, 0.4, (255, 255, 255), 1, cv2.LINE_AA))
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    return np.vstack([np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)])
+
+
+def _with_notice(picture: Picture) -> Picture:
+    """White on a black edge, so that it's readable on fat and on air."""
+    (width, height), _ = cv2.getTextSize(NOTICE, FONT, 1.0, 1)
+    available = picture.shape[1]
+    scale = min(max(NOTICE_WIDTH * available, NOTICE_PIXELS), available - 6) / width
+    left, bottom = 3, picture.shape[0] - 4 - round(0.2 * scale * height)
+    edge = [(left + right, bottom + down) for right in (-1, 0, 1) for down in (-1, 0, 1)]
+    for place, grey_value in [*((place, 0) for place in edge), ((left, bottom), 255)]:
+        cv2.putText(picture, NOTICE, place, FONT, scale, (grey_value,) * 3, 1, cv2.LINE_AA)
+    return picture

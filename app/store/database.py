@@ -1,0 +1,169 @@
+"""What the service remembers, as tables: predictions, the studies it holds, their instances, what is to be sent on.
+
+SQLite by default, PostgreSQL by URL; Alembic brings the tables of an older version up to date (app/store/migrations).
+Pixels and maps lie in files beside it. Several processes may use one database.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import sqlalchemy
+from sqlalchemy import JSON, Connection, String, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.contract.json_text import dumps_of_headers
+
+Json = dict[str, Any]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# SQLite lets one process write at a time; the others wait so long.
+LOCK_S = 30
+# PostgreSQL: whoever holds this lock makes the tables, the others wait. The number means nothing.
+MIGRATION_LOCK = 20_261_121
+
+Uid = String(64)  # PS3.5 9.1
+Digest = String(64)
+
+
+class Base(DeclarativeBase):
+    """Every table of ours."""
+
+    type_annotation_map = {Json: JSON(none_as_null=True), list[Json]: JSON}  # noqa: RUF012
+
+
+class Prediction(Base):
+    """A study's volume with the bundle that shall answer, and the answer. created: UTC, ISO 8601.
+
+    status: queued, done or failed. study: all of a `Job` but voxels and sources. published: whether the DICOM results
+    of a `done` one lie beside the study.
+    """
+
+    __tablename__ = "prediction"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, index=True)
+    bundle: Mapped[str] = mapped_column(Digest)
+    status: Mapped[str] = mapped_column(String(8), index=True)
+    created: Mapped[str] = mapped_column(String(32), index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    study: Mapped[Json]
+    sources: Mapped[list[Json]]
+    footprint: Mapped[Json | None]
+    answer: Mapped[Json | None]
+    published: Mapped[bool] = mapped_column(default=False, index=True)
+
+
+class Study(Base):
+    """A study that came instance by instance. received: when the last one came, in seconds since 1970.
+
+    state: receiving (instances may still come), analysing, done or failed. prediction: what came of it.
+    """
+
+    __tablename__ = "study"
+
+    uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    state: Mapped[str] = mapped_column(String(10), index=True)
+    received: Mapped[float]
+    prediction: Mapped[str | None] = mapped_column(String(32))
+
+
+class Instance(Base):
+    """One instance that the service holds, as a file of that digest.
+
+    attributes: what QIDO-RS says of it, as DICOM JSON (PS3.18 F.2). ours: a result, made by this service.
+    """
+
+    __tablename__ = "instance"
+
+    sop_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, index=True)
+    series_uid: Mapped[str] = mapped_column(Uid, index=True)
+    digest: Mapped[str] = mapped_column(Digest)
+    size: Mapped[int]
+    attributes: Mapped[Json]
+    ours: Mapped[bool] = mapped_column(default=False)
+
+
+class Delivery(Base):
+    """A result that another system shall get. due: when to try (again), in seconds since 1970; None: no more.
+
+    outcome: `delivered`, or why not.
+    """
+
+    __tablename__ = "delivery"
+
+    prediction: Mapped[str] = mapped_column(String(32), primary_key=True)
+    target: Mapped[str] = mapped_column(String(255), primary_key=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due: Mapped[float | None] = mapped_column(index=True)
+    outcome: Mapped[str | None] = mapped_column(String(255))
+
+
+class Database:
+    """An open database with all tables. What goes wrong is SQLAlchemy's to say: ArgumentError for what is no URL."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True, json_serializer=dumps_of_headers)
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_to_write)
+        # Single statements that only read don't wait for whoever writes.
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        with self._engine.begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            _migrate(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """For selects; each sees what was committed when it began."""
+        with Session(self._reading) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: on the disk when the block ends, undone if it raises."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._engine.dispose()
+
+
+def open_database(url: str, folder: Path) -> Database:
+    """The database of that URL, or without one of a file in `folder`, which is made for its owner only."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Database(url or sqlite_url(folder / "cruciate.db"))
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a database in a file."""
+    return f"sqlite:///{path.absolute()}"
+
+
+def _migrate(connection: Connection) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, "head")
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # transactions begin when we say so
+    cursor = connection.cursor()
+    for setting in ("journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {1000 * LOCK_S}"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take the lock at once: a transaction that reads first and writes later could find that it may not."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,85 @@
+"""A study on its way to an answer."""
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from data_prep.notice import Notice
+from data_prep.selection.series import PassedOver, Selection
+from data_prep.volume import Acquisition, FloatArray, Volume
+
+if TYPE_CHECKING:  # Importing it loads SQLAlchemy, for which batch's workers would wait.
+    from app.store.database import Json
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A study that has been accepted. bundle: sha256 of the bundle that shall answer; created: UTC.
+
+    sources: of each slice, what results must repeat; of a job that was accepted before, `Store.sources` has it.
+    """
+
+    id: str
+    bundle: str
+    volume: Volume
+    passed_over: tuple[PassedOver, ...]
+    decode_ms: float
+    created: str
+    sources: tuple[Dataset, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, selection: Selection, bundle: str, decode_ms: float) -> Self:
+        """A job whose id follows from the pixels' and the bundle's digests, and from what has to be told of the volume.
+
+        A slice that may be missing would else be answered with an earlier answer, which says nothing of it.
+        """
+        volume = selection.volume
+        told = "".join(f"{notice.code} {notice.message}" for notice in volume.notices)
+        id_ = hashlib.sha256((volume.digest() + bundle + told).encode()).hexdigest()[:32]
+        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, now(), selection.sources)
+
+    def to_json(self) -> "Json":
+        """What a database keeps of it beside ids, sources and voxels."""
+        volume = self.volume
+        return {
+            "decode_ms": self.decode_ms,
+            "passed_over": [asdict(other) for other in self.passed_over],
+            "volume": {
+                "spacing_mm": volume.spacing_mm,
+                "directions": volume.directions.tolist(),
+                "positions_mm": volume.positions_mm.tolist(),
+                "sop_uids": volume.sop_uids,
+                "series_uid": volume.series_uid,
+                "laterality": volume.laterality,
+                "acquisition": asdict(volume.acquisition),
+                "notices": [asdict(notice) for notice in volume.notices],
+            },
+        }
+
+    @classmethod
+    def from_json(cls, kept: "Json", voxels: FloatArray, id_: str, study_uid: str, bundle: str, created: str) -> Self:
+        """The job again, without its sources. A job of an earlier commit has no notices."""
+        geometry = kept["volume"]
+        volume = Volume(
+            voxels=voxels,
+            spacing_mm=tuple(geometry["spacing_mm"]),
+            directions=np.array(geometry["directions"]),
+            positions_mm=np.array(geometry["positions_mm"]),
+            sop_uids=tuple(geometry["sop_uids"]),
+            study_uid=study_uid,
+            series_uid=geometry["series_uid"],
+            laterality=geometry["laterality"],
+            acquisition=Acquisition(**geometry["acquisition"]),
+            notices=tuple(Notice(**notice) for notice in geometry.get("notices", ())),
+        )
+        passed_over = tuple(PassedOver(**other) for other in kept["passed_over"])
+        return cls(id_, bundle, volume, passed_over, kept["decode_ms"], created)
+
+
+def now() -> str:
+    """The time in UTC, to the second, as answers have it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

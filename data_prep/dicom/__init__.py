@@ -1,0 +1,1 @@
+"""Reading DICOM: files from folders and zips, headers, frames and pixels."""

@@ -1,0 +1,327 @@
+"""DICOM bytes to frames: every image of a study with the few header fields that we read, pixels decoded on demand.
+
+What a header says of a patient is kept for the results alone (`data_prep.dicom.origin`), and nothing is logged.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.filereader import ENCODED_VR, data_element_generator, data_element_offset_to_value, read_dataset
+from pydicom.tag import BaseTag
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from data_prep.dicom.archive import PREAMBLE, PREFIX, Budget, Limits, Source, dicom_files
+from data_prep.dicom.header import READ_TAGS, Header, Memo, frame_headers, instance_header
+from data_prep.dicom.identity import Identity, identity
+from data_prep.dicom.pixels import IntegerArray, PixelData
+from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
+from data_prep.volume import FloatArray
+
+__all__ = ["MOST_NAMED", "Frame", "Limits", "Source", "Study", "Unread", "nothing_read", "read_study"]
+
+# pydicom quotes the values that it finds fault with, which may be a patient's; what matters to us is checked here.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"pydicom\.")
+
+CHARACTER_SET, SERIES_UID, PIXEL_DATA = 0x00080005, 0x0020000E, 0x7FE00010
+# FloatPixelData, DoubleFloatPixelData and PixelData end what we read of a file.
+PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
+UNDEFINED_LENGTH = 0xFFFFFFFF
+UID_CHARACTERS = frozenset("0123456789.")
+UID_LENGTH = 64
+# An answer names so many files that can't be read.
+MOST_NAMED = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image plane. file: what the sender calls its file. number: from 1, within its instance.
+
+    source: the instance's attributes as they were sent, those on the allow-lists.
+    """
+
+    file: str
+    number: int
+    sop_uid: str
+    series_uid: str
+    study_uid: str
+    patient: Identity = field(repr=False)
+    header: Header = field(repr=False)
+    pixels: PixelData = field(repr=False)
+    source: pydicom.Dataset = field(repr=False)
+
+    def decode(self) -> FloatArray:
+        """Float32 `[rows, columns]`: MONOCHROME1 inverted within BitsStored, rescaled, padding set to the lowest value.
+
+        Raises MalformedInput or UnsupportedInput naming the file. PS3.3 C.7.6.3.1.2, C.11.1, C.7.5.1.1.2.
+        """
+        with _naming(self.file):
+            photometric = self.header.text("PhotometricInterpretation")
+            if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+                raise UnsupportedInput(f"PhotometricInterpretation {photometric!r} isn't taken.")
+            stored = self.pixels.plane(self.number - 1)
+            meant = sum(self.pixels.value_range) - stored.astype(np.int64) if photometric == "MONOCHROME1" else stored
+            values = self._rescale(meant)
+            padding = self.padding(stored)
+            if padding.any():
+                values[padding] = 0 if padding.all() else values[~padding].min()
+            return values
+
+    def _rescale(self, values: IntegerArray) -> FloatArray:
+        """In double precision; most series of MR need none."""
+        slope, intercept = self.header.needed_number("RescaleSlope"), self.header.needed_number("RescaleIntercept")
+        slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
+        largest = max(abs(float(end) * slope + intercept) for end in (values.min(), values.max()))
+        if slope == 0 or largest > np.finfo(np.float32).max:
+            raise MalformedInput("RescaleSlope or RescaleIntercept can't be right.")
+        if (slope, intercept) == (1, 0):
+            return values.astype(np.float32)
+        scaled = values.astype(np.float64)
+        scaled *= slope
+        scaled += intercept
+        return scaled.astype(np.float32)
+
+    def padding(self, stored: IntegerArray) -> npt.NDArray[np.bool_]:
+        """Which of the stored values `[rows, columns]` are no image (PS3.3 C.7.5.1.1.2)."""
+        value = self.header.needed_number("PixelPaddingValue")
+        if value is None:
+            return np.zeros(stored.shape, bool)
+        limit = self.header.needed_number("PixelPaddingRangeLimit")
+        patterns = np.array([value, value if limit is None else limit]).astype(np.int64)
+        patterns = patterns.astype(f"u{stored.dtype.itemsize}")
+        ends = self.pixels.meaning(patterns, self.pixels.bits_stored)
+        inside: npt.NDArray[np.bool_] = (stored >= ends.min()) & (stored <= ends.max())
+        return inside
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file of the study that can't be read, and why. series_uid: '' where not even that could be read."""
+
+    error: InputError
+    series_uid: str = ""
+
+    @property
+    def problem(self) -> FileProblem:
+        """Its name, and a sentence."""
+        return self.error.files[0]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Every image plane that was found, in the order of UIDs, and every file that couldn't be read."""
+
+    frames: tuple[Frame, ...]
+    unread: tuple[Unread, ...] = ()
+
+
+class _NotToJudge(InputOverLimit):
+    """A long film or a large X-ray beside the MR images."""
+
+
+def read_study(source: Source, limits: Limits | None = None) -> Study:
+    """Every image plane of a file, a folder, a zip, or named streams of files and zips; pixels stay encoded.
+
+    Files that aren't DICOM, and DICOM without images (DICOMDIR, reports, maps of floats), are skipped; an instance that
+    comes twice is taken once. The result doesn't depend on what files are called. Work and memory grow with the
+    bytes of the files, which are held once. A frame's pixels may be damaged: its `pixels.fault` tells.
+
+    Raises MalformedInput (no DICOM at all, or none that can be read), InputOverLimit, UnsupportedInput.
+    """
+    budget = Budget(limits or Limits())
+    instances: dict[tuple[str, str], list[list[Frame]]] = {}
+    unread: list[Unread] = []
+    memo: Memo = {}
+    patients: dict[object, Identity] = {}
+    for file, content in dicom_files(source, budget):
+        if isinstance(content, MalformedInput):
+            unread.append(Unread(content))
+            continue
+        try:
+            with _naming(file):
+                instance = _read_instance(file, content, budget, memo, patients)
+        except (MalformedInput, _NotToJudge) as error:
+            unread.append(Unread(error, _series_uid(content)))
+            continue
+        if instance:
+            _file_away(instance, instances.setdefault((instance[0].series_uid, instance[0].sop_uid), []))
+    frames = [frame for versions in instances.values() if len(versions) == 1 for frame in versions[0]]
+    unread += [_ambiguous(versions) for versions in instances.values() if len(versions) > 1]
+    if unread and not frames:
+        raise nothing_read(unread)
+    in_order = sorted(frames, key=lambda frame: (frame.series_uid, frame.sop_uid, frame.number))
+    return Study(tuple(in_order), tuple(sorted(unread, key=lambda one: (one.series_uid, one.problem.file))))
+
+
+def nothing_read(unread: Sequence[Unread]) -> InputError:
+    """What to raise where no file could be read."""
+    first = unread[0].error
+    if len(unread) == 1:
+        return first
+    kind = type(first) if all(type(one.error) is type(first) for one in unread) else MalformedInput
+    problems = tuple(one.problem for one in unread[:MOST_NAMED])
+    return kind(f"None of the {len(unread)} files can be read. The first: {first.detail}", problems)
+
+
+def _file_away(instance: list[Frame], versions: list[list[Frame]]) -> None:
+    """An instance that is there already, whatever the encoding, is taken once: from the file whose bytes come first."""
+    # Two that differ are enough to know: nothing is decoded for a third.
+    for place, known in enumerate(versions if len(versions) < 2 else ()):
+        if known[0].pixels.content == instance[0].pixels.content or _same(known, instance):
+            versions[place] = min(known, instance, key=lambda frames: frames[0].pixels.content)
+            return
+    versions.append(instance)
+
+
+def _same(some: Sequence[Frame], others: Sequence[Frame]) -> bool:
+    """Whether two instances say the same in all that we read, and show the same."""
+    if [(one.patient, one.header) for one in some] != [(one.patient, one.header) for one in others]:
+        return False
+    try:
+        return all(np.array_equal(one.decode(), other.decode()) for one, other in zip(some, others, strict=True))
+    except InputError:
+        return False
+
+
+def _ambiguous(versions: Sequence[Sequence[Frame]]) -> Unread:
+    first, other = sorted(versions, key=lambda frames: frames[0].file)[:2]
+    detail = f"{other[0].file} has the same SOPInstanceUID and differs."
+    problem = FileProblem(first[0].file, detail)
+    return Unread(MalformedInput(f"{first[0].file}: {detail}", (problem,)), first[0].series_uid)
+
+
+@contextmanager
+def _naming(file: str) -> Iterator[None]:
+    """Errors from within name the file, and quote nothing of it."""
+    try:
+        yield
+    except InputError as error:
+        if error.files:
+            raise
+        raise type(error)(f"{file}: {error.detail}", (FileProblem(file, error.detail),)) from None
+    except Exception as error:  # pydicom raises whatever it stumbles on
+        detail = f"It can't be read as DICOM ({type(error).__name__})."
+        raise MalformedInput(f"{file}: {detail}", (FileProblem(file, detail),)) from None
+
+
+def _read_instance(
+    file: str, content: bytes, budget: Budget, memo: Memo, patients: dict[object, Identity]
+) -> list[Frame]:
+    parsed = _parse(content, budget, memo)
+    if parsed is None:
+        return []
+    dataset, pixels, header = parsed
+    try:
+        budget.take_frames(pixels.frames, pixels.rows, pixels.columns)
+    except InputOverLimit as error:
+        if header.text("Modality") in ("MR", ""):
+            raise
+        raise _NotToJudge(error.detail) from None
+    names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+    sop_uid, series_uid, study_uid = (_uid(header, name) for name in names)
+    patient = identity(dataset, patients)
+    headers = frame_headers(dataset, header, pixels.frames, memo)
+    return [
+        Frame(file, number, sop_uid, series_uid, study_uid, patient, frame, pixels, dataset)
+        for number, frame in enumerate(headers, start=1)
+    ]
+
+
+def _uid(header: Header, keyword: str) -> str:
+    value = header.text(keyword)
+    if not _is_uid(value):
+        raise MalformedInput(f"{keyword} is missing or no UID.")
+    return value
+
+
+def _is_uid(value: str) -> bool:
+    """Only what may safely stand in an address or name a file."""
+    return 0 < len(value) <= UID_LENGTH and UID_CHARACTERS.issuperset(value)
+
+
+def _parse(content: bytes, budget: Budget, memo: Memo) -> tuple[pydicom.Dataset, PixelData, Header] | None:
+    """The header up to the pixels, and where these lie; None for DICOM that holds no image."""
+    stream, meta, syntax = _opened(content)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        content = budget.inflate(content[stream.tell() :])
+        stream = BytesIO(content)
+    ends: list[tuple[int, str | None, int]] = []
+
+    def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+        if tag == CHARACTER_SET:
+            _mend_character_set(stream, length)
+        elif tag in PIXEL_TAGS:
+            ends.append((tag, vr, length))
+        return tag in PIXEL_TAGS
+
+    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    dataset = read_dataset(stream, implicit, little, stop_when=at_pixels, specific_tags=list(READ_TAGS))
+    if not ends:
+        names = (meta.get("MediaStorageSOPClassUID"), dataset.get("SOPClassUID"))
+        if any("Image Storage" in UID(name or "").name for name in names):
+            raise MalformedInput("There are no pixels; the file may be cut short.")
+        return None
+    tag, vr, length = ends[-1]
+    if tag != PIXEL_DATA:
+        return None
+    header = instance_header(dataset, memo)
+    start = stream.tell() + data_element_offset_to_value(vr is None, vr)
+    pixels = PixelData.of(header, content, start, None if length == UNDEFINED_LENGTH else length, syntax, vr)
+    return dataset, pixels, header
+
+
+def _opened(content: bytes) -> tuple[BytesIO, pydicom.Dataset, UID]:
+    """A stream that stands at the data set, the file meta information before it (PS3.10 7.1), the transfer syntax.
+
+    Preamble and meta information may be missing; the syntax is then told by the first element, as pydicom does.
+    """
+    stream = BytesIO(content)
+    stream.seek(PREAMBLE + len(PREFIX) if content.startswith(PREFIX, PREAMBLE) else 0)
+    meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
+    syntax = UID(meta.get("TransferSyntaxUID") or "")
+    return stream, meta, syntax or _syntax_by_first_element(content[stream.tell() : stream.tell() + 6])
+
+
+def _syntax_by_first_element(element: bytes) -> UID:
+    if element[4:6] not in ENCODED_VR:
+        return ImplicitVRLittleEndian
+    return ExplicitVRBigEndian if element[0] == 0 else ExplicitVRLittleEndian
+
+
+def _mend_character_set(stream: BytesIO, length: int) -> None:
+    """A character set of other bytes than printable ASCII names none; pydicom would give the whole file up for it."""
+    start = stream.tell()
+    value = stream.read(length)
+    stream.seek(start)
+    if not (value.isascii() and value.rstrip(b"\0").decode("ascii").isprintable()):
+        stream.getbuffer()[start : start + len(value)] = b" " * len(value)
+
+
+def _series_uid(content: bytes) -> str:
+    """Of a file whose header as a whole can't be read; '' if this can't be read either."""
+    try:
+        stream, _, syntax = _opened(content)
+        implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+        elements = data_element_generator(
+            stream, implicit, little, lambda tag, _vr, _length: tag > SERIES_UID, specific_tags=[SERIES_UID]
+        )
+        values = [element.value for element in elements if element.tag == SERIES_UID]
+        value = str(values[0], "ascii").strip(" \0")  # type: ignore[arg-type]
+    except Exception:  # pydicom raises whatever it stumbles on
+        return ""
+    return value if _is_uid(value) else ""

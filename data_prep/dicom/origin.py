@@ -1,0 +1,146 @@
+"""What results must repeat of the slices that they were made from: whose they are, and how to refer to them.
+
+A result belongs to its source's patient, study, frame of reference (PS3.3 C.7.1.1, C.7.2.1, C.7.4.1) and names the
+equipment (C.7.5.1). The allow-list is `header.REPEATED`; the geometry is the volume's. A value that can't be read, or
+that breaks the rules of its representation (PS3.5 6.2), is left out and quoted nowhere.
+"""
+
+import re
+from collections.abc import Sequence
+
+from pydicom.charset import default_encoding
+from pydicom.config import RAISE
+from pydicom.datadict import dictionary_VM, dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement, empty_value_for_VR
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag, Tag
+from pydicom.valuerep import DA, TM, validate_value
+
+from data_prep.dicom.frames import UID_LENGTH, Frame
+from data_prep.dicom.header import DEMANDED, REPEATED
+
+UNICODE = "ISO_IR 192"
+# The longest value that we repeat: a name of three groups, 64 characters each, several bytes a character.
+MAX_BYTES = 1024
+# PS3.5 9.1, but for leading zeros: scanners write them, and what names a space must be repeated as it is.
+LIKE_A_UID = re.compile(r"[0-2](\.[0-9]+)+")
+# What decoders put where they can't read a character.
+REPLACEMENT = "\ufffd"
+# No knee that we see is older; anonymisers write the year 1.
+EARLIEST_DATE = "18000101"
+ENUMERATED = {
+    "PatientSex": frozenset("MFO"),
+    "PatientIdentityRemoved": frozenset({"YES", "NO"}),
+    "LossyImageCompression": frozenset({"00", "01"}),
+}
+_NAMES = {
+    keyword: (Tag(keyword), dictionary_VR(keyword))
+    for keyword in (
+        *("SpecificCharacterSet", "Modality", "StudyInstanceUID", "SeriesInstanceUID"),
+        *("SOPClassUID", "SOPInstanceUID", "ReferencedFrameNumber"),
+    )
+}
+_TAGS = {keyword: Tag(keyword) for keyword in REPEATED}
+
+_Elements = dict[BaseTag, DataElement | RawDataElement]
+
+
+def sources(frames: Sequence[Frame]) -> tuple[Dataset, ...]:
+    """For each frame, in order, a small Dataset without pixels, its text in Unicode; it survives DICOM JSON.
+
+    It names the frame (SOPClassUID, SOPInstanceUID, StudyInstanceUID, SeriesInstanceUID, and ReferencedFrameNumber
+    within a multi-frame instance) and holds of `header.REPEATED` what could be read; type 2 attributes always.
+    """
+    # Slices of one series say the same of patient and study: that is read once.
+    repeated: dict[tuple[object, ...], _Elements] = {}
+    found = []
+    for frame in frames:
+        sent = (frame.study_uid, frame.series_uid, *_as_sent(frame.source))
+        if sent not in repeated:
+            repeated[sent] = _repeated(frame.source) | _names_of_series(frame)
+        elements = repeated[sent] | _names(frame)
+        if "ImagePositionPatient" not in frame.header.values:  # Its place is ours, and in no frame of reference.
+            elements.pop(_TAGS["FrameOfReferenceUID"], None)
+        found.append(Dataset(elements))
+    return tuple(found)
+
+
+def _as_sent(source: Dataset) -> tuple[object, ...]:
+    """The same for headers that say the same."""
+    sent = [_written(source.get_item(tag)) for tag in _TAGS.values()]
+    return str(source.original_character_set), *sent
+
+
+def _written(element: DataElement | RawDataElement | None) -> tuple[object, ...] | None:
+    if isinstance(element, RawDataElement):
+        return element.VR, element.value
+    return None if element is None else (element.VR, str(element.value))
+
+
+def _names_of_series(frame: Frame) -> _Elements:
+    return _elements(
+        SpecificCharacterSet=UNICODE,
+        StudyInstanceUID=frame.study_uid,
+        SeriesInstanceUID=frame.series_uid,
+        Modality=frame.header.text("Modality"),
+    )
+
+
+def _names(frame: Frame) -> _Elements:
+    names = {"SOPClassUID": frame.header.text("SOPClassUID"), "SOPInstanceUID": frame.sop_uid}
+    if frame.pixels.frames > 1:
+        names["ReferencedFrameNumber"] = str(frame.number)
+    return _elements(**names)
+
+
+def _elements(**values: str) -> _Elements:
+    elements = [DataElement(*_NAMES[keyword], value) for keyword, value in values.items()]
+    return {element.tag: element for element in elements}
+
+
+def _repeated(source: Dataset) -> _Elements:
+    elements: _Elements = {}
+    for keyword, tag in _TAGS.items():
+        element = _readable(source, keyword)
+        if element is None and keyword in DEMANDED:
+            element = DataElement(tag, dictionary_VR(tag), empty_value_for_VR(dictionary_VR(tag)))
+        if element is not None:
+            elements[tag] = element
+    if _TAGS["DeidentificationMethod"] not in elements:  # The flag demands the method (C.7.1.1).
+        elements.pop(_TAGS["PatientIdentityRemoved"], None)
+    return elements
+
+
+def _readable(source: Dataset, keyword: str) -> DataElement | None:
+    """The element with its value as text; None if it isn't there or isn't what its keyword promises."""
+    tag = _TAGS[keyword]
+    representation = dictionary_VR(tag)
+    try:
+        if len(source.get_item(tag).value) > MAX_BYTES:
+            return None
+        element = source[tag]
+        texts = [str(value) for value in (element.value if element.VM > 1 else [element.value])]
+        sound = representation == element.VR and all(_sound(keyword, representation, text) for text in texts)
+        if source.original_character_set in (default_encoding, [default_encoding]):  # None was named: ASCII.
+            sound = sound and all(text.isascii() for text in texts)
+    except Exception:  # pydicom's converters raise whatever they stumble on
+        return None
+    if not sound or (len(texts) > 1 and dictionary_VM(tag) == "1"):
+        return None
+    return DataElement(tag, representation, texts if len(texts) > 1 else texts[0])
+
+
+def _sound(keyword: str, representation: str, text: str) -> bool:
+    """May raise for what isn't sound, too."""
+    if not text.strip() or REPLACEMENT in text or "\\" in text or not text.isprintable():
+        return False
+    if representation == "UI":
+        return len(text) <= UID_LENGTH and LIKE_A_UID.fullmatch(text) is not None
+    validate_value(representation, text, RAISE)
+    if representation == "DA":  # A day, no range of them.
+        return DA(text) is not None and "-" not in text and text >= EARLIEST_DATE
+    if representation == "TM":
+        return TM(text) is not None and "-" not in text
+    if representation == "DS":
+        return 0 < float(text) < float("inf")
+    return text in ENUMERATED.get(keyword, (text,))

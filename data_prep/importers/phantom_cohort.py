@@ -1,0 +1,51 @@
+"""Synthetic knees with exact class counts, written into a folder: the size of a real cohort, and every truth known."""
+
+import argparse
+from dataclasses import replace
+
+from data_prep.importers.found import Found, Row
+from data_prep.importers.label_table import LabelTable
+from data_prep.labels import FOUR_CLASS
+from data_prep.phantom.cohort import Cohort, class_weights
+from data_prep.phantom.scanner import PROFILES
+from data_prep.tables import Line
+from data_prep.tables.exams import read_exams
+
+TABLE = "exams.csv"
+# The cohort of the published project that this one follows: 761 exams of two 1.5 T scanners, classes by `FOUR_CLASS`.
+LIKE = {"mono": Cohort(seed=1, counts=(462, 88, 59, 152), profiles=PROFILES[:2])}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """`--like` or `--classes`, and `--seed`."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--like", choices=LIKE, help="the size, classes and scanners of a published cohort")
+    which.add_argument(
+        "--classes",
+        type=_counts,
+        help=f'how many of each class, such as "healthy:30,complete rupture:10", of: {", ".join(FOUR_CLASS.classes)}',
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same bytes")
+
+
+def find(options: argparse.Namespace, labels: LabelTable) -> Found:
+    """Make the cohort in `--root`, and return its rows. ValueError if there is one already."""
+    root = options.root.resolve()
+    if (root / TABLE).exists():
+        raise ValueError(f"--root {options.root} holds a cohort already ({TABLE}); name a new folder")
+    cohort = (
+        replace(LIKE[options.like], seed=options.seed) if options.like else Cohort(options.seed, counts=options.classes)
+    )
+    exams = cohort.write(root, sum(cohort.counts), options.jobs, options.cluster)
+    written = zip(read_exams(root / TABLE), range(2, len(exams) + 2), strict=True)
+    return Found(tuple(Row(exam, Line(TABLE, number, {})) for exam, number in written), ())
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        weights = class_weights(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not all(weight.is_integer() for weight in weights) or min(weights) < 0 or not any(weights):
+        raise argparse.ArgumentTypeError(f"{text!r}: counts are whole numbers from 0 up, not all of them 0")
+    return tuple(map(int, weights))

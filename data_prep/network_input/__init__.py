@@ -1,0 +1,1 @@
+"""From a volume to what a network is given: suitability, then the recipe. No Keras here."""

@@ -1,0 +1,48 @@
+"""Make the ready arrays of an exam table before training does, here or on a cluster.
+
+python -m data_prep.prepare exams.csv --recipe training/config/presets/demo.toml --out ready/ [--cluster ADDRESS]
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import tomlkit
+from pydantic import TypeAdapter, ValidationError
+from tomlkit.exceptions import TOMLKitError
+
+from data_prep.network_input.recipe import Recipe
+from data_prep.prepare.cache import make_ready
+from data_prep.tables.exams import read_exams
+from data_prep.workers import Workers
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a bundle (recipe.json) or of a preset (`[recipe]` of a TOML file); ValueError if it is neither."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        values = json.loads(text) if path.suffix == ".json" else tomlkit.parse(text).unwrap()["recipe"]
+        return TypeAdapter(Recipe).validate_python(values)
+    except KeyError:
+        raise ValueError(f"{path}: no table [recipe]") from None
+    except (ValidationError, TOMLKitError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m data_prep.prepare", description="Make ready arrays of exams.")
+    parser.add_argument("exams", type=Path, help="the exam table")
+    parser.add_argument("--recipe", type=Path, required=True, help="a bundle's recipe.json or a preset's TOML file")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the arrays; may hold many recipes'")
+    Workers.add_options(parser)
+    options = parser.parse_args()
+    try:
+        recipe = read_recipe(options.recipe)
+        arrays = make_ready(read_exams(options.exams), recipe, options.out, Workers.from_options(options))
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    print(f"{len(arrays)} arrays are ready in {options.out}")
+
+
+if __name__ == "__main__":
+    main()

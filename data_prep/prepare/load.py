@@ -1,0 +1,101 @@
+"""From a row of the exam table to its pixels, whatever form the source has them in, and to what is known of them."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.boxes import bounding_box, filled
+from data_prep.dicom.frames import read_study
+from data_prep.network_input.recipe import Centre
+from data_prep.prepare.array_files import SUFFIXES, read_array
+from data_prep.selection.series import choose_volume
+from data_prep.tables.exams import Exam
+from data_prep.volume import Volume
+
+# Arrays come without geometry; sagittal sets show the knee's front at the left and the head up.
+ASSUMED_DIRECTIONS = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]])
+
+
+def load_exam(exam: Exam) -> Volume:
+    """The volume that the exam's row means, of two knees the one on its side.
+
+    Raises InputError as `load_study` does, OSError, ValueError by name.
+    """
+    if exam.path.suffix in SUFFIXES:
+        return _from_array(exam)
+    study = read_study(exam.path)
+    frames, unread = study.frames, study.unread
+    if exam.series_uid:
+        frames = tuple(frame for frame in frames if frame.series_uid == exam.series_uid)
+        unread = tuple(file for file in unread if file.series_uid in ("", exam.series_uid))
+    elif exam.study_uid:
+        frames = tuple(frame for frame in frames if frame.study_uid == exam.study_uid)
+    return choose_volume(frames, unread, None if exam.laterality == "unknown" else exam.laterality).volume
+
+
+def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.bool_] | None:
+    """Where the ligament lies, bool `[slices, rows, columns]`: its mask, or its box filled; None if neither is known.
+
+    ValueError names the exam whose mask or box doesn't fit the volume's shape.
+    """
+    if exam.mask:
+        with np.load(exam.mask) as known:
+            mask: npt.NDArray[np.bool_] = known["acl"]
+    elif exam.box:
+        if any(stop > size for (_, stop), size in zip(exam.box, shape, strict=True)):
+            raise ValueError(f"exam {exam.exam_id}: its box doesn't fit a volume of {shape}")
+        mask = filled(exam.box, shape)
+    else:
+        return None
+    if mask.shape != shape or not mask.any():
+        raise ValueError(f"exam {exam.exam_id}: its mask doesn't fit a volume of {shape}")
+    return mask
+
+
+def ligament_centre(exam: Exam) -> Centre | None:
+    """The middle of the ligament's box, or of its mask's, in voxels along slices, rows, columns."""
+    box = exam.box
+    if box is None and exam.mask:
+        with np.load(exam.mask) as known:
+            box = bounding_box(known["acl"])
+    if box is None:
+        return None
+    middle = [(start + stop) / 2 for start, stop in box]
+    return middle[0], middle[1], middle[2]
+
+
+def signature(exam: Exam) -> str:
+    """A digest of what `load_exam` depends on, without reading a pixel: names, sizes and times of the files.
+
+    Files that change without a new time or size go unnoticed, as with `make`.
+    """
+    files = sorted(file for file in exam.path.rglob("*") if file.is_file()) if exam.path.is_dir() else [exam.path]
+    said = [(file.relative_to(exam.path).as_posix(), *_size_and_time(file)) for file in files]
+    identity = (str(exam.path), exam.study_uid, exam.series_uid, exam.spacing_mm, exam.laterality, said)
+    return hashlib.sha256(repr(identity).encode()).hexdigest()
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _from_array(exam: Exam) -> Volume:
+    if exam.spacing_mm is None:
+        raise ValueError(f"exam {exam.exam_id}: an array has no spacing; fill in column spacing_mm")
+    voxels = np.asarray(read_array(exam.path), np.float32)
+    slices = len(voxels)
+    positions = np.zeros((slices, 3))
+    positions[:, 0] = -exam.spacing_mm[0] * np.arange(slices)
+    return Volume(
+        voxels=voxels,
+        spacing_mm=exam.spacing_mm,
+        directions=ASSUMED_DIRECTIONS,
+        positions_mm=positions,
+        sop_uids=("",) * slices,
+        study_uid=exam.study_uid,
+        series_uid=exam.series_uid,
+        laterality=exam.laterality,
+    )

@@ -1,0 +1,1 @@
+"""Explanation methods: where in the slices the evidence for a class lies."""

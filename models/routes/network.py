@@ -1,0 +1,91 @@
+"""The network that both network routes train: a trunk on each slice, mean over space, pooled over slices, a head."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+from keras import ops
+
+from data_prep.ranges import Count, Share
+from models.routes.pooling import POOLINGS, own_slices
+from models.trunks import train_from
+
+
+@dataclass(frozen=True)
+class Head:
+    """What comes after the trunk and the mean over space.
+
+    pooling: how slices become one exam. hidden: widths of fully connected layers before the scores; without any, the
+    head is linear and its maps are exact. dropout: before each layer.
+    """
+
+    pooling: Literal["max", "mean", "attention"] = "max"
+    hidden: tuple[Count, ...] = ()
+    activation: Literal["relu", "elu", "gelu", "tanh"] = "relu"
+    dropout: Share = 0.0
+
+
+class ExamNetwork(keras.Model):  # type: ignore[misc]
+    """What is trained: exams `[B, S, H, W]` -> logits `[B, K]`, float32.
+
+    Shorter exams of a batch repeat their last slice, which changes nothing. What comes after the trunk is float32 under
+    mixed precision, too.
+    """
+
+    def __init__(self, trunk: keras.Model, head: Head, classes: int) -> None:
+        super().__init__(name="exam_network")
+        self.trunk = trunk
+        self.pooling = POOLINGS[head.pooling](name=head.pooling, dtype="float32")
+        self.dropout = keras.layers.Dropout(head.dropout, name="dropout", dtype="float32")
+        self.hidden = [keras.layers.Dense(width, head.activation, dtype="float32") for width in head.hidden]
+        self.head = keras.layers.Dense(classes, name="head", dtype="float32")
+        self.build((None, None, *trunk.input_shape[1:]))
+
+    def build(self, exams_shape: tuple[int | None, ...]) -> None:
+        width = self.trunk.output_shape[-1]
+        self.pooling.build((None, None, width))
+        for layer in (*self.hidden, self.head):
+            layer.build((None, width))
+            width = layer.units
+
+    def train_from(self, layer: str) -> None:
+        """Choose what `fit` changes; compile afterwards. Raises ValueError for a layer that the trunk doesn't have.
+
+        layer: "" for everything, "none" for what comes after the trunk, or the trunk's first layer to be trained.
+        """
+        train_from(self.trunk, layer)
+
+    def call(self, exams: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        return self.see(self.trunk, exams, training)
+
+    def see(self, trunk: keras.Model, exams: keras.KerasTensor, training: bool) -> keras.KerasTensor:
+        """Logits `[B, K]` of exams `[B, S, ...]` whose slices this trunk, or its upper part, takes."""
+        _, slices, *size = ops.shape(exams)
+        grid = trunk(ops.reshape(exams, (-1, *size)))
+        pooled = ops.mean(ops.cast(grid, "float32"), axis=(1, 2))
+        return self.score(ops.reshape(pooled, (-1, slices, pooled.shape[-1])), own_slices(exams), training)
+
+    def score(self, pooled: keras.KerasTensor, own: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Logits `[B, K]` of slices pooled over space `[B, S, C]`; own: `[B, S]`, as in `own_slices`."""
+        exam = self.dropout(self.pooling(pooled, own), training=training)
+        for layer in self.hidden:
+            exam = self.dropout(layer(exam), training=training)
+        return self.head(exam)
+
+
+class OnGrids(keras.Model):  # type: ignore[misc]
+    """The same network, weights shared, on what its trunk's frozen part made: `[B, S, h, w, C]` -> logits `[B, K]`.
+
+    above: the trunk's upper part, as `cut_in_two` has it.
+    """
+
+    def __init__(self, network: ExamNetwork, above: keras.Model) -> None:
+        super().__init__(name="on_grids")
+        self.network, self.above = network, above
+        self.build((None, None, *above.input_shape[1:]))
+
+    def build(self, grids_shape: tuple[int | None, ...]) -> None:
+        self.built = True  # both parts are
+
+    def call(self, grids: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        return self.network.see(self.above, grids, training)

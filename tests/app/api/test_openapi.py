@@ -1,0 +1,237 @@
+"""The document against the service that it describes: routes, answers, errors, examples."""
+
+import copy
+import json
+import re
+
+import pytest
+from flask import request
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator, ValidationError
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from app import examples
+from app.api import openapi
+from app.dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, MULTIPART, OCTETS, XML
+from app.http.keys import PROTECTED
+from app.jobs.answer import NOTICE
+from tests.app.conftest import settled
+from tests.app.dicomweb.test_stow import RELATED, body
+from tests.app.studies import instances, study_zip, voxels, zipped
+
+POST = {"method": "POST", "path": "/v1/predictions", "content_type": "application/zip"}
+# Another processor rounds otherwise; a changed answer differs by more.
+TOLERANCE = 1e-3
+# What no two runs share.
+OF_THE_RUN = {"created", "timing_ms"}
+
+
+@pytest.fixture(scope="module")
+def document(answered) -> dict:
+    return answered[0].get("/openapi.json").json
+
+
+def operations(document: dict) -> dict[str, dict]:
+    """By operationId."""
+    return {
+        operation["operationId"]: operation | {"at": (method.upper(), path)}
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def check(document: dict, operation: dict, status: int | str, media_type: str, body: object) -> None:
+    """Is this an answer that the document announces, without a field that it doesn't name? AssertionError if not.
+
+    media_type: without a boundary, which no two answers share.
+    """
+    responses = operation["responses"]
+    content = responses.get(str(status), responses["default"]).get("content", {})
+    assert media_type in content, (operation["at"], status, media_type)
+    if media_type.endswith("json"):
+        components = copy.deepcopy(document["components"])
+        for schema in components["schemas"].values():
+            if "properties" in schema:
+                schema["additionalProperties"] = False
+        Draft202012Validator(content[media_type]["schema"] | {"components": components}).validate(body)
+
+
+@pytest.fixture
+def ask(document):
+    """Asks a client, and holds its answer against the document."""
+    by_id = operations(document)
+
+    def asked(client: FlaskClient, method: str, path: str, **rest):
+        with client:
+            response = client.open(path, method=method, **rest)
+            operation = by_id[f"{method.lower()}_{request.endpoint.replace('.', '_')}"]
+        related = response.mimetype == MULTIPART
+        media_type = response.content_type.partition("; boundary")[0] if related else response.mimetype
+        if response.status_code != 204:
+            check(document, operation, response.status_code, media_type, response.get_json(silent=True))
+        return response
+
+    return asked
+
+
+def test_the_document_is_openapi_31(document):
+    assert document["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(document).validate()
+    assert NOTICE in document["info"]["description"]
+
+
+def test_document_and_routes_are_the_same(answered, document):
+    rules = answered[0].application.url_map.iter_rules()
+    served = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in rules
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    assert served == {operation["at"] for operation in operations(document).values()}
+
+
+def test_every_parameter_and_every_key_is_described(document):
+    for operation in operations(document).values():
+        _, path = operation["at"]
+        assert [name["name"] for name in operation["parameters"] if name["in"] == "path"] == re.findall(
+            r"{(\w+)}", path
+        )
+        assert all(parameter["description"] for parameter in operation["parameters"]), path
+        assert ("security" in operation) == path.startswith(PROTECTED) == ("401" in operation["responses"])
+    post = document["paths"]["/v1/predictions"]["post"]
+    assert {(parameter["in"], parameter["name"]) for parameter in post["parameters"]} == {
+        ("query", "bundle"),
+        ("query", "laterality"),
+        ("header", "Prefer"),
+    }
+    assert set(post["requestBody"]["content"]) == {
+        "application/zip",
+        "multipart/form-data",
+        "application/dicom",
+        "application/octet-stream",
+        "application/json",
+    }
+
+
+@pytest.mark.parametrize("bundle", ["tiny", "four"])
+def test_an_answer_is_as_announced(answered, ask, bundle):
+    client, _ = answered
+    answer = ask(client, **POST, data=study_zip(), query_string={"bundle": bundle}).json
+    place = f"/v1/predictions/{answer['id']}"
+    assert ask(client, "GET", place).json == answer
+    for picture in ("image", "heatmap", "overlay"):
+        ask(client, "GET", answer["explanation"]["slices"][0][picture])
+    ask(client, "GET", f"{place}/map.npz")
+    for path in ("/v1/models", "/v1/models/four/model-card.md", "/healthz", "/readyz", "/docs", "/openapi.json"):
+        ask(client, "GET", path)
+
+
+def test_what_each_dicomweb_route_gives_is_as_announced(client, ask):
+    study, series, instance = "studies/2.25.7", "series/2.25.8", "instances/2.25.8.1"
+    sent = {"data": body(instances(voxels())[:2]), "content_type": RELATED}
+    for accept in (DICOM_JSON, JSON, DICOM_XML, XML):
+        for path in ("studies", study):
+            stored = ask(client, "POST", f"/dicom-web/{path}", **sent, headers={"Accept": accept})
+            assert (stored.status_code, stored.mimetype) == (200, accept)
+    for path in (study, f"{study}/{series}", f"{study}/{series}/{instance}"):
+        assert ask(client, "GET", f"/dicom-web/{path}").mimetype == MULTIPART
+        assert len(ask(client, "GET", f"/dicom-web/{path}/metadata").json) == (1 if path.endswith(instance) else 2)
+    for path in (
+        "studies",
+        "series",
+        f"{study}/series",
+        "instances",
+        f"{study}/instances",
+        f"{study}/{series}/instances",
+    ):
+        assert ask(client, "GET", f"/dicom-web/{path}?00080020=&limit=1&includefield=all").json
+        assert ask(client, "GET", f"/dicom-web/{path}?PatientID=nobody").status_code == 204
+        assert ask(client, "GET", f"/dicom-web/{path}?PatientShoeSize=44").headers["Warning"]
+        assert ask(client, "GET", f"/dicom-web/{path}?limit=-1").status_code == 400
+    for path in ("rendered", "frames/1/rendered"):
+        for accept in ("image/png", "image/jpeg"):
+            place = f"/dicom-web/{study}/{series}/{instance}/{path}"
+            assert ask(client, "GET", place, headers={"Accept": accept}).mimetype == accept
+            assert ask(client, "GET", place, headers={"Accept": "text/html"}).status_code == 406
+    assert OCTETS in ask(client, "GET", f"/dicom-web/{study}/{series}/{instance}/frames/1").content_type
+    assert ask(client, "DELETE", f"/dicom-web/{study}").status_code == 204
+    assert ask(client, "DELETE", f"/dicom-web/{study}").status_code == 404
+
+
+def test_queued_and_failed_are_as_announced(client, ask):
+    queued = ask(client, **POST, data=zipped(instances(0 * voxels())), headers={"Prefer": "respond-async"})
+    place = queued.headers["Location"]
+    assert queued.status_code == 202
+    assert settled(client, place)["status"] == "failed"
+    assert ask(client, "GET", place).json["problem"]["status"] == 422
+    assert ask(client, "GET", f"{place}/map.npz").status_code == 409
+
+
+def test_a_problem_is_as_announced(answered, ask):
+    client, answer = answered
+    damaged = zipped([file[:-1000] for file in instances(voxels())])
+    assert ask(client, **POST, data=damaged).json["errors"]
+    assert ask(client, **POST | {"content_type": "text/plain"}, data=b"").status_code == 415
+    for path in (f"/v1/predictions/{answer['id']}/slices/99/image.png", "/v1/predictions/none", "/docs/passwd"):
+        assert ask(client, "GET", path).status_code == 404
+
+
+@pytest.mark.parametrize("field", ["bundle", "surplus"])
+def test_another_answer_is_noticed(answered, document, field):
+    wrong = answered[1] | {"surplus": 1}
+    del wrong["bundle" if field == "bundle" else "surplus"]
+    if field == "surplus":
+        wrong["study"] = wrong["study"] | {"PatientName": "Quibble^Zebedee"}
+    with pytest.raises(ValidationError):
+        check(document, operations(document)["get_predictions_read"], 200, "application/json", wrong)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("PUT", "/v1/predictions", 405),
+        ("POST", "/openapi.json", 405),
+        ("GET", "/v1/predictions/0/slices/-1/image.png", 404),
+        ("GET", "/v1/predictions/0/slices/0/overlay.png?opacity=half", 400),
+        ("GET", "/docs/", 404),
+    ],
+)
+def test_no_error_has_a_form_of_its_own(answered, document, method, path, status):
+    response = answered[0].open(path, method=method)
+    assert response.status_code == status
+    anything = operations(document)["get_about_healthz"] | {"at": (method, path)}
+    check(document, anything, "default", response.mimetype, response.json)
+
+
+def test_examples_are_answers_of_this_service(document):
+    """`python -m app.examples` makes them anew where an answer has changed for a reason."""
+    kept = openapi.examples()
+    same(under_the_id_of(kept, examples.make()), kept)
+    by_id = operations(document)
+    for name, statuses in kept.items():
+        for status, bodies in statuses.items():
+            (mimetype, content) = next(iter(by_id[name]["responses"][status]["content"].items()))
+            assert {key: example["value"] for key, example in content["examples"].items()} == bodies
+            for kept_body in bodies.values():
+                check(document, by_id[name], status, mimetype, kept_body)
+
+
+def under_the_id_of(kept: dict, made: dict) -> dict:
+    """What was made, under the id that was kept: ids follow from pixels, which other CPUs round otherwise."""
+    here, there = (each["post_predictions_create"]["201"]["a synthetic knee"]["id"] for each in (made, kept))
+    return json.loads(json.dumps(made).replace(here, there))
+
+
+def same(made: object, kept: object, at: str = "") -> None:
+    """Equal but for rounding and what belongs to one run."""
+    if isinstance(kept, dict):
+        assert set(made) == set(kept), at
+        for key in kept.keys() - OF_THE_RUN:
+            same(made[key], kept[key], f"{at}/{key}")
+    elif isinstance(kept, list):
+        assert len(made) == len(kept), at
+        for index, pair in enumerate(zip(made, kept, strict=True)):
+            same(*pair, f"{at}/{index}")
+    else:
+        assert made == (pytest.approx(kept, abs=TOLERANCE) if isinstance(kept, float) else kept), at

@@ -1,0 +1,158 @@
+"""Studies that come instance by instance: judged when quiet, again when more comes, and as often as it takes."""
+
+import time
+
+import pytest
+from sqlalchemy import select
+from werkzeug.exceptions import NotFound, TooManyRequests
+
+from app.jobs.engine import Engine
+from app.jobs.intake import accept
+from app.service.parts import EXTENSION, Service
+from app.store.database import Study
+from tests.app.studies import instances, voxels
+
+SOON_S = 30
+
+
+@pytest.fixture
+def service(make_app) -> Service:
+    """Nothing is judged by itself here."""
+    service = make_app(quiet_s=3600).extensions[EXTENSION]
+    for work in service.rounds:
+        work.stop()
+    return service
+
+
+def receive(service: Service, files: list[bytes]) -> None:
+    receipts = service.instances.receive([("part", content) for content in files])
+    assert [receipt.reason for receipt in receipts] == [None] * len(files)
+
+
+def of_study(service: Service, uid: str) -> list[dict]:
+    return service.store.answers(10, study_uid=uid)
+
+
+def after(seconds: float, monkeypatch) -> None:
+    now = time.time()
+    monkeypatch.setattr("app.jobs.studies.time.time", lambda: now + seconds)
+
+
+def test_a_study_is_judged_by_itself_once_it_is_quiet(make_app):
+    service = make_app(quiet_s=0.2).extensions[EXTENSION]
+    receive(service, instances(voxels(), study="2.25.1"))
+    deadline = time.monotonic() + SOON_S
+    while not (found := of_study(service, "2.25.1")) or found[0]["status"] == "queued":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [answer["status"] for answer in found] == ["done"]
+    assert found[0]["study"]["volume"]["slices"] == len(voxels())
+
+
+def test_a_study_that_still_comes_is_left_alone(service, monkeypatch):
+    receive(service, instances(voxels(), study="2.25.1"))
+    service.studies.judge_quiet()
+    assert of_study(service, "2.25.1") == []
+    after(3601, monkeypatch)
+    service.studies.judge_quiet()
+    assert len(of_study(service, "2.25.1")) == 1
+
+
+def test_what_came_late_is_judged_too_and_the_refusal_is_forgotten(service, monkeypatch):
+    files = instances(voxels(), study="2.25.1")
+    receive(service, files[:5])
+    after(3601, monkeypatch)
+    service.studies.judge_quiet()
+    (refused,) = of_study(service, "2.25.1")
+    assert (refused["status"], refused["problem"]["status"]) == ("failed", 422)
+    assert "only 5 slices" in refused["problem"]["detail"]
+    receive(service, files[5:])
+    after(7300, monkeypatch)
+    service.studies.judge_quiet()
+    (answer,) = of_study(service, "2.25.1")
+    assert answer["status"] != "failed"
+
+
+def test_a_judged_study_is_not_judged_again_until_more_of_it_comes(service, monkeypatch):
+    accepted = []
+    monkeypatch.setattr("app.jobs.studies.accept", lambda *arguments: accepted.append(arguments) or accept(*arguments))
+
+    files = instances(voxels(), study="2.25.1")
+    receive(service, files)
+    after(3601, monkeypatch)
+    for _ in range(3):
+        service.studies.judge_quiet()
+    receive(service, files)  # the same once more is nothing new
+    service.studies.judge_quiet()
+    assert len(accepted) == 1
+    receive(service, instances(voxels(1), study="2.25.1", series="2.25.99", SeriesDescription="T1 SAG"))
+    after(7300, monkeypatch)
+    service.studies.judge_quiet()
+    assert len(accepted) == 2
+
+
+def test_of_two_knees_one_is_judged_on_request(service, monkeypatch):
+    files = instances(voxels(), study="2.25.1")
+    files += instances(voxels(1), study="2.25.1", series="2.25.99", Laterality="L")
+    receive(service, files)
+    after(3601, monkeypatch)
+    service.studies.judge_quiet()
+    (answer,) = of_study(service, "2.25.1")
+    assert (answer["status"], answer["problem"]["status"]) == ("failed", 422)
+    assert "?laterality=L" in answer["problem"]["detail"]
+    judged = service.studies.judge("2.25.1", laterality="L").answer.result(SOON_S)
+    assert (judged["study"]["laterality"], judged["study"]["series_uid"]) == ("L", "2.25.99")
+    assert [one["status"] for one in of_study(service, "2.25.1")] == ["done"]
+
+
+def test_an_instance_that_comes_while_the_study_is_judged_is_not_overlooked(service, monkeypatch):
+    files = instances(voxels(), study="2.25.1")
+    receive(service, files[:-1])
+    submit = Engine.submit
+
+    def meanwhile(engine, job):
+        receive(service, files[-1:])
+        return submit(engine, job)
+
+    monkeypatch.setattr(Engine, "submit", meanwhile)
+    service.studies.judge("2.25.1")
+    with service.instances._database.read() as session:
+        assert session.scalars(select(Study.state)).one() == "receiving"
+
+
+def test_a_full_queue_loses_no_study(service, monkeypatch):
+    receive(service, instances(voxels(), study="2.25.1"))
+    after(3601, monkeypatch)
+    submit = Engine.submit
+
+    def full(*_):
+        raise TooManyRequests
+
+    monkeypatch.setattr(Engine, "submit", full)
+    service.studies.judge_quiet()
+    assert of_study(service, "2.25.1") == []
+    monkeypatch.setattr(Engine, "submit", submit)
+    service.studies.judge_quiet()
+    assert len(of_study(service, "2.25.1")) == 1
+
+
+def test_a_study_that_never_came_is_not_found(service):
+    with pytest.raises(NotFound, match="No instance of this study"):
+        service.studies.judge("2.25.404")
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_of_a_study_that_is_deleted_while_it_is_judged_nothing_stays(service, monkeypatch, is_whole):
+    files = instances(voxels(), study="2.25.1")
+    receive(service, files if is_whole else files[:5])
+
+    def meanwhile(*arguments):
+        try:
+            return accept(*arguments)
+        finally:
+            service.studies.forget("2.25.1")
+
+    monkeypatch.setattr("app.jobs.studies.accept", meanwhile)
+    with pytest.raises(NotFound, match="deleted"):
+        service.studies.judge("2.25.1")
+    assert of_study(service, "2.25.1") == []

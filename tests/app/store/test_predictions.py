@@ -1,0 +1,170 @@
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from werkzeug.exceptions import NotFound
+
+from app.store.database import Database, sqlite_url
+from app.store.job import Job
+from app.store.predictions import ABANDONED_S, Store
+from data_prep.network_input.recipe import Footprint
+from data_prep.selection.series import PassedOver, Selection
+from data_prep.volume import Acquisition
+from tests.conftest import make_volume
+
+ANSWER = {"id": "x", "status": "done"}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "predictions"
+
+
+@pytest.fixture
+def database(tmp_path) -> Database:
+    return Database(sqlite_url(tmp_path / "service.db"))
+
+
+@pytest.fixture
+def store(folder, database) -> Store:
+    return Store(folder, database)
+
+
+@pytest.fixture
+def job() -> Job:
+    voxels = np.random.default_rng(1).random((3, 6, 5), np.float32)
+    volume = make_volume(voxels, (3.1, 0.1, 1 / 3), laterality="L", acquisition=Acquisition(echo_time_ms=35.5))
+    return Job.of(Selection(volume, (PassedOver("2.25.3", "plane is axial"),)), "bundle digest", 12.5)
+
+
+def test_a_job_comes_back_whole(store, job):
+    store.put(job)
+    back = store.job(job.id)
+    assert back.volume.digest() == job.volume.digest()
+    assert back.volume.acquisition == job.volume.acquisition
+    assert (back.passed_over, back.bundle, back.decode_ms, back.created) == (
+        job.passed_over,
+        job.bundle,
+        job.decode_ms,
+        job.created,
+    )
+    assert store.answer(job.id) == {"id": job.id, "status": "queued"}
+
+
+def test_what_results_repeat_comes_back(store):
+    source = Dataset()
+    source.update({"PatientName": "Müller^Zoë", "StudyInstanceUID": "2.25.3", "PatientWeight": 71.5})
+    job = Job.of(Selection(make_volume(np.zeros((2, 3, 3), np.float32)), (), (source, source)), "bundle digest", 1)
+    store.put(job)
+    assert store.sources(job.id) == (source, source)
+
+
+def test_the_id_follows_from_pixels_and_bundle(job):
+    selection = Selection(job.volume, ())
+    assert Job.of(selection, "bundle digest", 99).id == job.id
+    assert Job.of(selection, "another", 12.5).id != job.id
+
+
+def test_an_answer_and_its_map_come_back_after_a_restart(store, job, folder, tmp_path):
+    maps = np.random.default_rng(2).random((2, 2, 2, 2), np.float32)
+    footprint = Footprint(job.volume.shape, (1, 3), (-1, 7), (0, 5))
+    store.put(job)
+    store.finish(job.id, ANSWER, maps, footprint)
+    again = Store(folder, Database(sqlite_url(tmp_path / "service.db")))
+    assert again.answer(job.id) == ANSWER
+    class_map = again.map(job.id, 1)
+    assert (class_map.volume() == footprint.carry_back(maps)[1]).all()
+    assert not class_map.plane(0).any()  # outside the footprint
+    for index in range(3):
+        assert class_map.plane(index) == pytest.approx(class_map.volume()[index])
+    assert again.waiting() == []
+
+
+def accepted_at(job: Job, minute: int) -> Job:
+    return replace(job, id=f"{minute:032x}", created=f"2026-11-21T09:{minute:02}:00Z")
+
+
+def test_unanswered_jobs_wait_in_the_order_in_which_they_came(store, job):
+    others = [accepted_at(job, minute) for minute in (3, 2, 1, 0)]
+    for other in others:
+        store.put(other)
+    store.finish(others[2].id, ANSWER)
+    assert store.waiting() == [others[3].id, others[1].id, others[0].id]
+
+
+def test_answers_are_found_by_study_status_and_time_page_by_page(store, job):
+    jobs = [accepted_at(job, minute) for minute in range(5)]
+    elsewhere = replace(jobs[3], volume=replace(job.volume, study_uid="2.25.77"))
+    for accepted in (*jobs[:3], elsewhere, jobs[4]):
+        store.put(accepted)
+    store.finish(jobs[1].id, {"id": jobs[1].id, "status": "done"})
+
+    def ids(**wanted: str) -> list[str]:
+        return [answer["id"] for answer in store.answers(10, **wanted)]
+
+    assert ids() == [accepted.id for accepted in jobs]
+    assert ids(study_uid="2.25.77") == [elsewhere.id]
+    assert ids(status="done") == [jobs[1].id]
+    assert ids(since=jobs[2].created) == [accepted.id for accepted in jobs[2:]]
+    assert ids(since=jobs[2].created, status="queued", study_uid=job.volume.study_uid) == [jobs[2].id, jobs[4].id]
+    pages = [store.answers(2)]
+    while pages[-1]:
+        pages.append(store.answers(2, after=pages[-1][-1]["id"]))
+    assert [answer["id"] for page in pages for answer in page] == ids()
+    assert list(map(len, pages)) == [2, 2, 1, 0]
+
+
+def test_a_crash_while_writing_leaves_nothing_half(store, job, folder, monkeypatch):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("app.store.predictions._write", full)
+    with pytest.raises(OSError, match="no space"):
+        store.put(job)
+    assert list(folder.iterdir()) == []
+    assert store.waiting() == []
+
+
+def test_what_a_dead_process_left_is_ignored_and_later_removed(store, job, folder, database):
+    store.put(job)
+    for name, age in ((".young", 0), (".old", 2 * ABANDONED_S), ("f" * 32, 2 * ABANDONED_S), (job.id, 2 * ABANDONED_S)):
+        (folder / name).mkdir(exist_ok=True)
+        os.utime(folder / name, (time.time() - age,) * 2)
+    assert Store(folder, database).waiting() == [job.id]
+    assert {path.name for path in folder.iterdir()} == {".young", job.id}
+
+
+def test_a_failed_job_can_be_put_again(store, job):
+    store.put(job)
+    store.finish(job.id, {"id": job.id, "status": "failed"})
+    store.put(job)
+    assert store.waiting() == [job.id]
+
+
+def test_attempts_are_counted(store, job):
+    store.put(job)
+    assert [store.begin(job.id) for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_deleted_job_is_not_found_by_anyone(store, job, folder):
+    store.put(job)
+    store.delete(job.id)
+    assert list(folder.iterdir()) == []
+    for question in (store.job, store.answer, store.begin, store.delete, lambda id_: store.finish(id_, ANSWER)):
+        with pytest.raises(NotFound):
+            question(job.id)
+
+
+@pytest.mark.parametrize("id_", ["", ".", "..", "../x", "/etc/passwd", "a" * 31 + "\n", "G" * 32])
+def test_only_ids_become_paths(store, id_):
+    with pytest.raises(NotFound):
+        store.answer(id_)
+
+
+def test_results_are_for_their_owner_only(store, job, folder):
+    store.put(job)
+    assert (folder / job.id).stat().st_mode & 0o077 == 0

@@ -1,0 +1,41 @@
+import numpy as np
+
+from training.fitting.pictures import CELL, confusion, overlay
+
+
+def cell(picture: np.ndarray, row: int, column: int) -> int:
+    """The grey of a cell of the matrix, at a corner without writing."""
+    return int(picture[CELL * (row + 1) + 3, CELL * (column + 1) + 3, 0])
+
+
+def test_a_cell_is_as_dark_as_its_share_of_the_true_class():
+    truth, answer = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1])
+    picture = confusion(truth, answer, ("healthy", "unhealthy"))
+    assert picture.shape == (3 * CELL, 3 * CELL, 3)
+    shades = {(row, column): cell(picture, row, column) for row in (0, 1) for column in (0, 1)}
+    assert shades == {(0, 0): 255 - 120, (0, 1): 255 - 40, (1, 0): 255, (1, 1): 255 - 160}
+
+
+def test_a_class_without_exams_is_an_empty_row():
+    picture = confusion(np.array([], int), np.array([], int), ("healthy", "unhealthy"))
+    assert cell(picture, 1, 0) == 255
+
+
+def test_evidence_is_red_where_it_is_for_and_blue_where_it_is_against():
+    maps = np.zeros((3, 4, 4), np.float32)
+    maps[0, 0, 0], maps[2, 3, 3] = 1, -1
+    slices = np.full((3, 32, 40), 0.5, np.float32)
+    picture = overlay(slices, maps, ((0.0, 1.0), (0.0, 1.0))).astype(int)
+    assert picture.shape == (64, 80, 3)  # three slices in two rows of two
+    blue, _, red = np.moveaxis(picture, -1, 0)
+    assert np.unravel_index((red - blue).argmax(), red.shape) < (8, 10)
+    top, left = np.unravel_index((blue - red).argmax(), red.shape)
+    assert (top, left) >= (32 + 24, 30)
+    assert (picture[:32, 40:] == 128).all()  # the second slice has no evidence
+    assert (picture[32:, 40:] == 0).all()
+
+
+def test_an_empty_map_leaves_the_slices_as_they_are():
+    slices = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)
+    picture = overlay(slices, np.zeros((1, 2, 2), np.float32), ((0.2, 0.8), (0.2, 0.8)))
+    assert np.array_equal(picture[..., 1], np.round(slices[0] * 255))

@@ -1,0 +1,181 @@
+"""What one training run is told: a preset (TOML, in presets/), changed by `--set key=value`, checked as a whole."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomlkit
+from pydantic import Field, TypeAdapter, ValidationError
+from tomlkit.exceptions import TOMLKitError
+
+from data_prep.augment import Augmentation
+from data_prep.labels import SCHEMES
+from data_prep.network_input.recipe import Recipe
+from data_prep.ranges import Count, CountFromZero, FromZero, Positive, Seed, Share
+from models.routes.classifier import Parts, TrainableClassifier
+from models.routes.network import Head
+from models.routes.registry import ROUTES
+from models.trunks import Trunk
+from training.config.svc_fit import SvcFit
+
+# A step ten times as large as the gradient leads nowhere.
+Rate = Annotated[Positive, Field(le=10)]
+PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the network is fitted.
+
+    patience: epochs without a better validation loss after which training stops; the best weights are kept.
+    plateau_patience, plateau_factor: after so many such epochs (half of `patience`, if not given) the learning rate
+        is multiplied by the factor.
+    weight_decay: decoupled from the gradient, for every optimiser; never on biases. momentum: of sgd and rmsprop.
+    trainable_from: the trunk's first layer that learns; "" for all of them, "none" for the head only.
+    cache_frozen: compute once, and keep on disk, what the layers below `trainable_from` make of each exam. Augmentation
+        then goes with `oversample` only: exams stay as they are, and the copies of rare ones are changed once and kept.
+    loss: one of losses.LOSSES.
+    class_weights: exams count inversely to how common their label set is. oversample: exams of rare label sets repeat
+        until each set comes equally often. With either, probabilities lean towards the rare classes, and a
+        temperature doesn't undo that.
+    restarts: how often to start again, with the next seed, when the training loss of the first epoch exceeds
+        `restart_above` (if not given, the loss of the best constant guess).
+    """
+
+    epochs: Count = 50
+    patience: CountFromZero = 10
+    batch_exams: Count = 1
+    optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    learning_rate: Rate = 1e-5
+    weight_decay: Share = 0.01
+    momentum: Share = 0.0
+    plateau_patience: CountFromZero | None = None
+    plateau_factor: float = 0.3
+    dropout: Share = 0.0
+    trainable_from: str = ""
+    cache_frozen: bool = False
+    loss: Literal["set", "focal", "ordinal"] = "set"
+    class_weights: bool = False
+    oversample: bool = False
+    restarts: CountFromZero = 0
+    restart_above: FromZero | None = None
+
+    def __post_init__(self) -> None:
+        if self.class_weights and self.oversample:
+            raise ValueError("class_weights and oversample do the same: choose one")
+        if self.momentum and self.optimiser not in ("sgd", "rmsprop"):
+            raise ValueError(f"{self.optimiser} takes no momentum; sgd and rmsprop do")
+        if self.cache_frozen and not self.trainable_from:
+            raise ValueError('cache_frozen needs a frozen part: set trainable_from to a layer or "none"')
+        if not 0 < self.plateau_factor < 1:
+            raise ValueError("plateau_factor must lie between 0 and 1")
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """First lessons, on small crops around ligaments whose place is known: the same weights go on to whole knees.
+
+    A knee's label alone is a faint signal for random weights: the loss stays at chance for a long time. Needs exams
+    whose truth is known; crops are as sharp as the recipe's slices.
+    """
+
+    extent_mm: tuple[Positive, Positive, Positive]
+    size: tuple[Count, Count]
+    epochs: Count
+    learning_rate: Rate
+
+
+@dataclass(frozen=True)
+class HeadFirst:
+    """Epochs in which only the head learns, so that its first, wild gradients don't spoil a pretrained trunk."""
+
+    epochs: Count
+    learning_rate: Rate
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole run. Every figure that it leads to depends on nothing but this, the exams and the library versions.
+
+    Tables that a preset leaves out have their defaults; ValueError for one that its route doesn't read.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    route: str
+    scheme: str
+    seed: Seed
+    recipe: Recipe
+    trunk: Trunk
+    fit: Fit = field(default_factory=Fit)
+    head: Head | None = None
+    svc: SvcFit | None = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    warm_up: WarmUp | None = None
+    head_first: HeadFirst | None = None
+
+    def __post_init__(self) -> None:
+        if self.route not in ROUTES:
+            raise ValueError(f"route {self.route!r} is none of {', '.join(ROUTES)}")
+        if self.scheme not in SCHEMES:
+            raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(SCHEMES)}")
+        if self.fit.cache_frozen and not self.fit.oversample and self.augmentation != Augmentation():
+            raise ValueError(
+                "fit.cache_frozen shows the same pictures in every epoch: take the table [augmentation] out, or set "
+                "fit.oversample, whose copies are changed"
+            )
+        for table in ("head", "svc"):
+            if getattr(self, table) is not None and table not in ROUTES[self.route].tables:
+                readers = " or ".join(repr(name) for name, route in ROUTES.items() if table in route.tables)
+                raise ValueError(f"table [{table}] belongs to route {readers}, not to {self.route!r}")
+
+    @property
+    def parts(self) -> Parts:
+        """What the classifier consists of."""
+        svc = self.svc or SvcFit()
+        return Parts(self.trunk, self.head, self.fit.dropout, svc.pooling, svc.kernel)
+
+    def untrained(self, recipe: Recipe) -> TrainableClassifier:
+        """The classifier that is to be trained, with random weights, for slices that `recipe` makes."""
+        return ROUTES[self.route].untrained(self.parts, SCHEMES[self.scheme], recipe)
+
+    @property
+    def keeps_copies(self) -> bool:
+        """Whether augmentation makes copies once, instead of other pictures in every epoch."""
+        return self.fit.cache_frozen and self.augmentation != Augmentation()
+
+
+def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:
+    """The configuration and its TOML text, comments kept, with the changes in it.
+
+    preset: a name in presets/ or a file. changes: "fit.epochs=3" and the like, values as TOML writes them.
+    Raises ValueError with the key at fault.
+    """
+    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.toml")))
+        raise ValueError(f"no preset {preset!r}; there are {known}, or give a .toml file")
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:  # what isn't TOML, or isn't UTF-8
+        raise ValueError(f"{path.name}: {error}") from None
+    for change in changes:
+        _change(document, change)
+    try:
+        return TypeAdapter(Config).validate_python(document.unwrap()), tomlkit.dumps(document)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ValueError(f"{path.name}: {faults}") from None
+
+
+def _change(document: tomlkit.TOMLDocument, change: str) -> None:
+    """Set a key, which the preset may lack; whether there is such a key is asked of the whole configuration."""
+    key, separator, value = change.partition("=")
+    *tables, last = key.split(".")
+    try:
+        table: Any = document
+        for name in tables:
+            table = table.setdefault(name, tomlkit.table())
+        table[last] = tomlkit.value(value) if separator else None
+    except (TOMLKitError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"--set {change}: needs key=value with a TOML value ({error})") from None

@@ -1,0 +1,48 @@
+"""How the classifier over frozen features is fitted: the table [svc] of a preset. Reading it loads no scikit-learn."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from data_prep.ranges import Count, FromZero, Positive
+from models.routes.classifier import Kernel, SlicePooling
+
+Kind = Literal[
+    "linear_svc", "rbf_svc", "logistic_regression", "random_forest", "nearest_neighbours", "gradient_boosting"
+]
+# The kinds that a bundle can hold, and with which kernel.
+KERNELS: dict[str, Kernel] = {"linear_svc": "linear", "logistic_regression": "linear", "rbf_svc": "rbf"}
+
+
+@dataclass(frozen=True)
+class SvcFit:
+    """Settings of the classifier over frozen features.
+
+    kind: the classifier; a bundle can hold SVCs and logistic regression only. pooling: over slices.
+    c: cost of an error relative to the penalty, for SVCs and logistic regression (scikit-learn's C).
+    gamma: sharpness of the RBF kernel; 0 means 1 / channels.
+    neighbours: how many exams vote, for nearest neighbours.
+    trees, leaf: number of trees of a random forest or of gradient boosting, and exams in the smallest leaf.
+    rate: how much each tree of gradient boosting adds.
+    balanced: the two answers to a question have the same total weight, however rare one of them is.
+    """
+
+    kind: Kind = "linear_svc"
+    pooling: SlicePooling = "mean"
+    c: Positive = 1.0
+    gamma: FromZero = 0.0
+    neighbours: Count = 5
+    trees: Count = 100
+    leaf: Count = 1
+    rate: Positive = 0.1
+    balanced: bool = False
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel of the machine that a bundle would hold; linear for kinds that it can't hold."""
+        return KERNELS.get(self.kind, "linear")
+
+    def __post_init__(self) -> None:
+        if self.c <= 0 or self.gamma < 0:
+            raise ValueError(f"c must be above 0 and gamma not below, not {self.c:g} and {self.gamma:g}")
+        if self.rate <= 0 or min(self.neighbours, self.trees, self.leaf) < 1:
+            raise ValueError("neighbours, trees and leaf must be 1 or more, and rate above 0")

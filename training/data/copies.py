@@ -1,0 +1,46 @@
+"""Changed copies of exams of rare label sets, kept as ready arrays: augmentation for a trunk that computes once.
+
+A copy hangs on the exam's pixels, the ranges of the changes and the copy's number alone, so folds and epochs share it.
+Disk: an array for each copy.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.augment import Augmentation
+from data_prep.files import replacing
+from data_prep.prepare.cache import ReadyArrays
+from training.data.examples import Examples
+
+# Part of every copy's name: raise it when `Augmentation` makes something else of the same draw.
+VERSION = 1
+
+
+def with_copies(examples: Examples, augmentation: Augmentation) -> Examples:
+    """The exams, rare ones followed by copies, so that each set of allowed classes comes about equally often.
+
+    The arrays must lie on disk, as `prepare` makes them; copies are written beside them, where they are missing.
+    """
+    assert isinstance(examples.slices, ReadyArrays)
+    _, rows, counts = np.unique(examples.allowed, axis=0, return_inverse=True, return_counts=True)
+    times = np.rint(counts.max() / counts[rows]).astype(int)
+    paths = [
+        _copy(path, augmentation, number) if number else path
+        for path, count in zip(examples.slices.paths, times, strict=True)
+        for number in range(count)
+    ]
+    exams = np.repeat(np.arange(len(times)), times)
+    return Examples(ReadyArrays(tuple(paths)), examples.allowed[exams], examples.weights[exams])
+
+
+def _copy(path: Path, augmentation: Augmentation, number: int) -> Path:
+    """The array's copy of this number, made if it isn't there."""
+    key = hashlib.sha256(repr((VERSION, path.stem, augmentation, number)).encode()).hexdigest()
+    copy = path.with_name(f"{key}.npy")
+    if not copy.is_file():
+        slices = augmentation.apply(np.load(path), np.random.default_rng((int(path.stem, 16), number)))
+        with replacing(copy) as partial, partial.open("wb") as stream:
+            np.save(stream, slices)
+    return copy

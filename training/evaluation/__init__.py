@@ -1,0 +1,1 @@
+"""Figures on exams with known truth, each with an interval."""

@@ -1,0 +1,200 @@
+"""How well probabilities tell the classes apart: figures with 95 % intervals by percentile bootstrap over exams.
+
+A resample is how often it drew each exam, so that a figure of all resamples is a few matrix products. An exam whose
+label allows several classes says nothing about a single one: it isn't judged, but counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
+from data_prep.statistics import FEWEST, RESAMPLES, Doubles, Figure
+from models.severity import expected_grade
+
+# Stands for a probability of zero, whose logarithm doesn't exist.
+SMALLEST = np.finfo(np.float64).tiny
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Predictions `[N, K]` whose truth `[N]` is a single class.
+
+    draws: how often each prediction was drawn, `[1 + R, N]`; the first row has each of them once. All predictions of
+    one exam are drawn together. A resample without any exam of a class in `classes` is drawn again.
+    classes: those with at least FEWEST exams; the others have no figure of their own and aren't in a macro mean.
+    """
+
+    truth: npt.NDArray[np.int_]
+    probabilities: Doubles
+    draws: Doubles
+    classes: tuple[int, ...]
+    exams: int
+    not_judged: int
+
+    @classmethod
+    def of(cls, exam_ids: Sequence[object], allowed: npt.NDArray[np.floating], probabilities: Doubles) -> Self:
+        """exam_ids: whose prediction each one is, `[N]`; allowed: `[N, K]`, 1 for each class that the label allows.
+
+        ValueError if no exam can be judged.
+        """
+        single = allowed.sum(axis=1) == 1
+        judged, exam = np.unique(np.asarray(exam_ids)[single], return_inverse=True)
+        if not judged.size:
+            raise ValueError("no exam has a single class, so there is nothing to judge by")
+        members = np.asarray(allowed[single], np.float64)
+        exams_of = np.zeros((judged.size, members.shape[1]))
+        exams_of[exam] = members
+        classes = tuple(np.flatnonzero(exams_of.sum(axis=0) >= FEWEST).tolist())
+        draws = _draws(exams_of[:, classes])[:, exam]
+        not_judged = len(set(exam_ids)) - judged.size
+        return cls(members.argmax(axis=1), probabilities[single], draws, classes, judged.size, not_judged)
+
+    def figure(self, name: str, values: Doubles, measured_on: str) -> Figure:
+        """What `values` `[1 + R]`, one for each draw, say."""
+        low, high = np.percentile(values[1:], (2.5, 97.5)).tolist()
+        return Figure(name, float(values[0]), (low, high), self.exams, measured_on)
+
+    def mean(self, values: npt.NDArray[Any]) -> Doubles:
+        """`[N]` -> the mean of each draw, `[1 + R]`."""
+        means: Doubles = self.draws @ values / self.draws.sum(axis=1)
+        return means
+
+    def accuracy(self) -> Doubles:
+        """How often the likeliest class is the true one; of equally likely classes, the first counts."""
+        return self.mean(self.probabilities.argmax(axis=1) == self.truth)
+
+    def loss(self) -> Doubles:
+        """Mean minus log probability of the true class."""
+        of_truth = self.probabilities[np.arange(len(self.truth)), self.truth]
+        return self.mean(-np.log(np.maximum(of_truth, SMALLEST)))
+
+    def confusion(self) -> Doubles:
+        """`[1 + R, K, K]`: true classes in rows, predicted ones in columns."""
+        classes = self.probabilities.shape[1]
+        cell = self.truth * classes + self.probabilities.argmax(axis=1)
+        counts: Doubles = self.draws @ np.eye(classes**2)[cell]
+        return counts.reshape(-1, classes, classes)
+
+    def auc(self, positive: int) -> Doubles:
+        """One class against the rest: how often one of its exams scores above another, ties counting half."""
+        return weighted_auc(self.probabilities[:, positive], self.truth == positive, self.draws)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures of one scheme. confusion: predictions, true classes in rows; not_judged: exams without a single class."""
+
+    classes: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    not_judged: int
+
+    def __str__(self) -> str:
+        corner = "true, predicted"
+        width = max(map(len, (corner, *self.classes)))
+        rows = (
+            f"{name:>{width}} {' '.join(f'{count:>{width}}' for count in counts)}"
+            for name, counts in zip(self.classes, self.confusion, strict=True)
+        )
+        heading = " ".join(f"{name:>{width}}" for name in (corner, *self.classes))
+        unsure = [f"{self.not_judged} exams that may have several classes are not judged"] if self.not_judged else []
+        return "\n".join([*map(str, self.figures), *unsure, heading, *rows])
+
+
+def class_figures(
+    scheme: LabelScheme,
+    exam_ids: Sequence[object],
+    allowed: npt.NDArray[np.floating],
+    probabilities: Doubles,
+    measured_on: str,
+) -> Report:
+    """Every figure of a scheme with K classes. allowed, probabilities: `[N, K]`, as in `Judged.of`.
+
+    A figure that the exams don't allow is left out: an F1 or AUC of a class with fewer than FEWEST exams. The
+    weighted F1 has each class by its exams. The binary AUC judges exams that are surely healthy or surely not.
+    """
+    judged = Judged.of(exam_ids, allowed, probabilities)
+    confusion = judged.confusion()
+    f1, support = f1_scores(confusion), confusion.sum(axis=2)
+    named = {
+        "accuracy": judged.accuracy(),
+        "loss": judged.loss(),
+        "weighted F1": (f1 * support).sum(axis=1) / support.sum(axis=1),
+    }
+    if judged.classes:
+        named["macro F1"] = f1[:, judged.classes].mean(axis=1)
+        named |= {f"F1 {scheme.classes[index]}": f1[:, index] for index in judged.classes}
+    if len(scheme) > 2 and len(judged.classes) > 1:
+        named["macro one-vs-rest AUC"] = np.mean([judged.auc(index) for index in judged.classes], axis=0)
+    if scheme.name == FOUR_CLASS.name:
+        grades = expected_grade(judged.probabilities, scheme)
+        named["mean error of the expected grade"] = judged.mean(np.abs(grades - judged.truth))
+    figures = [judged.figure(name, values, measured_on) for name, values in named.items()]
+    figures += _binary_auc(scheme, exam_ids, allowed, probabilities, measured_on)
+    counts = tuple(tuple(int(count) for count in row) for row in confusion[0])
+    return Report(scheme.classes, tuple(figures), counts, judged.not_judged)
+
+
+def check_judgeable(unhealthy: npt.NDArray[np.bool_]) -> None:
+    """ValueError when there are too few exams of a class for an AUC and its interval to exist."""
+    if min(unhealthy.sum(), (~unhealthy).sum()) < FEWEST:
+        raise ValueError("an AUC with an interval needs at least two healthy and two unhealthy exams")
+
+
+def binary_figures(unhealthy: npt.NDArray[np.bool_], probability: Doubles, measured_on: str) -> list[Figure]:
+    """AUC and accuracy at one half. unhealthy `[N]`; probability of it `[N]`. ValueError as in `check_judgeable`."""
+    check_judgeable(unhealthy)
+    both = np.stack([1 - probability, probability], axis=1)
+    judged = Judged.of(range(len(unhealthy)), np.eye(len(BINARY))[unhealthy.astype(int)], both)
+    return [
+        judged.figure("binary AUC", judged.auc(BINARY.index("unhealthy")), measured_on),
+        judged.figure("binary accuracy", judged.accuracy(), measured_on),
+    ]
+
+
+def f1_scores(confusion: Doubles) -> Doubles:
+    """`[..., K, K]` -> `[..., K]`: the harmonic mean of precision and recall; 0 for a class that doesn't occur."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    occurs = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    scores: Doubles = 2 * hits / np.maximum(occurs, 1)
+    return scores
+
+
+def weighted_auc(score: Doubles, positive: npt.NDArray[np.bool_], draws: Doubles) -> Doubles:
+    """The AUC of each draw `[D]` in one pass over the scores `[N]` in order (Mann and Whitney's U / nm)."""
+    order = np.argsort(score)
+    ties = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
+    up, down = (np.add.reduceat((draws * which)[:, order], ties, axis=1) for which in (positive, ~positive))
+    above = (up * (down.cumsum(axis=1) - down / 2)).sum(axis=1)
+    result: Doubles = above / (up.sum(axis=1) * down.sum(axis=1))
+    return result
+
+
+def _draws(members: Doubles) -> Doubles:
+    """Exams `[E, classes that each draw must have]` -> `[1 + RESAMPLES, E]`."""
+    random = np.random.default_rng(0)
+    exams = len(members)
+    drawn = random.multinomial(exams, np.full(exams, 1 / exams), RESAMPLES)
+    while (lacking := (drawn @ members == 0).any(axis=1)).any():
+        drawn[lacking] = random.multinomial(exams, np.full(exams, 1 / exams), lacking.sum())
+    return np.vstack([np.ones(exams), drawn])
+
+
+def _binary_auc(
+    scheme: LabelScheme,
+    exam_ids: Sequence[object],
+    allowed: npt.NDArray[np.floating],
+    probabilities: npt.NDArray[np.floating],
+    measured_on: str,
+) -> list[Figure]:
+    if scheme.name != BINARY.name:
+        allowed = (scheme.collapse(allowed, BINARY) > 0).astype(float)
+        probabilities = scheme.collapse(probabilities, BINARY)
+    judged = Judged.of(exam_ids, allowed, np.asarray(probabilities, np.float64))
+    if len(judged.classes) < len(BINARY):
+        return []
+    return [judged.figure("binary AUC", judged.auc(BINARY.index("unhealthy")), measured_on)]

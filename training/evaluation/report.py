@@ -1,0 +1,151 @@
+"""Figures of a bundle on exams with known truth, predicted by the same path that the service takes.
+
+Exams that the bundle has learnt from or was chosen on are left out, under whatever id, and counted.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.labels import BINARY
+from data_prep.prepare.fingerprint import exam_digest
+from data_prep.prepare.load import ligament_mask, load_exam
+from data_prep.progress import told
+from data_prep.statistics import Figure, figure
+from data_prep.tables.exams import Exam
+from data_prep.volume import Volume
+from models.bundle import load_bundle
+from models.predictor import Prediction, Predictor
+from models.seen import SPOILT, Role, Seen
+from training.data.checks import check_judgeable_split, splits_of
+from training.evaluation.metrics import binary_figures
+from training.evaluation.pointing import HIT_MM, Pointing, pointing
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exam's truth and answer; `pointing` only for an unhealthy exam, at its `ligament` or annotated `box`.
+
+    pixels: their digest, by which a bundle knows the exam again.
+    """
+
+    exam_id: str
+    unhealthy: bool
+    probability: float
+    pointing: Pointing | None
+    pointing_at: str
+    pixels: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many of how many exams were left out, by the role that they had when the bundle was made."""
+
+    roles: Counter[Role]
+    of: int
+
+    def __str__(self) -> str:
+        said = " and ".join(f"{self.roles[role]} {words}" for role, words in SPOILT.items() if self.roles[role])
+        return f"{self.roles.total()} of {self.of} exams are left out: {said}"
+
+    @property
+    def aside(self) -> str:
+        """For what a figure was measured on; "" if nothing was left out."""
+        return f" ({self})" if self.roles else ""
+
+
+def judged(exams: Sequence[Exam]) -> list[Exam]:
+    """The exams with a single binary class; the others say nothing about a binary figure."""
+    return [exam for exam in exams if len(exam.binary) == 1]
+
+
+def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> tuple[list[Row], LeftOut]:
+    """One row for each exam that a binary figure counts, and how many of these the bundle had seen, which have none."""
+    counted, rows, roles = judged(exams), [], Counter[Role]()
+    known = predictor.bundle.seen or Seen()
+    for exam in told(counted, "evaluating"):
+        role = known.spoilt_by_id(exam.exam_id)
+        volume = None if role else load_exam(exam)
+        pixels = exam_digest(volume) if volume else ""
+        role = role or known.spoilt_by_pixels(pixels)
+        if role:
+            roles[role] += 1
+        elif volume:
+            rows.append(_row(predictor, exam, volume, pixels))
+    left_out = LeftOut(roles, len(counted))
+    if roles:
+        print(f"{left_out}, by their ids or their pixels")
+    return rows, left_out
+
+
+def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
+    """Binary AUC and accuracy; for known ligaments, how often the map's peak hits, beside chance."""
+    unhealthy = np.array([row.unhealthy for row in rows])
+    results = binary_figures(unhealthy, np.array([row.probability for row in rows]), measured_on)
+    for target in ("ligament", "box"):
+        points = [row.pointing for row in rows if row.pointing and row.pointing_at == target]
+        if points:
+            hits, chances = (
+                np.array([point.hit for point in points], float),
+                np.array([point.chance for point in points]),
+            )
+            which = f"unhealthy ones of {measured_on}"
+            results.append(figure(f"heatmap's peak within {HIT_MM:g} mm of the {target}", np.mean, (hits,), which))
+            results.append(figure("the same for a peak at random in the examined block", np.mean, (chances,), which))
+    return results
+
+
+def _row(predictor: Predictor, exam: Exam, volume: Volume, pixels: str) -> Row:
+    prediction = predictor.predict(volume)
+    scheme = predictor.bundle.scheme
+    probabilities: npt.NDArray[np.floating] = prediction.probabilities
+    if scheme.name != BINARY.name:
+        probabilities = scheme.collapse(probabilities, BINARY)
+    unhealthy = exam.binary == {"unhealthy"}
+    ligament = ligament_mask(exam, volume.shape) if unhealthy else None
+    points = None if ligament is None else _pointing(prediction, ligament, volume.spacing_mm)
+    target = "ligament" if exam.mask else "box"
+    return Row(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points, target, pixels)
+
+
+def _pointing(
+    prediction: Prediction, ligament: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> Pointing:
+    place = prediction.footprint
+    rows, columns = (slice(max(math.floor(low), 0), math.ceil(high)) for low, high in (place.rows, place.columns))
+    examined = (slice(*place.slices), rows, columns)
+    return pointing(place.carry_back(prediction.maps[prediction.explained_class]), ligament, spacing_mm, examined)
+
+
+def of_split(exams: Sequence[Exam], split: str, table: str) -> list[Exam]:
+    """The exams to judge on; ValueError that names the splits there are, or what the exams lack."""
+    chosen = [exam for exam in exams if split in (exam.split, "all")]
+    if not chosen:
+        raise ValueError(
+            f"no exam of split {split!r} in {table}, which has {splits_of(exams)}; choose one with --split"
+        )
+    if not judged(chosen):
+        raise ValueError(
+            f"none of {len(chosen)} exams of split {split} in {table} is surely healthy or surely unhealthy"
+        )
+    check_judgeable_split(chosen, f"split {split} of {table}")
+    return chosen
+
+
+def report(folder: Path, exams: Sequence[Exam], which: str) -> tuple[list[Figure], list[Row]]:
+    """Figures of the bundle in `folder` on exams that it hasn't seen; ValueError where too few are left."""
+    bundle = load_bundle(folder)
+    if bundle.seen is None:
+        print(f"warning: {bundle.name} doesn't say which exams it has learnt from: figures may include them")
+    rows, left_out = evaluate(Predictor(bundle), exams)
+    known = {row.exam_id for row in rows}
+    if not rows:
+        raise ValueError(f"nothing remains to judge on: {left_out}")
+    check_judgeable_split([exam for exam in exams if exam.exam_id in known], f"what is left of {which}{left_out.aside}")
+    sources = "/".join(sorted({exam.source for exam in exams}))
+    return figures(rows, f"{sources} exams, {which}{left_out.aside}"), rows

@@ -1,0 +1,151 @@
+"""The published experiment, kept as rows: each is cross-validated on one exam table, and one table has them all.
+
+    python -m training.experiments --exams exams.csv --out runs/study [--rows NAME ...] [--reduced | --quick]
+
+training/config/experiments/published.toml has the rows, with what was published of them, and what `--reduced` and
+`--quick` change. The folder of the experiments has `table.md`, `table.csv` (a figure a line) and
+`table.json`, written anew after every row, and a run of `training.crossval` for each row, named by a digest of all that its figures depend on. The same command goes on where
+a killed one stopped. A row that can't be run says why, the others are run all the same, and the exit status is 1.
+"""
+
+import argparse
+import hashlib
+import json
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from data_prep.exams.look import look_at
+from data_prep.labels import BINARY
+from data_prep.tables.exams import read_exams, write_exams
+from data_prep.workers import Workers
+from training.config.place import Place
+from training.config.published import Row, Size, Study
+from training.data.folds import check_some, eligible, make_folds
+from training.evaluation.comparison import Entry, write_tables
+from training.evaluation.metrics import Report
+from training.fitting.backend import out_of_memory
+from training.runs.cross_validation import FIGURES, Plan, cross_validate
+from training.runs.faults import LESS_MEMORY, faults_as_sentences
+
+FOLDS: dict[Size, int] = {"full": 5, "reduced": 5, "quick": 3}
+# A quick study takes one exam of so many, drawn with this seed.
+PARTS, SEED = 10, 1
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Where and how rows are run. common: what all their plans share; changes: `--set`, which has the last word."""
+
+    study: Study
+    size: Size
+    common: Plan
+    changes: tuple[str, ...]
+    out: Path
+    place: Place
+
+    def entry(self, row: Row, run: bool) -> Entry:
+        """The row with the figures of an earlier run or, if `run`, of this one."""
+        if row.waits_for:
+            return Entry(row, missing=row.waits_for)
+        changes = (*self.study.changes(row, self.size), *self.changes)
+        plan = replace(self.common, preset=row.preset, changes=(*row.set, *changes))
+        entry = Entry(row, changes, plan.command(self.place), missing="yet to come")
+        try:
+            return replace(entry, report=self._report(row, plan, run))
+        except (ValueError, OSError) as error:  # every InputError is a ValueError
+            return replace(entry, missing=str(error))
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            return replace(entry, missing=f"out of memory; {LESS_MEMORY}")
+
+    def _report(self, row: Row, plan: Plan, run: bool) -> Report | None:
+        settings = json.dumps(plan.settings(self.place), allow_nan=False).encode()
+        folder = self.out / f"{row.name}-{hashlib.sha256(settings).hexdigest()[:8]}"
+        if (folder / FIGURES).is_file():
+            report: Report = TypeAdapter(Report).validate_json((folder / FIGURES).read_bytes())
+            return report
+        if not run:
+            return None
+        print(f"{row.name}: {row.experiment}", flush=True)
+        start = time.monotonic()
+        board = self.place.board / row.name if self.place.board else None
+        report = cross_validate(plan, folder, replace(self.place, board=board))
+        print(f"{report}\n{row.name} took {(time.monotonic() - start) / 60:.1f} minutes", flush=True)
+        return report
+
+
+def write_tenth(table: Path, folder: Path, with_test: bool, workers: Workers) -> Path:
+    """A table in `folder` of a tenth of the exams: each label as often, no group torn apart. Returns its path."""
+    exams = read_exams(table)
+    together, left_out = eligible(exams, look_at(exams, table.parent / ".looks", workers), BINARY, with_test)
+    check_some(together, left_out)
+    drawn = {exam.exam_id for exam in next(make_folds(together, PARTS, repeats=1, seed=SEED)).held_out}
+    path = folder / f"{table.stem}-tenth.csv"
+    write_exams([exam for exam in exams if exam.exam_id in drawn], path)
+    return path
+
+
+def run(options: argparse.Namespace, command: str) -> list[Entry]:
+    """The whole story; returns the rows that should have figures now and have none."""
+    study = Study.read()
+    names = [row.name for row in study.row]
+    if unknown := set(options.rows or ()) - set(names):
+        raise ValueError(f"no row {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    asked = [row for row in study.row if row.name in (options.rows or names)]
+    read_exams(options.exams)  # a table that won't do ends the study, not every row
+
+    place, table = Place.from_options(options), options.exams
+    if options.size == "quick":
+        table = write_tenth(table, options.out, options.all, place.workers)
+    folds = options.folds or FOLDS[options.size]
+    common = Plan("", (), table, folds, with_test=options.all)
+    runner = Runner(study, options.size, common, tuple(options.set), options.out, place)
+
+    entries = {row.name: runner.entry(row, run=False) for row in study.row}
+    for row in asked:
+        entries[row.name] = runner.entry(row, run=True)
+        text = write_tables(list(entries.values()), options.out, command)
+    print(text, end="")
+    print(f"the table is in {options.out / 'table.md'}, each row's run in a folder beside it")
+    return [entries[row.name] for row in asked if not (entries[row.name].report or row.waits_for)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Cross-validate the published experiments: ours beside theirs.")
+    parser.add_argument("--exams", type=Path, required=True, help="the exam table")
+    parser.add_argument("--out", type=Path, required=True, help="the study's folder")
+    parser.add_argument(
+        "--rows", nargs="+", metavar="NAME", help="run only these; the table has all that were ever run"
+    )
+    parser.set_defaults(size="full")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--reduced", dest="size", action="store_const", const="reduced", help="what 2 cores can do")
+    sizes.add_argument(
+        "--quick", dest="size", action="store_const", const="quick", help="less, on a tenth of the exams"
+    )
+    parser.add_argument("--folds", type=int, help="how many (default: 5, of a tenth 3)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of every row")
+    parser.add_argument("--all", action="store_true", help="take in split test, which stays untouched otherwise")
+    Place.add_options(parser)
+    options = parser.parse_args(arguments)
+    size = [] if options.size == "full" else [f"--{options.size}"]
+    folds = ["--folds", str(options.folds)] if options.folds else []
+    flags = [f"--{name}" for name in ("all", "mixed-precision") if getattr(options, name.replace("-", "_"))]
+    changes = [word for change in options.set for word in ("--set", change)]
+    with faults_as_sentences(parser):
+        failed = run(options, shlex.join(["python", "-m", "training.experiments", *size, *folds, *flags, *changes]))
+    for entry in failed:
+        print(f"{parser.prog}: {entry.row.name}: {entry.measured_on}", file=sys.stderr)
+    if failed:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How a classifier learns: losses, phases, checkpoints, seeds, and the support vector machines."""

@@ -1,0 +1,48 @@
+"""What TensorBoard shows of a phase: curves, mistakes on held-out exams, and how one exam's heatmap comes to be."""
+
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+
+from models.routes.classifier import ExamClassifier
+from training.data.examples import Examples
+from training.fitting.backend import EventFile
+from training.fitting.pictures import Picture, confusion, overlay
+
+
+class Board(keras.callbacks.Callback):  # type: ignore[misc]
+    """After every epoch: the logs' figures, a confusion matrix, and the map of one held-out exam, always the same.
+
+    It costs one more pass over the held-out exams. Only exams with a single class are in the matrix.
+    """
+
+    def __init__(self, folder: Path, classifier: ExamClassifier, held_out: Examples) -> None:
+        super().__init__()
+        self.events = EventFile(folder)
+        self.classifier, self.held_out = classifier, held_out
+        # The worst exam, by the mildest class that its label allows: the likeliest to have something to show.
+        self.shown = int(held_out.allowed.argmax(axis=1).argmax())
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        pictures = {"mistakes": self._mistakes(), "heatmap": self._heatmap()}
+        self.events.write(epoch, logs or {}, {name: _png(picture) for name, picture in pictures.items()})
+
+    def _mistakes(self) -> Picture:
+        single = np.flatnonzero(self.held_out.allowed.sum(axis=1) == 1)
+        answers = []
+        for exam in single.tolist():
+            logits = self.classifier.logits(self.classifier.features(self.held_out.slices[exam]))
+            answers.append(int(logits.argmax()))
+        truth = self.held_out.allowed[single].argmax(axis=1)
+        return confusion(truth, np.array(answers, int), self.classifier.scheme.classes)
+
+    def _heatmap(self) -> Picture:
+        slices = self.held_out.slices[self.shown]
+        maps = self.classifier.explain(slices, self.classifier.features(slices)).maps
+        return overlay(slices, maps[self.held_out.allowed[self.shown].argmax()], self.classifier.grid_span())
+
+
+def _png(picture: Picture) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()

@@ -1,0 +1,120 @@
+"""From exams to a model that answers: fit on split "train", choose epoch and temperature on split "val".
+
+What `training.train` writes as a bundle, cross-validation and the search for hyperparameters only ask.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.labels import SCHEMES
+from data_prep.notice import Notice
+from data_prep.statistics import Doubles
+from data_prep.tables.exams import Exam
+from data_prep.volume import FloatArray
+from models.calibration import Calibration, thin
+from models.routes.machines import to_logits
+from models.routes.registry import ROUTES
+from models.routes.svc import SVC
+from training.config.config import Config
+from training.config.place import Place
+from training.config.svc_fit import KERNELS, SvcFit
+from training.data.checks import check_learnable
+from training.data.copies import with_copies
+from training.data.examples import Examples, prepare, unseen_classes
+from training.data.grids import Grids
+from training.fitting.fit import Fitted, Splits, fit_network, untrained_network, warm_up_recipe
+from training.fitting.seeds import fix_seed
+from training.fitting.svc import exam_features, train_svc
+
+FEATURES = "features"  # the folder beside the ready arrays
+
+
+def untrained_machine(config: Config) -> SVC:
+    """A frozen trunk with its weights, and a machine that isn't fitted yet."""
+    fix_seed(config.seed)
+    route = config.untrained(config.recipe)
+    assert isinstance(route, SVC)
+    route.load_pretrained()
+    return route
+
+
+def fit_svc(config: Config, splits: Splits, place: Place) -> Fitted:
+    """A support vector classifier on a frozen trunk's features, which are cached beside the ready arrays."""
+    settings, route, cache = config.svc or SvcFit(), untrained_machine(config), place.ready / FEATURES
+    scorer = train_svc(route, settings, _prepared(config, splits["train"], place), cache, config.seed)
+
+    def logits(examples: Examples) -> FloatArray:
+        return to_logits(scorer.decisions(exam_features(route, examples, cache))).astype(np.float32)
+
+    return Fitted(route if settings.kind in KERNELS else None, logits, {})
+
+
+# By how a route learns.
+FITTERS: dict[str, Callable[[Config, Splits, Place], Fitted]] = {"network": fit_network, "machine": fit_svc}
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """A fitted and calibrated model, asked where it learnt: what it computed of an exam before isn't computed again.
+
+    notices: what every answer has to say about how it learnt.
+    """
+
+    config: Config
+    fitted: Fitted
+    calibration: Calibration
+    place: Place
+    notices: tuple[Notice, ...] = ()
+
+    def probabilities(self, exams: Sequence[Exam]) -> Doubles:
+        """`[N, K]` of labelled exams; raises as `prepare`."""
+        return self.calibration.probabilities(self.fitted.logits(_prepared(self.config, exams, self.place)))
+
+
+def learn(config: Config, exams: Sequence[Exam], place: Place) -> Learnt:
+    """Everything hangs on the configuration and on the exams of splits "train" and "val" alone.
+
+    ValueError as `check_learnable`, `prepare` and the routes have it.
+    """
+    check_learnable(config, exams)
+    splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val")}
+    for name in unseen_classes(splits["train"], SCHEMES[config.scheme]):
+        print(f"warning: no training exam's label allows {name!r}")
+    fitted = FITTERS[ROUTES[config.route].learns](config, splits, place)
+    # The validation exams chose the epoch and now the temperature: no figure is reported on them.
+    held_out = _prepared(config, splits["val"], place)
+    calibration = Calibration.fitted(fitted.logits(held_out), held_out.allowed)
+    notices = fitted.notices
+    if ROUTES[config.route].learns == "network" and (reason := thin(held_out.allowed)):
+        notices += (Notice("epoch-chosen-on-few", f"Too few exams say when to stop training: {reason}."),)
+    if calibration.unusable:
+        print(f"warning: not calibrated, temperature 1: {calibration.unusable}")
+    for notice in notices:
+        print(f"warning: {notice.message}")
+    return Learnt(config, fitted, calibration, place, notices)
+
+
+def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:
+    """Make all that is kept on disk of these exams: arrays, features, grids. Folds then find it, whatever their exams.
+
+    Crops of the warm-up have no grids here: few presets have both.
+    """
+    examples = _prepared(config, exams, place)
+    if config.warm_up:
+        crops = warm_up_recipe(config.recipe, config.warm_up)
+        prepare(exams, SCHEMES[config.scheme], crops, place.ready, place.workers, on_ligament=True)
+    if ROUTES[config.route].learns == "machine":
+        exam_features(untrained_machine(config), examples, place.ready / FEATURES)
+    elif config.fit.cache_frozen:
+        fix_seed(config.seed)
+        classifier = untrained_network(config, config.recipe)
+        classifier.load_pretrained()
+        if config.keeps_copies:
+            examples = with_copies(examples, config.augmentation)
+        Grids(classifier, config.fit.trainable_from, place).of(examples)
+
+
+def _prepared(config: Config, exams: Sequence[Exam], place: Place) -> Examples:
+    return prepare(exams, SCHEMES[config.scheme], config.recipe, place.ready, place.workers)

@@ -1,0 +1,86 @@
+"""From a classifier that has learnt to its bundle: provenance, the exams it has seen, and the files."""
+
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.prepare.cache import pixel_digests
+from data_prep.statistics import Figure
+from data_prep.tables.exams import Exam
+from models.bundle import write_bundle
+from models.colour_scale import ColourScale
+from models.routes.finetuned import FineTuned
+from models.seen import ROLE_OF_SPLIT, Role, Seen
+from training.config.config import Config
+from training.config.place import Place
+from training.config.svc_fit import KERNELS
+from training.fitting.learn import Learnt
+
+
+def check_bundleable(config: Config) -> None:
+    """ValueError for a classifier that no bundle can hold."""
+    if config.svc and config.svc.kind not in KERNELS:
+        raise ValueError(f"{config.svc.kind} is there to be compared with; a bundle holds one of {', '.join(KERNELS)}")
+
+
+def check_finite(learnt: Learnt) -> None:
+    """ValueError for a network whose weights have grown beyond all numbers."""
+    classifier = learnt.fitted.classifier
+    weights = classifier.network.get_weights() if isinstance(classifier, FineTuned) else []
+    if not all(np.isfinite(weight).all() for weight in weights):
+        raise ValueError("training ended with weights that are no numbers: lower fit.learning_rate")
+
+
+def write(
+    learnt: Learnt,
+    text: str,
+    exams: Sequence[Exam],
+    out: Path,
+    command: str,
+    measured: Sequence[Figure] = (),
+    colours: ColourScale | None = None,
+    tested: Mapping[str, str] | None = None,
+) -> None:
+    """The bundle, with what was measured.
+
+    exams: all of the table that it came from; text: the preset's. tested: digests of pixels by the ids of exams that
+    figures were measured on.
+    """
+    assert learnt.fitted.classifier
+    config = learnt.config
+    provenance = {
+        "trained_on": "synthetic" if {exam.source for exam in exams} == {"phantom"} else sources_of(exams, ", "),
+        "exams": dict(Counter(exam.split for exam in exams)),
+        "seed": config.seed,
+        "commit": _commit(),
+        "command": command,
+        **learnt.fitted.notes,
+        **({"notices": [asdict(notice) for notice in learnt.notices]} if learnt.notices else {}),
+    }
+    results = {"figures": [asdict(figure) for figure in measured]}
+    parts = (learnt.fitted.classifier, config.route, config.recipe, learnt.calibration)
+    write_bundle(out, *parts, results, provenance, text, colours, seen(exams, learnt.place, tested or {}))
+
+
+def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen:
+    """Who was learnt from, chosen on and tested, for the bundle; the exams' ready arrays have been made."""
+    roles: dict[str, Role] = {
+        exam.exam_id: ROLE_OF_SPLIT[exam.split] for exam in exams if exam.split in ("train", "val")
+    }
+    roles |= dict.fromkeys(tested, "tested")
+    known = [exam for exam in exams if exam.split in ("train", "val")]
+    return Seen.of(exams, {**pixel_digests(known, place.ready), **tested}, roles)
+
+
+def sources_of(exams: Sequence[Exam], between: str = "/") -> str:
+    """Where the exams came from, each source once."""
+    return between.join(sorted({exam.source for exam in exams}))
+
+
+def _commit() -> str:
+    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"

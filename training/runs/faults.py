@@ -1,0 +1,34 @@
+"""Errors as sentences, and what to type next: what every command says in the same words."""
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from training.fitting.backend import out_of_memory
+
+LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.extent_mm (fewer slices)"
+
+
+@contextmanager
+def faults_as_sentences(parser: argparse.ArgumentParser, less_memory: str = LESS_MEMORY) -> Iterator[None]:
+    """What is wrong with preset, exams or sizes ends the program with one sentence and exit status 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:  # every InputError is a ValueError
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        parser.exit(2, f"{parser.prog}: out of memory; {less_memory}\n")
+
+
+def next_steps(out: Path) -> str:
+    """Where the bundle lies and what to type now."""
+    bundle = shlex.quote(str(out))
+    return (
+        f"the bundle is in {out}; MODEL_CARD.md there tells about it\n"
+        f"judge it on exams that it hasn't seen:  python -m training.evaluate {bundle} --exams TABLE --split all\n"
+        f"serve it:  make serve BUNDLE={bundle}"
+    )

@@ -1,1 +1,0 @@
-"""Tables of experiments: `rows` is what stands in a study's TOML file, `table` what came of it."""

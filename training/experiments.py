@@ -1,11 +1,12 @@
-"""The published experiment, kept as rows: each is cross-validated on one exam table, and one table has them all.
+"""The published experiments, each cross-validated on one exam table, and one table of all of them.
 
-    python -m training.experiments --exams exams.csv --out runs/study [--rows NAME ...] [--reduced | --quick]
+    python -m training.experiments --exams exams.csv --out runs/experiments [--rows NAME ...] [--reduced | --quick]
 
-training/config/experiments/published.toml has the rows, with what was published of them, and what `--reduced` and
-`--quick` change. The folder of the experiments has `table.md`, `table.csv` (a figure a line) and
-`table.json`, written anew after every row, and a run of `training.crossval` for each row, named by a digest of all that its figures depend on. The same command goes on where
-a killed one stopped. A row that can't be run says why, the others are run all the same, and the exit status is 1.
+training/config/experiments/published.toml lists the experiments, the published figures, and what `--reduced` and
+`--quick` change. The output folder gets `table.md`, `table.csv` (one figure a line) and `table.json`, written after
+every experiment, and one run of `training.crossval` for each, named by a digest of everything that its figures depend
+on. The same command continues where a killed one stopped. If an experiment can't be run, the table says why, the others
+are run all the same, and the exit status is 1.
 """
 
 import argparse

@@ -21,7 +21,7 @@ POLICY = (
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 SWAGGER_UI = files("flask_swagger_ui") / "dist"
-OURS = files("app")
+OURS = files("app.api")
 PARTS = {
     "swagger-ui.css": (SWAGGER_UI, "text/css"),
     "swagger-ui-bundle.js": (SWAGGER_UI, "text/javascript"),

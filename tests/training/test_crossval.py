@@ -18,7 +18,7 @@ from models.predictor import Predictor
 from tests.training.test_train import SMALL
 from tests.training.tiny import TINY_TRUNK
 from training.config.config import load_config
-from training.crossval import judge, main
+from training.crossval import main
 from training.runs.cross_validation import judge
 
 PATIENCE_S = 300

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import TypeAdapter
 
-PUBLISHED = Path(__file__).parent / "published.toml"
+PUBLISHED = Path(__file__).parent / "experiments" / "published.toml"
 # full: as the presets are; reduced: for 2 cores; quick: reduced further.
 Size = Literal["full", "reduced", "quick"]
 # Names what a size changes in all rows.

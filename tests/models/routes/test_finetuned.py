@@ -93,7 +93,7 @@ def test_on_jax_the_same_weights_say_the_same_and_learn(head, tmp_path):
     route.save(tmp_path)
     code = ON_JAX.format(architecture={"trunk": asdict(TINY_TRUNK), "head": asdict(head)}, folder=tmp_path)
     environment = os.environ | {"KERAS_BACKEND": "jax"}
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], env=environment, check=True)
     here = route.explain(SLICES, route.features(SLICES))
     with np.load(tmp_path / "jax.npz") as there:
         assert there["logits"] == pytest.approx(here.logits, abs=1e-5)

@@ -107,7 +107,7 @@ features.cached_features(network(), TRUNK, ready(folder / "ready"), folder / "fe
 
 
 def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
     arguments = network(), TRUNK, ready(tmp_path / "ready"), tmp_path / "features"

@@ -70,7 +70,7 @@ def trained(knees, tmp_path_factory) -> Path:
     ]
     command = [sys.executable, "-c", ON_JAX, json.dumps(words)]
     environment = os.environ | {"KERAS_BACKEND": "jax"}
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     result = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return folder

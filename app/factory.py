@@ -1,7 +1,6 @@
 """The application factory: settings in, a Flask app with a loading engine out."""
 
 import os
-from functools import partial
 
 from apiflask import APIFlask
 from flask import Response
@@ -17,6 +16,7 @@ from app.jobs.engine import Engine
 from app.jobs.publishing import Publishing
 from app.jobs.rounds import Rounds
 from app.jobs.studies import Studies
+from app.results.of_record import all_made
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings
 from app.store.database import open_database
@@ -38,7 +38,10 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     instances = Instances(settings.data / "instances", database)
     engine = Engine(settings.bundles, store, settings.queue)
     studies = Studies(database, instances, store, engine, settings.quiet_s)
-    make = partial(objects.all_made, store, settings.codes, settings.map_values)
+
+    def make(id_: str) -> list[bytes]:
+        return all_made(store.read(id_), settings.codes, settings.map_values)
+
     publishing = Publishing(database, instances, make, settings.targets)
     rounds = (
         Rounds("studies", studies.judge_quiet, EVERY_S),

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, get_args
 from app import results
 from app.api.pictures import DEFAULT_OPACITY
 from app.contract.json_text import dumps
-from app.contract.problems import Problem
-from app.jobs.answer import NOTICE
+from app.contract.problems import reported
+from app.jobs.answer import NOTICE, Answered, answered
 from app.jobs.batch import Batch, BatchError
 from app.jobs.decoding import decode
-from app.jobs.judging import Judged, judge
 from app.results import render
 from app.results.colour_scale import full_brightness
 from app.store.class_map import ClassMap
@@ -83,9 +82,10 @@ def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
 
 
 def _predict(study: Path, predictor: "Predictor", out: Path, laterality: Side | None) -> int:
-    outcome = judge(predictor, decode(study, predictor.bundle.sha256, predictor.bundle.recipe, laterality))
-    if isinstance(outcome, Problem):
-        print(outcome.detail, file=sys.stderr)
+    try:
+        outcome = answered(predictor, decode(study, predictor.bundle.sha256, laterality))
+    except Exception as error:
+        print(reported(error).detail, file=sys.stderr)
         return 1
     _write(outcome, out)
     result = outcome.answer["result"]
@@ -93,11 +93,11 @@ def _predict(study: Path, predictor: "Predictor", out: Path, laterality: Side | 
     return 0
 
 
-def _write(judged: Judged, out: Path) -> None:
+def _write(outcome: Answered, out: Path) -> None:
     """`answer.json`, the pictures that it links to, and the DICOM objects."""
-    answer, volume = judged.answer, judged.job.volume
+    answer, volume = outcome.answer, outcome.job.volume
     class_index = answer["result"]["classes"].index(answer["explanation"]["class"])
-    kept = ClassMap(judged.prediction.maps[class_index], judged.prediction.footprint)
+    kept = ClassMap(outcome.prediction.maps[class_index], outcome.prediction.footprint)
     class_map = kept.volume()
     _put(out / "answer.json", dumps(answer, indent=1).encode())
     full = full_brightness(answer, answer["explanation"]["class"], volume.spacing_mm)
@@ -105,7 +105,7 @@ def _write(judged: Judged, out: Path) -> None:
     for index, (plane, part) in enumerate(zip(volume.voxels, class_map, strict=True)):
         picture = render.overlay(render.grey(plane, scale), render.glow(part, scale), DEFAULT_OPACITY)
         _put(out / f"slices/{index}/overlay.png", render.png(picture))
-    result = results.Result(answer, judged.job.sources, volume)
+    result = results.Result(answer, outcome.job.sources, volume)
     for kind in results.KINDS:
         _put(out / f"{kind}.dcm", results.build(kind, result, lambda: class_map))
 

@@ -10,15 +10,22 @@ from data_prep.names import beginning
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write beside `path`, which takes its place, and its folder is made; nothing is left after an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def replacing(path: Path, flush: bool = False) -> Iterator[Path]:
+    """A file to write beside `path`; it then takes the place of `path`. Nothing is left of it after an error.
+
+    flush: the content is on the disk before the file takes its place, and the folder must exist. Otherwise the folder
+    is made.
+    """
+    if not flush:
+        path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{beginning(path)}.")
     os.close(handle)
     partial = Path(name)
     try:
         yield partial
         partial.chmod(0o644)
+        if flush:
+            _flush(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -49,7 +56,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def flush_folder(folder: Path) -> None:
     """When this returns, a crash can't take back which files the folder has."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

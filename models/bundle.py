@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from data_prep.files import replacing_folder
 from data_prep.labels import SCHEMES, LabelScheme
+from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
 from data_prep.notice import Notice
 from data_prep.volume import Volume
@@ -29,6 +30,7 @@ from models.routes.classifier import ExamClassifier
 from models.routes.ensemble import Ensemble
 from models.routes.registry import ROUTES
 from models.seen import Seen
+from models.segment.localiser import LOCALISERS, Localiser
 
 SCHEMA = 1
 # What a bundle can hold.
@@ -38,6 +40,8 @@ COLOUR_SCALE = "colour_scale.json"
 # Between processors, the same float32 network differs by rounding alone; a wrong weight or recipe by far more.
 GOLDEN_TOLERANCE = 1e-3
 EXAMS = "exams.json"
+# The folder of a bundle's localiser.
+LOCALISER = "localiser"
 RECORDED_PACKAGES = ("keras", "numpy", "scipy", "opencv-python-headless", "pydicom")
 
 
@@ -50,6 +54,7 @@ class Bundle:
     """A loaded bundle. sha256: digest of the manifest, which holds the digest of every other file.
 
     seen: the exams it was made from; None for a bundle of an earlier version, which doesn't say.
+    localiser: what the crop is centred on; None: the volume's centre.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Bundle:
     classifier: ExamClassifier
     colour_scale: ColourScale | None = None
     seen: Seen | None = None
+    localiser: Localiser | None = None
 
     def notices(self) -> tuple[Notice, ...]:
         """What every answer of this bundle has to say about itself."""
@@ -86,6 +92,7 @@ def write_bundle(
     train_toml: str,
     colour_scale: ColourScale | None = None,
     seen: Seen | None = None,
+    localiser: Localiser | None = None,
 ) -> None:
     """Write all of it beside `folder`, then put it there at once, in place of the bundle that may be there.
 
@@ -96,6 +103,9 @@ def write_bundle(
     check_free(folder, replace=True)
     with replacing_folder(folder) as new:
         classifier.save(new)
+        if localiser:
+            (new / LOCALISER).mkdir()
+            localiser.save(new / LOCALISER)
         if seen:
             _write_json(new / EXAMS, seen.to_json())
         _write_json(new / "recipe.json", asdict(recipe))
@@ -113,13 +123,14 @@ def write_bundle(
             "scheme": classifier.scheme.name,
             "research_use_only": True,
             **provenance,
+            **({"localiser": localiser.kind} if localiser else {}),
             "backend": keras.backend.backend(),
             "versions": _versions(),
         }
         card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics)
         (new / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-        files = sorted(path for path in new.iterdir() if path.is_file())
-        _write_json(new / "manifest.json", manifest | {"files": {path.name: _sha256(path) for path in files}})
+        files = {path.relative_to(new).as_posix(): _sha256(path) for path in sorted(new.rglob("*")) if path.is_file()}
+        _write_json(new / "manifest.json", manifest | {"files": files})
 
 
 def check_free(folder: Path, replace: bool = False) -> None:
@@ -134,8 +145,8 @@ def check_free(folder: Path, replace: bool = False) -> None:
     if not any(folder.iterdir()):
         return
     try:
-        known = {"manifest.json", *_read_json(folder / "manifest.json")["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        known = {"manifest.json", *(name.partition("/")[0] for name in _read_json(folder / "manifest.json")["files"])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BundleError(f"{folder} holds other files and no bundle; name another folder, or empty it") from None
     if others := sorted(path.name for path in folder.iterdir() if path.name not in known):
         raise BundleError(f"{folder} holds files that aren't the bundle's ({', '.join(others)}); move them first")
@@ -154,6 +165,7 @@ def load_bundle(folder: Path) -> Bundle:
         classifier.load(folder)
         colour_scale = _colour_scale(folder, scheme) if COLOUR_SCALE in manifest["files"] else None
         seen = Seen.from_json(_read_json(folder / EXAMS)) if EXAMS in manifest["files"] else None
+        localiser = LOCALISERS[manifest["localiser"]].load(folder / LOCALISER) if "localiser" in manifest else None
         [Notice(**notice) for notice in manifest.get("notices", ())]
     except (KeyError, TypeError, ValidationError, ValueError, OSError) as error:
         raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
@@ -173,6 +185,7 @@ def load_bundle(folder: Path) -> Bundle:
         classifier=classifier,
         colour_scale=colour_scale,
         seen=seen,
+        localiser=localiser,
     )
 
 
@@ -206,7 +219,8 @@ def _versions() -> dict[str, str]:
 
 
 def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
-    slices, _ = recipe.apply(golden_volume())
+    volume = golden_volume()
+    slices, _ = crop(volume.voxels, volume.spacing_mm, recipe)
     return [round(float(logit), 6) for logit in classifier.logits(classifier.features(slices))]
 
 
@@ -228,9 +242,10 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _is_file(folder: Path, name: str, digest: str) -> bool:
-    """Whether a plain file of the folder has this digest."""
+    """Whether a plain file of the folder, or of its localiser's, has this digest."""
     path = folder / name
-    return Path(name).name == name and path.is_file() and _sha256(path) == digest
+    inside = name in (path.name, f"{LOCALISER}/{path.name}") and path.name not in ("", "..")
+    return inside and path.is_file() and _sha256(path) == digest
 
 
 def _sha256(path: Path) -> str:

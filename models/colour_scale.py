@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.network_input.recipe import Footprint, Recipe
+from data_prep.network_input.footprint import Footprint
+from data_prep.network_input.recipe import Recipe
 from data_prep.volume import FloatArray
 
 UNIT = "logit/mm2"

@@ -1,4 +1,4 @@
-"""From a volume to an answer, the only orchestration: suitability, recipe, classifier, calibration, explanation."""
+"""From a volume to a prediction, the only orchestration: screen, localise, crop, classify, explain, calibrate."""
 
 import time
 from collections.abc import Iterator
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.boxes import Box
 from data_prep.labels import FOUR_CLASS, LabelScheme
-from data_prep.network_input.prepared import Prepared
-from data_prep.network_input.recipe import Footprint
+from data_prep.network_input.coarse import Coarse
+from data_prep.network_input.footprint import Footprint
+from data_prep.network_input.network_input import NetworkInput
 from data_prep.notice import Notice
 from data_prep.volume import FloatArray, Volume
 from models.bundle import Bundle
@@ -25,7 +27,7 @@ class Prediction:
     logits float32 `[K]`, probabilities float64 `[K]`, bias float32 `[K]`.
     maps: float32 `[K, s, h, w]`, each grid cell's share of the logit; `footprint` says where they lie in the volume.
     method: what made the maps; if it is exact, the maps and the bias sum to the logits.
-    timing_ms: preprocess, network, explain.
+    timing_ms: preprocess, network, explain. localised: a localiser was asked. box: what it found, in voxels.
     """
 
     scheme: LabelScheme
@@ -37,6 +39,8 @@ class Prediction:
     footprint: Footprint
     notices: tuple[Notice, ...]
     timing_ms: dict[str, float]
+    localised: bool = False
+    box: Box | None = None
 
     @property
     def explained_class(self) -> int:
@@ -65,12 +69,22 @@ class Predictor:
         self.bundle = bundle
 
     def predict(self, volume: Volume) -> Prediction:
-        """One forward pass; raises UnsuitableStudy for a volume without anything to judge."""
-        return self.judge(Prepared.of(volume, self.bundle.recipe))
+        """Both steps to the network's input, then one forward pass. Raises UnsuitableStudy as `Coarse.of` does."""
+        return self.predict_from(Coarse.of(volume, with_grid=self.localises))
 
-    def judge(self, prepared: Prepared) -> Prediction:
-        """The same for a volume that was prepared, perhaps elsewhere, by this bundle's recipe."""
-        timing = {"preprocess": prepared.took_ms}
+    @property
+    def localises(self) -> bool:
+        """Whether a localiser says where to cut: the coarse step must then make its grid."""
+        return self.bundle.localiser is not None
+
+    def predict_from(self, step: Coarse | NetworkInput) -> Prediction:
+        """The same for a volume of which one step, or both, was done before, perhaps by another process.
+
+        A bundle with a localiser needs a `Coarse` with its grid.
+        """
+        timing: dict[str, float] = {}
+        prepared = self._cropped(step, timing) if isinstance(step, Coarse) else step
+        timing["preprocess"] = prepared.took_ms
         bundle, footprint = self.bundle, prepared.footprint
         with _timed(timing, "network"):
             features = bundle.classifier.features(prepared.slices)
@@ -84,16 +98,27 @@ class Predictor:
             bias=explanation.bias,
             maps=explanation.maps,
             footprint=footprint.part(*bundle.classifier.grid_span()),
-            notices=bundle.notices() + prepared.notices + _left_out(footprint),
+            notices=bundle.notices() + prepared.notices + _left_out(prepared),
             timing_ms=timing,
+            localised=self.localises,
+            box=prepared.box,
         )
 
+    def _cropped(self, coarse: Coarse, timing: dict[str, float]) -> NetworkInput:
+        """The second step, around what the localiser finds. Its time counts as the network's."""
+        if self.bundle.localiser is None:
+            return NetworkInput.of(coarse, self.bundle.recipe)
+        with _timed(timing, "network"):
+            box = self.bundle.localiser.locate(coarse)
+        return NetworkInput.of(coarse, self.bundle.recipe, box)
 
-def _left_out(footprint: Footprint) -> tuple[Notice, ...]:
-    (first, stop), total = footprint.slices, footprint.volume_shape[0]
+
+def _left_out(prepared: NetworkInput) -> tuple[Notice, ...]:
+    (first, stop), total = prepared.footprint.slices, prepared.footprint.volume_shape[0]
     if (first, stop) == (0, total):
         return ()
-    seen = f"The model looks at slices {first} to {stop - 1} of 0 to {total - 1}, the middle of the knee."
+    where = "around the box that its localiser found" if prepared.box else "the middle of the knee"
+    seen = f"The model looks at slices {first} to {stop - 1} of 0 to {total - 1}, {where}."
     return (Notice("slices-outside-extent", seen),)
 
 
@@ -101,4 +126,4 @@ def _left_out(footprint: Footprint) -> tuple[Notice, ...]:
 def _timed(timing: dict[str, float], step: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    timing[step] = round(1000 * (time.perf_counter() - start), 2)
+    timing[step] = round(timing.get(step, 0.0) + 1000 * (time.perf_counter() - start), 2)

@@ -10,18 +10,17 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from data_prep.statistics import Figure
 from data_prep.tables.exams import Exam, read_exams
-from models.bundle import check_free, load_bundle
+from models.bundle import Bundle, check_free
 from models.predictor import Predictor
 from training.config.config import Config, load_config
 from training.config.place import Place
 from training.data.checks import check_judgeable_split, check_learnable
 from training.evaluation.report import Row, evaluate, figures
-from training.fitting.learn import Learnt, learn
-from training.runs.bundling import check_bundleable, check_finite, sources_of, write
+from training.fitting.learn import learn
+from training.runs.bundling import check_bundleable, check_finite, in_memory, sources_of, write
 from training.runs.colour_scale import measured_scale
 from training.runs.faults import faults_as_sentences, next_steps
 
@@ -38,24 +37,19 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
         check_judgeable_split(test, "split test")
     learnt = learn(config, exams, place)
     check_finite(learnt)
-    rows, measured = _measured(learnt, text, exams, test, out, command) if test else ([], [])
+    rows, measured = _measured(in_memory(learnt, exams, out.name), exams, test) if test else ([], [])
     print(*measured, sep="\n")
     pixels = {row.exam_id: row.pixels for row in rows}
     write(learnt, text, exams, out, command, measured, measured_scale(learnt, exams), pixels)
     learnt.fitted.forget()
 
 
-def _measured(
-    learnt: Learnt, text: str, exams: Sequence[Exam], test: Sequence[Exam], out: Path, command: str
-) -> tuple[list[Row], list[Figure]]:
-    """Answers and figures on the exams `test`, asked of a bundle that is written, read and deleted again.
+def _measured(bundle: Bundle, exams: Sequence[Exam], test: Sequence[Exam]) -> tuple[list[Row], list[Figure]]:
+    """Predictions and figures on the exams `test`.
 
     Exams of which the training or validation part has a copy are left out; where too few remain there is no figure.
     """
-    out.resolve().parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.resolve().parent, prefix=f".{out.name}.") as apart:
-        write(learnt, text, exams, Path(apart) / out.name, command)
-        rows, left_out = evaluate(Predictor(load_bundle(Path(apart) / out.name)), test)
+    rows, left_out = evaluate(Predictor(bundle), test)
     known = {row.exam_id for row in rows}
     try:
         check_judgeable_split([exam for exam in test if exam.exam_id in known], "what is left of split test")

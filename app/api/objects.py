@@ -4,17 +4,17 @@ from apiflask import APIBlueprint
 from flask import Response, g
 from werkzeug.exceptions import Conflict, NotFound
 
-from app.http.responses import Asked, answers, sends
-from app.results import KINDS, Codes, Kind, MapValues, Result, build
+from app.http.responses import RequestParameters, answers, sends
+from app.results import KINDS, MapValues
+from app.results.of_record import made
 from app.service.parts import service
-from app.store.predictions import Store
 
 blueprint = APIBlueprint("objects", __name__, tag="DICOM results", url_prefix="/v1/predictions/<id>/dicom")
 
 DICOM = "application/dicom"
 
 
-class Encoded(Asked):
+class ObjectQuery(RequestParameters):
     """Query of the map."""
 
     values: MapValues = "uint16"
@@ -22,35 +22,17 @@ class Encoded(Asked):
 
 
 @blueprint.get("/<kind>.dcm")
-@blueprint.input(Encoded, location="query", arg_name="encoded")
+@blueprint.input(ObjectQuery, location="query", arg_name="query")
 @blueprint.doc(responses=answers({200: sends(DICOM, "A DICOM file (PS3.10).")}, 400, 404, 409))
-def read(id: str, kind: str, encoded: Encoded) -> Response:
+def read(id: str, kind: str, query: ObjectQuery) -> Response:
     """The report (`sr`), the map (`map`) or the key image (`key-image`): in the study of its source, a new series.
 
     The same bytes whenever it is asked for.
     """
     if kind not in KINDS:
         raise NotFound(f"There is no such object; there are {', '.join(KINDS)}.")
-    ours = service()
-    answer = ours.store.answer(id)
+    record = service().store.read(id)
     g.prediction_id = id
-    if answer["status"] != "done":
-        raise Conflict(f"This prediction is {answer['status']}; it has no results.")
-    content = made(ours.store, ours.settings.codes, id, kind, encoded.values)
-    return Response(content, mimetype=DICOM)
-
-
-def made(store: Store, codes: Codes, id_: str, kind: Kind, values: MapValues) -> bytes:
-    """One object of a prediction that is done; NotFound for any other."""
-    answer, job = store.answer(id_), store.job(id_)
-    sources = store.sources(id_)
-    if len(sources) != len(job.volume.voxels):
-        raise NotFound("This prediction was made before results were kept as DICOM. Send the study again.")
-    class_index = answer["result"]["classes"].index(answer["explanation"]["class"])
-    result = Result(answer, sources, job.volume, codes)
-    return build(kind, result, store.map(id_, class_index).volume, values)
-
-
-def all_made(store: Store, codes: Codes, values: MapValues, id_: str) -> list[bytes]:
-    """Every object of a prediction that is done; NotFound for any other."""
-    return [made(store, codes, id_, kind, values) for kind in KINDS]
+    if record.status != "done":
+        raise Conflict(f"This prediction is {record.status}; it has no results.")
+    return Response(made(record, service().settings.codes, kind, query.values), mimetype=DICOM)

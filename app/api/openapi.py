@@ -11,7 +11,7 @@ from typing import Any
 from apiflask import APIFlask
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from app.contract.schemas import Said
+from app.contract.schemas import ResponseModel
 from app.http.keys import PROTECTED
 from app.http.responses import REFERENCE, Document, problems
 from app.results import KINDS
@@ -82,7 +82,9 @@ class _Untitled(GenerateJsonSchema):
 
 def _complete(document: Document) -> Document:
     """Add the models, and to every operation what holds for all of its kind."""
-    models: list[tuple[type[Said], JsonSchemaMode]] = [(model, "validation") for model in Said.__subclasses__()]
+    models: list[tuple[type[ResponseModel], JsonSchemaMode]] = [
+        (model, "validation") for model in ResponseModel.__subclasses__()
+    ]
     _, schemas = models_json_schema(models, ref_template=REFERENCE, schema_generator=_Untitled)
     document["components"]["schemas"] = schemas["$defs"]
     # Blueprints may share one.

@@ -10,20 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 from werkzeug.exceptions import BadRequest
 
+from app.contract.json_text import Json
 from app.contract.problems import problem_response
 from app.contract.schemas import Answer, Done, Page, Queued
-from app.http.responses import Asked, Optional, answers, binary, says
+from app.http.responses import OptionalText, RequestParameters, answers, binary, says
 from app.http.uploads import MAX_PARTS, MULTIPART, received
 from app.jobs.intake import Accepted, accept
 from app.service.parts import service
-from app.store.database import Json
 from data_prep.selection.side import Side
 
 blueprint = APIBlueprint("predictions", __name__, tag="Predictions", url_prefix="/v1/predictions")
 
 QUEUED_RETRY_AFTER_S = 1
 JSON = "application/json"
-# More is no name of a study.
+# A body that names a study is shorter than this.
 HELD_STUDY_BYTES = 1000
 
 
@@ -58,19 +58,19 @@ STUDY = {
 }
 
 
-class Wanted(Asked):
+class PredictionQuery(RequestParameters):
     """Query of a POST."""
 
-    bundle: Optional = None
+    bundle: OptionalText = None
     """Name of the bundle to ask; the default one otherwise."""
     laterality: Side | SkipJsonSchema[None] = None
     """The knee to judge, where the study shows both. Refused if the study is known to show only the other one."""
 
 
-class Preference(Asked):
+class Preference(RequestParameters):
     """Headers of a POST."""
 
-    prefer: Optional = None
+    prefer: OptionalText = None
     """`respond-async` asks for a 202 at once."""
 
     def no_wait(self) -> bool:
@@ -78,23 +78,23 @@ class Preference(Asked):
         return "respond-async" in {one.partition(";")[0].strip().lower() for one in (self.prefer or "").split(",")}
 
 
-class Sought(Asked):
+class SearchQuery(RequestParameters):
     """Query of a search."""
 
-    study_uid: Optional = None
+    study_uid: OptionalText = None
     """Of this study."""
     status: Literal["queued", "done", "failed"] | SkipJsonSchema[None] = None
     """In this state."""
-    since: Optional = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    since: OptionalText = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     """Accepted then or later, in UTC: `2026-11-21T09:30:00Z`."""
     limit: int = Field(100, ge=1, le=500)
     """How many at most."""
-    after: Optional = None
+    after: OptionalText = None
     """Id of the last one of the page before."""
 
 
 @blueprint.post("")
-@blueprint.input(Wanted, location="query", arg_name="wanted")
+@blueprint.input(PredictionQuery, location="query", arg_name="query")
 @blueprint.input(Preference, location="headers", arg_name="preference")
 @blueprint.doc(
     responses=answers(
@@ -109,37 +109,37 @@ class Sought(Asked):
     ),
     extensions={"requestBody": STUDY},
 )
-def create(wanted: Wanted, preference: Preference) -> Response:
+def create(query: PredictionQuery, preference: Preference) -> Response:
     """Send a study, or name one that the service holds.
 
     The answer comes at once (201, or 200 if the study is known) or, if it takes too long, later (202).
     """
     if request.mimetype == JSON:
-        accepted = service().studies.judge(HeldStudy.sent().study_uid, wanted.bundle, wanted.laterality)
+        accepted = service().studies.judge(HeldStudy.sent().study_uid, query.bundle, query.laterality)
     else:
         engine = service().engine
-        bundle = engine.bundle(wanted.bundle)
+        bundle = engine.bundle(query.bundle)
         with received(request) as files:
-            accepted = accept(engine, files, bundle.sha256, wanted.laterality)
+            accepted = accept(engine, files, bundle.sha256, query.laterality)
     return _awaited(accepted, hurried=preference.no_wait())
 
 
 @blueprint.get("")
-@blueprint.input(Sought, location="query", arg_name="sought")
+@blueprint.input(SearchQuery, location="query", arg_name="query")
 @blueprint.doc(responses=answers({200: says(Page, "A page of them.")}, 400, 404))
-def find(sought: Sought) -> Response:
+def find(query: SearchQuery) -> Response:
     """Find predictions by study, status and time, the oldest first."""
-    found = service().store.answers(sought.limit + 1, sought.after, sought.study_uid, sought.status, sought.since)
-    page, more = found[: sought.limit], found[sought.limit :]
-    query = urlencode(sought.model_dump(exclude_none=True) | {"after": page[-1]["id"]}) if more else ""
-    return jsonify({"predictions": page, "next": f"{blueprint.url_prefix}?{query}" if more else None})
+    found = service().store.answers(query.limit + 1, query.after, query.study_uid, query.status, query.since)
+    page, more = found[: query.limit], found[query.limit :]
+    following = urlencode(query.model_dump(exclude_none=True) | {"after": page[-1]["id"]}) if more else ""
+    return jsonify({"predictions": page, "next": f"{blueprint.url_prefix}?{following}" if more else None})
 
 
 @blueprint.get("/<id>")
 @blueprint.doc(responses=answers({200: says(Answer, "The answer as it stands.")}, 404))
 def read(id: str) -> Response:
     """The answer as it stands: done, queued, or failed with the problem."""
-    answer = service().store.answer(id)
+    answer = service().store.read(id).answer
     g.prediction_id = id
     return jsonify(answer)
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from flask.json.provider import DefaultJSONProvider
 
+# A JSON object.
+Json = dict[str, Any]
+
 
 def dumps(content: object, indent: int | None = None) -> str:
     """Of what we have computed ourselves: ValueError for a number that JSON can't hold."""

@@ -1,6 +1,6 @@
 """What the service says, as types: answers are built from these models, and `/openapi.json` describes them.
 
-Every JSON answer's model derives from `Said`; that puts it into the document.
+Every JSON answer's model derives from `ResponseModel`; that puts it into the document.
 """
 
 from typing import Annotated, Literal
@@ -13,15 +13,15 @@ from app.contract.problems import Problem
 CLASS = Field(validation_alias="class", serialization_alias="class")
 
 
-class Said(BaseModel):
-    """Base of everything that the service says in JSON; ValueError for a number that is none (NaN, infinity)."""
+class ResponseModel(BaseModel):
+    """Base of every JSON answer; ValueError for a number that JSON can't hold (NaN, infinity)."""
 
     model_config = ConfigDict(
         use_attribute_docstrings=True, validate_by_name=True, serialize_by_alias=True, allow_inf_nan=False
     )
 
 
-class AnsweringBundle(Said):
+class AnsweringBundle(ResponseModel):
     """The model that answered."""
 
     name: str
@@ -34,8 +34,8 @@ class AnsweringBundle(Said):
     research_use_only: Literal[True]
 
 
-class Size(Said):
-    """The volume that was judged."""
+class VolumeSize(ResponseModel):
+    """Size of the volume that was predicted on."""
 
     slices: int
     rows: int
@@ -44,7 +44,7 @@ class Size(Said):
     """From slice to slice, row to row, column to column."""
 
 
-class PassedOverSeries(Said):
+class PassedOverSeries(ResponseModel):
     """A series, or a part of one, that wasn't judged, or a file that couldn't be read."""
 
     series_uid: str
@@ -53,18 +53,29 @@ class PassedOverSeries(Said):
     """For people; names the file that couldn't be read."""
 
 
-class Study(Said):
+class Localisation(ResponseModel):
+    """What the bundle's localiser found. The block that the model sees is cut around it."""
+
+    found: bool
+    """If not, the block is cut around the volume's centre."""
+    box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None
+    """First and last voxel, plus one, along slices, rows and columns; null where nothing was found."""
+
+
+class Study(ResponseModel):
     """What was judged, and what wasn't."""
 
     study_uid: str
     series_uid: str
-    volume: Size
+    volume: VolumeSize
     laterality: Literal["L", "R", "unknown"]
     """As the headers say, or the positions of two knees; never guessed."""
     passed_over: list[PassedOverSeries]
+    localisation: Localisation | None = Field(None, exclude_if=lambda value: value is None)
+    """Only from a bundle that has a localiser."""
 
 
-class Result(Said):
+class Result(ResponseModel):
     """What the model says."""
 
     scheme: str
@@ -78,7 +89,7 @@ class Result(Said):
     logits: dict[str, float]
 
 
-class Slice(Said):
+class Slice(ResponseModel):
     """One slice of the volume, with links to its pictures."""
 
     index: int
@@ -91,7 +102,7 @@ class Slice(Said):
     overlay: str
 
 
-class ColourScale(Said):
+class ColourScale(ResponseModel):
     """What the brightness of the explained class's pictures stands for."""
 
     full_brightness: float
@@ -111,7 +122,7 @@ class ColourScale(Said):
     """Evidence at full brightness, for the pictures of each class that the bundle has a scale for."""
 
 
-class Explanation(Said):
+class Explanation(ResponseModel):
     """Which slices made the model say so; always of an injury, the likeliest, also when the knee is found healthy."""
 
     method: str
@@ -123,7 +134,7 @@ class Explanation(Said):
     slices: list[Slice]
 
 
-class Warned(Said):
+class Notice(ResponseModel):
     """Something that a reader of the answer should know."""
 
     code: str
@@ -132,7 +143,7 @@ class Warned(Said):
     """For people."""
 
 
-class Timing(Said):
+class Timing(ResponseModel):
     """Milliseconds. Pictures are drawn when they are asked for, so `render` is 0; `total` is without the queue."""
 
     decode: float
@@ -143,7 +154,7 @@ class Timing(Said):
     total: float
 
 
-class Done(Said):
+class Done(ResponseModel):
     """The whole answer."""
 
     id: str
@@ -157,18 +168,18 @@ class Done(Said):
     study: Study
     result: Result
     explanation: Explanation
-    warnings: list[Warned]
+    warnings: list[Notice]
     timing_ms: Timing
 
 
-class Queued(Said):
+class Queued(ResponseModel):
     """Accepted and safe on disk, not yet answered."""
 
     id: str
     status: Literal["queued"]
 
 
-class Failed(Said):
+class Failed(ResponseModel):
     """There is no answer; the study may be sent again."""
 
     id: str
@@ -176,11 +187,11 @@ class Failed(Said):
     problem: Problem
 
 
-class Answer(Said, RootModel[Annotated[Done | Queued | Failed, Field(discriminator="status")]]):
+class Answer(ResponseModel, RootModel[Annotated[Done | Queued | Failed, Field(discriminator="status")]]):
     """A prediction as it stands."""
 
 
-class Page(Said):
+class Page(ResponseModel):
     """Predictions, the oldest first."""
 
     predictions: list[Answer]
@@ -188,7 +199,7 @@ class Page(Said):
     """Link to the next page; null on the last one."""
 
 
-class LoadedBundle(Said):
+class LoadedBundle(ResponseModel):
     """A bundle that can be asked."""
 
     name: str
@@ -201,26 +212,26 @@ class LoadedBundle(Said):
     """Link to the page to read before trusting it."""
 
 
-class Models(Said):
+class Models(ResponseModel):
     """Every loaded bundle, the default one first."""
 
     models: list[LoadedBundle]
 
 
-class Alive(Said):
+class Alive(ResponseModel):
     """The process lives."""
 
     status: Literal["alive"]
 
 
-class Ready(Said):
+class Ready(ResponseModel):
     """Every bundle has reproduced its golden answer."""
 
     status: Literal["ready"]
     bundles: list[str]
 
 
-class Attribute(Said):
+class Attribute(ResponseModel):
     """An attribute of a DICOM object (PS3.18 F.2.2)."""
 
     vr: str
@@ -231,13 +242,13 @@ class Attribute(Said):
     """Bytes in base64."""
 
 
-class DicomObject(Said, RootModel[dict[Annotated[str, Field(pattern="^[0-9A-F]{8}$")], Attribute]]):
+class DicomObject(ResponseModel, RootModel[dict[Annotated[str, Field(pattern="^[0-9A-F]{8}$")], Attribute]]):
     """A DICOM object in JSON (PS3.18 annex F): attributes by tag."""
 
 
-class DicomObjects(Said, RootModel[list[DicomObject]]):
+class DicomObjects(ResponseModel, RootModel[list[DicomObject]]):
     """DICOM objects in JSON."""
 
 
-class OpenAPI(Said, RootModel[dict[str, JsonValue]]):
+class OpenAPI(ResponseModel, RootModel[dict[str, JsonValue]]):
     """A description of the service, see https://spec.openapis.org/oas/v3.1.0."""

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
-from app.store.database import Json
+from app.contract.json_text import Json
 
 
 def tag(keyword: str) -> str:

@@ -9,8 +9,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
+from app.contract.json_text import Json
 from app.dicomweb.frames import AS_STORED, decoded
-from app.store.database import Json
 from app.store.instance_file import Header
 
 # Binary values that are longer (private ones of vendors) aren't metadata that a viewer reads.

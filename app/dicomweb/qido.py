@@ -6,14 +6,13 @@ from itertools import groupby, islice
 from apiflask import APIBlueprint
 from flask import Response, request, url_for
 
-from app.contract.json_text import dumps
+from app.contract.json_text import Json, dumps
 from app.contract.schemas import DicomObjects
 from app.dicomweb.dicom_json import element, tag
 from app.dicomweb.media_types import DICOM_JSON, JSON, require
 from app.dicomweb.query import Query, parameters
 from app.http.responses import answers, refers, response
 from app.service.parts import service
-from app.store.database import Json
 from app.store.instance_file import INSTANCE, PATIENT_AND_STUDY, SERIES
 from app.store.instances import Series
 

@@ -10,9 +10,9 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest
 
+from app.contract.json_text import Json
 from app.dicomweb.dicom_json import tag
 from app.http.responses import Document
-from app.store.database import Json
 
 # The largest study that is analysed has as many instances (`Limits.files`); of more than this many, one asks for pages.
 MOST_RESULTS = 5000

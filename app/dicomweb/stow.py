@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response, request, url_for
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from app.contract.json_text import dumps
+from app.contract.json_text import Json, dumps
 from app.contract.schemas import DicomObject
 from app.dicomweb import multipart
 from app.dicomweb.dicom_json import element, native_xml, tag
@@ -16,7 +16,6 @@ from app.dicomweb.media_types import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPA
 from app.http.responses import Document, answers, binary, refers, response
 from app.http.uploads import MAX_PARTS
 from app.service.parts import service
-from app.store.database import Json
 from app.store.instance_file import UID_PATTERN
 from app.store.instances import Receipt
 from data_prep.errors import InputOverLimit, MalformedInput, UnsupportedInput

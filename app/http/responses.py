@@ -6,12 +6,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import SkipJsonSchema
 
-from app.contract.schemas import Said
+from app.contract.schemas import ResponseModel
 
 Document = dict[str, Any]
 Responses = dict[int | str, Document]
 # A parameter that a client may leave out; it has no null.
-Optional = str | SkipJsonSchema[None]
+OptionalText = str | SkipJsonSchema[None]
 
 REFERENCE = "#/components/schemas/{model}"
 PROBLEM_TYPE = "application/problem+json"
@@ -45,13 +45,13 @@ PROBLEM_HEADERS: dict[int | str, tuple[str, ...]] = {
 }
 
 
-class Asked(BaseModel):
+class RequestParameters(BaseModel):
     """Base of the parameters that a route takes, in the query or in headers."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-def says(model: type[Said], description: str, *headers: str) -> Document:
+def says(model: type[ResponseModel], description: str, *headers: str) -> Document:
     """A response in JSON; headers: names from `HEADERS`."""
     return response(description, {"application/json": refers(model)}, *headers)
 
@@ -73,7 +73,7 @@ def problems(*statuses: int | str) -> Responses:
     return {status: response(PROBLEMS[status], content, *PROBLEM_HEADERS.get(status, ())) for status in statuses}
 
 
-def refers(model: type[Said]) -> Document:
+def refers(model: type[ResponseModel]) -> Document:
     """The schema of a model."""
     return {"$ref": REFERENCE.format(model=model.__name__)}
 

@@ -1,33 +1,59 @@
-"""The JSON answer of the HTTP contract: what a prediction says, in the words that clients rely on."""
+"""From a job to its answer: the prediction, and the JSON of the HTTP contract. The service and batches both use it."""
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.contract.json_text import Json
 from app.contract.problems import Problem
 from app.contract.schemas import (
     AnsweringBundle,
     Done,
     Explanation,
+    Localisation,
+    Notice,
     PassedOverSeries,
     Result,
-    Size,
     Slice,
     Study,
     Timing,
-    Warned,
+    VolumeSize,
 )
 from app.results import colour_scale
-from app.store.database import Json
 from app.store.job import Job
+from data_prep.network_input.coarse import Coarse
+from data_prep.network_input.network_input import NetworkInput
 
-if TYPE_CHECKING:  # Importing models loads Keras, and that's for the engine's thread.
+if TYPE_CHECKING:  # Importing models loads Keras, for which worker processes and the service's start would wait.
     from models.bundle import Bundle
-    from models.predictor import Prediction
+    from models.predictor import Prediction, Predictor
 
 NOTICE = "Research use only, not for diagnosis."
 
 
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A job with its prediction and answer; a job that came from a worker process has no voxels."""
+
+    job: Job
+    prediction: "Prediction"
+    answer: Json
+
+
+def answered(predictor: "Predictor", job: Job, step: Coarse | NetworkInput | None = None) -> Answered:
+    """Predict and write the answer. Its `timing_ms.total` is decoding and computing, without waiting for anything.
+
+    step: what was done for the network before, if anything. Raises UnsuitableStudy if nothing can be predicted.
+    """
+    started = time.perf_counter()
+    prediction = predictor.predict(job.volume) if step is None else predictor.predict_from(step)
+    before = job.decode_ms + (step.took_ms if step else 0.0)
+    total_ms = before + 1000 * (time.perf_counter() - started)
+    return Answered(job, prediction, done(job, predictor.bundle, prediction, total_ms))
+
+
 def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) -> Json:
-    """The whole answer. total_ms: decoding and computing, without the time in the queue."""
+    """The whole answer."""
     explanation = _explanation(job, bundle, prediction)
     answer = Done(
         id=job.id,
@@ -41,14 +67,14 @@ def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) 
             trained_on=bundle.manifest["trained_on"],
             research_use_only=True,
         ),
-        study=_study(job, prediction.footprint.volume_shape),
+        study=_study(job, prediction),
         result=_result(prediction),
         explanation=explanation,
         warnings=[
-            *(Warned(code=notice.code, message=notice.message) for notice in prediction.notices),
+            *(Notice(code=notice.code, message=notice.message) for notice in prediction.notices),
             *colour_scale.warnings(explanation.scale),
         ],
-        # Pictures are drawn when somebody asks for them, so rendering takes nothing here.
+        # Pictures are drawn when somebody asks for them, so rendering takes no time here.
         timing_ms=Timing(decode=job.decode_ms, **prediction.timing_ms, render=0.0, total=round(total_ms, 2)),
     )
     return answer.model_dump(mode="json")
@@ -59,14 +85,16 @@ def failed(id_: str, problem: Problem) -> Json:
     return {"id": id_, "status": "failed", "problem": problem.document()}
 
 
-def _study(job: Job, shape: tuple[int, int, int]) -> Study:
+def _study(job: Job, prediction: "Prediction") -> Study:
     volume = job.volume
-    slices, rows, columns = shape
+    slices, rows, columns = prediction.footprint.volume_shape
+    found = Localisation(found=prediction.box is not None, box=prediction.box) if prediction.localised else None
     return Study(
         study_uid=volume.study_uid,
         series_uid=volume.series_uid,
-        volume=Size(slices=slices, rows=rows, columns=columns, spacing_mm=volume.spacing_mm),
+        volume=VolumeSize(slices=slices, rows=rows, columns=columns, spacing_mm=volume.spacing_mm),
         laterality=volume.laterality,
+        localisation=found,
         passed_over=[PassedOverSeries(series_uid=other.series_uid, reason=other.reason) for other in job.passed_over],
     )
 

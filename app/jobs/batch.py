@@ -17,11 +17,10 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from app.contract.json_text import dumps
-from app.contract.problems import Problem
-from app.jobs.decoding import decoded
-from app.jobs.judging import Judged, judge
-from app.store.database import Json
+from app.contract.json_text import Json, dumps
+from app.contract.problems import Problem, reported
+from app.jobs.answer import answered
+from app.jobs.decoding import Decoded, Needs, decoded
 from data_prep import names
 from data_prep.files import replacing
 from data_prep.progress import Progress
@@ -55,13 +54,14 @@ class Batch:
         self._begin(bundle)
         waiting = [study for study in self.studies if not self._place(study).exists()]
         known = len(self.studies) - len(waiting)
+        needs = Needs(bundle.sha256, bundle.recipe, predictor.localises)
         try:
             with (
                 self._scratch() as scratch,
                 Progress(len(self.studies), "judging", "study", known) as progress,
             ):
-                for study, ready in decoded(waiting, bundle.sha256, bundle.recipe, workers, scratch):
-                    _write(self._place(study), _answer(judge(predictor, ready)))
+                for study, outcome in decoded(waiting, needs, workers, scratch):
+                    _write(self._place(study), _answer(predictor, outcome))
                     progress.update()
         finally:
             failed = self._tabulate(bundle.scheme.classes)
@@ -124,10 +124,14 @@ def _is_study(path: Path) -> bool:
     return not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() == ".zip")
 
 
-def _answer(outcome: Judged | Problem) -> Json:
-    if isinstance(outcome, Problem):
-        return {"status": "failed", "problem": outcome.document()}
-    return outcome.answer
+def _answer(predictor: "Predictor", outcome: Decoded | Problem) -> Json:
+    """As the service answers; whatever goes wrong belongs to this study."""
+    if isinstance(outcome, Decoded):
+        try:
+            return answered(predictor, *outcome).answer
+        except Exception as error:
+            outcome = reported(error)
+    return {"status": "failed", "problem": outcome.document()}
 
 
 def _row(answer: Json) -> Json:

@@ -1,145 +1,113 @@
-"""Studies decoded and prepared by other processes, ahead of the network: one that kills its decoder stops no other.
+"""From files to a job: the one way in, for requests, for the command line and for a batch's worker processes.
 
-Workers import this file, so it knows no Keras.
+Workers import this file, so it imports no Keras.
 """
 
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import loky
 import numpy as np
 
 from app.contract.problems import Problem, problem_of, reported
 from app.store.job import Job
+from data_prep.dicom.archive import Source
 from data_prep.errors import MalformedInput
-from data_prep.network_input.prepared import Prepared
+from data_prep.network_input.coarse import Coarse
+from data_prep.network_input.network_input import NetworkInput
 from data_prep.network_input.recipe import Recipe
 from data_prep.selection.series import load_study
 from data_prep.selection.side import Side
-from data_prep.workers import Workers
+from data_prep.workers import ProcessDied, Workers
 
-# Studies that each process may be ahead: enough for a network that never waits, and few volumes in memory.
-AHEAD = 2
-# A network's threads wait for one another: one that has to share its core with a decoder holds all of them up.
+# The network's threads wait for one another: one that shares its core with a decoder would delay all of them.
 NICE = 19
 
 
-class Ready(NamedTuple):
-    """A decoded study, and what the network is given of it."""
+def decode(files: Source, bundle: str, laterality: Side | None = None) -> Job:
+    """Read a study for a bundle (sha256).
 
-    job: Job
-    prepared: Prepared
-
-
-def decode(study: Path, bundle: str, recipe: Recipe, laterality: Side | None = None) -> Ready | Problem:
-    """Read and prepare a folder or zip for a bundle (sha256); whatever is wrong belongs to this study.
-
-    laterality: the knee that is meant, where the study shows both.
+    laterality: the knee that is meant, where the study shows both. Raises what `load_study` raises.
     """
     started = time.perf_counter()
-    try:
-        selection = load_study(study, laterality=laterality)
-        job = Job.of(selection, bundle, round(1000 * (time.perf_counter() - started), 2))
-        return Ready(job, Prepared.of(job.volume, recipe))
-    except Exception as error:
-        return reported(error)
+    selection = load_study(files, laterality=laterality)
+    return Job.of(selection, bundle, round(1000 * (time.perf_counter() - started), 2))
 
 
-def decoded(
-    studies: Sequence[Path], bundle: str, recipe: Recipe, workers: Workers, scratch: Path
-) -> Iterator[tuple[Path, Ready | Problem]]:
-    """Every study, in order, without its own pixels. None is decoded in this process, so that it survives them all.
+class Decoded(NamedTuple):
+    """A job, and what was done for the network without it: the first step if a localiser will be asked, or both."""
 
-    scratch: an empty folder for slices on their way; a cluster sends them through the network.
-    """
-    todo, flying = deque(studies), deque[tuple[Path, Future[Parcel]]]()
-    with _elsewhere(workers, scratch) as others:
-        while todo or flying:
-            while todo and len(flying) < AHEAD * others.processes:
-                study = todo.popleft()
-                flying.append((study, others.begin(partial(pack, study, bundle, recipe, others.scratch))))
-            study, future = flying.popleft()
-            try:
-                outcome = _unpacked(future.result())
-            except others.death:
-                outcome = _alone(partial(pack, study, bundle, recipe, None))
-            yield study, outcome
+    job: Job
+    step: Coarse | NetworkInput
+
+
+class Needs(NamedTuple):
+    """What a worker process has to know of a bundle. sha256: the bundle's; localises: it has a localiser."""
+
+    sha256: str
+    recipe: Recipe
+    localises: bool
 
 
 class Parcel(NamedTuple):
-    """A study on its way from another process; slices: the file where they are, if they aren't in it."""
+    """A study on its way from a worker process. arrays: the file that holds its arrays, if the outcome has none."""
 
-    outcome: Ready | Problem
-    slices: Path | None = None
+    outcome: Decoded | Problem
+    arrays: Path | None = None
 
 
-def pack(study: Path, bundle: str, recipe: Recipe, scratch: Path | None) -> Parcel:
-    """Decode, and leave behind what no answer needs. A file takes a fifth of the time that a pipe does."""
-    outcome = decode(study, bundle, recipe)
-    if isinstance(outcome, Problem):
-        return Parcel(outcome)
-    job, prepared = outcome
+def decoded(
+    studies: Sequence[Path], needs: Needs, workers: Workers, scratch: Path
+) -> Iterator[tuple[Path, Decoded | Problem]]:
+    """Every study, in order, decoded by other processes ahead of the network; jobs come without voxels.
+
+    A study that kills the process that decodes it gets a Problem, and the others go on. scratch: an empty folder for
+    arrays on their way; a cluster sends them over the network instead.
+    """
+    packing = partial(pack, needs=needs, scratch=None if workers.cluster else scratch)
+    for study, parcel in zip(studies, workers.run_apart(packing, studies, NICE), strict=True):
+        if isinstance(parcel, ProcessDied):
+            yield study, problem_of(MalformedInput("Decoding it kills the process that tries."))
+        else:
+            yield study, unpacked(parcel)
+
+
+def pack(study: Path, needs: Needs, scratch: Path | None) -> Parcel:
+    """Decode a folder or zip and do what needs no network; whatever is wrong belongs to this study.
+
+    What no answer needs is left behind. Arrays travel in a file, which takes a fifth of a pipe's time.
+    """
+    try:
+        job = decode(study, needs.sha256)
+        coarse = Coarse.of(job.volume, needs.localises)
+        step = coarse if needs.localises else NetworkInput.of(coarse, needs.recipe)
+    except Exception as error:
+        return Parcel(reported(error))
     job = replace(job, volume=replace(job.volume, voxels=job.volume.voxels[:, :0, :0]), sources=())
     if scratch is None:
-        return Parcel(Ready(job, prepared))
-    with tempfile.NamedTemporaryFile(dir=scratch, delete=False) as stream:
-        np.save(stream, prepared.slices)
-    return Parcel(Ready(job, replace(prepared, slices=prepared.slices[:0])), Path(stream.name))
+        return Parcel(Decoded(job, step))
+    with tempfile.NamedTemporaryFile(dir=scratch, delete=False, suffix=".npz") as stream:
+        np.savez(stream, allow_pickle=False, **_arrays(step))
+    emptied = {name: array[:0] for name, array in _arrays(step).items()}
+    return Parcel(Decoded(job, replace(step, **emptied)), Path(stream.name))
 
 
-def _unpacked(parcel: Parcel) -> Ready | Problem:
-    if parcel.slices is None or isinstance(parcel.outcome, Problem):
+def unpacked(parcel: Parcel) -> Decoded | Problem:
+    """The outcome with its arrays; their file is deleted."""
+    if parcel.arrays is None or isinstance(parcel.outcome, Problem):
         return parcel.outcome
-    slices = np.load(parcel.slices)
-    parcel.slices.unlink()
-    job, prepared = parcel.outcome
-    return Ready(job, replace(prepared, slices=slices))
+    with np.load(parcel.arrays) as arrays:
+        step = replace(parcel.outcome.step, **dict(arrays))
+    parcel.arrays.unlink()
+    return parcel.outcome._replace(step=step)
 
 
-class _Others(NamedTuple):
-    """Who decodes; how many; what their futures raise when a process has died; where they leave slices."""
-
-    submit: Callable[..., "Future[Parcel]"]
-    processes: int
-    death: type[Exception]
-    scratch: Path | None
-
-    def begin(self, packing: Callable[[], Parcel]) -> "Future[Parcel]":
-        """Where a process dies at this moment, the future says so."""
-        try:
-            return self.submit(packing)
-        except self.death as error:
-            lost: Future[Parcel] = Future()
-            lost.set_exception(error)
-            return lost
-
-
-@contextmanager
-def _elsewhere(workers: Workers, scratch: Path) -> Iterator[_Others]:
-    if workers.cluster:
-        from distributed import Client, KilledWorker  # a second to import, and needed by few
-
-        with Client(workers.cluster) as client:
-            count = max(sum(client.nthreads().values()), 1)
-            yield _Others(client.get_executor().submit, count, KilledWorker, None)
-    else:
-        count = workers.processes
-        yield _Others(lambda *call: workers.pool(count, NICE).submit(*call), count, BrokenExecutor, scratch)
-
-
-def _alone(packing: Callable[[], Parcel]) -> Ready | Problem:
-    """Any study under way may have killed the process: this one is tried by itself."""
-    with loky.ProcessPoolExecutor(1) as process:
-        try:
-            parcel: Parcel = process.submit(packing).result()
-        except BrokenExecutor:
-            return problem_of(MalformedInput("Decoding it kills the process that tries."))
-    return parcel.outcome
+def _arrays(step: Coarse | NetworkInput) -> dict[str, Any]:
+    """The fields that are large."""
+    if isinstance(step, NetworkInput):
+        return {"slices": step.slices}
+    return {"voxels": step.voxels} | ({} if step.grid is None else {"grid": step.grid})

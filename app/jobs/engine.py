@@ -6,7 +6,6 @@ so the queue takes no memory and a restart takes it up again. An idle engine beg
 
 import logging
 import threading
-import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import BadRequest, InternalServerError, NotFound, ServiceUnavailable, TooManyRequests
 
+from app.contract.json_text import Json
 from app.contract.problems import reported
-from app.jobs import answer
-from app.store.database import Json
+from app.jobs.answer import answered, failed
 from app.store.job import Job
 from app.store.predictions import Store
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
-    from models.predictor import Prediction, Predictor
+    from models.predictor import Predictor
 
 LOG = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
@@ -124,7 +123,7 @@ class Engine:
 
     def _known(self, id_: str) -> "Future[Json] | None":
         try:
-            known = self._store.answer(id_)
+            known = self._store.read(id_).answer
         except NotFound:
             return None
         if known["status"] != "done":
@@ -173,33 +172,29 @@ class Engine:
         """Compute one job and store its answer, also when the answer is that there is none."""
         stored = self._in_flight[id_].stored
         try:
-            started = time.perf_counter()
             job = self._again(waiting) if isinstance(waiting, str) else waiting
-            bundle, prediction = self._predict(job)
+            result = answered(self._predictor(job), job)
             stored.result()
-            total_ms = job.decode_ms + 1000 * (time.perf_counter() - started)
-            result = answer.done(job, bundle, prediction, total_ms)
-            self._store.finish(id_, result, prediction.maps, prediction.footprint)
-            return result
+            self._store.finish(id_, result.answer, result.prediction.maps, result.prediction.footprint)
+            return result.answer
         except NotFound:  # Deleted while it waited or was computed.
             raise
         except Exception as error:
             stored.result()
-            failure = answer.failed(id_, reported(error))
+            failure = failed(id_, reported(error))
             self._store.finish(id_, failure)
             return failure
 
     def _again(self, id_: str) -> Job:
         """A stored job; InternalServerError if the service stopped too often while it computed it."""
-        job = self._store.job(id_)
+        job = self._store.read(id_).job
         if self._store.begin(id_) > MAX_ATTEMPTS:
             raise InternalServerError(
                 f"The service stopped at least {MAX_ATTEMPTS} times while it computed this study."
             )
         return job
 
-    def _predict(self, job: Job) -> "tuple[Bundle, Prediction]":
+    def _predictor(self, job: Job) -> "Predictor":
         if job.bundle not in self._predictors:
             raise ServiceUnavailable("The bundle that was asked for is no longer loaded. Send the study again.")
-        predictor = self._predictors[job.bundle]
-        return predictor.bundle, predictor.predict(job.volume)
+        return self._predictors[job.bundle]

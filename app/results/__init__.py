@@ -1,4 +1,7 @@
-"""An answer as DICOM objects that archives keep and viewers show: in the study of its source, a series for each."""
+"""An answer as pictures and as DICOM objects, which archives keep and viewers show.
+
+The objects lie in the study of their source, each in a series of its own.
+"""
 
 from collections.abc import Callable
 

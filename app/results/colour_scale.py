@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.contract.schemas import ColourScale, Warned
-from app.store.database import Json
+from app.contract.json_text import Json
+from app.contract.schemas import ColourScale, Notice
 
 if TYPE_CHECKING:  # Importing models loads Keras, and that's for the engine's thread.
     from models.bundle import Bundle
@@ -32,12 +32,12 @@ def told(
     )
 
 
-def warnings(scale: ColourScale) -> list[Warned]:
+def warnings(scale: ColourScale) -> list[Notice]:
     """What readers of the pictures should know of their scale."""
     if scale.source == "bundle":
         return []
     message = "The pictures are scaled by this study's own peak: their brightness can't be compared between studies."
-    return [Warned(code=OWN_PEAK, message=message)]
+    return [Notice(code=OWN_PEAK, message=message)]
 
 
 def full_brightness(answer: Json, name: str, spacing_mm: tuple[float, float, float]) -> float | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_prep.network_input.recipe import Footprint
+from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
 
 

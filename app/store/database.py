@@ -7,7 +7,6 @@ Pixels and maps lie in files beside it. Several processes may use one database.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import alembic.command
 import alembic.config
@@ -17,9 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.contract.json_text import dumps_of_headers
-
-Json = dict[str, Any]
+from app.contract.json_text import Json, dumps_of_headers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # SQLite lets one process write at a time; the others wait so long.

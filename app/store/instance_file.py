@@ -17,7 +17,7 @@ from pydicom.filereader import data_element_offset_to_value, read_dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from app.store.database import Json
+from app.contract.json_text import Json
 from data_prep.dicom.archive import PREAMBLE, PREFIX, Budget, Limits
 from data_prep.dicom.frames import PIXEL_TAGS, UNDEFINED_LENGTH
 from data_prep.dicom.transfer_syntax import TAKEN

@@ -17,8 +17,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
+from app.contract.json_text import Json
 from app.contract.problems import log_unexpected
-from app.store.database import Database, Instance, Json, Study
+from app.store.database import Database, Instance, Study
 from app.store.instance_file import Failure, Header, Memo, Refusal, read_header
 from app.store.instance_folder import InstanceFolder, write
 from data_prep.dicom.archive import Limits

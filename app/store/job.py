@@ -13,7 +13,7 @@ from data_prep.selection.series import PassedOver, Selection
 from data_prep.volume import Acquisition, FloatArray, Volume
 
 if TYPE_CHECKING:  # Importing it loads SQLAlchemy, for which batch's workers would wait.
-    from app.store.database import Json
+    from app.contract.json_text import Json
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,13 @@ still waits. Rows hold what results must repeat of the patient; folders hold no 
     <id>/maps.npy    once it is answered
 """
 
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -22,15 +21,68 @@ from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.exceptions import NotFound
 
+from app.contract.json_text import Json
 from app.store.class_map import ClassMap
-from app.store.database import Database, Delivery, Json, Prediction
+from app.store.database import Database, Delivery, Prediction
 from app.store.job import Job, now
-from data_prep.files import flush_folder
-from data_prep.network_input.recipe import Footprint
+from data_prep.files import flush_folder, replacing
+from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
 
 # What no row speaks of and is older than this was left by a process that died while it wrote.
 ABANDONED_S = 3600
+
+
+class Record:
+    """A prediction as it stood when it was read. Its arrays are opened when they are used.
+
+    Raises NotFound for what has been deleted since.
+    """
+
+    def __init__(self, row: Prediction, folder: Path) -> None:
+        self.id, self.study_uid = row.id, row.study_uid
+        self._row, self._folder = row, folder
+
+    @property
+    def answer(self) -> Json:
+        """The answer as `finish` got it, or `{"id", "status": "queued"}` while there is none."""
+        return _answer(self._row)
+
+    @property
+    def status(self) -> str:
+        """queued, done or failed."""
+        return str(self.answer["status"])
+
+    @cached_property
+    def job(self) -> Job:
+        """The job again; its voxels are read from disk as they are used."""
+        row = self._row
+        try:
+            voxels = np.load(self._folder / "voxels.npy", mmap_mode="r")
+        except FileNotFoundError:
+            raise _missing() from None
+        return Job.from_json(row.study, voxels, row.id, row.study_uid, row.bundle, row.created)
+
+    @cached_property
+    def sources(self) -> tuple[Dataset, ...]:
+        """Of each slice of the volume, in order, what results must repeat (`data_prep.dicom.origin`)."""
+        return tuple(map(Dataset.from_json, self._row.sources))
+
+    @cached_property
+    def explained_class(self) -> int:
+        """Index of the class that the answer explains."""
+        answer = self.answer
+        return int(answer["result"]["classes"].index(answer["explanation"]["class"]))
+
+    def map(self, class_index: int) -> ClassMap:
+        """One class's map of an answered job."""
+        if self._row.footprint is None:
+            raise _missing()
+        try:
+            maps = np.load(self._folder / "maps.npy", mmap_mode="r")
+        except FileNotFoundError:
+            raise _missing() from None
+        return ClassMap(maps[class_index], Footprint.from_json(self._row.footprint))
 
 
 class Store:
@@ -49,7 +101,7 @@ class Store:
         """Accept a job: when this returns, a crash can't lose it. A former (failed) attempt is replaced."""
         partial = Path(tempfile.mkdtemp(dir=self._folder, prefix="."))
         try:
-            _write(partial / "voxels.npy", lambda stream: np.save(stream, job.volume.voxels))
+            _save(partial / "voxels.npy", job.volume.voxels)
             self._remove(job.id)
             partial.rename(self._folder / job.id)
         except BaseException:
@@ -69,18 +121,9 @@ class Store:
         with self._database.write() as session:
             session.merge(row)
 
-    def job(self, id_: str) -> Job:
-        """The job again; its voxels are read from disk as they are used."""
-        row = self._row(id_)
-        try:
-            voxels = np.load(self._folder / row.id / "voxels.npy", mmap_mode="r")
-        except FileNotFoundError:
-            raise _missing() from None
-        return Job.from_json(row.study, voxels, id_, row.study_uid, row.bundle, row.created)
-
-    def sources(self, id_: str) -> tuple[Dataset, ...]:
-        """Of each slice of the volume, in order, what results must repeat (`data_prep.dicom.origin`)."""
-        return tuple(map(Dataset.from_json, self._row(id_).sources))
+    def read(self, id_: str) -> Record:
+        """A prediction, by one query of the database."""
+        return Record(self._row(id_), self._folder / id_)
 
     def begin(self, id_: str) -> int:
         """Note that a job is being tried, and say for which time: a study may not kill the service for ever."""
@@ -101,7 +144,7 @@ class Store:
         }
         if maps is not None and footprint is not None:
             try:
-                _write(self._folder / self._row(id_).id / "maps.npy", lambda stream: np.save(stream, maps))
+                _save(self._folder / self._row(id_).id / "maps.npy", maps)
             except FileNotFoundError:
                 raise _missing() from None
             values[Prediction.footprint] = footprint.to_json()
@@ -109,10 +152,6 @@ class Store:
         with self._database.write() as session:
             if session.scalar(finished.returning(Prediction.id)) is None:
                 raise _missing()
-
-    def answer(self, id_: str) -> Json:
-        """The answer as `finish` got it, or `{"id", "status": "queued"}` while there is none."""
-        return _answer(self._row(id_))
 
     def answers(
         self,
@@ -138,14 +177,6 @@ class Store:
             wanted = wanted.where(Prediction.created >= since)
         with self._database.read() as session:
             return [_answer(row) for row in session.scalars(wanted)]
-
-    def map(self, id_: str, class_index: int) -> ClassMap:
-        """One class's map of an answered job."""
-        row = self._row(id_)
-        if row.footprint is None:
-            raise _missing()
-        maps = np.load(self._folder / row.id / "maps.npy", mmap_mode="r")
-        return ClassMap(maps[class_index], Footprint.from_json(row.footprint))
 
     def waiting(self) -> list[str]:
         """Ids without an answer, oldest first."""
@@ -204,11 +235,6 @@ def _missing() -> NotFound:
     return NotFound("There is no prediction of this id; it may have been deleted.")
 
 
-def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Write under another name, flush to the disk, rename: a reader never sees half a file."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
-        fill(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+def _save(path: Path, array: FloatArray) -> None:
+    with replacing(path, flush=True) as partial, partial.open("wb") as stream:
+        np.save(stream, array)

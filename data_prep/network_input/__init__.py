@@ -1,1 +1,4 @@
-"""From a volume to what a network is given: suitability, then the recipe. No Keras here."""
+"""From a volume to what a network is given, in two steps: `coarse` needs no network, `crop` may follow a localiser.
+
+No Keras here: worker processes do both.
+"""

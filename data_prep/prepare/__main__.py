@@ -1,6 +1,6 @@
-"""Make the ready arrays of an exam table before training does, here or on a cluster.
+"""Make the network inputs of an exam table before training does, here or on a cluster.
 
-python -m data_prep.prepare exams.csv --recipe training/config/presets/demo.toml --out ready/ [--cluster ADDRESS]
+python -m data_prep.prepare exams.csv --recipe training/config/presets/demo.toml --out inputs/ [--cluster ADDRESS]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from data_prep.network_input.recipe import Recipe
-from data_prep.prepare.cache import make_ready
+from data_prep.prepare.cache import make_inputs
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 
@@ -30,18 +30,18 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m data_prep.prepare", description="Make ready arrays of exams.")
+    parser = argparse.ArgumentParser(prog="python -m data_prep.prepare", description="Make network inputs of exams.")
     parser.add_argument("exams", type=Path, help="the exam table")
     parser.add_argument("--recipe", type=Path, required=True, help="a bundle's recipe.json or a preset's TOML file")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the arrays; may hold many recipes'")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the inputs, of many recipes if need be")
     Workers.add_options(parser)
     options = parser.parse_args()
     try:
         recipe = read_recipe(options.recipe)
-        arrays = make_ready(read_exams(options.exams), recipe, options.out, Workers.from_options(options))
+        inputs = make_inputs(read_exams(options.exams), recipe, options.out, Workers.from_options(options))
     except (ValueError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
-    print(f"{len(arrays)} arrays are ready in {options.out}")
+    print(f"{len(inputs)} network inputs are in {options.out}")
 
 
 if __name__ == "__main__":

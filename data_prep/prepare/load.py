@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.boxes import bounding_box, filled
+from data_prep.boxes import Box, bounding_box, filled
 from data_prep.dicom.frames import read_study
-from data_prep.network_input.recipe import Centre
 from data_prep.prepare.array_files import SUFFIXES, read_array
 from data_prep.selection.series import choose_volume
 from data_prep.tables.exams import Exam
@@ -54,16 +53,12 @@ def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.boo
     return mask
 
 
-def ligament_centre(exam: Exam) -> Centre | None:
-    """The middle of the ligament's box, or of its mask's, in voxels along slices, rows, columns."""
-    box = exam.box
-    if box is None and exam.mask:
-        with np.load(exam.mask) as known:
-            box = bounding_box(known["acl"])
-    if box is None:
-        return None
-    middle = [(start + stop) / 2 for start, stop in box]
-    return middle[0], middle[1], middle[2]
+def ligament_box(exam: Exam) -> Box | None:
+    """The ligament's box, or that of its mask, in voxels along slices, rows, columns; None if neither is known."""
+    if exam.box or not exam.mask:
+        return exam.box
+    with np.load(exam.mask) as known:
+        return bounding_box(known["acl"])
 
 
 def signature(exam: Exam) -> str:

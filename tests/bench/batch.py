@@ -16,6 +16,7 @@ from timeit import timeit
 import numpy as np
 
 from app.jobs.batch import Batch
+from data_prep.network_input.crop import crop
 from data_prep.phantom.cohort import Cohort
 from data_prep.selection.series import load_study
 from data_prep.workers import Workers
@@ -36,7 +37,8 @@ def main() -> None:
     bundle, workers = load_bundle(arguments.bundle), Workers()
     with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:
         root = _studies(Path(scratch), arguments.studies, workers)
-        ready = [bundle.recipe.apply(load_study(study).volume)[0] for study in sorted(root.iterdir())]
+        volumes = (load_study(study).volume for study in sorted(root.iterdir()))
+        ready = [crop(volume.voxels, volume.spacing_mm, bundle.recipe).slices for volume in volumes]
         bundle.classifier.features(ready[0])
         alone, batch = [], []
         for number in range(arguments.rounds):

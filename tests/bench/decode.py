@@ -16,7 +16,7 @@ from loky import get_reusable_executor
 
 from data_prep.network_input.recipe import Recipe
 from data_prep.phantom.cohort import Cohort
-from data_prep.prepare.cache import make_ready
+from data_prep.prepare.cache import make_inputs
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 
@@ -49,7 +49,7 @@ def _seconds(cohort: Path, folder: Path, jobs: int) -> float:
     get_reusable_executor().shutdown(wait=True)
     exams = read_exams(cohort / "exams.csv")
     start = time.perf_counter()
-    make_ready(exams, RECIPE, folder, Workers(jobs))
+    make_inputs(exams, RECIPE, folder, Workers(jobs))
     return time.perf_counter() - start
 
 

@@ -21,7 +21,7 @@ from timeit import timeit
 import numpy as np
 
 from data_prep.labels import FOUR_CLASS
-from data_prep.prepare.cache import ReadyArrays
+from data_prep.prepare.cache import CachedInputs
 from models.trunks import Trunk, build_trunk
 from tests.bench.keras_side import network_for
 from tests.bench.task import Task
@@ -98,7 +98,7 @@ def _features(rounds: int) -> None:
             paths = [Path(folder) / f"{number}.npy" for number in range(len(exams))]
             for path, slices in zip(paths, exams, strict=True):
                 np.save(path, slices)
-            arrays, kept = ReadyArrays(tuple(paths)), Path(folder) / "kept"
+            arrays, kept = CachedInputs(tuple(paths)), Path(folder) / "kept"
             whole = timeit(partial(cached_features, network, VGG16, arrays, kept), number=1)
         ratios.append(bare / whole)
     print(f"\nrate of VGG16 features / of its bare forward pass {np.median(ratios):5.2f}   (at least 0.85)")

@@ -15,7 +15,9 @@ import numpy as np
 from tests.bench.task import EPOCHS, Task, peak_mb, report
 from training.config.config import Config, load_config
 from training.data.examples import Examples
-from training.fitting.fit import Phase, fit, untrained_network, watchers
+from training.data.targets import ClassSets
+from training.fitting.fit import Phase, fit, watchers
+from training.fitting.network import untrained_network
 from training.fitting.seeds import fix_seed
 
 
@@ -43,7 +45,7 @@ def network_for(size: tuple[int, int]) -> keras.Model:
 
 def examples(task: Task, count: int) -> Examples:
     """The first exams of a task."""
-    return Examples(task.exams[:count], task.allowed[:count], np.ones(count, np.float32))
+    return Examples(task.exams[:count], ClassSets(task.allowed[:count]), np.ones(count, np.float32))
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from pydicom.dataset import FileDataset
 
 from app.client import RunningService, serving
+from data_prep.network_input.crop import crop
 from data_prep.phantom.dicom_out import instance
 from data_prep.phantom.knee import generate
 from data_prep.phantom.scanner import PROFILES
@@ -64,7 +65,7 @@ def _round(bundle: Bundle, service: RunningService, body: bytes, seconds: Second
     with _clock(seconds["decode"]):
         volume = load_study([("study.zip", BytesIO(body))]).volume
     with _clock(seconds["preprocess"]):
-        slices, _ = bundle.recipe.apply(volume)
+        slices, _ = crop(volume.voxels, volume.spacing_mm, bundle.recipe)
     with _clock(seconds["forward"]):
         features = classifier.features(slices)
     with _clock(seconds["logits"]):

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from data_prep.augment import Augmentation
-from data_prep.prepare.cache import ReadyArrays
+from data_prep.prepare.cache import CachedInputs
 from data_prep.volume import FloatArray
 
 # As in the preset "mrnet".
@@ -41,7 +41,7 @@ class Task:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """What `write` wrote; exams are opened one at a time, as in training."""
-        exams = ReadyArrays(tuple(sorted(folder.glob("exam*.npy"))))
+        exams = CachedInputs(tuple(sorted(folder.glob("exam*.npy"))))
         with np.load(folder / "task.npz") as file:
             weights = [file[name] for name in sorted(file) if name.startswith("weight")]
             return cls(exams, file["allowed"], weights, int(file["held_out"]))

@@ -49,7 +49,7 @@ def test_a_task_comes_back_from_its_folder(task, tmp_path):
 @sides
 def test_a_side_says_what_an_epoch_took(task, tmp_path, side):
     task.write(tmp_path)
-    command = [sys.executable, "-m", f"tests.bench.epoch.{side}_side", str(tmp_path)]
+    command = [sys.executable, "-m", f"tests.bench.{side}_side", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
     assert result.returncode == 0, result.stderr
     took = json.loads(result.stdout.splitlines()[-1])

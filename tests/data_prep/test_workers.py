@@ -5,7 +5,7 @@ import pytest
 
 from data_prep.errors import UnsuitableStudy
 from data_prep.network_input.recipe import Recipe
-from data_prep.prepare.cache import make_ready
+from data_prep.prepare.cache import make_inputs
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 
@@ -63,7 +63,7 @@ def test_a_cluster_does_the_same_in_its_own_processes(cluster):
 
 def test_arrays_made_on_a_cluster_are_those_made_here(cluster, knees, tmp_path):
     exams, recipe = read_exams(knees / "exams.csv")[:4], Recipe((30.0, 48.0, 48.0), (48, 48))
-    here = make_ready(exams, recipe, tmp_path / "here", Workers(1))
-    there = make_ready(exams, recipe, tmp_path / "there", Workers(cluster=cluster))
+    here = make_inputs(exams, recipe, tmp_path / "here", Workers(1))
+    there = make_inputs(exams, recipe, tmp_path / "there", Workers(cluster=cluster))
     assert [path.name for path in there.paths] == [path.name for path in here.paths]
     assert [path.read_bytes() for path in there.paths] == [path.read_bytes() for path in here.paths]

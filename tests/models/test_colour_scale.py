@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from data_prep.network_input.recipe import Footprint, Recipe
+from data_prep.network_input.footprint import Footprint
+from data_prep.network_input.recipe import Recipe
 from models.bundle import COLOUR_SCALE, BundleError, load_bundle, write_bundle
 from models.colour_scale import ColourScale, peaks
 

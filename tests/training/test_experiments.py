@@ -10,7 +10,7 @@ import pytest
 
 from data_prep.tables.exams import Exam, read_exams, write_exams
 from data_prep.workers import Workers
-from training import experiments as study
+from training import experiments
 from training.config.config import PRESETS
 from training.config.published import EVERY_ROW, Study
 from training.experiments import main, write_tenth
@@ -66,7 +66,7 @@ def killed_and_continued(knees, tmp_path_factory) -> tuple[Path, list[str]]:
     """A study of three rows, killed in the third and run again; and the presets that the second run had to run."""
     out = tmp_path_factory.mktemp("study") / "study"
     words = arguments(knees / "exams.csv", out, "--rows", "vgg19", "mrnet-tuned", "mrnet-binary", changes=TINY + EPOCH)
-    cross_validate, begun = study.cross_validate, []
+    cross_validate, begun = experiments.cross_validate, []
 
     def counted(plan, *rest):
         begun.append("scheme='four_class'" in plan.changes)
@@ -75,7 +75,7 @@ def killed_and_continued(knees, tmp_path_factory) -> tuple[Path, list[str]]:
         return cross_validate(plan, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study, "cross_validate", counted)
+        patch.setattr(experiments, "cross_validate", counted)
         with pytest.raises(KeyboardInterrupt):
             main(words)
         assert entries(out)["mrnet-tuned"]["report"]
@@ -135,7 +135,7 @@ def test_a_row_that_fails_says_why_and_the_others_go_on(killed_and_continued):
 
 def test_a_row_run_otherwise_is_another_run(killed_and_continued, knees, monkeypatch, capsys):
     out, _ = killed_and_continued
-    monkeypatch.setattr(study, "cross_validate", lambda plan, *rest: pytest.fail(f"ran {plan}"))
+    monkeypatch.setattr(experiments, "cross_validate", lambda plan, *rest: pytest.fail(f"ran {plan}"))
     table = knees / "exams.csv"
     main(arguments(table, out, "--rows", "mrnet-binary", changes=TINY + EPOCH))
     assert "12 phantom exams of exams.csv" in capsys.readouterr().out

@@ -22,7 +22,7 @@ from tests.training.tiny import TINY_TRUNK
 from training import train, tune
 from training.config.config import Config, load_config
 from training.config.place import Place
-from training.search import storage as shared_study
+from training.search import search, storage
 
 TINY = [*TINY_TRUNK, 'scheme="binary"']
 BEST_C = 0.01
@@ -72,8 +72,8 @@ def rows(out: Path) -> list[dict[str, str]]:
 
 def put(function, patch: pytest.MonkeyPatch) -> None:
     """A learner in `learn`'s place. No network is made, none is cleared."""
-    patch.setattr(tune, "learn", function)
-    patch.setattr(tune.keras.utils, "clear_session", lambda: None)
+    patch.setattr(search, "learn", function)
+    patch.setattr(search.keras.utils, "clear_session", lambda: None)
 
 
 @pytest.fixture
@@ -174,7 +174,8 @@ def test_the_same_command_makes_the_same_trials_and_more_trials_go_on_from_there
 # Ends itself as `kill -9` would, in the second fold of the third trial.
 KILLED = """
 import os, signal
-from training import shared_study, train, tune
+from training import tune
+from training.search import search, storage
 from tests.training.test_tune import knowing
 
 calls = []
@@ -185,8 +186,8 @@ def deadly(config, exams, place):
         os.kill(os.getpid(), signal.SIGKILL)
     return knowing(config, exams, place)
 
-tune.learn = deadly
-shared_study.HEARTBEAT_S = 1
+search.learn = deadly
+storage.HEARTBEAT_S = 1
 tune.main()
 """
 
@@ -199,7 +200,7 @@ def test_killed_in_the_middle_the_same_command_ends_with_the_trials_that_were_as
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "search" / "best.toml").exists()
 
-    monkeypatch.setattr(shared_study, "GRACE_S", 1)
+    monkeypatch.setattr(storage, "GRACE_S", 1)
     tune.main(arguments(knees, tmp_path / "search", trials=5))
     table = rows(tmp_path / "search")
     assert [row["state"] for row in table] == ["complete"] * 5

@@ -5,29 +5,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from data_prep.prepare.cache import Around
 from data_prep.workers import Workers
+from models.segment.localiser import Localiser
 
 
 @dataclass(frozen=True)
 class Place:
-    """ready: arrays made of exams. run: what a killed run needs to go on. board: TensorBoard's folder, if any.
+    """inputs: folder of the exams' network inputs. run: what a killed run needs to continue.
 
-    mixed_precision: float16 arithmetic on float32 weights, for GPUs that are faster so. devices: GPUs to share batches.
+    board: TensorBoard's folder, if any. mixed_precision: float16 arithmetic on float32 weights, faster on recent GPUs.
+    devices: GPUs to share batches. localiser: finds the ligament in each exam, so that the block is cut around it; the
+    bundle gets a copy.
     """
 
-    ready: Path
+    inputs: Path
     run: Path
     workers: Workers = field(default_factory=Workers)
     board: Path | None = None
     mixed_precision: bool = False
     devices: int = 1
+    localiser: Localiser | None = None
+
+    @property
+    def around(self) -> Around:
+        """What every block is cut around, but for a warm-up's."""
+        return self.localiser or "centre"
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
         """The options that `from_options` reads, besides `--exams` and `--out`."""
         parser.add_argument(
-            "--ready", type=Path, help="folder of ready arrays (default: `ready` beside the exam table)"
+            "--inputs", type=Path, help="folder of network inputs (default: `inputs` beside the exam table)"
         )
+        parser.add_argument("--ready", dest="inputs", type=Path, help=argparse.SUPPRESS)  # its name in version 0.1
         parser.add_argument("--run", type=Path, help="folder for what a killed run needs to go on (default: OUT.run)")
         parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write curves and pictures of each epoch")
         parser.add_argument("--mixed-precision", action="store_true", help="float16 arithmetic, for recent GPUs")
@@ -38,7 +49,7 @@ class Place:
     def from_options(cls, options: argparse.Namespace) -> Self:
         """The place that the command line names."""
         return cls(
-            ready=options.ready or options.exams.parent / "ready",
+            inputs=options.inputs or options.exams.parent / "inputs",
             run=options.run or options.out.parent / f"{options.out.name}.run",
             workers=Workers.from_options(options),
             board=options.tensorboard,

@@ -1,4 +1,4 @@
-"""Changed copies of exams of rare label sets, kept as ready arrays: augmentation for a trunk that computes once.
+"""Changed copies of exams of rare label sets, kept as network inputs: augmentation for a trunk that computes once.
 
 A copy hangs on the exam's pixels, the ranges of the changes and the copy's number alone, so folds and epochs share it.
 Disk: an array for each copy.
@@ -11,7 +11,7 @@ import numpy as np
 
 from data_prep.augment import Augmentation
 from data_prep.files import replacing
-from data_prep.prepare.cache import ReadyArrays
+from data_prep.prepare.cache import CachedInputs
 from training.data.examples import Examples
 
 # Part of every copy's name: raise it when `Augmentation` makes something else of the same draw.
@@ -23,16 +23,16 @@ def with_copies(examples: Examples, augmentation: Augmentation) -> Examples:
 
     The arrays must lie on disk, as `prepare` makes them; copies are written beside them, where they are missing.
     """
-    assert isinstance(examples.slices, ReadyArrays)
-    _, rows, counts = np.unique(examples.allowed, axis=0, return_inverse=True, return_counts=True)
+    assert isinstance(examples.inputs, CachedInputs)
+    _, rows, counts = np.unique(examples.targets.kinds, return_inverse=True, return_counts=True)
     times = np.rint(counts.max() / counts[rows]).astype(int)
     paths = [
         _copy(path, augmentation, number) if number else path
-        for path, count in zip(examples.slices.paths, times, strict=True)
+        for path, count in zip(examples.inputs.paths, times, strict=True)
         for number in range(count)
     ]
     exams = np.repeat(np.arange(len(times)), times)
-    return Examples(ReadyArrays(tuple(paths)), examples.allowed[exams], examples.weights[exams])
+    return Examples(CachedInputs(tuple(paths)), examples.targets.take(exams), examples.weights[exams])
 
 
 def _copy(path: Path, augmentation: Augmentation, number: int) -> Path:

@@ -1,6 +1,6 @@
 """What a frozen trunk makes of exams, on disk, computed once: features averaged over space, or whole grids.
 
-A file's name is a digest of the ready array's name (pixels and recipe), of the trunk and of its weights, so that a
+A file's name is a digest of the network input's name (pixels and recipe), of the trunk and of its weights, so that a
 change never meets old features, and a run that was killed goes on with the exams it lacks. Augmented copies aren't
 kept.
 """
@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from data_prep.files import replacing
-from data_prep.prepare.cache import ReadyArrays
+from data_prep.prepare.cache import CachedInputs
 from data_prep.progress import told
 from data_prep.volume import FloatArray
 from models.trunks import Trunk
@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 
 def cached_features(
-    network: keras.Model, trunk: Trunk, slices: ReadyArrays, folder: Path, batch: int = BATCH
+    network: keras.Model, trunk: Trunk, slices: CachedInputs, folder: Path, batch: int = BATCH
 ) -> list[FloatArray]:
     """Each exam's features `[S, C]`, averaged over space, in order; those that `folder` lacks are computed first.
 
@@ -39,7 +39,7 @@ def cached_features(
     return [np.load(path) for path in kept.paths]
 
 
-def cached_grids(below: keras.Model, what: str, slices: ReadyArrays, folder: Path, batch: int = BATCH) -> ReadyArrays:
+def cached_grids(below: keras.Model, what: str, slices: CachedInputs, folder: Path, batch: int = BATCH) -> CachedInputs:
     """Each exam's grids `[S, h, w, C]` as `below` makes them, opened as they are asked for; what: names the network."""
     return _cached(below, _digest(below, repr((VERSION, "grids", what))), slices, folder, batch)
 
@@ -49,14 +49,14 @@ def averaged(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, keras.layers.GlobalAveragePooling2D()(network.output))
 
 
-def _cached(network: keras.Model, digest: str, slices: ReadyArrays, folder: Path, batch: int) -> ReadyArrays:
+def _cached(network: keras.Model, digest: str, slices: CachedInputs, folder: Path, batch: int) -> CachedInputs:
     paths = [folder / f"{hashlib.sha256(f'{digest} {path.stem}'.encode()).hexdigest()}.npy" for path in slices.paths]
     # Exams of equal pixels share a file.
     missing = {path: array for path, array in zip(paths, slices.paths, strict=True) if not path.is_file()}
-    for path, features in zip(missing, compute(network, ReadyArrays(tuple(missing.values())), batch), strict=True):
+    for path, features in zip(missing, compute(network, CachedInputs(tuple(missing.values())), batch), strict=True):
         with replacing(path) as partial, partial.open("wb") as stream:
             np.save(stream, features)
-    return ReadyArrays(tuple(paths))
+    return CachedInputs(tuple(paths))
 
 
 def compute(network: keras.Model, exams: Sequence[FloatArray], batch: int = BATCH) -> Iterator[FloatArray]:

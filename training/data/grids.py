@@ -9,7 +9,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from data_prep.prepare.cache import ReadyArrays
+from data_prep.prepare.cache import CachedInputs
 from data_prep.volume import FloatArray
 from models.routes.finetuned import FineTuned
 from models.routes.network import OnGrids
@@ -27,7 +27,7 @@ class Grids:
         self.classifier, self.below, self.above = classifier, below, above
         # The cut counts where everything is frozen: pooling has no weights to tell trunks apart by.
         self.what = repr((classifier.trunk.name, classifier.trunk.cut, trainable_from, below.output.dtype))
-        self.folder = place.ready / "grids"
+        self.folder = place.inputs / "grids"
 
     def network(self) -> OnGrids:
         """What is to be trained; its weights are the classifier's."""
@@ -35,12 +35,12 @@ class Grids:
 
     def of(self, examples: Examples) -> Examples:
         """The same exams, `[S, h, w, C]` instead of slices."""
-        if not isinstance(examples.slices, ReadyArrays):
-            raise TypeError("grids are cached by the names of ready arrays: make the examples with `prepare`")
-        return replace(examples, slices=cached_grids(self.below, self.what, examples.slices, self.folder))
+        if not isinstance(examples.inputs, CachedInputs):
+            raise TypeError("grids are cached by the names of network inputs: make the examples with `prepare`")
+        return replace(examples, inputs=cached_grids(self.below, self.what, examples.inputs, self.folder))
 
     def logits(self, examples: Examples) -> FloatArray:
-        """`[N, K]` of ready exams."""
-        grids = self.of(examples).slices
+        """`[N, K]` of prepared exams."""
+        grids = self.of(examples).inputs
         answers = [self.classifier.logits(keras.ops.convert_to_numpy(self.above(np.asarray(grid)))) for grid in grids]
         return np.stack(answers)

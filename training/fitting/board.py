@@ -33,13 +33,13 @@ class Board(keras.callbacks.Callback):  # type: ignore[misc]
         single = np.flatnonzero(self.held_out.allowed.sum(axis=1) == 1)
         answers = []
         for exam in single.tolist():
-            logits = self.classifier.logits(self.classifier.features(self.held_out.slices[exam]))
+            logits = self.classifier.logits(self.classifier.features(self.held_out.inputs[exam]))
             answers.append(int(logits.argmax()))
         truth = self.held_out.allowed[single].argmax(axis=1)
         return confusion(truth, np.array(answers, int), self.classifier.scheme.classes)
 
     def _heatmap(self) -> Picture:
-        slices = self.held_out.slices[self.shown]
+        slices = self.held_out.inputs[self.shown]
         maps = self.classifier.explain(slices, self.classifier.features(slices)).maps
         return overlay(slices, maps[self.held_out.allowed[self.shown].argmax()], self.classifier.grid_span())
 

@@ -1,44 +1,19 @@
-"""How a network comes to its weights: phase after phase, from a seed that starts well, from where a killed run stopped.
+"""Train any Keras model on any targets: one phase of epochs, what watches them, and the optimiser."""
 
-`fit_network` is the whole story.
-"""
-
-import dataclasses
-import hashlib
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from typing import NamedTuple
 
 import keras
-import numpy as np
 
 from data_prep.augment import Augmentation
-from data_prep.labels import SCHEMES
-from data_prep.network_input.recipe import Recipe
-from data_prep.notice import Notice
-from data_prep.tables.exams import Exam
-from data_prep.volume import FloatArray
-from models.routes.classifier import ExamClassifier
-from models.routes.finetuned import FineTuned
-from models.trunks import check_layer, train_from
-from training.config.config import Config, Fit, WarmUp
-from training.config.place import Place
-from training.data.copies import with_copies
-from training.data.examples import Batches, Examples, prepare, rarity
-from training.data.grids import Grids
-from training.fitting.backend import spread_over
-from training.fitting.board import Board
-from training.fitting.checkpoint import Keeper, Progress
-from training.fitting.losses import LOSSES
-from training.fitting.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
-from training.fitting.seeds import fix_seed
+from training.config.config import Fit
+from training.data.batches import Batches
+from training.data.examples import Examples
+from training.fitting.losses import Loss
 from training.fitting.told import Told
 
-# Part of what identifies a run: raise it when the same configuration comes to be trained otherwise.
-VERSION = 2
 OPTIMISERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "adamw": keras.optimizers.AdamW,
     "adam": keras.optimizers.Adam,
@@ -46,181 +21,65 @@ OPTIMISERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "rmsprop": keras.optimizers.RMSprop,
 }
 
-Splits = Mapping[str, Sequence[Exam]]
 
+class Objective(NamedTuple):
+    """What a network is trained for. loss: of targets and answers, `[B]`. metrics: weighted, by Keras' names."""
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """What has learnt. classifier: None for one that no bundle can hold; logits: of ready exams, `[N, K]`.
-
-    notes: for the manifest; checkpoint: a file that is kept until the classifier is saved; notices: for every answer.
-    """
-
-    classifier: ExamClassifier | None
-    logits: Callable[[Examples], FloatArray]
-    notes: dict[str, object]
-    checkpoint: Path | None = None
-    notices: tuple[Notice, ...] = ()
-
-    def forget(self) -> None:
-        """Delete the checkpoint, once the bundle is written; and its folder, if nothing else is in it."""
-        if self.checkpoint:
-            self.checkpoint.unlink()
-            with suppress(OSError):
-                self.checkpoint.parent.rmdir()
+    loss: Loss
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """One call of Keras' `fit`. train_from: the trunk's first layer that learns, as `trunks.train_from` has it."""
+    """One call of Keras' `fit`: learn from some examples, watch others."""
 
     name: str
-    recipe: Recipe
     epochs: int
     learning_rate: float
-    train_from: str
     learn: Examples
     held_out: Examples
 
 
-def fit_network(config: Config, splits: Splits, place: Place) -> Fitted:
-    """Learn from split "train", choose the epoch on "val". All that this leads to hangs on the arguments alone."""
-    phases = phases_of(config, splits, place)
-    path = place.run / f"{identity(config, splits, place, phases)}.npz"
-    resumed = Progress.read(path) if path.is_file() else Progress([config.seed])
-    if path.is_file():
-        print(f"going on in phase {phases[resumed.phase].name} after epoch {resumed.epoch}")
-    while True:
-        try:
-            with spread_over(place.devices):
-                classifier = _attempt(config, phases, place, path, resumed)
-            break
-        except BadStart as bad:
-            resumed = _another_start(resumed, bad, config.fit.restarts)
-    seeds, starts = resumed.seeds, resumed.starts
-    notes: dict[str, object] = {"seed": seeds[-1], "seeds_tried": list(dict.fromkeys(seeds))}
-    notices: tuple[Notice, ...] = ()
-    if resumed.settled:
-        said = f"All {len(starts)} starts of its training were rejected after the first epoch; the best one was kept."
-        notes["rejected_starts"], notices = [[seed, loss] for seed, loss in starts], (Notice("bad-start", said),)
-    logits = partial(_logits, classifier, config.fit, place)
-    return Fitted(classifier, logits, notes, checkpoint=path, notices=notices)
+def fit(
+    network: keras.Model,
+    phase: Phase,
+    objective: Objective,
+    settings: Fit,
+    seed: int,
+    *,
+    augmentation: Augmentation | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    first_epoch: int = 0,
+) -> None:
+    """Run one phase. Every epoch is a line of the log.
 
-
-def untrained_network(config: Config, recipe: Recipe) -> FineTuned:
-    """The preset's classifier with random weights, of a route that learns by gradient descent."""
-    classifier = config.untrained(recipe)
-    assert isinstance(classifier, FineTuned)
-    return classifier
-
-
-def _another_start(resumed: Progress, bad: BadStart, restarts: int) -> Progress:
-    """The next seed's; after the last one, that of the best seed so far, which isn't checked again."""
-    seed = resumed.seeds[-1]
-    starts = [*resumed.starts, (seed, bad.loss)]
-    if len(starts) <= restarts:
-        print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
-        return Progress([*resumed.seeds, seed + 1], starts=starts)
-    best = best_start(starts)
-    print(f"seed {seed}: {bad}; all {len(starts)} starts were rejected, going on with the best one, seed {best}")
-    return Progress([*resumed.seeds, best], starts=starts, settled=True)
-
-
-def phases_of(config: Config, splits: Splits, place: Place) -> list[Phase]:
-    """What is done one after the other; everything is decoded and checked before the first step."""
-    scheme, last = SCHEMES[config.scheme], config.fit
-
-    def seen(recipe: Recipe, on_ligament: bool = False) -> tuple[Examples, Examples]:
-        learn, held_out = (
-            prepare(splits[name], scheme, recipe, place.ready, place.workers, on_ligament) for name in ("train", "val")
+    Args:
+        network: any Keras model from inputs `[B, S, ...]` to what the objective's loss takes.
+        phase: the examples, how many epochs, and the first learning rate.
+        objective: loss and metrics for the phase's kind of targets.
+        settings: batch size and optimiser.
+        seed: decides the order of batches and their random changes.
+        augmentation: random changes of the examples that are learnt from.
+        callbacks: called after the log's own, in this order.
+        first_epoch: where a killed run continues.
+    """
+    # Compiling for each shape of exam would cost more than it saves on a CPU.
+    network.compile(
+        optimiser(settings, phase.learning_rate),
+        objective.loss,
+        weighted_metrics=list(objective.metrics),
+        jit_compile=False,
+    )
+    batch = settings.batch_exams
+    with closing(Told(phase.name, phase.epochs)) as telling:
+        network.fit(
+            Batches(phase.learn, batch, augmentation, seed, settings.oversample, first_epoch),
+            validation_data=Batches(phase.held_out, batch, None, seed),
+            initial_epoch=first_epoch,
+            epochs=phase.epochs,
+            callbacks=[telling, *callbacks],
+            verbose=0,
         )
-        if config.keeps_copies:
-            learn = with_copies(learn, config.augmentation)
-        if last.class_weights:
-            learn = dataclasses.replace(learn, weights=learn.weights * rarity(learn.allowed))
-        return learn, held_out
-
-    phases = []
-    if first := config.warm_up:
-        crops = warm_up_recipe(config.recipe, first)
-        lessons = seen(crops, on_ligament=True)
-        phases.append(Phase("warm_up", crops, first.epochs, first.learning_rate, last.trainable_from, *lessons))
-    lessons = seen(config.recipe)
-    if head := config.head_first:
-        phases.append(Phase("head_first", config.recipe, head.epochs, head.learning_rate, "none", *lessons))
-    return [*phases, Phase("fit", config.recipe, last.epochs, last.learning_rate, last.trainable_from, *lessons)]
-
-
-def warm_up_recipe(recipe: Recipe, first: WarmUp) -> Recipe:
-    """What the warm-up sees: blocks cut by the same recipe, of another size."""
-    return dataclasses.replace(recipe, extent_mm=first.extent_mm, size=first.size)
-
-
-def identity(config: Config, splits: Splits, place: Place, phases: Sequence[Phase]) -> str:
-    """A digest of all that decides how a run goes: a run never goes on from another one's weights."""
-    digest = hashlib.sha256(repr((VERSION, config, place.mixed_precision, place.devices)).encode())
-    digest.update(f"{keras.version()} {keras.backend.backend()} {sys.byteorder}".encode())
-    digest.update(repr([(name, exam.exam_id) for name in ("train", "val") for exam in splits[name]]).encode())
-    for phase in phases:
-        for examples in (phase.learn, phase.held_out):
-            digest.update(repr(examples.slices).encode())
-            digest.update(examples.allowed.tobytes() + examples.weights.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _attempt(config: Config, phases: Sequence[Phase], place: Place, path: Path, resumed: Progress) -> FineTuned:
-    """All phases from one seed. Raises BadStart for a start that is rejected, unless all were and this is the best."""
-    config = dataclasses.replace(config, seed=resumed.seeds[-1])
-    if config.keeps_copies:  # these were changed before the trunk saw them
-        config = dataclasses.replace(config, augmentation=Augmentation())
-    fix_seed(config.seed)
-    classifier = untrained_network(config, config.recipe)
-    check_layer(classifier.network.trunk, config.fit.trainable_from)  # before the head's first epochs
-    classifier.load_pretrained()
-    for index in range(resumed.phase, len(phases)):
-        phase = phases[index]
-        pupil = _pupil(config, phase.recipe, classifier, place.mixed_precision)
-        train_from(pupil.network.trunk, phase.train_from)
-        callbacks = watchers(config.fit, one_sided(phase.held_out))
-        keeper = Keeper(path, resumed, index, callbacks)
-        if place.board:
-            callbacks.append(Board(place.board / phase.name, pupil, phase.held_out))
-        network = pupil.network
-        if config.fit.cache_frozen:
-            grids = Grids(pupil, config.fit.trainable_from, place)
-            network = grids.network()
-            phase = dataclasses.replace(phase, learn=grids.of(phase.learn), held_out=grids.of(phase.held_out))
-        if index == 0 and config.fit.restarts and not resumed.settled:
-            callbacks.insert(0, StartCheck(_limit(config.fit, phase.learn), phase.learn))
-        fit(network, phase, config, [*callbacks, keeper], resumed.next_epoch(index, phase.epochs))
-        classifier.network.set_weights(pupil.network.get_weights())
-    return classifier
-
-
-def _logits(classifier: FineTuned, fit: Fit, place: Place, examples: Examples) -> FloatArray:
-    """`[N, K]` of ready exams."""
-    if fit.cache_frozen:
-        return Grids(classifier, fit.trainable_from, place).logits(examples)
-    return np.stack([classifier.logits(classifier.features(slices)) for slices in examples.slices])
-
-
-def _pupil(config: Config, recipe: Recipe, classifier: FineTuned, mixed: bool) -> FineTuned:
-    """What a phase trains: the classifier, or a copy that sees slices of another size or reckons in float16."""
-    if recipe == config.recipe and not mixed:
-        return classifier
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16" if mixed else before)
-    try:
-        pupil = untrained_network(config, recipe)
-    finally:
-        keras.config.set_dtype_policy(before)
-    pupil.network.set_weights(classifier.network.get_weights())
-    return pupil
-
-
-def one_sided(held_out: Examples) -> bool:
-    """Whether one class fits all labels: the held-out loss then falls for a network that always says it."""
-    return bool((held_out.allowed > 0).all(axis=0).any())
 
 
 def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
@@ -234,42 +93,6 @@ def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
         keras.callbacks.EarlyStopping(watched, patience=fit.patience, restore_best_weights=True),
         keras.callbacks.ReduceLROnPlateau(watched, factor=fit.plateau_factor, patience=plateau),
     ]
-
-
-def _limit(fit: Fit, learn: Examples) -> float:
-    """The loss of the first epoch above which a start is a bad one."""
-    if fit.restart_above is not None:
-        return fit.restart_above
-    weights = learn.weights * rarity(learn.allowed) if fit.oversample else learn.weights
-    guess = constant_guess(LOSSES[fit.loss], learn.allowed, weights)
-    return guess + tolerance(*learn.allowed.shape)
-
-
-def fit(
-    network: keras.Model,
-    phase: Phase,
-    config: Config,
-    callbacks: Sequence[keras.callbacks.Callback],
-    first_epoch: int = 0,
-) -> None:
-    """One phase. Every epoch is a line; between lines, its batches are told."""
-    # Compiling for each shape of exam would cost more than it saves on a CPU.
-    network.compile(
-        optimiser(config.fit, phase.learning_rate),
-        LOSSES[config.fit.loss],
-        weighted_metrics=["categorical_accuracy"],
-        jit_compile=False,
-    )
-    batch, seed = config.fit.batch_exams, config.seed
-    with closing(Told(phase.name, phase.epochs)) as telling:
-        network.fit(
-            Batches(phase.learn, batch, config.augmentation, seed, config.fit.oversample, first_epoch),
-            validation_data=Batches(phase.held_out, batch, None, seed),
-            initial_epoch=first_epoch,
-            epochs=phase.epochs,
-            callbacks=[telling, *callbacks],
-            verbose=0,
-        )
 
 
 def optimiser(fit: Fit, learning_rate: float) -> keras.optimizers.Optimizer:

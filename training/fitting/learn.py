@@ -24,11 +24,11 @@ from training.data.checks import check_learnable
 from training.data.copies import with_copies
 from training.data.examples import Examples, prepare, unseen_classes
 from training.data.grids import Grids
-from training.fitting.fit import Fitted, Splits, fit_network, untrained_network, warm_up_recipe
+from training.fitting.network import Fitted, Splits, fit_network, untrained_network, warm_up_recipe
 from training.fitting.seeds import fix_seed
 from training.fitting.svc import exam_features, train_svc
 
-FEATURES = "features"  # the folder beside the ready arrays
+FEATURES = "features"  # the folder beside the network inputs
 
 
 def untrained_machine(config: Config) -> SVC:
@@ -41,8 +41,8 @@ def untrained_machine(config: Config) -> SVC:
 
 
 def fit_svc(config: Config, splits: Splits, place: Place) -> Fitted:
-    """A support vector classifier on a frozen trunk's features, which are cached beside the ready arrays."""
-    settings, route, cache = config.svc or SvcFit(), untrained_machine(config), place.ready / FEATURES
+    """A support vector classifier on a frozen trunk's features, which are cached beside the network inputs."""
+    settings, route, cache = config.svc or SvcFit(), untrained_machine(config), place.inputs / FEATURES
     scorer = train_svc(route, settings, _prepared(config, splits["train"], place), cache, config.seed)
 
     def logits(examples: Examples) -> FloatArray:
@@ -104,9 +104,9 @@ def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:
     examples = _prepared(config, exams, place)
     if config.warm_up:
         crops = warm_up_recipe(config.recipe, config.warm_up)
-        prepare(exams, SCHEMES[config.scheme], crops, place.ready, place.workers, on_ligament=True)
+        prepare(exams, SCHEMES[config.scheme], crops, place.inputs, place.workers, around="ligament")
     if ROUTES[config.route].learns == "machine":
-        exam_features(untrained_machine(config), examples, place.ready / FEATURES)
+        exam_features(untrained_machine(config), examples, place.inputs / FEATURES)
     elif config.fit.cache_frozen:
         fix_seed(config.seed)
         classifier = untrained_network(config, config.recipe)
@@ -117,4 +117,4 @@ def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:
 
 
 def _prepared(config: Config, exams: Sequence[Exam], place: Place) -> Examples:
-    return prepare(exams, SCHEMES[config.scheme], config.recipe, place.ready, place.workers)
+    return prepare(exams, SCHEMES[config.scheme], config.recipe, place.inputs, place.workers, place.around)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.network_input.recipe import Footprint
+from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
 
 Picture = npt.NDArray[np.uint8]

@@ -49,8 +49,8 @@ class StartCheck(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _all_alike(self, examples: Examples) -> bool:
         """Of a few exams, evenly spread over the table; exams of the same pixels would be alike too, but not all."""
-        chosen = np.unique(np.linspace(0, len(examples.slices) - 1, ASKED).astype(int)).tolist()
-        exams = (np.asarray(examples.slices[exam])[None] for exam in chosen)
+        chosen = np.unique(np.linspace(0, len(examples.inputs) - 1, ASKED).astype(int)).tolist()
+        exams = (np.asarray(examples.inputs[exam])[None] for exam in chosen)
         answers = np.concatenate([keras.ops.convert_to_numpy(self.model(exam, training=False)) for exam in exams])
         contrasts = answers - answers.mean(axis=1, keepdims=True)
         return bool(np.ptp(contrasts, axis=0).max() <= ALIKE * max(np.abs(contrasts).max(), 1.0))

@@ -20,7 +20,7 @@ from sklearn.svm import SVC as KernelSVC
 from sklearn.svm import LinearSVC
 
 from data_prep.labels import LabelScheme
-from data_prep.prepare.cache import ReadyArrays
+from data_prep.prepare.cache import CachedInputs
 from models.routes.machines import Doubles, Linear, Rbf
 from models.routes.svc import SVC, pool_slices
 from training.config.svc_fit import KERNELS, SvcFit
@@ -46,8 +46,8 @@ class Scorer(Protocol):
 def train_svc(route: SVC, settings: SvcFit, learn: Examples, cache: Path, seed: int) -> Scorer:
     """What was fitted: the route's machine from now on, or a classifier that no bundle can hold.
 
-    learn: ready arrays of the route's recipe and labels; cache: the folder of features. Raises ValueError for a class
-    without an exam.
+    learn: network inputs of the route's recipe, and labels. cache: the folder of features. Raises ValueError for a
+    class without an exam.
     """
     features = exam_features(route, learn, cache)
     unsure = int((learn.allowed.sum(axis=1) > 1).sum())
@@ -60,9 +60,9 @@ def train_svc(route: SVC, settings: SvcFit, learn: Examples, cache: Path, seed: 
 
 def exam_features(route: SVC, examples: Examples, cache: Path) -> Doubles:
     """Features `[N, C]` of each exam, as the route pools them, from the cache where it has them."""
-    if not isinstance(examples.slices, ReadyArrays):
-        raise TypeError("features are cached by the names of ready arrays: make the examples with `prepare`")
-    slices = cached_features(route.network, route.trunk, examples.slices, cache)
+    if not isinstance(examples.inputs, CachedInputs):
+        raise TypeError("features are cached by the names of network inputs: make the examples with `prepare`")
+    slices = cached_features(route.network, route.trunk, examples.inputs, cache)
     return np.stack([pool_slices(exam, route.pooling) for exam in slices])
 
 

@@ -5,13 +5,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from data_prep.labels import SCHEMES
 from data_prep.prepare.cache import pixel_digests
 from data_prep.statistics import Figure
 from data_prep.tables.exams import Exam
-from models.bundle import write_bundle
+from models.bundle import Bundle, write_bundle
 from models.colour_scale import ColourScale
 from models.routes.finetuned import FineTuned
 from models.seen import ROLE_OF_SPLIT, Role, Seen
@@ -35,6 +37,25 @@ def check_finite(learnt: Learnt) -> None:
         raise ValueError("training ended with weights that are no numbers: lower fit.learning_rate")
 
 
+def in_memory(learnt: Learnt, exams: Sequence[Exam], name: str) -> Bundle:
+    """What learnt, as the bundle that `write` would make of it; it has no figures yet, and no digest."""
+    assert learnt.fitted.classifier
+    config = learnt.config
+    return Bundle(
+        name=name,
+        sha256="",
+        manifest=_training(learnt, exams),
+        scheme=SCHEMES[config.scheme],
+        recipe=config.recipe,
+        calibration=learnt.calibration,
+        metrics={},
+        model_card="",
+        classifier=learnt.fitted.classifier,
+        seen=seen(exams, learnt.place, {}),
+        localiser=learnt.place.localiser,
+    )
+
+
 def write(
     learnt: Learnt,
     text: str,
@@ -53,27 +74,35 @@ def write(
     assert learnt.fitted.classifier
     config = learnt.config
     provenance = {
-        "trained_on": "synthetic" if {exam.source for exam in exams} == {"phantom"} else sources_of(exams, ", "),
+        **_training(learnt, exams),
         "exams": dict(Counter(exam.split for exam in exams)),
         "seed": config.seed,
         "commit": _commit(),
         "command": command,
         **learnt.fitted.notes,
-        **({"notices": [asdict(notice) for notice in learnt.notices]} if learnt.notices else {}),
     }
     results = {"figures": [asdict(figure) for figure in measured]}
     parts = (learnt.fitted.classifier, config.route, config.recipe, learnt.calibration)
-    write_bundle(out, *parts, results, provenance, text, colours, seen(exams, learnt.place, tested or {}))
+    known = seen(exams, learnt.place, tested or {})
+    write_bundle(out, *parts, results, provenance, text, colours, known, learnt.place.localiser)
+
+
+def _training(learnt: Learnt, exams: Sequence[Exam]) -> dict[str, Any]:
+    """What answers have to say of the training: what it saw, and notices."""
+    synthetic = {exam.source for exam in exams} == {"phantom"}
+    notices = [asdict(notice) for notice in learnt.notices]
+    seen_exams = "synthetic" if synthetic else sources_of(exams, ", ")
+    return {"trained_on": seen_exams, **({"notices": notices} if notices else {})}
 
 
 def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen:
-    """Who was learnt from, chosen on and tested, for the bundle; the exams' ready arrays have been made."""
+    """Who was learnt from, chosen on and tested, for the bundle; the exams' network inputs have been made."""
     roles: dict[str, Role] = {
         exam.exam_id: ROLE_OF_SPLIT[exam.split] for exam in exams if exam.split in ("train", "val")
     }
     roles |= dict.fromkeys(tested, "tested")
     known = [exam for exam in exams if exam.split in ("train", "val")]
-    return Seen.of(exams, {**pixel_digests(known, place.ready), **tested}, roles)
+    return Seen.of(exams, {**pixel_digests(known, place.inputs), **tested}, roles)
 
 
 def sources_of(exams: Sequence[Exam], between: str = "/") -> str:

@@ -23,13 +23,18 @@ def measured_scale(learnt: Learnt, exams: Sequence[Exam]) -> ColourScale | None:
     """On the exams of split "val", which chose epoch and temperature; None, with a warning, if too few are injured."""
     config, classifier = learnt.config, learnt.fitted.classifier
     assert classifier
-    scheme = SCHEMES[config.scheme]
+    scheme, place = SCHEMES[config.scheme], learnt.place
     held_out = prepare(
-        [exam for exam in exams if exam.split == "val"], scheme, config.recipe, learnt.place.ready, learnt.place.workers
+        [exam for exam in exams if exam.split == "val"],
+        scheme,
+        config.recipe,
+        place.inputs,
+        place.workers,
+        place.around,
     )
     found = [
         peaks(classifier.explain(slices, classifier.features(slices)).maps, config.recipe, classifier.grid_span())
-        for slices in held_out.slices
+        for slices in held_out.inputs
     ]
     scale = scale_of(np.stack(found), held_out.allowed > 0, scheme)
     if scale is None:

@@ -127,7 +127,7 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
         roles = {
             exam.exam_id: ROLE_OF_SPLIT[split] for split in ("val", "train") for exam in known if exam.split == split
         }
-        seen = Seen.of(taking_part, pixel_digests(taking_part, place.ready), roles)
+        seen = Seen.of(taking_part, pixel_digests(taking_part, place.inputs), roles)
         write_ensemble(ensemble, [run.bundle for run in runs if run.bundle], report, command, text, seen)
     return report
 

@@ -185,11 +185,11 @@ def test_a_finished_batch_is_not_judged_by_another_bundle(undisturbed, command, 
     assert (out / "predictions.csv").read_bytes() == before
 
 
-def dies_of_number_five(study, *rest):
+def dies_of_number_five(study, **rest):
     """As a decoder in C may."""
     if study.name.startswith("05"):
         os.kill(os.getpid(), signal.SIGKILL)
-    return pack(study, *rest)
+    return pack(study, **rest)
 
 
 pack = decoding.pack

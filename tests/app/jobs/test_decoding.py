@@ -1,15 +1,18 @@
-"""What travels from a decoder to the network. Whole batches are in test_batch."""
+"""What travels from a worker process to the network. Whole batches are in test_batch."""
 
 import numpy as np
 import pytest
 
 from app.contract.problems import Problem
-from app.jobs.decoding import Parcel, Ready, decode, decoded, pack
+from app.jobs.decoding import Decoded, Needs, Parcel, decode, decoded, pack
+from data_prep.network_input.coarse import Coarse
+from data_prep.network_input.network_input import NetworkInput
 from data_prep.network_input.recipe import Recipe
 from data_prep.workers import Workers
 from tests.app.studies import SLICES, study_zip
 
-RECIPE, BUNDLE = Recipe((30.0, 40.0, 40.0), (24, 20)), "b" * 64
+BUNDLE = Needs("b" * 64, Recipe((30.0, 40.0, 40.0), (24, 20)), localises=False)
+LOCALISING = BUNDLE._replace(localises=True)
 
 
 @pytest.fixture
@@ -24,38 +27,43 @@ def scratch(tmp_path):
     return tmp_path / "scratch"
 
 
-def pixels(parcel: Parcel) -> tuple[int, int]:
-    """How many of the study's own, and how many that the network sees, are in the parcel."""
-    assert isinstance(parcel.outcome, Ready)
-    return parcel.outcome.job.volume.voxels.size, parcel.outcome.prepared.slices.size
+def alone(study) -> tuple[Decoded, Decoded]:
+    """The study after both steps, and after the first."""
+    job = decode(study, BUNDLE.sha256)
+    coarse = Coarse.of(job.volume, with_grid=True)
+    return Decoded(job, NetworkInput.of(coarse, BUNDLE.recipe)), Decoded(job, coarse)
 
 
-def test_a_study_is_prepared_as_its_recipe_says(study):
-    ready = decode(study, BUNDLE, RECIPE)
-    slices, footprint = RECIPE.apply(ready.job.volume)
-    assert np.array_equal(ready.prepared.slices, slices)
-    assert ready.prepared.footprint == footprint
-    assert "fat-suppression-unknown" not in [notice.code for notice in ready.prepared.notices]
-    assert ready.prepared.took_ms > 0
+def pixels(parcel: Parcel) -> list[int]:
+    """How many of the study's own, and how many that a network sees, are in the parcel."""
+    assert isinstance(parcel.outcome, Decoded)
+    step = parcel.outcome.step
+    arrays = [step.slices] if isinstance(step, NetworkInput) else [step.voxels, step.grid]
+    return [parcel.outcome.job.volume.voxels.size, *(array.size for array in arrays)]
 
 
 def test_a_parcel_holds_no_pixels_that_no_answer_needs(study, scratch):
-    seen = decode(study, BUNDLE, RECIPE).prepared.slices.size
-    assert pixels(pack(study, BUNDLE, RECIPE, None)) == (0, seen)
-    by_file = pack(study, BUNDLE, RECIPE, scratch)
-    assert pixels(by_file) == (0, 0)
-    assert [by_file.slices] == list(scratch.iterdir())
+    both, first = alone(study)
+    assert pixels(pack(study, BUNDLE, None)) == [0, both.step.slices.size]
+    assert pixels(pack(study, LOCALISING, None)) == [0, first.step.voxels.size, first.step.grid.size]
+    by_file = pack(study, BUNDLE, scratch)
+    assert pixels(by_file) == [0, 0]
+    assert [by_file.arrays] == list(scratch.iterdir())
 
 
-def test_what_arrives_is_what_was_prepared(study, scratch):
-    ((path, arrived),) = decoded([study], BUNDLE, RECIPE, Workers(2), scratch)
-    here = decode(study, BUNDLE, RECIPE)
+@pytest.mark.parametrize("needs", [BUNDLE, LOCALISING])
+def test_what_arrives_is_what_was_decoded(study, scratch, needs):
+    ((path, arrived),) = decoded([study], needs, Workers(2), scratch)
+    here = alone(study)[needs.localises]
     assert path == study
-    assert np.array_equal(arrived.prepared.slices, here.prepared.slices)
+    assert type(arrived.step) is type(here.step)
+    for name in ("voxels", "grid") if needs.localises else ("slices",):
+        assert np.array_equal(getattr(arrived.step, name), getattr(here.step, name))
+    assert arrived.step.notices == here.step.notices
     assert (arrived.job.id, len(arrived.job.volume.sop_uids)) == (here.job.id, SLICES)
     assert list(scratch.iterdir()) == []
 
 
-def test_what_cannot_be_judged_is_a_problem_of_its_study(tmp_path):
+def test_what_cannot_be_predicted_is_a_problem_of_its_study(tmp_path):
     (tmp_path / "text.zip").write_bytes(b"hello")
-    assert isinstance(decode(tmp_path / "text.zip", BUNDLE, RECIPE), Problem)
+    assert isinstance(pack(tmp_path / "text.zip", BUNDLE, None).outcome, Problem)

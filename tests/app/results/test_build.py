@@ -168,8 +168,8 @@ def test_objects_of_a_service_s_answer_are_valid_and_hold_the_served_map(make_ap
         f"/v1/predictions?bundle={bundle}", data=study_zip(), headers={"Content-Type": "application/zip"}
     ).get_json()
     explained = answer["result"]["classes"].index(answer["explanation"]["class"])
-    result = Result(answer, store.sources(answer["id"]), store.job(answer["id"]).volume)
-    objects = {kind: build(kind, result, store.map(answer["id"], explained).volume) for kind in KINDS}
+    result = Result(answer, store.read(answer["id"]).sources, store.read(answer["id"]).job.volume)
+    objects = {kind: build(kind, result, store.read(answer["id"]).map(explained).volume) for kind in KINDS}
     assert all(errors(content, tmp_path) == [] for content in objects.values())
     served = np.load(io.BytesIO(client.get(f"/v1/predictions/{answer['id']}/map.npz").data))["map"]
     dataset = read(objects["map"])

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from app.store.database import Database, sqlite_url
 from app.store.job import Job
 from app.store.predictions import ABANDONED_S, Store
-from data_prep.network_input.recipe import Footprint
+from data_prep.network_input.footprint import Footprint
 from data_prep.selection.series import PassedOver, Selection
 from data_prep.volume import Acquisition
 from tests.conftest import make_volume
@@ -43,7 +43,7 @@ def job() -> Job:
 
 def test_a_job_comes_back_whole(store, job):
     store.put(job)
-    back = store.job(job.id)
+    back = store.read(job.id).job
     assert back.volume.digest() == job.volume.digest()
     assert back.volume.acquisition == job.volume.acquisition
     assert (back.passed_over, back.bundle, back.decode_ms, back.created) == (
@@ -52,7 +52,7 @@ def test_a_job_comes_back_whole(store, job):
         job.decode_ms,
         job.created,
     )
-    assert store.answer(job.id) == {"id": job.id, "status": "queued"}
+    assert store.read(job.id).answer == {"id": job.id, "status": "queued"}
 
 
 def test_what_results_repeat_comes_back(store):
@@ -60,7 +60,7 @@ def test_what_results_repeat_comes_back(store):
     source.update({"PatientName": "Müller^Zoë", "StudyInstanceUID": "2.25.3", "PatientWeight": 71.5})
     job = Job.of(Selection(make_volume(np.zeros((2, 3, 3), np.float32)), (), (source, source)), "bundle digest", 1)
     store.put(job)
-    assert store.sources(job.id) == (source, source)
+    assert store.read(job.id).sources == (source, source)
 
 
 def test_the_id_follows_from_pixels_and_bundle(job):
@@ -75,7 +75,7 @@ def test_an_answer_and_its_map_come_back_after_a_restart(store, job, folder, tmp
     store.put(job)
     store.finish(job.id, ANSWER, maps, footprint)
     again = Store(folder, Database(sqlite_url(tmp_path / "service.db")))
-    assert again.answer(job.id) == ANSWER
+    assert again.read(job.id).answer == ANSWER
     class_map = again.map(job.id, 1)
     assert (class_map.volume() == footprint.carry_back(maps)[1]).all()
     assert not class_map.plane(0).any()  # outside the footprint
@@ -122,7 +122,7 @@ def test_a_crash_while_writing_leaves_nothing_half(store, job, folder, monkeypat
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("app.store.predictions._write", full)
+    monkeypatch.setattr("app.store.predictions._save", full)
     with pytest.raises(OSError, match="no space"):
         store.put(job)
     assert list(folder.iterdir()) == []
@@ -162,7 +162,7 @@ def test_a_deleted_job_is_not_found_by_anyone(store, job, folder):
 @pytest.mark.parametrize("id_", ["", ".", "..", "../x", "/etc/passwd", "a" * 31 + "\n", "G" * 32])
 def test_only_ids_become_paths(store, id_):
     with pytest.raises(NotFound):
-        store.answer(id_)
+        store.read(id_)
 
 
 def test_results_are_for_their_owner_only(store, job, folder):

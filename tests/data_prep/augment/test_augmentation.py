@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from data_prep.augment import Augmentation, Draw
 from data_prep.augment.augmentation import LIMITS
 from data_prep.boxes import bounding_box, filled
+from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
 from data_prep.phantom import generate
 
@@ -35,7 +36,7 @@ def knee() -> tuple[np.ndarray, np.ndarray]:
     volume, recipe = phantom.to_volume(), Recipe((60.0, 80.0, 80.0), (112, 112))
     ligament = dataclasses.replace(volume, voxels=phantom.acl.astype(np.float32))
     shares, _ = dataclasses.replace(recipe, window=(0.0, 100.0)).apply(ligament)
-    return recipe.apply(volume)[0], shares >= 0.5
+    return crop(volume.voxels, volume.spacing_mm, recipe)[0], shares >= 0.5
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from data_prep.network_input.recipe import SAMPLE_STEP, Footprint, Recipe, percentile
+from data_prep.network_input.crop import SAMPLE_STEP, block, crop, percentile
+from data_prep.network_input.footprint import Footprint
+from data_prep.network_input.recipe import Recipe
 from tests.conftest import make_volume
 
 # float32 sums of a few thousand numbers agree to about this.
@@ -23,7 +25,7 @@ def test_a_millimetre_stays_a_millimetre_on_anisotropic_pixels():
     """A square knee of 40 mm fills the crop of 40 mm whatever the row and column spacing are."""
     voxels = np.zeros((6, 100, 50))
     voxels[:, 30:70, 20:30] = 1  # 40 mm in rows of 1 mm, 40 mm in columns of 4 mm
-    slices, footprint = Recipe((18.0, 40.0, 40.0), (20, 20)).apply(make_volume(voxels, (3.0, 1.0, 4.0)))
+    slices, footprint = crop(voxels.astype(np.float32), (3.0, 1.0, 4.0), Recipe((18.0, 40.0, 40.0), (20, 20)))
     assert (footprint.rows, footprint.columns, footprint.slices) == ((30, 70), (20, 30), (0, 6))
     assert slices.shape == (6, 20, 20)
 
@@ -31,12 +33,14 @@ def test_a_millimetre_stays_a_millimetre_on_anisotropic_pixels():
 def test_the_window_is_taken_from_the_whole_block_not_slice_by_slice():
     voxels = np.zeros((4, 40, 40))
     voxels[1, :, :20], voxels[2, :, :20] = 50, 100
-    slices, _ = Recipe((12.0, 20.0, 20.0), (40, 40), window=(0, 100)).apply(make_volume(voxels))
+    volume = make_volume(voxels)
+    slices, _ = crop(volume.voxels, volume.spacing_mm, Recipe((12.0, 20.0, 20.0), (40, 40), window=(0, 100)))
     assert [plane.max() for plane in slices] == pytest.approx([0, 0.5, 1, 0])
 
 
 def test_a_blank_volume_gives_zeros_not_nan():
-    slices, _ = Recipe((12.0, 20.0, 20.0), (8, 8)).apply(make_volume(np.full((4, 40, 40), 7.0)))
+    volume = make_volume(np.full((4, 40, 40), 7.0))
+    slices, _ = crop(volume.voxels, volume.spacing_mm, Recipe((12.0, 20.0, 20.0), (8, 8)))
     assert np.array_equal(slices, np.zeros((4, 8, 8), np.float32))
 
 
@@ -68,7 +72,7 @@ def test_a_percentile_of_many_voxels_is_numpys_too(kind, percent):
 def test_slices_stay_in_range_and_type(options, size):
     random = np.random.default_rng(0)
     volume = make_volume(random.normal(1000, 300, (5, 50, 60)))
-    slices, _ = Recipe((15.0, 25.0, 30.0), size, **options).apply(volume)
+    slices, _ = crop(volume.voxels, volume.spacing_mm, Recipe((15.0, 25.0, 30.0), size, **options))
     assert slices.shape == (5, *size)
     assert slices.dtype == np.float32
     assert slices.min() >= 0
@@ -80,7 +84,7 @@ def test_a_map_comes_back_to_where_it_came_from():
     """A bright spot goes through the recipe; a map that is hot there is hottest on the spot in the source."""
     where = (3, 60, 100)
     volume = make_volume(bright_spot((7, 160, 200), where))
-    slices, footprint = Recipe((21.0, 64.0, 64.0), (128, 128)).apply(volume)
+    slices, footprint = crop(volume.voxels, volume.spacing_mm, Recipe((21.0, 64.0, 64.0), (128, 128)))
     grid = slices.reshape(7, 16, 8, 16, 8).mean(axis=(2, 4))
     back = footprint.carry_back(grid)
     peak = np.unravel_index(back.argmax(), back.shape)
@@ -92,7 +96,8 @@ def test_a_map_comes_back_to_where_it_came_from():
 def test_a_recipe_can_be_centred_on_a_place():
     where = (5, 40, 150)
     volume = make_volume(bright_spot((12, 160, 200), where))
-    slices, footprint = Recipe((9.0, 16.0, 16.0), (32, 32)).apply(volume, tuple(place + 0.5 for place in where))
+    box = tuple((place - 2, place + 3) for place in where)
+    slices, footprint = crop(volume.voxels, volume.spacing_mm, Recipe((9.0, 16.0, 16.0), (32, 32)), box)
     assert (footprint.slices, footprint.rows, footprint.columns) == ((4, 7), (24, 56), (134, 166))
     assert slices[1, 14:19, 14:19].min() == 1
     assert slices.sum() == pytest.approx(25)
@@ -106,8 +111,7 @@ def test_a_recipe_can_be_centred_on_a_place():
 )
 def test_carrying_back_keeps_every_slices_sum(shape, extent, cells, seed):
     """Also where the crop reaches beyond the image, or is smaller than the grid."""
-    volume = make_volume(np.zeros(shape))
-    footprint = Recipe(extent, (8, 8)).footprint(volume)
+    footprint = block(shape, make_volume(np.zeros(shape)).spacing_mm, Recipe(extent, (8, 8)))
     first, stop = footprint.slices
     maps = np.random.default_rng(seed).normal(size=(2, stop - first, *cells)).astype(np.float32)
     back = footprint.carry_back(maps)

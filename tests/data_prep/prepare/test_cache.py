@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from data_prep.errors import InputError
+from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
-from data_prep.prepare.cache import make_ready
+from data_prep.prepare.cache import make_inputs
 from data_prep.prepare.load import load_exam
 from data_prep.tables.exams import Exam, read_exams
 from data_prep.workers import Workers
@@ -33,21 +34,24 @@ def arrays_in(folder: Path) -> dict[str, int]:
 
 def array_exam(path: Path, value: int) -> Exam:
     """An exam whose pixels can be changed."""
-    np.save(path, np.full((8, 32, 32), value, np.uint8))
+    voxels = np.zeros((8, 32, 32), np.uint8)
+    voxels[:, 8:24, 8:24] = value
+    np.save(path, voxels)
     return Exam("a", "p", path, spacing_mm=(3.0, 1.0, 1.0))
 
 
 def test_arrays_are_what_the_recipe_makes_in_the_exams_order(exams, tmp_path):
-    ready = make_ready(exams, RECIPE, tmp_path, Workers(2))
+    ready = make_inputs(exams, RECIPE, tmp_path, Workers(2))
     assert len(ready) == len(exams)
     for exam, slices in zip(exams, ready, strict=True):
-        assert np.array_equal(slices, RECIPE.apply(load_exam(exam))[0])
+        volume = load_exam(exam)
+        assert np.array_equal(slices, crop(volume.voxels, volume.spacing_mm, RECIPE).slices)
         assert slices.dtype == np.float32
 
 
 def test_a_second_run_needs_no_pixels(exams, tmp_path):
     """The table moves to a place where the files have the same names, sizes and times, and only zeros in them."""
-    first = make_ready(exams, RECIPE, tmp_path / "ready", Workers(1))
+    first = make_inputs(exams, RECIPE, tmp_path / "ready", Workers(1))
     blanked = []
     for exam in exams:
         for file in exam.path.iterdir():
@@ -55,9 +59,9 @@ def test_a_second_run_needs_no_pixels(exams, tmp_path):
             file.write_bytes(bytes(file.stat().st_size))
             os.utime(file, ns=(blanked[-1][2].st_atime_ns, blanked[-1][2].st_mtime_ns))
     try:
-        assert make_ready(exams, RECIPE, tmp_path / "ready", Workers(1)) == first
+        assert make_inputs(exams, RECIPE, tmp_path / "ready", Workers(1)) == first
         with pytest.raises(InputError, match=exams[0].exam_id):
-            make_ready(exams, RECIPE, tmp_path / "elsewhere", Workers(1))
+            make_inputs(exams, RECIPE, tmp_path / "elsewhere", Workers(1))
     finally:
         for file, content, status in blanked:
             file.write_bytes(content)
@@ -66,13 +70,13 @@ def test_a_second_run_needs_no_pixels(exams, tmp_path):
 
 def test_another_recipe_or_other_pixels_never_meet_old_arrays(tmp_path):
     exam, ready = array_exam(tmp_path / "a.npy", 1), tmp_path / "ready"
-    first = make_ready([exam], RECIPE, ready, Workers(1)).paths
-    assert make_ready([exam], replace(RECIPE, unsharp=0.5), ready, Workers(1)).paths != first
+    first = make_inputs([exam], RECIPE, ready, Workers(1)).paths
+    assert make_inputs([exam], replace(RECIPE, unsharp=0.5), ready, Workers(1)).paths != first
     array_exam(tmp_path / "a.npy", 2)
     os.utime(exam.path, ns=(0, 0))
-    assert make_ready([exam], RECIPE, ready, Workers(1)).paths != first
+    assert make_inputs([exam], RECIPE, ready, Workers(1)).paths != first
     array_exam(tmp_path / "a.npy", 1)
-    assert make_ready([exam], RECIPE, ready, Workers(1)).paths == first
+    assert make_inputs([exam], RECIPE, ready, Workers(1)).paths == first
     assert len(arrays_in(ready)) == 3
 
 
@@ -87,7 +91,7 @@ def test_a_run_that_was_killed_goes_on(knees, tmp_path):
     done = arrays_in(tmp_path)
     assert 3 <= len(done) < 12
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "12 arrays are ready" in result.stdout
+    assert "12 network inputs are in" in result.stdout
     after = arrays_in(tmp_path)
     assert len(after) == 12
     assert done.items() <= after.items()  # not written again
@@ -97,7 +101,7 @@ def test_memory_is_that_of_few_exams(knees, tmp_path):
     exams = read_exams(knees / "exams.csv")
     largest = max(load_exam(exam).voxels.nbytes for exam in exams)
     tracemalloc.start()
-    make_ready(exams, RECIPE, tmp_path, Workers(1))
+    make_inputs(exams, RECIPE, tmp_path, Workers(1))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 6 * largest

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep.errors import UnsuitableStudy
-from data_prep.prepare.load import ligament_centre, ligament_mask, load_exam, signature
+from data_prep.prepare.load import ligament_box, ligament_mask, load_exam, signature
 from data_prep.tables.exams import Exam, read_exams
 from tests.data_prep.dicom_factory import encode, make_series
 from tests.data_prep.exam_factory import noise, write_exam
@@ -60,7 +60,7 @@ def test_the_ligament_is_its_mask_or_its_box(knees):
     boxed = ligament_mask(replace(exam, mask=None), shape)
     assert (boxed & acl).sum() == acl.sum()
     assert boxed.sum() == np.prod([stop - start for start, stop in exam.box])
-    assert ligament_centre(exam) == ligament_centre(replace(exam, box=None))
+    assert ligament_box(exam) == ligament_box(replace(exam, box=None))
     assert ligament_mask(replace(exam, mask=None, box=None), shape) is None
 
 

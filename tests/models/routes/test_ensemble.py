@@ -30,7 +30,7 @@ def test_it_is_the_mean_of_its_calibrated_members(scheme):
         expected = sum(getattr(one, name) / t for one, t in zip(alone, TEMPERATURES, strict=True)) / 3
         assert getattr(explanation, name) == pytest.approx(expected, rel=1e-4, abs=1e-6)
     assert explanation.method.exact
-    assert explanation.method == "cam"
+    assert explanation.method.name == "cam"
 
 
 def test_its_probabilities_are_the_geometric_mean(scheme):

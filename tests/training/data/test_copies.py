@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from data_prep.augment import Augmentation
-from data_prep.prepare.cache import ReadyArrays
+from data_prep.prepare.cache import CachedInputs
 from training.data.copies import with_copies
 from training.data.examples import Examples
+from training.data.targets import ClassSets
 
 TURNED = Augmentation(rotation_degrees=20.0)
 HEALTHY, TORN = [1.0, 0.0], [0.0, 1.0]
@@ -22,7 +23,7 @@ def examples(tmp_path) -> Examples:
         paths.append(tmp_path / f"{exam:064x}.npy")
         np.save(paths[-1], np.random.default_rng(exam).random((3, 16, 16), np.float32))
     allowed = np.array([HEALTHY] * 7 + [TORN] * 2, np.float32)
-    return Examples(ReadyArrays(tuple(paths)), allowed, np.arange(9, dtype=np.float32))
+    return Examples(CachedInputs(tuple(paths)), ClassSets(allowed), np.arange(9, dtype=np.float32))
 
 
 def test_rare_exams_come_about_as_often_as_common_ones_and_keep_label_and_weight(examples):
@@ -36,9 +37,9 @@ def test_rare_exams_come_about_as_often_as_common_ones_and_keep_label_and_weight
 
 def test_exams_stay_as_they_are_and_every_copy_is_another(examples):
     more = with_copies(examples, TURNED)
-    assert more.slices.paths[:7] == examples.slices.paths[:7]
-    assert (more.slices.paths[7], more.slices.paths[11]) == examples.slices.paths[7:]
-    arrays = [np.asarray(slices) for slices in more.slices]
+    assert more.inputs.paths[:7] == examples.inputs.paths[:7]
+    assert (more.inputs.paths[7], more.inputs.paths[11]) == examples.inputs.paths[7:]
+    arrays = [np.asarray(slices) for slices in more.inputs]
     assert len({slices.tobytes() for slices in arrays}) == len(arrays) == 15
     assert all(slices.shape == (3, 16, 16) and slices.dtype == np.float32 for slices in arrays)
     assert all(slices.min() >= 0 and slices.max() <= 1 for slices in arrays)
@@ -48,25 +49,25 @@ def test_a_copy_shows_the_same_knee(examples):
     """Turned by less than a degree: noise is smoothed, and stays where it is."""
     more = with_copies(examples, Augmentation(rotation_degrees=0.5))
     for exam, copies in ((7, slice(8, 11)), (8, slice(12, 15))):
-        for copy in more.slices[copies]:
+        for copy in more.inputs[copies]:
             inner = (slice(None), slice(2, -2), slice(2, -2))
-            assert np.corrcoef(copy[inner].ravel(), examples.slices[exam][inner].ravel())[0, 1] > 0.9
+            assert np.corrcoef(copy[inner].ravel(), examples.inputs[exam][inner].ravel())[0, 1] > 0.9
 
 
 def test_a_fold_finds_the_copies_of_another(examples, tmp_path):
-    made = set(with_copies(examples, TURNED).slices.paths)
+    made = set(with_copies(examples, TURNED).inputs.paths)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     fold = [0, 1, 2, 3, 8]
     part = replace(
         examples,
-        slices=ReadyArrays(tuple(examples.slices.paths[exam] for exam in fold)),
-        allowed=examples.allowed[fold],
+        inputs=CachedInputs(tuple(examples.inputs.paths[exam] for exam in fold)),
+        targets=examples.targets.take(fold),
         weights=examples.weights[fold],
     )
-    assert set(with_copies(part, TURNED).slices.paths) < made
+    assert set(with_copies(part, TURNED).inputs.paths) < made
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
 def test_other_changes_make_other_copies(examples):
-    one, other = (set(with_copies(examples, changes).slices.paths) for changes in (TURNED, Augmentation(gamma=0.5)))
-    assert one & other == set(examples.slices.paths)
+    one, other = (set(with_copies(examples, changes).inputs.paths) for changes in (TURNED, Augmentation(gamma=0.5)))
+    assert one & other == set(examples.inputs.paths)

@@ -5,11 +5,14 @@ import pytest
 
 from data_prep.augment import Augmentation
 from data_prep.labels import BINARY
+from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.load import load_exam
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
-from training.data.examples import Batches, Examples, check_slices, prepare, rarity, unseen_classes
+from training.data.batches import Batches
+from training.data.examples import Examples, check_slices, prepare, unseen_classes
+from training.data.targets import ClassSets, rarity
 
 RECIPE = Recipe((30.0, 48.0, 48.0), (48, 48))
 
@@ -19,7 +22,9 @@ def numbered(lengths: list[int]) -> Examples:
     slices = [np.full((length, 2, 2), 10.0 * exam, np.float32) for exam, length in enumerate(lengths)]
     for planes in slices:
         planes += np.arange(len(planes), dtype=np.float32)[:, None, None]
-    return Examples(slices, np.eye(2, dtype=np.float32)[np.arange(len(lengths)) % 2], np.ones(len(lengths), np.float32))
+    return Examples(
+        slices, ClassSets(np.eye(2, dtype=np.float32)[np.arange(len(lengths)) % 2]), np.ones(len(lengths), np.float32)
+    )
 
 
 def test_shorter_exams_repeat_their_last_slice():
@@ -42,7 +47,7 @@ def test_every_exam_comes_once_an_epoch_in_another_order():
 
 def test_draws_depend_on_seed_epoch_and_exam_only():
     slices = [np.random.default_rng(exam).random((2, 16, 16), np.float32) for exam in range(3)]
-    examples = Examples(slices, np.eye(2, dtype=np.float32)[[0, 1, 0]], np.ones(3, np.float32))
+    examples = Examples(slices, ClassSets(np.eye(2, dtype=np.float32)[[0, 1, 0]]), np.ones(3, np.float32))
     augmentation = Augmentation(rotation_degrees=20)
     first, again, other = (Batches(examples, 3, augmentation, seed)[0][0] for seed in (1, 1, 2))
     assert np.array_equal(first, again)
@@ -52,7 +57,7 @@ def test_draws_depend_on_seed_epoch_and_exam_only():
 def textured(sets: list[list[float]]) -> Examples:
     """Exams of noise, whose rows of `allowed` are `sets`."""
     slices = [np.random.default_rng(exam).random((2, 16, 16), np.float32) for exam in range(len(sets))]
-    return Examples(slices, np.array(sets, np.float32), np.arange(len(sets), dtype=np.float32))
+    return Examples(slices, ClassSets(np.array(sets, np.float32)), np.arange(len(sets), dtype=np.float32))
 
 
 def shown(batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,7 +76,7 @@ def test_without_oversampling_order_and_draws_are_what_they_always_were():
         assert weights.tolist() == order.tolist()
         assert np.array_equal(allowed, examples.allowed[order])
         for exam, seen in zip(order, slices, strict=True):
-            expected = augmentation.apply(examples.slices[exam], np.random.default_rng((3, epoch, exam)))
+            expected = augmentation.apply(examples.inputs[exam], np.random.default_rng((3, epoch, exam)))
             assert np.array_equal(seen, expected)
         batches.on_epoch_end()
 
@@ -102,7 +107,7 @@ def test_every_repetition_is_a_fresh_draw_and_the_first_one_is_the_usual():
     again, _, _ = shown(Batches(examples, 4, augmentation, seed=5, oversample=True))
     assert np.array_equal(slices, again)
     for exam in range(len(RARE)):
-        usual = augmentation.apply(examples.slices[exam], np.random.default_rng((5, 0, exam)))
+        usual = augmentation.apply(examples.inputs[exam], np.random.default_rng((5, 0, exam)))
         seen = slices[weights == exam]
         assert sum(np.array_equal(one, usual) for one in seen) == 1
         assert len(np.unique(seen, axis=0)) == len(seen)
@@ -125,13 +130,13 @@ def test_equally_common_sets_are_not_repeated():
 
 def test_crops_on_the_ligament_hold_it(knees, tmp_path):
     exams = read_exams(knees / "exams.csv")[:4]
-    crops = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1), on_ligament=True).slices
-    for exam, crop in zip(exams, crops, strict=True):
+    crops = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1), around="ligament").inputs
+    for exam, found in zip(exams, crops, strict=True):
         volume = load_exam(exam)
         with np.load(exam.mask) as truth:
-            ligament, centre = truth["acl"], tuple(truth["box"].mean(axis=1))
-        expected, place = RECIPE.apply(volume, centre)
-        assert np.array_equal(crop, expected)
+            ligament, box = truth["acl"], tuple(map(tuple, truth["box"].tolist()))
+        expected, place = crop(volume.voxels, volume.spacing_mm, RECIPE, box)
+        assert np.array_equal(found, expected)
         inside = ligament[slice(*place.slices), slice(*place.rows), slice(*place.columns)]
         assert inside.sum() > 0.95 * ligament.sum()
 
@@ -142,7 +147,7 @@ def test_an_exam_without_label_or_truth_is_named(knees, tmp_path):
         prepare([dataclasses.replace(exam, binary=frozenset())], BINARY, RECIPE, tmp_path, Workers(1))
     with pytest.raises(ValueError, match=f"exam {exam.exam_id} has no box or mask"):
         prepare(
-            [dataclasses.replace(exam, box=None, mask=None)], BINARY, RECIPE, tmp_path, Workers(1), on_ligament=True
+            [dataclasses.replace(exam, box=None, mask=None)], BINARY, RECIPE, tmp_path, Workers(1), around="ligament"
         )
 
 
@@ -169,7 +174,7 @@ def test_an_array_that_will_not_do_is_named(slices, reason):
 
 def test_a_damaged_array_is_found_before_the_first_step(knees, tmp_path):
     exams = read_exams(knees / "exams.csv")[:2]
-    arrays = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1)).slices
+    arrays = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1)).inputs
     np.save(arrays.paths[1], np.zeros((4, 48, 49), np.float32))
     with pytest.raises(ValueError, match=f"exam {exams[1].exam_id}: its array is"):
         prepare(exams, BINARY, RECIPE, tmp_path, Workers(1))
@@ -184,7 +189,7 @@ def test_classes_without_any_exam_are_named(knees):
 
 def test_rare_label_sets_weigh_more_and_the_mean_weight_is_one():
     allowed = np.array(RARE, np.float32)
-    weights = rarity(allowed)
+    weights = rarity(ClassSets(allowed).kinds)
     assert weights.mean() == pytest.approx(1)
     assert weights[:7].sum() == pytest.approx(4)  # each of three sets has a third of twelve
     assert weights[7:9].sum() == pytest.approx(4)

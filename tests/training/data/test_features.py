@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from data_prep.prepare.cache import ReadyArrays
+from data_prep.prepare.cache import CachedInputs
 from models.trunks import Trunk, build_trunk
 from training.data import features
 from training.data.features import averaged, cached_features, compute
@@ -23,14 +23,14 @@ def network(trunk: Trunk = TRUNK, seed: int = 0) -> keras.Model:
     return build_trunk(trunk, (31, 31), "gray")
 
 
-def ready(folder: Path, seed: int = 0) -> ReadyArrays:
-    """Exams of unequal length under names of their own, as `make_ready` would leave them."""
+def ready(folder: Path, seed: int = 0) -> CachedInputs:
+    """Exams of unequal length under names of their own, as `make_inputs` would leave them."""
     random = np.random.default_rng(seed)
     folder.mkdir(exist_ok=True)
     paths = tuple(folder / f"{seed}-{exam}.npy" for exam in range(len(LENGTHS)))
     for path, length in zip(paths, LENGTHS, strict=True):
         np.save(path, random.random((length, 31, 31), np.float32))
-    return ReadyArrays(paths)
+    return CachedInputs(paths)
 
 
 def computed(monkeypatch, *arguments) -> int:
@@ -84,7 +84,7 @@ def test_the_same_weights_from_elsewhere_are_the_same_trunk(tmp_path, monkeypatc
 
 def test_exams_of_equal_pixels_are_computed_once(tmp_path, monkeypatch):
     exams = ready(tmp_path / "ready")
-    twice = ReadyArrays(exams.paths + exams.paths)
+    twice = CachedInputs(exams.paths + exams.paths)
     assert computed(monkeypatch, network(), TRUNK, twice, tmp_path / "features") == len(LENGTHS)
     assert len(cached_features(network(), TRUNK, twice, tmp_path / "features")) == 2 * len(LENGTHS)
 
@@ -93,7 +93,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.training.data.test_features import TRUNK, network, ready
-from training import features
+from training.data import features
 plain = features.compute
 def dying(*given):
     for exam, found in enumerate(plain(*given)):

@@ -14,7 +14,8 @@ from training.config.config import Config, load_config
 from training.config.place import Place
 from training.data.examples import Examples
 from training.data.grids import Grids
-from training.fitting.fit import fit_network, phases_of, untrained_network
+from training.data.targets import ClassSets
+from training.fitting.network import fit_network, phases_of, untrained_network
 
 PLAIN = ["augmentation={}", "fit.epochs=2", "fit.batch_exams=3", "fit.learning_rate=1e-3", 'fit.trainable_from="conv4"']
 
@@ -35,7 +36,7 @@ def place(tmp_path) -> Place:
 
 
 def kept(place: Place) -> list[Path]:
-    return sorted((place.ready / "grids").glob("*.npy"))
+    return sorted((place.inputs / "grids").glob("*.npy"))
 
 
 @pytest.mark.parametrize("changes", [(), ("head_first.epochs=1", "head_first.learning_rate=0.01")])
@@ -62,12 +63,14 @@ def test_a_trunk_cut_elsewhere_or_fed_otherwise_never_meets_these_grids(place, s
         for layer in classifier.network.trunk.layers:
             layer.set_weights(whole.get_layer(layer.name).get_weights())
         found = Grids(classifier, trainable_from, place).logits(examples)
-        expected = [classifier.logits(classifier.features(slices)) for slices in examples.slices]
+        expected = [classifier.logits(classifier.features(slices)) for slices in examples.inputs]
         assert np.allclose(found, expected, atol=1e-4)
 
 
 def test_grids_need_ready_arrays(place, splits):
     settings = config()
-    in_memory = Examples([np.zeros((3, 64, 64), np.float32)], np.eye(2, dtype=np.float32)[:1], np.ones(1, np.float32))
+    in_memory = Examples(
+        [np.zeros((3, 64, 64), np.float32)], ClassSets(np.eye(2, dtype=np.float32)[:1]), np.ones(1, np.float32)
+    )
     with pytest.raises(TypeError, match="make the examples with `prepare`"):
         Grids(untrained_network(settings, settings.recipe), "conv4", place).of(in_memory)

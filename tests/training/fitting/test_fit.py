@@ -13,8 +13,10 @@ from data_prep.workers import Workers
 from training.config.config import Config, Fit, load_config
 from training.config.place import Place
 from training.data.examples import Examples
+from training.data.targets import ClassSets
 from training.fitting.checkpoint import Keeper, Progress
-from training.fitting.fit import Phase, fit, fit_network, identity, optimiser, phases_of, untrained_network, watchers
+from training.fitting.fit import Phase, fit, optimiser, watchers
+from training.fitting.network import fit_network, identity, phases_of, untrained_network
 from training.fitting.seeds import fix_seed
 
 SMALL = ["recipe.size=[64, 64]", "warm_up.size=[64, 64]", "trunk.width=0.0625", "warm_up.epochs=1", "fit.epochs=2"]
@@ -30,7 +32,9 @@ def noise(exams: int, seed: int) -> Examples:
     """Exams with nothing to learn, so that the held-out loss soon stops falling."""
     random = np.random.default_rng(seed)
     slices = [random.random((3, 8, 8), np.float32) for _ in range(exams)]
-    return Examples(slices, np.eye(2, dtype=np.float32)[random.integers(2, size=exams)], np.ones(exams, np.float32))
+    return Examples(
+        slices, ClassSets(np.eye(2, dtype=np.float32)[random.integers(2, size=exams)]), np.ones(exams, np.float32)
+    )
 
 
 def phase(epochs: int) -> Phase:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.network_input.crop import crop
 from models.bundle import Bundle, golden_volume, load_bundle
 from tests.training.tiny import TINY_TRUNK
 
@@ -45,7 +46,8 @@ for words in json.loads(sys.argv[1]):
 
 def golden_logits(bundle: Bundle) -> list[float]:
     """Of one study, unrounded."""
-    slices, _ = bundle.recipe.apply(golden_volume())
+    volume = golden_volume()
+    slices, _ = crop(volume.voxels, volume.spacing_mm, bundle.recipe)
     return bundle.classifier.logits(bundle.classifier.features(slices)).tolist()
 
 

@@ -10,8 +10,8 @@ from data_prep.workers import Workers
 from tests.training.tiny import TINY_TRUNK
 from training.config.config import load_config
 from training.config.place import Place
-from training.fitting.fit import phases_of
 from training.fitting.learn import learn, look_ahead
+from training.fitting.network import phases_of
 
 BRIEF = ["fit.epochs=1", "augmentation={}"]
 KEPT = ['fit.trainable_from="conv5"', "fit.cache_frozen=true", "fit.oversample=true", "fit.epochs=1"]
@@ -19,7 +19,7 @@ CROPS = ["extent_mm=[20.0, 36.0, 36.0]", "size=[48, 48]", "epochs=1", "learning_
 
 
 def made(place: Place) -> set[Path]:
-    return {path.relative_to(place.ready) for path in place.ready.rglob("*.npy")}
+    return {path.relative_to(place.inputs) for path in place.inputs.rglob("*.npy")}
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_copies_are_learnt_from_and_never_judged_on(knees, tmp_path):
     phase = phases_of(config, splits, place)[-1]
     # One torn knee to four healthy ones: it and three copies.
     assert phase.learn.allowed.sum(axis=0).tolist() == [4, 4]
-    assert len(set(phase.learn.slices.paths)) == 8
-    assert len(phase.held_out.slices) == len(splits["val"])
+    assert len(set(phase.learn.inputs.paths)) == 8
+    assert len(phase.held_out.inputs) == len(splits["val"])
 
 
 def test_a_table_without_validation_exams_is_refused(knees, tmp_path):

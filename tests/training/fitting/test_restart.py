@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import entropy
 
 from training.data.examples import Examples
+from training.data.targets import ClassSets
 from training.fitting.losses import focal_loss, ordinal_loss, set_loss
 from training.fitting.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
 
@@ -78,7 +79,7 @@ def asked(bias_only: bool) -> StartCheck:
     """A check of a network that sees its exams, or whose only units are silent."""
     random = np.random.default_rng(0)
     check = StartCheck(
-        1.0, Examples(random.random((20, 3, 4, 4)).astype(np.float32), np.eye(2)[[0, 1] * 10], np.ones(20))
+        1.0, Examples(random.random((20, 3, 4, 4)).astype(np.float32), ClassSets(np.eye(2)[[0, 1] * 10]), np.ones(20))
     )
     network = keras.Sequential([keras.Input((3, 4, 4)), keras.layers.Flatten(), keras.layers.Dense(2)])
     if bias_only:

@@ -204,6 +204,6 @@ def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, capsy
 
 
 def test_features_need_ready_arrays(learn, tmp_path):
-    in_memory = dataclasses.replace(learn, slices=list(learn.slices))
+    in_memory = dataclasses.replace(learn, slices=list(learn.inputs))
     with pytest.raises(TypeError, match="make the examples with `prepare`"):
         train_svc(SVC(TRUNK, "mean", "linear", BINARY, RECIPE), SvcFit(), in_memory, tmp_path, SEED)

@@ -1,0 +1,90 @@
+"""Where a network's slices lie in their volume, and how a map on them is carried back to source pixels.
+
+Nothing of a map's sum is gained or lost on the way.
+"""
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.volume import FloatArray
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Where `[s, h, w]` slices, or a map on a grid over them, lie in their volume, in voxels; `i` covers `[i, i + 1)`.
+
+    The region may reach beyond the image (padding): what a map holds there is credited to the nearest image edge.
+    """
+
+    volume_shape: tuple[int, int, int]
+    slices: tuple[int, int]
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+
+    def part(self, rows: tuple[float, float], columns: tuple[float, float]) -> "Footprint":
+        """The region between two fractions of this one's rows and of its columns."""
+        return replace(self, rows=_between(self.rows, rows), columns=_between(self.columns, columns))
+
+    def carry_back(self, maps: npt.NDArray[np.floating]) -> FloatArray:
+        """Maps `[..., s, h, w]` of equal cells over the region, spread smoothly over source pixels `[..., S, R, C]`.
+
+        Each slice keeps its sum exactly (up to float32); slices outside the region are zero.
+        """
+        slices, rows, columns = self.volume_shape
+        spread_rows = _spread(maps.shape[-2], self.rows, rows)
+        spread_columns = _spread(maps.shape[-1], self.columns, columns)
+        out = np.zeros((*maps.shape[:-3], slices, rows, columns), np.float32)
+        out[..., slice(*self.slices), :, :] = spread_rows @ maps @ spread_columns.T
+        return out
+
+    def peak(self, maps: npt.NDArray[np.floating]) -> float:
+        """The highest value that `carry_back` gives for a map `[s, h, w]`; 0 if none is above 0.
+
+        Most slices are left out: none of their pixels can be higher than their cells allow.
+        """
+        _, rows, columns = self.volume_shape
+        spread_rows = _spread(maps.shape[-2], self.rows, rows)
+        spread_columns = _spread(maps.shape[-1], self.columns, columns)
+        highest = spread_rows.sum(axis=1).max() * spread_columns.sum(axis=1).max() * maps.max(axis=(1, 2))
+        peak = 0.0
+        for index in np.argsort(-highest):
+            if highest[index] <= peak:
+                break
+            peak = max(peak, float((spread_rows @ maps[index] @ spread_columns.T).max()))
+        return peak
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, for `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, numbers: dict[str, Any]) -> Self:
+        """The footprint that `to_json` wrote."""
+        return cls(**{name: tuple(value) for name, value in numbers.items()})
+
+
+def _between(span: tuple[float, float], fractions: tuple[float, float]) -> tuple[float, float]:
+    start, stop = (span[0] + fraction * (span[1] - span[0]) for fraction in fractions)
+    return start, stop
+
+
+def _spread(cells: int, region: tuple[float, float], pixels: int) -> npt.NDArray[np.float64]:
+    """`[pixels, cells]`: the share of each cell that each pixel gets. Columns sum to one, so sums are kept.
+
+    Weights fall off from a cell's centre as a quadratic B-spline, which is smooth and never negative. It is as wide as
+    a cell, or as a pixel where pixels are larger.
+    """
+    start, stop = region
+    width = max((stop - start) / cells, 1.0)
+    centres = start + (np.arange(cells) + 0.5) * (stop - start) / cells
+    reached = np.arange(math.floor(start - 2 * width), math.ceil(stop + 2 * width))
+    distance = np.abs(reached[:, None] + 0.5 - centres) / width
+    weights = np.where(distance < 0.5, 0.75 - distance**2, 0.5 * np.clip(1.5 - distance, 0, None) ** 2)
+    inside = np.zeros((pixels, cells))
+    np.add.at(inside, np.clip(reached, 0, pixels - 1), weights)
+    inside /= inside.sum(axis=0)
+    return inside

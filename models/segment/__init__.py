@@ -1,0 +1,1 @@
+"""Segmentation before classification: what finds the ligament, so that the crop can be centred on it."""

@@ -1,0 +1,88 @@
+"""Batches of examples, in an order and with random changes that the seed decides."""
+
+import math
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from data_prep.augment import Augmentation, Draw
+from data_prep.volume import FloatArray
+from training.data.examples import Examples
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Inputs `[B, S, ...]`, targets `[B, ...]` and weights `[B]`.
+
+    S is that of the longest exam: shorter ones repeat their last slice, which a maximum over slices doesn't see.
+    augmentation: random changes of slices and masks; None for figures. oversample: in every epoch each kind of target
+    comes equally often; exams of rare kinds repeat, each time with a new random change. Only for learning: figures and
+    temperatures need classes as often as they are. epoch: where to begin.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        batch: int,
+        augmentation: Augmentation | None,
+        seed: int,
+        oversample: bool = False,
+        epoch: int = 0,
+    ) -> None:
+        super().__init__()
+        self.examples, self.batch, self.augmentation, self.seed = examples, batch, augmentation, seed
+        self.oversample = oversample
+        self.longest = max(len(exam) for exam in examples.inputs)
+        self.epoch = epoch
+        self._start()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch)
+
+    def __getitem__(self, index: int) -> tuple[FloatArray, FloatArray, npt.NDArray[np.float32]]:
+        chosen = self.order[index * self.batch : (index + 1) * self.batch]
+        pairs = [self._pair(exam, repetition) for exam, repetition in chosen]
+        inputs, targets = (np.stack(parts) for parts in zip(*pairs, strict=True))
+        return inputs, targets, self.examples.weights[chosen[:, 0]]
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+        self._start()
+
+    def _start(self) -> None:
+        """Set `order` `[N, 2]`: this epoch's exams, and how often each came before."""
+        random = np.random.default_rng((self.seed, self.epoch))
+        exams = len(self.examples.inputs)
+        once = np.column_stack([np.arange(exams), np.zeros(exams, int)])
+        self.order = balanced(self.examples.targets.kinds, random) if self.oversample else once
+        if self.augmentation or self.oversample:
+            self.order = self.order[random.permutation(len(self.order))]
+
+    def _pair(self, exam: int, repetition: int) -> tuple[FloatArray, FloatArray]:
+        """An exam's input `[longest, ...]` and its target."""
+        slices = self.examples.inputs[exam]
+        draw = self._draw(slices, exam, repetition)
+        changed = draw.slices(slices) if draw else slices
+        behind = ((0, self.longest - len(changed)), *((0, 0),) * (changed.ndim - 1))
+        return np.pad(changed, behind, mode="edge"), self.examples.targets.one(exam, draw, self.longest)
+
+    def _draw(self, slices: FloatArray, exam: int, repetition: int) -> Draw | None:
+        if not self.augmentation or self.augmentation == Augmentation():
+            return None
+        key = (self.seed, self.epoch, exam, *([repetition] if repetition else []))
+        count, height, width = slices.shape
+        return self.augmentation.draw((count, height, width), np.random.default_rng(key))
+
+
+def balanced(kinds: npt.NDArray[np.int_], random: np.random.Generator) -> npt.NDArray[np.int_]:
+    """`[N, 2]`, exams and how often each came before: every kind `[E]` of exam as often as the commonest.
+
+    Exams of one kind come equally often, but for some, newly drawn, that come once more.
+    """
+    _, rows = np.unique(kinds, return_inverse=True)
+    most = np.bincount(rows).max()
+    parts = []
+    for row in range(rows.max() + 1):
+        members = random.permutation(np.flatnonzero(rows == row))
+        parts.append(np.stack([np.resize(members, most), np.arange(most) // len(members)], axis=1))
+    return np.concatenate(parts)

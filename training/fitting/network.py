@@ -1,0 +1,236 @@
+"""How a classifier's network gets its weights: phase after phase, from a seed that starts well. A killed run continues.
+
+`fit_network` is the whole story.
+"""
+
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from data_prep.augment import Augmentation
+from data_prep.labels import SCHEMES
+from data_prep.network_input.recipe import Recipe
+from data_prep.notice import Notice
+from data_prep.prepare.cache import Around
+from data_prep.tables.exams import Exam
+from data_prep.volume import FloatArray
+from models.routes.classifier import ExamClassifier
+from models.routes.finetuned import FineTuned
+from models.trunks import check_layer, train_from
+from training.config.config import Config, Fit, WarmUp
+from training.config.place import Place
+from training.data.copies import with_copies
+from training.data.examples import Examples, prepare
+from training.data.grids import Grids
+from training.data.targets import rarity
+from training.fitting.backend import spread_over
+from training.fitting.board import Board
+from training.fitting.checkpoint import Keeper, Progress
+from training.fitting.fit import Objective, Phase, fit, watchers
+from training.fitting.losses import LOSSES
+from training.fitting.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
+from training.fitting.seeds import fix_seed
+
+# Part of what identifies a run: raise it when the same configuration comes to be trained otherwise.
+VERSION = 2
+Splits = Mapping[str, Sequence[Exam]]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What has learnt. classifier: None for one that no bundle can hold; logits: of prepared exams, `[N, K]`.
+
+    notes: for the manifest; checkpoint: a file that is kept until the classifier is saved; notices: for every answer.
+    """
+
+    classifier: ExamClassifier | None
+    logits: Callable[[Examples], FloatArray]
+    notes: dict[str, object]
+    checkpoint: Path | None = None
+    notices: tuple[Notice, ...] = ()
+
+    def forget(self) -> None:
+        """Delete the checkpoint, once the bundle is written; and its folder, if nothing else is in it."""
+        if self.checkpoint:
+            self.checkpoint.unlink()
+            with suppress(OSError):
+                self.checkpoint.parent.rmdir()
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierPhase(Phase):
+    """recipe: what the inputs were made by. train_from: the trunk's first layer that learns, as `trunks.train_from`."""
+
+    recipe: Recipe
+    train_from: str
+
+
+def fit_network(config: Config, splits: Splits, place: Place) -> Fitted:
+    """Learn from split "train", choose the epoch on "val". All that this leads to hangs on the arguments alone."""
+    phases = phases_of(config, splits, place)
+    path = place.run / f"{identity(config, splits, place, phases)}.npz"
+    resumed = Progress.read(path) if path.is_file() else Progress([config.seed])
+    if path.is_file():
+        print(f"going on in phase {phases[resumed.phase].name} after epoch {resumed.epoch}")
+    while True:
+        try:
+            with spread_over(place.devices):
+                classifier = _attempt(config, phases, place, path, resumed)
+            break
+        except BadStart as bad:
+            resumed = _another_start(resumed, bad, config.fit.restarts)
+    seeds, starts = resumed.seeds, resumed.starts
+    notes: dict[str, object] = {"seed": seeds[-1], "seeds_tried": list(dict.fromkeys(seeds))}
+    notices: tuple[Notice, ...] = ()
+    if resumed.settled:
+        said = f"All {len(starts)} starts of its training were rejected after the first epoch; the best one was kept."
+        notes["rejected_starts"], notices = [[seed, loss] for seed, loss in starts], (Notice("bad-start", said),)
+    logits = partial(_logits, classifier, config.fit, place)
+    return Fitted(classifier, logits, notes, checkpoint=path, notices=notices)
+
+
+def untrained_network(config: Config, recipe: Recipe) -> FineTuned:
+    """The preset's classifier with random weights, of a route that learns by gradient descent."""
+    classifier = config.untrained(recipe)
+    assert isinstance(classifier, FineTuned)
+    return classifier
+
+
+def _another_start(resumed: Progress, bad: BadStart, restarts: int) -> Progress:
+    """The next seed's; after the last one, that of the best seed so far, which isn't checked again."""
+    seed = resumed.seeds[-1]
+    starts = [*resumed.starts, (seed, bad.loss)]
+    if len(starts) <= restarts:
+        print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
+        return Progress([*resumed.seeds, seed + 1], starts=starts)
+    best = best_start(starts)
+    print(f"seed {seed}: {bad}; all {len(starts)} starts were rejected, going on with the best one, seed {best}")
+    return Progress([*resumed.seeds, best], starts=starts, settled=True)
+
+
+def phases_of(config: Config, splits: Splits, place: Place) -> list[ClassifierPhase]:
+    """What is done one after the other; everything is decoded and checked before the first step."""
+    scheme, last = SCHEMES[config.scheme], config.fit
+
+    def seen(recipe: Recipe, around: Around) -> tuple[Examples, Examples]:
+        learn, held_out = (
+            prepare(splits[name], scheme, recipe, place.inputs, place.workers, around) for name in ("train", "val")
+        )
+        if config.keeps_copies:
+            learn = with_copies(learn, config.augmentation)
+        if last.class_weights:
+            learn = dataclasses.replace(learn, weights=learn.weights * rarity(learn.targets.kinds))
+        return learn, held_out
+
+    phases: list[ClassifierPhase] = []
+    if first := config.warm_up:
+        crops = warm_up_recipe(config.recipe, first)
+        lessons = seen(crops, "ligament")
+        phases.append(
+            ClassifierPhase("warm_up", first.epochs, first.learning_rate, *lessons, crops, last.trainable_from)
+        )
+    lessons = seen(config.recipe, place.around)
+    if head := config.head_first:
+        phases.append(ClassifierPhase("head_first", head.epochs, head.learning_rate, *lessons, config.recipe, "none"))
+    phases.append(ClassifierPhase("fit", last.epochs, last.learning_rate, *lessons, config.recipe, last.trainable_from))
+    return phases
+
+
+def warm_up_recipe(recipe: Recipe, first: WarmUp) -> Recipe:
+    """What the warm-up sees: blocks cut by the same recipe, of another size."""
+    return dataclasses.replace(recipe, extent_mm=first.extent_mm, size=first.size)
+
+
+def identity(config: Config, splits: Splits, place: Place, phases: Sequence[ClassifierPhase]) -> str:
+    """A digest of all that decides how a run goes: a run never goes on from another one's weights."""
+    digest = hashlib.sha256(repr((VERSION, config, place.mixed_precision, place.devices)).encode())
+    digest.update(f"{keras.version()} {keras.backend.backend()} {sys.byteorder}".encode())
+    digest.update(repr([(name, exam.exam_id) for name in ("train", "val") for exam in splits[name]]).encode())
+    for phase in phases:
+        for examples in (phase.learn, phase.held_out):
+            digest.update(repr(examples.inputs).encode())
+            digest.update(examples.allowed.tobytes() + examples.weights.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _attempt(
+    config: Config, phases: Sequence[ClassifierPhase], place: Place, path: Path, resumed: Progress
+) -> FineTuned:
+    """All phases from one seed. Raises BadStart for a start that is rejected, unless all were and this is the best."""
+    config = dataclasses.replace(config, seed=resumed.seeds[-1])
+    if config.keeps_copies:  # these were changed before the trunk saw them
+        config = dataclasses.replace(config, augmentation=Augmentation())
+    fix_seed(config.seed)
+    classifier = untrained_network(config, config.recipe)
+    check_layer(classifier.network.trunk, config.fit.trainable_from)  # before the head's first epochs
+    classifier.load_pretrained()
+    for index in range(resumed.phase, len(phases)):
+        phase = phases[index]
+        learner = _classifier_of_phase(config, phase.recipe, classifier, place.mixed_precision)
+        train_from(learner.network.trunk, phase.train_from)
+        callbacks = watchers(config.fit, one_sided(phase.held_out))
+        keeper = Keeper(path, resumed, index, callbacks)
+        if place.board:
+            callbacks.append(Board(place.board / phase.name, learner, phase.held_out))
+        network = learner.network
+        if config.fit.cache_frozen:
+            grids = Grids(learner, config.fit.trainable_from, place)
+            network = grids.network()
+            phase = dataclasses.replace(phase, learn=grids.of(phase.learn), held_out=grids.of(phase.held_out))
+        if index == 0 and config.fit.restarts and not resumed.settled:
+            callbacks.insert(0, StartCheck(_limit(config.fit, phase.learn), phase.learn))
+        fit(
+            network,
+            phase,
+            Objective(LOSSES[config.fit.loss], ("categorical_accuracy",)),
+            config.fit,
+            config.seed,
+            augmentation=config.augmentation,
+            callbacks=[*callbacks, keeper],
+            first_epoch=resumed.next_epoch(index, phase.epochs),
+        )
+        classifier.network.set_weights(learner.network.get_weights())
+    return classifier
+
+
+def _logits(classifier: FineTuned, fit: Fit, place: Place, examples: Examples) -> FloatArray:
+    """`[N, K]` of prepared exams."""
+    if fit.cache_frozen:
+        return Grids(classifier, fit.trainable_from, place).logits(examples)
+    return np.stack([classifier.logits(classifier.features(slices)) for slices in examples.inputs])
+
+
+def _classifier_of_phase(config: Config, recipe: Recipe, classifier: FineTuned, mixed: bool) -> FineTuned:
+    """What a phase trains: the classifier, or a copy that sees slices of another size or reckons in float16."""
+    if recipe == config.recipe and not mixed:
+        return classifier
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if mixed else before)
+    try:
+        learner = untrained_network(config, recipe)
+    finally:
+        keras.config.set_dtype_policy(before)
+    learner.network.set_weights(classifier.network.get_weights())
+    return learner
+
+
+def one_sided(held_out: Examples) -> bool:
+    """Whether one class fits all labels: the held-out loss then falls for a network that always says it."""
+    return bool((held_out.allowed > 0).all(axis=0).any())
+
+
+def _limit(fit: Fit, learn: Examples) -> float:
+    """The loss of the first epoch above which a start is a bad one."""
+    if fit.restart_above is not None:
+        return fit.restart_above
+    weights = learn.weights * rarity(learn.targets.kinds) if fit.oversample else learn.weights
+    guess = constant_guess(LOSSES[fit.loss], learn.allowed, weights)
+    return guess + tolerance(*learn.allowed.shape)

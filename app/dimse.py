@@ -24,6 +24,7 @@ from app.service.settings import Settings, SettingsError
 from app.store.database import open_database
 from app.store.instance_file import Failure
 from app.store.instances import Instances
+from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.dicom.transfer_syntax import TAKEN
 
 LOG = logging.getLogger("app.dimse")  # also where it runs as __main__
@@ -118,6 +119,7 @@ def main() -> int:
     """Listen until SIGTERM or SIGINT. Exit status 2 and a sentence for a bad setting or a port that is taken."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.CRITICAL)
     logging.getLogger("app").setLevel(logging.INFO)
+    ignore_pydicom_warnings()
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())

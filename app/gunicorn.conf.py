@@ -11,6 +11,7 @@ import resource
 
 from app.http.uploads import MAX_PARTS
 from app.service.settings import Settings, SettingsError
+from data_prep.dicom.quiet import ignore_pydicom_warnings
 
 wsgi_app = "app.factory:create_app()"
 worker_class = "gthread"
@@ -60,6 +61,7 @@ def on_starting(server):
 def post_fork(server, worker):
     """What concerns the process that serves: warnings go where libraries' logs go, and there are files enough."""
     logging.captureWarnings(True)
+    ignore_pydicom_warnings()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Every thread may hold all parts of a multipart body as open files.
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 1024 + threads * MAX_PARTS), most))

@@ -24,6 +24,7 @@ from app.jobs.decoding import decode
 from app.results import render
 from app.results.colour_scale import full_brightness
 from app.store.class_map import ClassMap
+from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.files import replacing
 from data_prep.names import print_any_name
 from data_prep.selection.side import Side
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     Workers.add_options(parser)
     options = parser.parse_args(arguments)
     print_any_name()
+    ignore_pydicom_warnings()
     if (options.study is None) == (options.batch is None):
         parser.error("name either a study or --batch ROOT")
     if options.study and not options.study.exists():

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -127,7 +128,7 @@ class Workers:
         env = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), threads)
         env["LOKY_MAX_MEMORY_LEAK_SIZE"] = str(LEAK_BYTES)
         pool: Executor = loky.get_reusable_executor(
-            processes, timeout=IDLE_S, env=env, initializer=os.nice, initargs=(nice,)
+            processes, timeout=IDLE_S, env=env, initializer=_begin, initargs=(nice, warnings.filters)
         )
         return pool
 
@@ -151,6 +152,13 @@ def _alone(function: Callable[[Item], Result], item: Item) -> Result | ProcessDi
             return result
         except BrokenExecutor:
             return ProcessDied()
+
+
+def _begin(nice: int, filters: Sequence[Any]) -> None:
+    """Let a new process show the warnings that this one shows."""
+    os.nice(nice)
+    warnings.resetwarnings()
+    warnings.filters[:] = filters  # type: ignore[index]
 
 
 def _done(result: Result) -> Future[Result]:

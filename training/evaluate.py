@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.tables.exams import read_exams
 from training.evaluation.report import of_split, report
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write figures and every exam's answer as JSON")
     arguments = parser.parse_args()
 
+    ignore_pydicom_warnings()
     try:
         if arguments.out:
             _check_writable(arguments.out)

@@ -15,7 +15,7 @@ from app.contract.schemas import ResponseModel
 from app.http.keys import PROTECTED
 from app.http.responses import REFERENCE, Document, problems
 from app.results import KINDS
-from app.store.instance_file import UID_LENGTH, UID_PATTERN
+from data_prep.dicom.part10 import UID_LENGTH, UID_PATTERN
 
 # Of the HTTP contract, not of the program.
 VERSION = "1"

@@ -16,8 +16,8 @@ from app.dicomweb.media_types import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPA
 from app.http.responses import Document, answers, binary, refers, response
 from app.http.uploads import MAX_PARTS
 from app.service.parts import service
-from app.store.instance_file import UID_PATTERN
 from app.store.instances import Receipt
+from data_prep.dicom.part10 import UID_PATTERN
 from data_prep.errors import InputOverLimit, MalformedInput, UnsupportedInput
 
 blueprint = APIBlueprint("stow", __name__, tag="DICOMweb")

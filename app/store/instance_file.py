@@ -7,19 +7,17 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
-from io import BytesIO
 from typing import BinaryIO
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filereader import data_element_offset_to_value, read_dataset
 from pydicom.tag import BaseTag
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID
 
 from app.contract.json_text import Json
 from data_prep.dicom.archive import PREAMBLE, PREFIX, Budget, Limits
-from data_prep.dicom.frames import PIXEL_TAGS, UNDEFINED_LENGTH
+from data_prep.dicom.part10 import CHARACTER_SET, IMAGE_STORAGE, is_uid, open_file, parse
 from data_prep.dicom.transfer_syntax import TAKEN
 from data_prep.errors import InputError, InputOverLimit
 
@@ -41,13 +39,8 @@ INSTANCE = (
 )
 # A name has at most 3 x 64 characters and a description 64 (PS3.5 6.2); what is longer is no value of these.
 LONGEST_VALUE = 1024
-UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
-UID_LENGTH = 64
 # The names of storage SOP classes (PS3.4 B.5) end so.
 STORAGE = re.compile(r"Storage( - .+)?( \(Retired\))?$")
-PIXELS_OF_AN_IMAGE = "Image Storage"
-
-CHARACTER_SET = 0x00080005
 
 
 def _tags(*keywords: str) -> list[int]:
@@ -136,34 +129,25 @@ def _header(stream: BinaryIO, memo: Memo) -> Header:
     stream.seek(0)
     if stream.read(PREAMBLE + len(PREFIX))[PREAMBLE:] != PREFIX:
         raise Refusal(Failure.NOT_UNDERSTOOD, "It isn't a DICOM file (PS3.10).")
-    meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
-    start = stream.tell()
-    syntax = UID(meta.get("TransferSyntaxUID") or "")
-    budget = Budget(Limits())
-    if syntax == DeflatedExplicitVRLittleEndian:
-        stream = BytesIO(budget.inflate(stream.read(budget.largest_file + 1)))
-    ends: list[tuple[str | None, int]] = []
-
-    def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
-        if tag in PIXEL_TAGS:
-            ends.append((vr, length))
-        return tag in PIXEL_TAGS
-
-    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
-    dataset = read_dataset(stream, implicit, little, stop_when=at_pixels, specific_tags=_READ)
+    opened, budget = open_file(stream), Budget(Limits())
+    opened = opened._replace(syntax=UID(opened.meta.get("TransferSyntaxUID") or "")).inflated(budget)
+    parsed = parse(opened, _READ)
+    dataset, found = parsed.dataset, parsed.pixels
     uids = [_uid(dataset, tag, memo) for tag in _IDENTITY]
     try:
-        _check(dataset, meta, syntax, uids)
-        pixels = _pixels(stream, *ends[0]) if ends else None
-        if pixels is None and PIXELS_OF_AN_IMAGE in UID(uids[0]).name:
+        _check(dataset, opened.meta, opened.syntax, uids)
+        if found is None and IMAGE_STORAGE in UID(uids[0]).name:
             raise Refusal(Failure.NOT_UNDERSTOOD, "The file ends before its pixels.")
-        if pixels is not None:
+        if found is not None:
+            if found.start + (found.length or 0) > opened.stream.seek(0, 2):
+                raise Refusal(Failure.NOT_UNDERSTOOD, "The file is cut short.")
             counts = [_count(dataset, tag, memo) for tag in _COUNTS]
             budget.take_frames(*counts[:3])
     except (Refusal, InputOverLimit) as error:
         known = error if isinstance(error, Refusal) else Refusal(Failure.RESOURCES, error.detail)
         raise Refusal(known.reason, known.text, uids[0], uids[1]) from None
-    return Header(uids[0], uids[1], uids[2], uids[3], syntax, start, dataset, pixels)
+    pixels = None if found is None else (found.start, found.length)
+    return Header(uids[0], uids[1], uids[2], uids[3], opened.syntax, opened.start, dataset, pixels)
 
 
 def _check(dataset: Dataset, meta: Dataset, syntax: UID, uids: list[str]) -> None:
@@ -176,17 +160,6 @@ def _check(dataset: Dataset, meta: Dataset, syntax: UID, uids: list[str]) -> Non
     named = (meta.get("MediaStorageSOPClassUID"), meta.get("MediaStorageSOPInstanceUID"))
     if any(name and name != uid for name, uid in zip(named, uids, strict=False)):
         raise Refusal(Failure.VALIDATION, "Its file meta information speaks of another instance than its data set.")
-
-
-def _pixels(stream: BinaryIO, vr: str | None, length: int) -> tuple[int, int | None]:
-    """Where the value of the element at which the stream stands begins, and its length."""
-    start = stream.tell() + data_element_offset_to_value(vr is None, vr)
-    end = stream.seek(0, 2)
-    if length == UNDEFINED_LENGTH:
-        return start, None
-    if start + length > end:
-        raise Refusal(Failure.NOT_UNDERSTOOD, "The file is cut short.")
-    return start, length
 
 
 def _element(dataset: Dataset, tag: int, memo: Memo) -> Json:
@@ -209,7 +182,7 @@ def _uid(dataset: Dataset, tag: int, memo: Memo) -> str:
     """A value that may become a file's name, or ''."""
     values = _element(dataset, tag, memo).get("Value", ())
     value = str(values[0]) if len(values) == 1 else ""
-    return value if len(value) <= UID_LENGTH and UID_PATTERN.fullmatch(value) else ""
+    return value if is_uid(value) else ""
 
 
 def _count(dataset: Dataset, tag: int, memo: Memo) -> int:

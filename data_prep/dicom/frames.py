@@ -3,8 +3,6 @@
 What a header says of a patient is kept for the results alone (`data_prep.dicom.origin`), and nothing is logged.
 """
 
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,37 +11,22 @@ from io import BytesIO
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.filereader import ENCODED_VR, data_element_generator, data_element_offset_to_value, read_dataset
-from pydicom.tag import BaseTag
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.filereader import data_element_generator
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from data_prep.dicom.archive import PREAMBLE, PREFIX, Budget, Limits, Source, dicom_files
+from data_prep.dicom.archive import Budget, Limits, Source, dicom_files
 from data_prep.dicom.header import READ_TAGS, Header, Memo, frame_headers, instance_header
 from data_prep.dicom.identity import Identity, identity
+from data_prep.dicom.part10 import IMAGE_STORAGE, PIXEL_DATA, is_uid, open_file, parse
 from data_prep.dicom.pixels import IntegerArray, PixelData
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
 from data_prep.volume import FloatArray
 
-__all__ = ["MOST_NAMED", "Frame", "Limits", "Source", "Study", "Unread", "nothing_read", "read_study"]
-
 # pydicom quotes the values that it finds fault with, which may be a patient's; what matters to us is checked here.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-warnings.filterwarnings("ignore", module=r"pydicom\.")
 
-CHARACTER_SET, SERIES_UID, PIXEL_DATA = 0x00080005, 0x0020000E, 0x7FE00010
-# FloatPixelData, DoubleFloatPixelData and PixelData end what we read of a file.
-PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
-UNDEFINED_LENGTH = 0xFFFFFFFF
-UID_CHARACTERS = frozenset("0123456789.")
-UID_LENGTH = 64
+SERIES_UID = 0x0020000E
 # An answer names so many files that can't be read.
 MOST_NAMED = 50
 
@@ -244,84 +227,43 @@ def _read_instance(
 
 def _uid(header: Header, keyword: str) -> str:
     value = header.text(keyword)
-    if not _is_uid(value):
+    if not is_uid(value):
         raise MalformedInput(f"{keyword} is missing or no UID.")
     return value
 
 
-def _is_uid(value: str) -> bool:
-    """Only what may safely stand in an address or name a file."""
-    return 0 < len(value) <= UID_LENGTH and UID_CHARACTERS.issuperset(value)
-
-
 def _parse(content: bytes, budget: Budget, memo: Memo) -> tuple[pydicom.Dataset, PixelData, Header] | None:
     """The header up to the pixels, and where these lie; None for DICOM that holds no image."""
-    stream, meta, syntax = _opened(content)
-    if syntax == DeflatedExplicitVRLittleEndian:
-        content = budget.inflate(content[stream.tell() :])
-        stream = BytesIO(content)
-    ends: list[tuple[int, str | None, int]] = []
-
-    def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
-        if tag == CHARACTER_SET:
-            _mend_character_set(stream, length)
-        elif tag in PIXEL_TAGS:
-            ends.append((tag, vr, length))
-        return tag in PIXEL_TAGS
-
-    implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
-    dataset = read_dataset(stream, implicit, little, stop_when=at_pixels, specific_tags=list(READ_TAGS))
-    if not ends:
-        names = (meta.get("MediaStorageSOPClassUID"), dataset.get("SOPClassUID"))
-        if any("Image Storage" in UID(name or "").name for name in names):
+    opened = open_file(BytesIO(content))
+    if opened.syntax == DeflatedExplicitVRLittleEndian:
+        opened = opened.inflated(budget)
+        content = opened.stream.getvalue()  # type: ignore[attr-defined]  # a BytesIO
+    parsed = parse(opened, READ_TAGS)
+    dataset, found = parsed.dataset, parsed.pixels
+    if found is None:
+        names = (opened.meta.get("MediaStorageSOPClassUID"), dataset.get("SOPClassUID"))
+        if any(IMAGE_STORAGE in UID(name or "").name for name in names):
             raise MalformedInput("There are no pixels; the file may be cut short.")
         return None
-    tag, vr, length = ends[-1]
-    if tag != PIXEL_DATA:
+    if found.tag != PIXEL_DATA:
         return None
     header = instance_header(dataset, memo)
-    start = stream.tell() + data_element_offset_to_value(vr is None, vr)
-    pixels = PixelData.of(header, content, start, None if length == UNDEFINED_LENGTH else length, syntax, vr)
-    return dataset, pixels, header
-
-
-def _opened(content: bytes) -> tuple[BytesIO, pydicom.Dataset, UID]:
-    """A stream that stands at the data set, the file meta information before it (PS3.10 7.1), the transfer syntax.
-
-    Preamble and meta information may be missing; the syntax is then told by the first element, as pydicom does.
-    """
-    stream = BytesIO(content)
-    stream.seek(PREAMBLE + len(PREFIX) if content.startswith(PREFIX, PREAMBLE) else 0)
-    meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
-    syntax = UID(meta.get("TransferSyntaxUID") or "")
-    return stream, meta, syntax or _syntax_by_first_element(content[stream.tell() : stream.tell() + 6])
-
-
-def _syntax_by_first_element(element: bytes) -> UID:
-    if element[4:6] not in ENCODED_VR:
-        return ImplicitVRLittleEndian
-    return ExplicitVRBigEndian if element[0] == 0 else ExplicitVRLittleEndian
-
-
-def _mend_character_set(stream: BytesIO, length: int) -> None:
-    """A character set of other bytes than printable ASCII names none; pydicom would give the whole file up for it."""
-    start = stream.tell()
-    value = stream.read(length)
-    stream.seek(start)
-    if not (value.isascii() and value.rstrip(b"\0").decode("ascii").isprintable()):
-        stream.getbuffer()[start : start + len(value)] = b" " * len(value)
+    return dataset, PixelData.of(header, content, found.start, found.length, opened.syntax, found.vr), header
 
 
 def _series_uid(content: bytes) -> str:
     """Of a file whose header as a whole can't be read; '' if this can't be read either."""
     try:
-        stream, _, syntax = _opened(content)
-        implicit, little = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+        opened = open_file(BytesIO(content))
         elements = data_element_generator(
-            stream, implicit, little, lambda tag, _vr, _length: tag > SERIES_UID, specific_tags=[SERIES_UID]
+            opened.stream,
+            opened.implicit,
+            opened.little_endian,
+            lambda tag, _vr, _length: tag > SERIES_UID,
+            specific_tags=[SERIES_UID],
         )
         values = [element.value for element in elements if element.tag == SERIES_UID]
         value = str(values[0], "ascii").strip(" \0")  # type: ignore[arg-type]
     except Exception:  # pydicom raises whatever it stumbles on
         return ""
-    return value if _is_uid(value) else ""
+    return value if is_uid(value) else ""

@@ -16,8 +16,9 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import DA, TM, validate_value
 
-from data_prep.dicom.frames import UID_LENGTH, Frame
+from data_prep.dicom.frames import Frame
 from data_prep.dicom.header import DEMANDED, REPEATED
+from data_prep.dicom.part10 import UID_LENGTH
 
 UNICODE = "ISO_IR 192"
 # The longest value that we repeat: a name of three groups, 64 characters each, several bytes a character.

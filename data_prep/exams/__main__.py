@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.exams.audit import audit
 from data_prep.exams.groups import groups, links
 from data_prep.exams.look import Look, completed, keep, look_at
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     print_any_name()
+    ignore_pydicom_warnings()
     try:
         status: int = options.run(options)
     except (ValueError, OSError) as error:  # every InputError is a ValueError

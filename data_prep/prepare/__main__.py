@@ -11,6 +11,7 @@ import tomlkit
 from pydantic import TypeAdapter, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
+from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.cache import make_inputs
 from data_prep.tables.exams import read_exams
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the inputs, of many recipes if need be")
     Workers.add_options(parser)
     options = parser.parse_args()
+    ignore_pydicom_warnings()
     try:
         recipe = read_recipe(options.recipe)
         inputs = make_inputs(read_exams(options.exams), recipe, options.out, Workers.from_options(options))

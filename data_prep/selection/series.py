@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from data_prep.dicom.archive import Limits
-from data_prep.dicom.frames import MOST_NAMED, Frame, Source, Unread, nothing_read, read_study
+from data_prep.dicom.archive import Limits, Source
+from data_prep.dicom.frames import MOST_NAMED, Frame, Unread, nothing_read, read_study
 from data_prep.dicom.identity import fewest_patients
 from data_prep.dicom.origin import sources
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy

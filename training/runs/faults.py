@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data_prep.dicom.quiet import ignore_pydicom_warnings
 from training.fitting.backend import out_of_memory
 
 LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.extent_mm (fewer slices)"
@@ -14,6 +15,7 @@ LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.
 @contextmanager
 def faults_as_sentences(parser: argparse.ArgumentParser, less_memory: str = LESS_MEMORY) -> Iterator[None]:
     """What is wrong with preset, exams or sizes ends the program with one sentence and exit status 2."""
+    ignore_pydicom_warnings()
     try:
         yield
     except (ValueError, OSError) as error:  # every InputError is a ValueError

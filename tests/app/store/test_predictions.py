@@ -76,7 +76,7 @@ def test_an_answer_and_its_map_come_back_after_a_restart(store, job, folder, tmp
     store.finish(job.id, ANSWER, maps, footprint)
     again = Store(folder, Database(sqlite_url(tmp_path / "service.db")))
     assert again.read(job.id).answer == ANSWER
-    class_map = again.map(job.id, 1)
+    class_map = again.read(job.id).map(1)
     assert (class_map.volume() == footprint.carry_back(maps)[1]).all()
     assert not class_map.plane(0).any()  # outside the footprint
     for index in range(3):
@@ -154,7 +154,7 @@ def test_a_deleted_job_is_not_found_by_anyone(store, job, folder):
     store.put(job)
     store.delete(job.id)
     assert list(folder.iterdir()) == []
-    for question in (store.job, store.answer, store.begin, store.delete, lambda id_: store.finish(id_, ANSWER)):
+    for question in (store.read, store.begin, store.delete, lambda id_: store.finish(id_, ANSWER)):
         with pytest.raises(NotFound):
             question(job.id)
 

@@ -1,1 +1,4 @@
-"""The HTTP service: one study in, one answer with pictures out. Imports models and data_prep, never training."""
+"""The service and the commands around it. Never imports `training`."""
+
+# The one place that has it: pyproject.toml reads it from here.
+VERSION = "0.1.0"

@@ -1,8 +1,8 @@
-"""The door for DIMSE (PS3.7): takes instances by C-STORE and answers C-ECHO, for those who are on a list.
+"""The DIMSE listener (PS3.7): takes instances by C-STORE and answers C-ECHO, for the peers that are on a list.
 
     CRUCIATE_DIMSE_PEERS=SCANNER@192.0.2.7,ARCHIVE@192.0.2.8 python -m app.dimse
 
-A process of its own beside the service, with the service's database and folder: what it stores, the service judges.
+A process of its own beside the service, with the service's database and folder: the service predicts on what it stores.
 """
 
 import logging
@@ -10,17 +10,14 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
 from os import environ
-from typing import Self
 
 from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import EVT_C_STORE, EVT_REQUESTED, Event, EventHandlerType
 from pynetdicom.presentation import AllStoragePresentationContexts
 
-from app.service.settings import Settings, SettingsError
+from app.service.settings import DimseSettings, Settings, SettingsError
 from app.store.database import open_database
 from app.store.instance_file import Failure
 from app.store.instances import Instances
@@ -43,40 +40,12 @@ SILENCE_S = 60
 ASSOCIATIONS = 8
 
 
-@dataclass(frozen=True)
-class Door:
-    """Who may send what to whom. Each field is the variable CRUCIATE_DIMSE_<FIELD>.
-
-    peers: AE title and address of everyone who may send; with none, nobody may. title: our own AE title.
-    """
-
-    peers: frozenset[tuple[str, str]]
-    title: str = "CRUCIATE"
-    host: str = "127.0.0.1"
-    port: int = 11112
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read and check every variable; SettingsError names the first one that's wrong."""
-        entries = [peer.strip() for peer in environment.get("CRUCIATE_DIMSE_PEERS", "").split(",") if peer.strip()]
-        peers = frozenset((title, address) for title, _, address in (entry.rpartition("@") for entry in entries))
-        if not peers or not all(title and address for title, address in peers):
-            raise SettingsError("CRUCIATE_DIMSE_PEERS must list who may send, as TITLE@ADDRESS,TITLE@ADDRESS.")
-        title = environment.get("CRUCIATE_DIMSE_TITLE", cls.title)
-        if not (title.isascii() and title.isprintable() and 0 < len(title.strip()) <= 16):
-            raise SettingsError("CRUCIATE_DIMSE_TITLE must have 1 to 16 printable ASCII characters.")
-        port = environment.get("CRUCIATE_DIMSE_PORT", str(cls.port))
-        if not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
-            raise SettingsError("CRUCIATE_DIMSE_PORT must be a number below 65536.")
-        return cls(peers, title.strip(), environment.get("CRUCIATE_DIMSE_HOST", cls.host), int(port))
-
-
 class Listener:
-    """An open door; `port` is the one that it listens on."""
+    """Listens for associations until it is closed. port: the one that it listens on."""
 
-    def __init__(self, door: Door, instances: Instances) -> None:
-        self._door, self._instances = door, instances
-        entity = ApplicationEntity(door.title)
+    def __init__(self, settings: DimseSettings, instances: Instances) -> None:
+        self._settings, self._instances = settings, instances
+        entity = ApplicationEntity(settings.title)
         entity.require_called_aet = True
         entity.maximum_associations = ASSOCIATIONS
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = SILENCE_S
@@ -85,7 +54,7 @@ class Listener:
         for context in AllStoragePresentationContexts:
             entity.add_supported_context(str(context.abstract_syntax), sorted(TAKEN))
         handlers: list[EventHandlerType] = [(EVT_REQUESTED, self._admit), (EVT_C_STORE, self._store)]
-        server = entity.start_server((door.host, door.port), block=False, evt_handlers=handlers)
+        server = entity.start_server((settings.host, settings.port), block=False, evt_handlers=handlers)
         assert server is not None  # that is for servers that block
         self._server = server
         self.port: int = server.server_address[1]
@@ -97,7 +66,7 @@ class Listener:
     def _admit(self, event: Event) -> None:
         peer = event.assoc.requestor
         title = peer.primitive.calling_ae_title.strip() if peer.primitive else ""
-        if (title, peer.address) not in self._door.peers:
+        if (title, peer.address) not in self._settings.peers:
             LOG.warning("an association from %s was refused: its title and address aren't on the list", peer.address)
             event.assoc.acse.send_reject(*REJECTED)
             event.assoc.kill()  # not before the rejection is on its way
@@ -124,17 +93,17 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     try:
-        door, settings = Door.from_environment(environ), Settings.from_environment(environ)
+        dimse, settings = DimseSettings.from_environment(environ), Settings.from_environment(environ)
         database = open_database(settings.database, settings.data)
         instances = Instances(settings.data / "instances", database)
         # pynetdicom puts instances on their way in here; what a crash leaves is swept with the rest.
         tempfile.tempdir = str(instances.incoming)
-        listener = Listener(door, instances)
-        LOG.info("%s listens on %s, port %d", door.title, door.host, listener.port)
+        listener = Listener(dimse, instances)
+        LOG.info("%s listens on %s, port %d", dimse.title, dimse.host, listener.port)
         over.wait()
         listener.close()
     except (SettingsError, OSError) as error:
-        print(f"The door stays shut: {error}", file=sys.stderr)
+        print(f"The DIMSE listener can't start: {error}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,9 +1,16 @@
-"""The page that a person reads before trusting a bundle, written from the bundle's own files."""
+"""The page that a person reads before trusting a bundle, written from the bundle's own files (model_card.md.j2)."""
 
+from pathlib import Path
 from typing import Any
 
-SYNTHETIC = (
-    "It has seen **synthetic knees only**. Its answers on real knees mean nothing; it shows the software at work."
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+# Markdown, and every value is ours: nothing is escaped.
+PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,
+    keep_trailing_newline=False,
+    autoescape=False,
 )
 
 
@@ -14,57 +21,22 @@ def model_card(
     calibration: dict[str, Any],
     metrics: dict[str, Any],
 ) -> str:
-    """Markdown. Figures are quoted with the exams that they were measured on, never without."""
+    """Write the page as Markdown. Figures are quoted with the exams that they were measured on, never without.
+
+    Args:
+        name: the bundle's.
+        manifest, recipe, calibration, metrics: what the bundle's files of these names hold.
+    """
     whole = manifest["architecture"]
     one = whole.get("member", whole)
-    trunk, head = one["trunk"], one.get("head")
-    route = manifest["route"]
-    if one is not whole:
-        route += f" of {len(whole['temperatures'])} x {whole['route']}"
-    lines = [
-        f"# Bundle `{name}`",
-        "",
-        "**Research use only, not for diagnosis.**",
-        "",
-        SYNTHETIC if manifest["trained_on"] == "synthetic" else f"Trained on: {manifest['trained_on']}.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| route | {route} |",
-        f"| trunk | {trunk['name']} up to `{trunk['cut']}`, width {trunk['width']:g}, "
-        f"starting weights {trunk['weights']} |",
-        *([f"| head | {_head(head)} |"] if head else []),
-        f"| classes | {manifest['scheme']} |",
-        f"| exams | {_counts(manifest['exams'])} |",
-        f"| seed | {manifest['seed']} |",
-        f"| made by | `{manifest['command']}` |",
-        f"| cut from the volume | {' x '.join(f'{mm:g}' for mm in recipe['extent_mm'])} mm, "
-        f"{recipe['size'][0]} x {recipe['size'][1]} pixels |",
-        f"| temperature | {_temperature(calibration)} |",
-        "",
-        *[f"**{notice['code']}**: {notice['message']}\n" for notice in manifest.get("notices", ())],
-        "## Figures",
-        "",
-    ]
-    for figure in metrics.get("figures", []):
-        low, high = figure["interval_95"]
-        lines.append(
-            f"- {figure['name']}: {figure['value']:.3f} (95 % interval {low:.3f} to {high:.3f}), "
-            f"on {figure['exams']} exams: {figure['measured_on']}"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _temperature(calibration: dict[str, Any]) -> str:
-    if calibration["unusable"]:
-        return f"{calibration['temperature']:.3f}: **not calibrated**, {calibration['unusable']}"
-    return f"{calibration['temperature']:.3f}, fitted on {calibration['fitted_on']}"
-
-
-def _head(head: dict[str, Any]) -> str:
-    layers = f"fully connected layers of {', '.join(map(str, head['hidden']))}" if head["hidden"] else "linear"
-    return f"{head['pooling']} over slices, {layers}"
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {split}" for split, count in counts.items())
+    page = PAGES.get_template("model_card.md.j2").render(
+        name=name,
+        manifest=manifest,
+        recipe=recipe,
+        calibration=calibration,
+        metrics=metrics,
+        ensemble=one is not whole,
+        trunk=one["trunk"],
+        head=one.get("head"),
+    )
+    return page.rstrip() + "\n"

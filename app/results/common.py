@@ -22,6 +22,7 @@ from pydicom.sr.codedict import codes as standard
 from pydicom.uid import UID
 from pydicom.valuerep import DA, DT, TM, format_number_as_ds
 
+from app import VERSION
 from app.results.codes import STANDARD, Codes
 from app.results.colour_scale import full_brightness
 from data_prep.volume import FloatArray, Volume
@@ -30,7 +31,6 @@ Kind = Literal["sr", "map", "key-image"]
 
 NOTICE = "Research use only, not for diagnosis"
 MANUFACTURER = "Cruciate"
-VERSION = "0.1.0"
 NAMESPACE = uuid.UUID("5b2e6f0c-6d0a-5c1f-9a53-3c0f5d6b8e41")
 # Stands where the SOPInstanceUID will be, while the content's digest is taken.
 NO_UID = "2.25.0"

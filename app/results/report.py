@@ -5,8 +5,9 @@ from highdicom import sr
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes as standard
 
+from app import VERSION
 from app.results.codes import PRIVATE_SCHEME
-from app.results.common import MANUFACTURER, NOTICE, VERSION, Result, finish, instances, uid
+from app.results.common import MANUFACTURER, NOTICE, Result, finish, instances, uid
 
 # The classes in which fibres are torn, of all label schemes; the rupture's probability is the sum of theirs.
 RUPTURED = frozenset({"unhealthy", "partial rupture or strain", "complete rupture"})

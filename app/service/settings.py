@@ -1,13 +1,13 @@
-"""What the operator decides, from environment variables and nowhere else."""
+"""What the operator sets, from environment variables and nowhere else: of the service, and of the DIMSE listener."""
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, cast, get_args
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -15,122 +15,190 @@ from app.results import STANDARD, Codes, CodesError, MapValues
 
 # Scheme, host and port, as a browser sends them (RFC 6454 7).
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
+AE_TITLE_LENGTH = 16  # PS3.5 6.2
 
 
 class SettingsError(ValueError):
-    """A variable that makes no sense, with the reason in one sentence."""
+    """A variable that can't be used, with the reason in one sentence."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Each field is the variable CRUCIATE_<FIELD>.
+class FromEnvironment(BaseModel):
+    """Settings of which each field is the variable `prefix` + FIELD.
 
-    bundles: folders of the bundles to serve (separated like PATH); the first one answers when a client names none.
-    data: folder of studies and results. It holds data of patients: keep it as you keep images.
-    database: URL of the database (SQLAlchemy's form); a file in `data` without one.
-    api_keys: comma-separated; with none, only this machine may be served.
-    max_body_mb: largest request body in megabytes.
-    queue: studies that may wait or be computed at one time.
-    wait_s: how long a POST waits for its answer before it becomes a 202.
-    targets: DICOMweb addresses, comma-separated, that every result is sent to; user and password may stand in them.
-    map_values: how the map that lies beside a study and is sent to targets is stored, uint16 or float32.
-    codes: file of a site's own codes in DICOM results (docs/results.md).
-    viewers: origins (https://host:port), comma-separated, whose pages a browser may let read answers.
-    quiet_s: a study that comes instance by instance is judged when nothing more of it has come for so long.
+    Messages quote numbers only: other values may be secret.
     """
 
-    bundles: tuple[Path, ...] = (Path("models/bundles/demo"),)
-    data: Path = Path("var")
-    database: str = field(default="", repr=False)
-    api_keys: tuple[str, ...] = field(default=(), repr=False)
-    max_body_mb: int = 512
-    queue: int = 16
-    wait_s: float = 60.0
-    quiet_s: float = 15.0
-    targets: tuple[str, ...] = field(default=(), repr=False)
-    viewers: tuple[str, ...] = ()
-    map_values: MapValues = "uint16"
-    codes: Codes = field(default=STANDARD, repr=False)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    prefix: ClassVar[str]
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """The variable of a field."""
+        return cls.prefix + field.upper()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read and check every variable; SettingsError names the first one that's wrong."""
+        """Read and check every variable; SettingsError names the first one that is wrong."""
+        given = {field: cls.variable(field) for field in cls.model_fields if cls.variable(field) in environment}
+        try:
+            return cls.model_validate({field: environment[variable] for field, variable in given.items()})
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            field = str(fault["loc"][0])
+            raise SettingsError(cls.variable(field) + cls._wrong(field, fault)) from None
 
-        def number(name: str, default: float, low: float, high: float) -> float:
-            text = environment.get(name, str(default))
-            try:
-                value = float(text)
-            except ValueError:
-                value = float("nan")
-            if not low <= value <= high:
-                raise SettingsError(f"{name} must be a number from {low:g} to {high:g}, not {text!r}.")
-            return value
-
-        bundles = cls.bundles
-        if "CRUCIATE_BUNDLES" in environment:
-            bundles = tuple(Path(part) for part in environment["CRUCIATE_BUNDLES"].split(os.pathsep) if part)
-        names = [folder.name for folder in bundles]
-        if not names or len(set(names)) < len(names):
-            raise SettingsError("CRUCIATE_BUNDLES must name at least one folder, and no two folders of the same name.")
-        for folder in bundles:
-            if not (folder / "manifest.json").is_file():
-                raise SettingsError(f"CRUCIATE_BUNDLES: {folder} isn't a bundle, it has no manifest.json.")
-        keys = environment.get("CRUCIATE_API_KEYS", "")
-        if not (keys.isascii() and keys.isprintable()):
-            raise SettingsError("CRUCIATE_API_KEYS must be printable ASCII, as HTTP headers are.")
-        return cls(
-            bundles=bundles,
-            data=Path(environment.get("CRUCIATE_DATA") or cls.data),
-            database=_database(environment.get("CRUCIATE_DATABASE", "")),
-            api_keys=_listed(keys),
-            max_body_mb=int(number("CRUCIATE_MAX_BODY_MB", cls.max_body_mb, 1, 4096)),
-            queue=int(number("CRUCIATE_QUEUE", cls.queue, 1, 1000)),
-            wait_s=number("CRUCIATE_WAIT_S", cls.wait_s, 0, 600),
-            targets=_targets(environment.get("CRUCIATE_TARGETS", "")),
-            viewers=_viewers(environment.get("CRUCIATE_VIEWERS", "")),
-            map_values=_map_values(environment.get("CRUCIATE_MAP_VALUES", cls.map_values)),
-            codes=_codes(environment.get("CRUCIATE_CODES", "")),
-            quiet_s=number("CRUCIATE_QUIET_S", cls.quiet_s, 0, 86_400),
-        )
+    @classmethod
+    def _wrong(cls, field: str, fault: Any) -> str:
+        """What to say of a field, directly after its variable's name."""
+        if "error" in fault.get("ctx", {}) and fault["type"] == "value_error":
+            said = str(fault["ctx"]["error"])
+            return said if said.startswith(":") else f" {said}"
+        bounds = {type(bound).__name__: bound for bound in cls.model_fields[field].metadata}
+        if {"Ge", "Le"} <= bounds.keys():
+            return f" must be a number from {bounds['Ge'].ge:g} to {bounds['Le'].le:g}, not {fault['input']!r}."
+        if fault["type"] == "literal_error":
+            return f" must be {fault['ctx']['expected'].replace(chr(39), '')}."
+        return " is missing." if fault["type"] == "missing" else f" can't be used: {fault['msg']}."
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _listed(text: object) -> object:
+    """Comma-separated parts, without empty ones."""
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
-def _viewers(text: str) -> tuple[str, ...]:
+def _bundles(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    folders = tuple(Path(part) for part in text.split(os.pathsep) if part)
+    names = [folder.name for folder in folders]
+    if not names or len(set(names)) < len(names):
+        raise ValueError("must name at least one folder, and no two folders of the same name.")
+    for folder in folders:
+        if not (folder / "manifest.json").is_file():
+            raise ValueError(f": {folder} isn't a bundle, it has no manifest.json.")
+    return folders
+
+
+def _keys(text: object) -> object:
+    if isinstance(text, str) and not (text.isascii() and text.isprintable()):
+        raise ValueError("must be printable ASCII, as HTTP headers are.")
+    return _listed(text)
+
+
+def _data(text: object) -> object:
+    return text or Path("var")
+
+
+def _viewers(text: object) -> object:
     viewers = _listed(text)
-    if not all(ORIGIN.fullmatch(viewer) for viewer in viewers):
-        raise SettingsError("CRUCIATE_VIEWERS must list origins like https://viewer.example:3000, without a path.")
+    if isinstance(text, str) and not all(ORIGIN.fullmatch(viewer) for viewer in _listed_texts(viewers)):
+        raise ValueError("must list origins like https://viewer.example:3000, without a path.")
     return viewers
 
 
-def _map_values(text: str) -> MapValues:
-    if text not in get_args(MapValues):
-        raise SettingsError(f"CRUCIATE_MAP_VALUES must be {' or '.join(get_args(MapValues))}.")
-    return cast(MapValues, text)
-
-
-def _targets(text: str) -> tuple[str, ...]:
-    """Addresses, never quoted, because they may hold passwords."""
+def _targets(text: object) -> object:
+    """Addresses; never quoted, because they may hold passwords."""
     targets = _listed(text)
-    if not all(urlsplit(target).scheme in ("http", "https") and urlsplit(target).hostname for target in targets):
-        raise SettingsError("CRUCIATE_TARGETS must list addresses that begin with http:// or https://.")
+    parts = [urlsplit(target) for target in _listed_texts(targets)]
+    if not all(part.scheme in ("http", "https") and part.hostname for part in parts):
+        raise ValueError("must list addresses that begin with http:// or https://.")
     return targets
 
 
-def _codes(path: str) -> Codes:
+def _listed_texts(texts: object) -> tuple[str, ...]:
+    return texts if isinstance(texts, tuple) else ()
+
+
+def _codes(path: object) -> object:
     try:
-        return STANDARD.overridden(Path(path)) if path else STANDARD
+        return (STANDARD.overridden(Path(path)) if path else STANDARD) if isinstance(path, str) else path
     except CodesError as error:
-        raise SettingsError(f"CRUCIATE_CODES: {error}") from None
+        raise ValueError(f": {error}") from None
 
 
 def _database(url: str) -> str:
-    """The URL, once its driver could be imported; it is never quoted, because it may hold a password."""
+    """The URL, once its driver could be imported; never quoted, because it may hold a password."""
     try:
         if url:
             make_url(url).get_dialect().import_dbapi()
     except (ArgumentError, ImportError) as error:
-        raise SettingsError(f"CRUCIATE_DATABASE is no URL, or lacks its driver ({type(error).__name__}).") from None
+        raise ValueError(f"is no URL, or lacks its driver ({type(error).__name__}).") from None
     return url
+
+
+def _peers(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    peers = frozenset((title, address) for title, _, address in (entry.rpartition("@") for entry in _split(text)))
+    if not peers or not all(title and address for title, address in peers):
+        raise ValueError("must list who may send, as TITLE@ADDRESS,TITLE@ADDRESS.")
+    return peers
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _ae_title(title: str) -> str:
+    if not (title.isascii() and title.isprintable() and 0 < len(title.strip()) <= AE_TITLE_LENGTH):
+        raise ValueError("must have 1 to 16 printable ASCII characters.")
+    return title.strip()
+
+
+class Settings(FromEnvironment):
+    """The service's. Each field is the variable CRUCIATE_<FIELD>."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+    prefix: ClassVar[str] = "CRUCIATE_"
+
+    bundles: Annotated[tuple[Path, ...], BeforeValidator(_bundles)] = (Path("models/bundles/demo"),)
+    """Folders of the bundles to serve, separated like PATH; the first one answers when a client names none."""
+    data: Annotated[Path, BeforeValidator(_data)] = Path("var")
+    """Folder of studies and results. It holds data of patients: keep it as you keep images."""
+    database: Annotated[str, BeforeValidator(_database)] = Field(default="", repr=False)
+    """URL of the database (SQLAlchemy's form); a file in `data` without one."""
+    api_keys: Annotated[tuple[str, ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
+    """Comma-separated; with none, only this machine may be served."""
+    max_body_mb: int = Field(default=512, ge=1, le=4096)
+    """Largest request body in megabytes."""
+    queue: int = Field(default=16, ge=1, le=1000)
+    """Studies that may wait or be computed at one time."""
+    wait_s: float = Field(default=60.0, ge=0, le=600)
+    """How long a POST waits for its answer before it becomes a 202."""
+    quiet_s: float = Field(default=15.0, ge=0, le=86_400)
+    """A study that comes instance by instance is predicted when no more of it has come for this long."""
+    targets: Annotated[tuple[str, ...], BeforeValidator(_targets)] = Field(default=(), repr=False)
+    """DICOMweb addresses, comma-separated, that every result is sent to; user and password may stand in them."""
+    viewers: Annotated[tuple[str, ...], BeforeValidator(_viewers)] = ()
+    """Origins (https://host:port), comma-separated, whose pages a browser may let read answers."""
+    map_values: MapValues = "uint16"
+    """How the map that lies beside a study and is sent to targets is stored: uint16 or float32."""
+    codes: Annotated[InstanceOf[Codes], BeforeValidator(_codes)] = Field(default=STANDARD, repr=False)
+    """File of a site's own codes in DICOM results (docs/results.md)."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """As the base class does; the default bundle has to be there, too."""
+        default = os.pathsep.join(map(str, cls.model_fields["bundles"].default))
+        return super().from_environment({cls.variable("bundles"): default, **environment})
+
+
+class DimseSettings(FromEnvironment):
+    """Who may send what to whom. Each field is the variable CRUCIATE_DIMSE_<FIELD>."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+    prefix: ClassVar[str] = "CRUCIATE_DIMSE_"
+
+    peers: Annotated[frozenset[tuple[str, str]], BeforeValidator(_peers)]
+    """AE title and address of everyone who may send; with none, nobody may."""
+    title: Annotated[str, BeforeValidator(_ae_title)] = "CRUCIATE"
+    """Our own AE title."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=11112, ge=0, le=65535)
+    """Port to listen on."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """As the base class does; no variable is as good as an empty list of peers."""
+        return super().from_environment({cls.variable("peers"): "", **environment})

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from data_prep.exams.look import Look
-from data_prep.statistics import Figure, auc, figure
+from data_prep.statistics import Figure, auc, draws
 from data_prep.tables.exams import Exam
 
 # An AUC whose whole interval lies above this is worth a warning; chance is 0.5.
@@ -46,8 +46,9 @@ def shortcut(exams: Sequence[Exam], looks: Sequence[Look], groups: Sequence[Sequ
     model = make_pipeline(encode, RandomForestClassifier(300, min_samples_leaf=3, random_state=0))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     scores = cross_val_predict(model, columns, unhealthy, groups=group, cv=folds, method="predict_proba")[:, 1]
-    samples = (scores[~unhealthy], scores[unhealthy])
-    return figure("AUC of header fields alone", auc, samples, "exams, cross-validated")
+    drawn = draws(len(judged), np.stack([unhealthy, ~unhealthy], axis=1))
+    measured = auc(scores, unhealthy, drawn)
+    return Figure.of("AUC of header fields alone", measured, len(judged), "exams, cross-validated")
 
 
 def is_suspicious(measured: Figure) -> bool:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.dimse import Door
-from app.service.settings import SettingsError
+from app.service.settings import DimseSettings, SettingsError
 from app.store.database import open_database
 from app.store.instances import Instances
 from data_prep.selection.series import load_study
@@ -122,4 +121,4 @@ def test_a_broken_instance_is_refused_and_the_others_are_kept(door, tmp_path):
 )
 def test_a_door_without_a_list_stays_shut(variables, said):
     with pytest.raises(SettingsError, match=said):
-        Door.from_environment(variables)
+        DimseSettings.from_environment(variables)

@@ -16,7 +16,8 @@ from tests.bench.task import EPOCHS, Task, peak_mb, report
 from training.config.config import Config, load_config
 from training.data.examples import Examples
 from training.data.targets import ClassSets
-from training.fitting.fit import Phase, fit, watchers
+from training.fitting.fit import Objective, Phase, fit, watchers
+from training.fitting.losses import LOSSES
 from training.fitting.network import untrained_network
 from training.fitting.seeds import fix_seed
 
@@ -55,8 +56,15 @@ def main() -> None:
     config, network, clock = config_for((height, width)), network_for((height, width)), Clock()
     network.set_weights(task.weights)
     lessons = examples(task, len(task.exams)), examples(task, task.held_out)
-    phase = Phase("fit", config.recipe, EPOCHS, config.fit.learning_rate, "", *lessons)
-    fit(network, phase, config, [*watchers(config.fit), clock])
+    fit(
+        network,
+        Phase("fit", EPOCHS, config.fit.learning_rate, *lessons),
+        Objective(LOSSES[config.fit.loss], ("categorical_accuracy",)),
+        config.fit,
+        config.seed,
+        augmentation=config.augmentation,
+        callbacks=[*watchers(config.fit), clock],
+    )
     report(clock.seconds, imported)
 
 

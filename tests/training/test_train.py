@@ -81,7 +81,7 @@ def test_the_same_command_makes_the_same_bundle_bit_for_bit(trained, knees, tmp_
 # Ends itself as `kill -9` would, while the second epoch on whole blocks is under way: after two checkpoints.
 KILLED = """
 import os, signal
-from training.data.examples import Batches
+from training.data.batches import Batches
 from training.fitting.checkpoint import Progress
 from training.train import main
 

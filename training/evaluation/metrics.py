@@ -1,7 +1,6 @@
-"""How well probabilities tell the classes apart: figures with 95 % intervals by percentile bootstrap over exams.
+"""How well probabilities tell the classes apart: figures with 95 % intervals (`data_prep.statistics`).
 
-A resample is how often it drew each exam, so that a figure of all resamples is a few matrix products. An exam whose
-label allows several classes says nothing about a single one: it isn't judged, but counted.
+An exam whose label allows several classes says nothing about a single one: it isn't scored, but counted.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
-from data_prep.statistics import FEWEST, RESAMPLES, Doubles, Figure
+from data_prep.statistics import FEWEST, Doubles, Figure, auc, draws, mean
 from models.severity import expected_grade
 
 # Stands for a probability of zero, whose logarithm doesn't exist.
@@ -49,19 +48,17 @@ class Judged:
         exams_of = np.zeros((judged.size, members.shape[1]))
         exams_of[exam] = members
         classes = tuple(np.flatnonzero(exams_of.sum(axis=0) >= FEWEST).tolist())
-        draws = _draws(exams_of[:, classes])[:, exam]
+        drawn = draws(judged.size, exams_of[:, classes])[:, exam]
         not_judged = len(set(exam_ids)) - judged.size
-        return cls(members.argmax(axis=1), probabilities[single], draws, classes, judged.size, not_judged)
+        return cls(members.argmax(axis=1), probabilities[single], drawn, classes, judged.size, not_judged)
 
     def figure(self, name: str, values: Doubles, measured_on: str) -> Figure:
         """What `values` `[1 + R]`, one for each draw, say."""
-        low, high = np.percentile(values[1:], (2.5, 97.5)).tolist()
-        return Figure(name, float(values[0]), (low, high), self.exams, measured_on)
+        return Figure.of(name, values, self.exams, measured_on)
 
     def mean(self, values: npt.NDArray[Any]) -> Doubles:
         """`[N]` -> the mean of each draw, `[1 + R]`."""
-        means: Doubles = self.draws @ values / self.draws.sum(axis=1)
-        return means
+        return mean(values, self.draws)
 
     def accuracy(self) -> Doubles:
         """How often the likeliest class is the true one; of equally likely classes, the first counts."""
@@ -81,7 +78,7 @@ class Judged:
 
     def auc(self, positive: int) -> Doubles:
         """One class against the rest: how often one of its exams scores above another, ties counting half."""
-        return weighted_auc(self.probabilities[:, positive], self.truth == positive, self.draws)
+        return auc(self.probabilities[:, positive], self.truth == positive, self.draws)
 
 
 @dataclass(frozen=True)
@@ -162,26 +159,6 @@ def f1_scores(confusion: Doubles) -> Doubles:
     occurs = confusion.sum(axis=-1) + confusion.sum(axis=-2)
     scores: Doubles = 2 * hits / np.maximum(occurs, 1)
     return scores
-
-
-def weighted_auc(score: Doubles, positive: npt.NDArray[np.bool_], draws: Doubles) -> Doubles:
-    """The AUC of each draw `[D]` in one pass over the scores `[N]` in order (Mann and Whitney's U / nm)."""
-    order = np.argsort(score)
-    ties = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
-    up, down = (np.add.reduceat((draws * which)[:, order], ties, axis=1) for which in (positive, ~positive))
-    above = (up * (down.cumsum(axis=1) - down / 2)).sum(axis=1)
-    result: Doubles = above / (up.sum(axis=1) * down.sum(axis=1))
-    return result
-
-
-def _draws(members: Doubles) -> Doubles:
-    """Exams `[E, classes that each draw must have]` -> `[1 + RESAMPLES, E]`."""
-    random = np.random.default_rng(0)
-    exams = len(members)
-    drawn = random.multinomial(exams, np.full(exams, 1 / exams), RESAMPLES)
-    while (lacking := (drawn @ members == 0).any(axis=1)).any():
-        drawn[lacking] = random.multinomial(exams, np.full(exams, 1 / exams), lacking.sum())
-    return np.vstack([np.ones(exams), drawn])
 
 
 def _binary_auc(

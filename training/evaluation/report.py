@@ -16,7 +16,7 @@ from data_prep.labels import BINARY
 from data_prep.prepare.fingerprint import exam_digest
 from data_prep.prepare.load import ligament_mask, load_exam
 from data_prep.progress import told
-from data_prep.statistics import Figure, figure
+from data_prep.statistics import Figure, draws, mean
 from data_prep.tables.exams import Exam
 from data_prep.volume import Volume
 from models.bundle import load_bundle
@@ -95,8 +95,12 @@ def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
                 np.array([point.chance for point in points]),
             )
             which = f"unhealthy ones of {measured_on}"
-            results.append(figure(f"heatmap's peak within {HIT_MM:g} mm of the {target}", np.mean, (hits,), which))
-            results.append(figure("the same for a peak at random in the examined block", np.mean, (chances,), which))
+            drawn = draws(len(points))
+            for name, values in (
+                (f"heatmap's peak within {HIT_MM:g} mm of the {target}", hits),
+                ("the same for a peak at random in the examined block", chances),
+            ):
+                results.append(Figure.of(name, mean(values, drawn), len(points), which))
     return results
 
 

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
+from matplotlib.figure import Figure
 
 from models.routes.classifier import ExamClassifier
 from training.data.examples import Examples
 from training.fitting.backend import EventFile
-from training.fitting.pictures import Picture, confusion, overlay
+from training.fitting.pictures import Picture, confusion, overlay, png
 
 
 class Board(keras.callbacks.Callback):  # type: ignore[misc]
@@ -26,10 +26,10 @@ class Board(keras.callbacks.Callback):  # type: ignore[misc]
         self.shown = int(held_out.allowed.argmax(axis=1).argmax())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        pictures = {"mistakes": self._mistakes(), "heatmap": self._heatmap()}
-        self.events.write(epoch, logs or {}, {name: _png(picture) for name, picture in pictures.items()})
+        pictures = {"mistakes": png(self._mistakes()), "heatmap": png(self._heatmap())}
+        self.events.write(epoch, logs or {}, pictures)
 
-    def _mistakes(self) -> Picture:
+    def _mistakes(self) -> Figure:
         single = np.flatnonzero(self.held_out.allowed.sum(axis=1) == 1)
         answers = []
         for exam in single.tolist():
@@ -42,7 +42,3 @@ class Board(keras.callbacks.Callback):  # type: ignore[misc]
         slices = self.held_out.inputs[self.shown]
         maps = self.classifier.explain(slices, self.classifier.features(slices)).maps
         return overlay(slices, maps[self.held_out.allowed[self.shown].argmax()], self.classifier.grid_span())
-
-
-def _png(picture: Picture) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()

@@ -1,8 +1,11 @@
 """Small pictures of how training goes: which classes are mistaken for which, and where a map lies."""
 
+from io import BytesIO
+
 import cv2
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
@@ -10,25 +13,25 @@ from data_prep.volume import FloatArray
 Picture = npt.NDArray[np.uint8]
 Span = tuple[float, float]
 
-CELL = 96  # pixels a side: room for a count and the first letters of a class
 FOR, AGAINST = (40, 40, 255), (255, 120, 40)  # BGR: red speaks for a class, blue against it
 
 
-def confusion(truth: npt.NDArray[np.int_], answer: npt.NDArray[np.int_], classes: tuple[str, ...]) -> Picture:
-    """Counts of true class (rows) against answered class (columns), `[pixels, pixels, 3]` BGR; darker is more."""
+def confusion(truth: npt.NDArray[np.int_], answer: npt.NDArray[np.int_], classes: tuple[str, ...]) -> Figure:
+    """Counts of true classes (rows) and answered classes (columns); a cell is as dark as its share of its row."""
     counts = np.zeros((len(classes), len(classes)), int)
     np.add.at(counts, (truth, answer), 1)
-    picture = np.full((CELL * (len(classes) + 1), CELL * (len(classes) + 1), 3), 255, np.uint8)
-    _write(picture, "row: true", 0, 0)
-    for index, name in enumerate(classes, start=1):
-        _write(picture, name[:9], 0, index)
-        _write(picture, name[:9], index, 0)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(2 + len(classes), 1.5 + len(classes)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Greys", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
-        share = count / max(counts[row].sum(), 1)
-        top, left = CELL * (row + 1), CELL * (column + 1)
-        picture[top : top + CELL, left : left + CELL] = round(255 - 160 * share)
-        _write(picture, str(count), row + 1, column + 1)
-    return picture
+        axes.text(
+            column, row, str(count), ha="center", va="center", color="white" if shares[row, column] > 0.5 else "black"
+        )
+    axes.set_xticks(range(len(classes)), classes, rotation=20, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(xlabel="answered", ylabel="true")
+    return figure
 
 
 def overlay(slices: FloatArray, maps: FloatArray, grid_span: tuple[Span, Span]) -> Picture:
@@ -48,6 +51,10 @@ def overlay(slices: FloatArray, maps: FloatArray, grid_span: tuple[Span, Span]) 
     return np.concatenate(rows).round().astype(np.uint8)
 
 
-def _write(picture: Picture, text: str, row: int, column: int) -> None:
-    place = (CELL * column + 6, CELL * row + CELL // 2)
-    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+def png(picture: Picture | Figure) -> bytes:
+    """The file's bytes."""
+    if isinstance(picture, Figure):
+        stream = BytesIO()
+        picture.savefig(stream, format="png")
+        return stream.getvalue()
+    return cv2.imencode(".png", picture)[1].tobytes()

@@ -34,8 +34,8 @@ def knee() -> tuple[np.ndarray, np.ndarray]:
     """A healthy knee's slices `[S, 112, 112]` and its ligament, bool, on the same grid."""
     phantom = generate(101, "healthy")
     volume, recipe = phantom.to_volume(), Recipe((60.0, 80.0, 80.0), (112, 112))
-    ligament = dataclasses.replace(volume, voxels=phantom.acl.astype(np.float32))
-    shares, _ = dataclasses.replace(recipe, window=(0.0, 100.0)).apply(ligament)
+    ligament, whole = phantom.acl.astype(np.float32), dataclasses.replace(recipe, window=(0.0, 100.0))
+    shares, _ = crop(ligament, volume.spacing_mm, whole)
     return crop(volume.voxels, volume.spacing_mm, recipe)[0], shares >= 0.5
 
 

@@ -32,7 +32,7 @@ def splits(knees):
 
 @pytest.fixture
 def place(tmp_path) -> Place:
-    return Place(ready=tmp_path / "ready", run=tmp_path / "run", workers=Workers(1))
+    return Place(inputs=tmp_path / "inputs", run=tmp_path / "run", workers=Workers(1))
 
 
 def kept(place: Place) -> list[Path]:
@@ -67,7 +67,7 @@ def test_a_trunk_cut_elsewhere_or_fed_otherwise_never_meets_these_grids(place, s
         assert np.allclose(found, expected, atol=1e-4)
 
 
-def test_grids_need_ready_arrays(place, splits):
+def test_grids_need_cached_inputs(place, splits):
     settings = config()
     in_memory = Examples(
         [np.zeros((3, 64, 64), np.float32)], ClassSets(np.eye(2, dtype=np.float32)[:1]), np.ones(1, np.float32)

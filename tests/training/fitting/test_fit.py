@@ -7,15 +7,17 @@ import keras
 import numpy as np
 import pytest
 
+from data_prep.augment import Augmentation
 from data_prep.network_input.recipe import Recipe
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 from training.config.config import Config, Fit, load_config
 from training.config.place import Place
 from training.data.examples import Examples
-from training.data.targets import ClassSets
+from training.data.targets import ClassSets, Masks
 from training.fitting.checkpoint import Keeper, Progress
-from training.fitting.fit import Phase, fit, optimiser, watchers
+from training.fitting.fit import Objective, Phase, fit, optimiser, watchers
+from training.fitting.losses import LOSSES
 from training.fitting.network import fit_network, identity, phases_of, untrained_network
 from training.fitting.seeds import fix_seed
 
@@ -38,7 +40,7 @@ def noise(exams: int, seed: int) -> Examples:
 
 
 def phase(epochs: int) -> Phase:
-    return Phase("fit", RECIPE, epochs, 0.05, "", noise(12, seed=1), noise(6, seed=2))
+    return Phase("fit", epochs, 0.05, noise(12, seed=1), noise(6, seed=2))
 
 
 def network() -> keras.Model:
@@ -46,6 +48,10 @@ def network() -> keras.Model:
     fix_seed(5)
     layers = [keras.layers.Flatten(), keras.layers.Dropout(0.3), keras.layers.Dense(2)]
     return keras.Sequential([keras.Input((3, 8, 8)), *layers])
+
+
+# What `network` is trained for.
+CLASSES = Objective(LOSSES["set"], ("categorical_accuracy",))
 
 
 class Killed(Exception):
@@ -75,7 +81,16 @@ def run(settings: Config, path: Path, kill: Kill) -> keras.Model:
     resumed = Progress.read(path) if path.is_file() else Progress([5])
     trained, callbacks = network(), watchers(settings.fit)
     keeper = Keeper(path, resumed, 0, callbacks)
-    fit(trained, phase(12), settings, [*callbacks, kill, keeper], resumed.next_epoch(0, 12))
+    fit(
+        trained,
+        phase(12),
+        CLASSES,
+        settings.fit,
+        settings.seed,
+        augmentation=settings.augmentation,
+        callbacks=[*callbacks, kill, keeper],
+        first_epoch=resumed.next_epoch(0, 12),
+    )
     return trained
 
 
@@ -105,7 +120,7 @@ def test_killed_twice_it_ends_with_the_weights_of_an_undisturbed_run(tmp_path, n
 
 
 def place(folder: Path, **rest: object) -> Place:
-    return Place(ready=folder / "ready", run=folder / "run", workers=Workers(1), **rest)
+    return Place(inputs=folder / "inputs", run=folder / "run", workers=Workers(1), **rest)
 
 
 @pytest.fixture
@@ -169,8 +184,8 @@ def test_the_head_learns_first_and_then_the_trunk_from_the_chosen_layer(tmp_path
 
 def test_a_layer_that_there_is_not_is_told_before_the_heads_first_epochs(tmp_path, monkeypatch):
     settings = config("head_first.epochs=1", "head_first.learning_rate=0.01", 'fit.trainable_from="conv9"')
-    monkeypatch.setattr("training.fitting.fit.phases_of", lambda *_: [phase(1)])
-    monkeypatch.setattr("training.fitting.fit.fit", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("training.fitting.network.phases_of", lambda *_: [phase(1)])
+    monkeypatch.setattr("training.fitting.network.fit", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(ValueError, match="alexnet has no layer 'conv9'; train from"):
         fit_network(settings, {"train": [], "val": []}, place(tmp_path))
 
@@ -209,3 +224,53 @@ def test_class_weights_change_what_exams_count_in_training_only(tmp_path, splits
     unhealthy = weighted.learn.allowed[:, 1]
     assert (weighted.learn.weights * unhealthy).sum() == pytest.approx((weighted.learn.weights * (1 - unhealthy)).sum())
     assert np.array_equal(weighted.held_out.weights, plain.held_out.weights)
+
+
+def disks(exams: int, seed: int) -> Examples:
+    """Slices with a bright disk somewhere, and where it is: exams of unequal length, some without any disk."""
+    random, slices, masks = np.random.default_rng(seed), [], []
+    for exam in range(exams):
+        grid = np.mgrid[: 3 + exam % 3, :16, :16]
+        middle = random.uniform(5, 11, 2)
+        mask = np.hypot(grid[1] - middle[0], grid[2] - middle[1]) < (4 if exam % 5 else 0)
+        masks.append(mask)
+        slices.append((0.2 * random.random(mask.shape) + 0.6 * mask).astype(np.float32))
+    return Examples(slices, Masks(masks), np.ones(exams, np.float32))
+
+
+def segmenter() -> keras.Model:
+    """Inputs `[B, S, H, W]` -> logits of the same shape, by a small convolution over each slice."""
+    fix_seed(3)
+    exams = keras.Input((None, 16, 16))
+    pixels = keras.layers.Lambda(lambda x: keras.ops.expand_dims(x, -1))(exams)
+    conv = keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3, padding="same", activation="relu"))(pixels)
+    logits = keras.layers.TimeDistributed(keras.layers.Conv2D(1, 1))(conv)
+    return keras.Model(exams, keras.layers.Lambda(lambda x: keras.ops.squeeze(x, -1))(logits))
+
+
+def cross_entropy(mask: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+    """Of each exam, `[B]`."""
+    return keras.ops.mean(keras.ops.softplus(logits) - mask * logits, axis=(1, 2, 3))
+
+
+def test_masks_are_learnt_by_the_same_trainer(tmp_path):
+    """A segmenter, its loss and its targets need no trainer of their own, nor a checkpoint or an augmentation."""
+    settings, lessons, held_out = config("fit.oversample=true"), disks(20, seed=1), disks(5, seed=2)
+    settings = dataclasses.replace(settings.fit, batch_exams=4, patience=30)
+    network, callbacks = segmenter(), watchers(settings)
+    keeper = Keeper(tmp_path / "a.npz", Progress([3]), 0, callbacks)
+    turned = Augmentation(rotation_degrees=20.0, shift=0.1)
+    fit(
+        network,
+        Phase("fit", 30, 0.02, lessons, held_out),
+        Objective(cross_entropy),
+        settings,
+        seed=3,
+        augmentation=turned,
+        callbacks=[*callbacks, keeper],
+    )
+    for slices, mask in zip(held_out.inputs, held_out.targets.masks, strict=True):
+        found = keras.ops.convert_to_numpy(network(slices[None]))[0] > 0
+        union = (found | mask).sum()
+        assert (found & mask).sum() >= 0.8 * union or union < 3
+    assert Progress.read(tmp_path / "a.npz").epoch == 30

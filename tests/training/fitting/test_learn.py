@@ -33,7 +33,7 @@ def made(place: Place) -> set[Path]:
 def test_nothing_is_left_to_be_made_by_a_fold(knees, tmp_path, preset, changes, folders):
     exams = read_exams(knees / "exams.csv")
     config, _ = load_config(preset, [*TINY_TRUNK, *changes])
-    place = Place(ready=tmp_path / "ready", run=tmp_path / "run", workers=Workers(1))
+    place = Place(inputs=tmp_path / "inputs", run=tmp_path / "run", workers=Workers(1))
     look_ahead(config, exams, place)
     before = made(place)
     assert {str(path.parent) for path in before} == folders
@@ -53,7 +53,7 @@ def test_folds_of_the_table_s_proportions_find_their_copies_too(knees, tmp_path)
         for exam, label in zip((exam for exam in table if exam.split == split), binary, strict=True)
     ]
     config, _ = load_config("mrnet", [*TINY_TRUNK, *KEPT, "augmentation={gamma=0.3}"])
-    place = Place(ready=tmp_path / "ready", run=tmp_path / "run", workers=Workers(1))
+    place = Place(inputs=tmp_path / "inputs", run=tmp_path / "run", workers=Workers(1))
     look_ahead(config, exams, place)
     before = made(place)
     assert len(before) == 2 * (len(exams) + 3)
@@ -68,7 +68,7 @@ def test_copies_are_learnt_from_and_never_judged_on(knees, tmp_path):
             splits[exam.split].append(replace(exam, binary=frozenset({"healthy"})))
     splits["train"][0] = replace(splits["train"][0], binary=frozenset({"unhealthy"}))
     config, _ = load_config("mrnet", [*TINY_TRUNK, *KEPT, "augmentation={gamma=0.3}"])
-    place = Place(ready=tmp_path / "ready", run=tmp_path / "run", workers=Workers(1))
+    place = Place(inputs=tmp_path / "inputs", run=tmp_path / "run", workers=Workers(1))
     phase = phases_of(config, splits, place)[-1]
     # One torn knee to four healthy ones: it and three copies.
     assert phase.learn.allowed.sum(axis=0).tolist() == [4, 4]
@@ -80,4 +80,4 @@ def test_a_table_without_validation_exams_is_refused(knees, tmp_path):
     exams = [exam for exam in read_exams(knees / "exams.csv") if exam.split != "val"]
     config, _ = load_config("vgg16-svc", TINY_TRUNK)
     with pytest.raises(ValueError, match="no exam of split 'val' in the table, which has 5 train, 4 test"):
-        learn(config, exams, Place(tmp_path / "ready", tmp_path / "run", Workers(1)))
+        learn(config, exams, Place(tmp_path / "inputs", tmp_path / "run", Workers(1)))

@@ -1,24 +1,21 @@
+import cv2
 import numpy as np
 
-from training.fitting.pictures import CELL, confusion, overlay
-
-
-def cell(picture: np.ndarray, row: int, column: int) -> int:
-    """The grey of a cell of the matrix, at a corner without writing."""
-    return int(picture[CELL * (row + 1) + 3, CELL * (column + 1) + 3, 0])
+from training.fitting.pictures import confusion, overlay, png
 
 
 def test_a_cell_is_as_dark_as_its_share_of_the_true_class():
     truth, answer = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1])
-    picture = confusion(truth, answer, ("healthy", "unhealthy"))
-    assert picture.shape == (3 * CELL, 3 * CELL, 3)
-    shades = {(row, column): cell(picture, row, column) for row in (0, 1) for column in (0, 1)}
-    assert shades == {(0, 0): 255 - 120, (0, 1): 255 - 40, (1, 0): 255, (1, 1): 255 - 160}
+    (axes,) = confusion(truth, answer, ("healthy", "unhealthy")).axes
+    assert np.array_equal(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
+    assert [text.get_text() for text in axes.texts] == ["3", "1", "0", "1"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["healthy", "unhealthy"]
 
 
 def test_a_class_without_exams_is_an_empty_row():
-    picture = confusion(np.array([], int), np.array([], int), ("healthy", "unhealthy"))
-    assert cell(picture, 1, 0) == 255
+    figure = confusion(np.array([], int), np.array([], int), ("healthy", "unhealthy"))
+    assert not figure.axes[0].images[0].get_array().any()
+    assert cv2.imdecode(np.frombuffer(png(figure), np.uint8), cv2.IMREAD_COLOR).shape[2] == 3
 
 
 def test_evidence_is_red_where_it_is_for_and_blue_where_it_is_against():

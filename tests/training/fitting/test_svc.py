@@ -181,7 +181,7 @@ def test_settings_without_sense_are_refused(values, reason):
 
 @pytest.fixture(scope="module")
 def learn(knees, tmp_path_factory) -> Examples:
-    return prepare(read_exams(knees / "exams.csv"), BINARY, RECIPE, tmp_path_factory.mktemp("ready"), Workers(1))
+    return prepare(read_exams(knees / "exams.csv"), BINARY, RECIPE, tmp_path_factory.mktemp("inputs"), Workers(1))
 
 
 @pytest.mark.parametrize("kind", KERNELS)
@@ -203,7 +203,7 @@ def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, capsy
         assert prediction.method.exact == (kind != "rbf_svc")
 
 
-def test_features_need_ready_arrays(learn, tmp_path):
-    in_memory = dataclasses.replace(learn, slices=list(learn.inputs))
+def test_features_need_cached_inputs(learn, tmp_path):
+    in_memory = dataclasses.replace(learn, inputs=list(learn.inputs))
     with pytest.raises(TypeError, match="make the examples with `prepare`"):
         train_svc(SVC(TRUNK, "mean", "linear", BINARY, RECIPE), SvcFit(), in_memory, tmp_path, SEED)

@@ -13,8 +13,8 @@ from app.http import cors as viewers
 from app.http import keys, request_log
 from app.http.uploads import drain
 from app.jobs.engine import Engine
+from app.jobs.periodic import Periodic
 from app.jobs.publishing import Publishing
-from app.jobs.rounds import Rounds
 from app.jobs.studies import Studies
 from app.results.of_record import all_made
 from app.service.parts import EXTENSION, Service
@@ -44,9 +44,9 @@ def create_app(settings: Settings | None = None) -> APIFlask:
 
     publishing = Publishing(database, instances, make, settings.targets)
     rounds = (
-        Rounds("studies", studies.judge_quiet, EVERY_S),
-        Rounds("publish", publishing.publish, EVERY_S),
-        Rounds("deliver", publishing.deliver, EVERY_S),
+        Periodic("studies", studies.predict_quiet, EVERY_S),
+        Periodic("publish", publishing.publish, EVERY_S),
+        Periodic("deliver", publishing.deliver, EVERY_S),
     )
     service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, rounds)
     request_log.register(app)

@@ -107,7 +107,7 @@ def _write(outcome: Answered, out: Path) -> None:
     for index, (plane, part) in enumerate(zip(volume.voxels, class_map, strict=True)):
         picture = render.overlay(render.grey(plane, scale), render.glow(part, scale), DEFAULT_OPACITY)
         _put(out / f"slices/{index}/overlay.png", render.png(picture))
-    result = results.Result(answer, outcome.job.sources, volume)
+    result = results.Result(answer, outcome.job.origins, volume)
     for kind in results.KINDS:
         _put(out / f"{kind}.dcm", results.build(kind, result, lambda: class_map))
 

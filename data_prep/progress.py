@@ -74,7 +74,7 @@ class Progress:
         print(text, file=sys.stderr, flush=True)
 
 
-def told(items: Sequence[Item], what: str, unit: str = "exam") -> Iterator[Item]:
+def with_progress(items: Sequence[Item], what: str, unit: str = "exam") -> Iterator[Item]:
     """The items, while it is told how many of them are done."""
     with Progress(len(items), what, unit) as progress:
         for item in items:

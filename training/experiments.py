@@ -26,7 +26,7 @@ from data_prep.labels import BINARY
 from data_prep.tables.exams import read_exams, write_exams
 from data_prep.workers import Workers
 from training.config.place import Place
-from training.config.published import Row, Size, Study
+from training.config.published import Effort, Experiment, Experiments
 from training.data.folds import check_some, eligible, make_folds
 from training.evaluation.comparison import Entry, write_tables
 from training.evaluation.metrics import Report
@@ -34,7 +34,7 @@ from training.fitting.backend import out_of_memory
 from training.runs.cross_validation import FIGURES, Plan, cross_validate
 from training.runs.faults import LESS_MEMORY, faults_as_sentences
 
-FOLDS: dict[Size, int] = {"full": 5, "reduced": 5, "quick": 3}
+FOLDS: dict[Effort, int] = {"full": 5, "reduced": 5, "quick": 3}
 # A quick study takes one exam of so many, drawn with this seed.
 PARTS, SEED = 10, 1
 
@@ -43,14 +43,14 @@ PARTS, SEED = 10, 1
 class Runner:
     """Where and how rows are run. common: what all their plans share; changes: `--set`, which has the last word."""
 
-    study: Study
-    size: Size
+    study: Experiments
+    size: Effort
     common: Plan
     changes: tuple[str, ...]
     out: Path
     place: Place
 
-    def entry(self, row: Row, run: bool) -> Entry:
+    def entry(self, row: Experiment, run: bool) -> Entry:
         """The row with the figures of an earlier run or, if `run`, of this one."""
         if row.waits_for:
             return Entry(row, missing=row.waits_for)
@@ -66,7 +66,7 @@ class Runner:
                 raise
             return replace(entry, missing=f"out of memory; {LESS_MEMORY}")
 
-    def _report(self, row: Row, plan: Plan, run: bool) -> Report | None:
+    def _report(self, row: Experiment, plan: Plan, run: bool) -> Report | None:
         settings = json.dumps(plan.settings(self.place), allow_nan=False).encode()
         folder = self.out / f"{row.name}-{hashlib.sha256(settings).hexdigest()[:8]}"
         if (folder / FIGURES).is_file():
@@ -95,7 +95,7 @@ def write_tenth(table: Path, folder: Path, with_test: bool, workers: Workers) ->
 
 def run(options: argparse.Namespace, command: str) -> list[Entry]:
     """The whole story; returns the rows that should have figures now and have none."""
-    study = Study.read()
+    study = Experiments.read()
     names = [row.name for row in study.row]
     if unknown := set(options.rows or ()) - set(names):
         raise ValueError(f"no row {', '.join(sorted(unknown))}; there are {', '.join(names)}")

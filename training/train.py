@@ -17,8 +17,8 @@ from models.bundle import Bundle, check_free
 from models.predictor import Predictor
 from training.config.config import Config, load_config
 from training.config.place import Place
-from training.data.checks import check_judgeable_split, check_learnable
-from training.evaluation.report import Row, evaluate, figures
+from training.data.checks import check_learnable, check_scorable_split
+from training.evaluation.report import ExamResult, evaluate, figures
 from training.fitting.learn import learn
 from training.runs.bundling import check_bundleable, check_finite, in_memory, sources_of, write
 from training.runs.colour_scale import measured_scale
@@ -34,7 +34,7 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
     check_learnable(config, exams)
     test = [exam for exam in exams if exam.split == "test"]
     if test:
-        check_judgeable_split(test, "split test")
+        check_scorable_split(test, "split test")
     learnt = learn(config, exams, place)
     check_finite(learnt)
     rows, measured = _measured(in_memory(learnt, exams, out.name), exams, test) if test else ([], [])
@@ -44,7 +44,7 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
     learnt.fitted.forget()
 
 
-def _measured(bundle: Bundle, exams: Sequence[Exam], test: Sequence[Exam]) -> tuple[list[Row], list[Figure]]:
+def _measured(bundle: Bundle, exams: Sequence[Exam], test: Sequence[Exam]) -> tuple[list[ExamResult], list[Figure]]:
     """Predictions and figures on the exams `test`.
 
     Exams of which the training or validation part has a copy are left out; where too few remain there is no figure.
@@ -52,7 +52,7 @@ def _measured(bundle: Bundle, exams: Sequence[Exam], test: Sequence[Exam]) -> tu
     rows, left_out = evaluate(Predictor(bundle), test)
     known = {row.exam_id for row in rows}
     try:
-        check_judgeable_split([exam for exam in test if exam.exam_id in known], "what is left of split test")
+        check_scorable_split([exam for exam in test if exam.exam_id in known], "what is left of split test")
     except ValueError as error:
         print(f"warning: {left_out}; so the bundle has no figures: {error}")
         return rows, []

@@ -30,10 +30,10 @@ from training.config.search_space import load_space
 from training.data.folds import check_some, eligible
 from training.runs.faults import LESS_MEMORY, faults_as_sentences
 from training.search.plots import write_plots
-from training.search.search import CHANGES, METRICS, Found, Search, search
+from training.search.search import CHANGES, METRICS, Search, SearchResult, search
 from training.search.storage import FAILED
 
-STORAGE_VARIABLE = "CRUCIATE_STUDY_STORAGE"
+STORAGE_VARIABLE = "CRUCIATE_SEARCH_STORAGE"
 
 
 def tune(options: argparse.Namespace, command: str) -> None:
@@ -57,24 +57,24 @@ def tune(options: argparse.Namespace, command: str) -> None:
         print(f"{count} exams {reason} are left out")
 
     options.out.mkdir(parents=True, exist_ok=True)
-    storage = options.storage or os.environ.get(STORAGE_VARIABLE) or f"sqlite:///{options.out / 'study.db'}"
+    storage = options.storage or os.environ.get(STORAGE_VARIABLE) or f"sqlite:///{options.out / 'search.db'}"
     place = Place.from_options(options)
     place = place if options.run else replace(place, run=options.out / "trials")
     found = search(plan, together, storage, options.out.name, place)
 
     sources = "/".join(sorted({exam.source for exam in taking_part}))
-    judged_on = f"{options.folds} folds of {len(taking_part)} {sources} exams of {options.exams.name}"
+    scored_on = f"{options.folds} folds of {len(taking_part)} {sources} exams of {options.exams.name}"
     write_trials(found, options.out / "trials.csv")
-    write_best(found, plan, options.out / "best.toml", command, judged_on)
+    write_best(found, plan, options.out / "best.toml", command, scored_on)
     write_plots(found.trials, options.metric, options.metric == "loss", options.out)
-    print(f"best of {len(found.trials)}: trial {found.best.number}, {options.metric} {found.score:.4f} on {judged_on}")
+    print(f"best of {len(found.trials)}: trial {found.best.number}, {options.metric} {found.score:.4f} on {scored_on}")
     best = options.out / "best.toml"
     print(f"in {best}; chosen on these very folds, so expect less of it elsewhere")
     exams_table, bundle = shlex.quote(str(options.exams)), shlex.quote(f"bundles/{options.out.name}")
     print(f"train with it:  python -m training.train {shlex.quote(str(best))} --exams {exams_table} --out {bundle}")
 
 
-def write_trials(found: Found, path: Path) -> None:
+def write_trials(found: SearchResult, path: Path) -> None:
     """A row for each trial that counts; a value that it didn't need is empty."""
     values = [dict(change.split("=", 1) for change in trial.user_attrs[CHANGES]) for trial in found.trials]
     keys = sorted({key for row in values for key in row})
@@ -90,14 +90,14 @@ def write_trials(found: Found, path: Path) -> None:
             )
 
 
-def write_best(found: Found, plan: Search, path: Path, command: str, judged_on: str) -> None:
+def write_best(found: SearchResult, plan: Search, path: Path, command: str, scored_on: str) -> None:
     """The preset with the best trial's values, and a header that says where they come from."""
     _, text = load_config(plan.preset, [*plan.changes, *found.changes])
     complete = sum(trial.state == TrialState.COMPLETE for trial in found.trials)
     heading = f"""\
 # Made by {command}
 # from the preset below, with the values of trial {found.best.number}: {plan.metric} {found.score:.4f}, the mean of
-# {judged_on}, each judged by a model that hadn't seen it.
+# {scored_on}, each judged by a model that hadn't seen it.
 # It is the best of {len(found.trials)} trials ({complete} complete) on the same folds, and so an optimistic figure.
 # What to expect is told by exams of split "test", which took no part.
 #

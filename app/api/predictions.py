@@ -115,7 +115,7 @@ def create(query: PredictionQuery, preference: Preference) -> Response:
     The answer comes at once (201, or 200 if the study is known) or, if it takes too long, later (202).
     """
     if request.mimetype == JSON:
-        accepted = service().studies.judge(HeldStudy.sent().study_uid, query.bundle, query.laterality)
+        accepted = service().studies.predict(HeldStudy.sent().study_uid, query.bundle, query.laterality)
     else:
         engine = service().engine
         bundle = engine.bundle(query.bundle)

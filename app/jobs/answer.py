@@ -123,6 +123,6 @@ def _explanation(job: Job, bundle: "Bundle", prediction: "Prediction") -> Explan
         exact=prediction.method.exact,
         class_=prediction.scheme.classes[class_index],
         bias=float(prediction.bias[class_index]),
-        scale=colour_scale.told(bundle, prediction, class_index, job.volume.spacing_mm),
+        scale=colour_scale.scale_of(bundle, prediction, class_index, job.volume.spacing_mm),
         slices=slices,
     )

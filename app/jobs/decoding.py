@@ -15,7 +15,7 @@ import numpy as np
 
 from app.contract.problems import Problem, problem_of, reported
 from app.store.job import Job
-from data_prep.dicom.archive import Source
+from data_prep.dicom.archive import StudyFiles
 from data_prep.errors import MalformedInput
 from data_prep.network_input.coarse import Coarse
 from data_prep.network_input.network_input import NetworkInput
@@ -28,7 +28,7 @@ from data_prep.workers import ProcessDied, Workers
 NICE = 19
 
 
-def decode(files: Source, bundle: str, laterality: Side | None = None) -> Job:
+def decode(files: StudyFiles, bundle: str, laterality: Side | None = None) -> Job:
     """Read a study for a bundle (sha256).
 
     laterality: the knee that is meant, where the study shows both. Raises what `load_study` raises.
@@ -87,7 +87,7 @@ def pack(study: Path, needs: Needs, scratch: Path | None) -> Parcel:
         step = coarse if needs.localises else NetworkInput.of(coarse, needs.recipe)
     except Exception as error:
         return Parcel(reported(error))
-    job = replace(job, volume=replace(job.volume, voxels=job.volume.voxels[:, :0, :0]), sources=())
+    job = replace(job, volume=replace(job.volume, voxels=job.volume.voxels[:, :0, :0]), origins=())
     if scratch is None:
         return Parcel(Decoded(job, step))
     with tempfile.NamedTemporaryFile(dir=scratch, delete=False, suffix=".npz") as stream:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.contract.json_text import Json
 from app.jobs.decoding import decode
 from app.jobs.engine import Engine
-from data_prep.dicom.archive import Source
+from data_prep.dicom.archive import StudyFiles
 from data_prep.selection.side import Side
 
 # Decoding holds a whole study in memory. More at one time than this only makes each of them slower.
@@ -23,7 +23,7 @@ class Accepted:
     is_new: bool
 
 
-def accept(engine: Engine, files: Source, bundle: str, laterality: Side | None = None) -> Accepted:
+def accept(engine: Engine, files: StudyFiles, bundle: str, laterality: Side | None = None) -> Accepted:
     """Decode a study and give it to the engine. bundle: sha256; laterality: the knee that is meant, of two.
 
     Raises what `load_study` and `Engine.submit` raise.

@@ -30,20 +30,20 @@ class Studies:
         self._database, self._instances, self._store, self._engine = database, instances, store, engine
         self._quiet_s = quiet_s
 
-    def judge_quiet(self) -> None:
+    def predict_quiet(self) -> None:
         """Judge what has been quiet for long enough; what the service has no room for yet waits for the next time."""
         due = select(Study.uid).where(Study.state == "receiving", Study.received <= time.time() - self._quiet_s)
         with self._database.read() as session:
             uids = list(session.scalars(due.order_by(Study.received)))
         for uid in uids:
             try:
-                self.judge(uid)
+                self.predict(uid)
             except (TooManyRequests, ServiceUnavailable):
                 return
             except Exception as error:  # kept as the study's answer
                 LOG.info("a study that was received can't be judged: %s", type(error).__name__)
 
-    def judge(self, uid: str, bundle: str | None = None, laterality: Side | None = None) -> Accepted:
+    def predict(self, uid: str, bundle: str | None = None, laterality: Side | None = None) -> Accepted:
         """Judge a study as far as it has come, with the bundle of that name (None: the default one).
 
         laterality: the knee that is meant, where the study shows both.
@@ -55,17 +55,17 @@ class Studies:
             received = session.scalar(select(Study.received).where(Study.uid == uid))
         if received is None:
             raise NotFound("No instance of this study was received; it may have been deleted.")
-        unjudged = hashlib.sha256(f"{uid} {digest}".encode()).hexdigest()[:32]
+        refused_id = hashlib.sha256(f"{uid} {digest}".encode()).hexdigest()[:32]
         try:
             accepted = accept(self._engine, self._instances.files(uid), digest, laterality)
         except (TooManyRequests, ServiceUnavailable):
             raise
         except Exception as error:
-            self._store.refuse(uid, digest, failed(unjudged, reported(error)))
-            self._settle(uid, received, unjudged)
+            self._store.refuse(uid, digest, failed(refused_id, reported(error)))
+            self._settle(uid, received, refused_id)
             raise
         with suppress(NotFound):
-            self._store.delete(unjudged)
+            self._store.delete(refused_id)
         self._settle(uid, received, accepted.id)
         return accepted
 
@@ -96,7 +96,7 @@ class Studies:
         """Nothing more is to be done, unless another instance has come since; NotFound if the study has gone."""
         judged = update(Study).where(Study.uid == uid, Study.received == received)
         with self._database.write() as session:
-            session.execute(judged.values(state="judged", prediction=prediction))
+            session.execute(judged.values(state="predicted", prediction=prediction))
             is_there = session.scalar(select(Study.uid).where(Study.uid == uid)) is not None
         if not is_there:
             with suppress(NotFound):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # Importing models loads Keras, and that's for the engine's t
 OWN_PEAK = "explanation-own-scale"
 
 
-def told(
+def scale_of(
     bundle: "Bundle", prediction: "Prediction", class_index: int, spacing_mm: tuple[float, float, float]
 ) -> ColourScale:
     """For the answer. class_index: of the explained class."""

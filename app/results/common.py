@@ -49,11 +49,11 @@ def uid(*name: object) -> str:
 class Result:
     """An answered study.
 
-    answer: as `app.jobs.answer.done` makes it. sources: `Selection.sources`, one for each slice.
+    answer: as `app.jobs.answer.done` makes it. origins: `Selection.origins`, one for each slice.
     """
 
     answer: dict[str, Any]
-    sources: tuple[Dataset, ...]
+    origins: tuple[Dataset, ...]
     volume: Volume
     codes: Codes = STANDARD
 
@@ -94,13 +94,13 @@ class Result:
             "Columns": columns,
             "PixelSpacing": _decimal(self.volume.spacing_mm[1:]),
             "ImageOrientationPatient": _decimal(self.volume.directions.ravel()),
-            "SliceThickness": self.sources[0].get("SliceThickness", format_number_as_ds(self.volume.spacing_mm[0])),
-            "FrameOfReferenceUID": self.sources[0].get("FrameOfReferenceUID", own),
+            "SliceThickness": self.origins[0].get("SliceThickness", format_number_as_ds(self.volume.spacing_mm[0])),
+            "FrameOfReferenceUID": self.origins[0].get("FrameOfReferenceUID", own),
             # highdicom warns of names that it finds odd, and quotes them: `finish` puts them back.
             "PatientName": "",
             "ReferringPhysicianName": "",
         }
-        placed = zip(self.sources, self.volume.positions_mm, strict=True)
+        placed = zip(self.origins, self.volume.positions_mm, strict=True)
         return tuple(changed(source, **shared, ImagePositionPatient=_decimal(position)) for source, position in placed)
 
     def series(self, kind: Kind) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _instance(image: Dataset) -> Dataset:
 
 def finish(dataset: SOPClass, result: Result) -> bytes:
     """The object as a file (PS3.10), after everything that would differ the next time has been made the same."""
-    dataset.copy_patient_and_study_information(result.sources[0])
+    dataset.copy_patient_and_study_information(result.origins[0])
     created = result.created
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = DA(created.date()), TM(created.time())
     dataset.ContentQualification = "RESEARCH"

@@ -10,9 +10,9 @@ from app.store.predictions import Record
 
 def result_of(record: Record, codes: Codes) -> Result:
     """What the objects are made of. NotFound for a prediction that was stored before there were DICOM results."""
-    if len(record.sources) != len(record.job.volume.voxels):
+    if len(record.origins) != len(record.job.volume.voxels):
         raise NotFound("This prediction was made before results were kept as DICOM. Send the study again.")
-    return Result(record.answer, record.sources, record.job.volume, codes)
+    return Result(record.answer, record.origins, record.job.volume, codes)
 
 
 def made(record: Record, codes: Codes, kind: Kind, values: MapValues) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from app.jobs.engine import Engine
-from app.jobs.rounds import Rounds
+from app.jobs.periodic import Periodic
 from app.jobs.studies import Studies
 from app.service.settings import Settings
 from app.store.instances import Instances
@@ -23,7 +23,7 @@ class Service:
     engine: Engine
     instances: Instances
     studies: Studies
-    rounds: tuple[Rounds, ...]
+    rounds: tuple[Periodic, ...]
 
     def start(self) -> None:
         """Begin to load the models and to go the rounds; returns at once."""

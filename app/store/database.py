@@ -37,7 +37,7 @@ class Base(DeclarativeBase):
 class Prediction(Base):
     """A study's volume with the bundle that shall answer, and the answer. created: UTC, ISO 8601.
 
-    status: queued, done or failed. study: all of a `Job` but voxels and sources. published: whether the DICOM results
+    status: queued, done or failed. study: all of a `Job` but voxels and origins. published: whether the DICOM results
     of a `done` one lie beside the study.
     """
 
@@ -50,7 +50,7 @@ class Prediction(Base):
     created: Mapped[str] = mapped_column(String(32), index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     study: Mapped[Json]
-    sources: Mapped[list[Json]]
+    origins: Mapped[list[Json]]
     footprint: Mapped[Json | None]
     answer: Mapped[Json | None]
     published: Mapped[bool] = mapped_column(default=False, index=True)

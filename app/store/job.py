@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # Importing it loads SQLAlchemy, for which batch's workers wo
 class Job:
     """A study that has been accepted. bundle: sha256 of the bundle that shall answer; created: UTC.
 
-    sources: of each slice, what results must repeat; of a job that was accepted before, `Store.sources` has it.
+    origins: of each slice, what results must repeat; of a job that was accepted before, `Store.origins` has it.
     """
 
     id: str
@@ -29,7 +29,7 @@ class Job:
     passed_over: tuple[PassedOver, ...]
     decode_ms: float
     created: str
-    sources: tuple[Dataset, ...] = field(default=(), repr=False)
+    origins: tuple[Dataset, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, selection: Selection, bundle: str, decode_ms: float) -> Self:
@@ -40,7 +40,7 @@ class Job:
         volume = selection.volume
         told = "".join(f"{notice.code} {notice.message}" for notice in volume.notices)
         id_ = hashlib.sha256((volume.digest() + bundle + told).encode()).hexdigest()[:32]
-        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, now(), selection.sources)
+        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, now(), selection.origins)
 
     def to_json(self) -> "Json":
         """What a database keeps of it beside ids, sources and voxels."""

@@ -64,9 +64,9 @@ class Record:
         return Job.from_json(row.study, voxels, row.id, row.study_uid, row.bundle, row.created)
 
     @cached_property
-    def sources(self) -> tuple[Dataset, ...]:
+    def origins(self) -> tuple[Dataset, ...]:
         """Of each slice of the volume, in order, what results must repeat (`data_prep.dicom.origin`)."""
-        return tuple(map(Dataset.from_json, self._row.sources))
+        return tuple(map(Dataset.from_json, self._row.origins))
 
     @cached_property
     def explained_class(self) -> int:
@@ -109,7 +109,7 @@ class Store:
             raise
         flush_folder(self._folder)
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
-        row.status, row.attempts, row.study, row.sources = "queued", 0, job.to_json(), _as_json(job.sources)
+        row.status, row.attempts, row.study, row.origins = "queued", 0, job.to_json(), _as_json(job.origins)
         row.answer = row.footprint = None
         with self._database.write() as session:
             session.merge(row)
@@ -117,7 +117,7 @@ class Store:
     def refuse(self, study_uid: str, bundle: str, answer: Json) -> None:
         """Keep a failed answer about a study that never became a job."""
         row = Prediction(id=answer["id"], study_uid=study_uid, bundle=bundle, created=now(), status="failed")
-        row.attempts, row.study, row.sources, row.answer = 0, {}, [], answer
+        row.attempts, row.study, row.origins, row.answer = 0, {}, [], answer
         with self._database.write() as session:
             session.merge(row)
 
@@ -222,13 +222,13 @@ def _answer(row: Prediction) -> Json:
     return row.answer or {"id": row.id, "status": row.status}
 
 
-def _as_json(sources: Sequence[Dataset]) -> list[Json]:
+def _as_json(origins: Sequence[Dataset]) -> list[Json]:
     """DICOM JSON of each. Slices of a series share most of their elements, as objects: each is converted once."""
     known: dict[int, Json] = {}
-    for element in (element for source in sources for element in source):
+    for element in (element for origin in origins for element in origin):
         if id(element) not in known:
             known[id(element)] = element.to_json_dict(None, 0)
-    return [{f"{element.tag:08X}": known[id(element)] for element in source} for source in sources]
+    return [{f"{element.tag:08X}": known[id(element)] for element in origin} for origin in origins]
 
 
 def _missing() -> NotFound:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
 from data_prep.names import shown
 
-Source = Path | Iterable[tuple[str, BinaryIO]]
+StudyFiles = Path | Iterable[tuple[str, BinaryIO]]
 
 # DICOM files have 128 bytes of anything, then this (PS3.10 7.1).
 PREAMBLE, PREFIX = 128, b"DICM"
@@ -136,7 +136,7 @@ def begins_as_dicom(head: bytes) -> bool:
     return False
 
 
-def dicom_files(source: Source, budget: Budget) -> Iterator[tuple[str, bytes | MalformedInput]]:
+def dicom_files(files: StudyFiles, budget: Budget) -> Iterator[tuple[str, bytes | MalformedInput]]:
     """Name and bytes of every DICOM file, or what is wrong with a file that may have been one; the rest is skipped.
 
     Streams must be seekable and stand at their start. A zip is opened, a zip within it isn't. Raises MalformedInput
@@ -144,7 +144,7 @@ def dicom_files(source: Source, budget: Budget) -> Iterator[tuple[str, bytes | M
     """
     others: list[str] = []
     found = False
-    for name, stream in _streams(source):
+    for name, stream in _streams(files):
         for member, content in _unpack(name, stream, budget, others):
             found = True
             yield member, content
@@ -158,12 +158,12 @@ def _nothing_found(others: Sequence[str]) -> str:
     return f"No DICOM file among {len(others)}: {'; '.join(others[:3])}{' ...' if len(others) > 3 else ''}."
 
 
-def _streams(source: Source) -> Iterator[tuple[str, BinaryIO]]:
-    if not isinstance(source, Path):
-        yield from ((shown(name), stream) for name, stream in source)
+def _streams(files: StudyFiles) -> Iterator[tuple[str, BinaryIO]]:
+    if not isinstance(files, Path):
+        yield from ((shown(name), stream) for name, stream in files)
         return
-    root = source if source.is_dir() else source.parent
-    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+    root = files if files.is_dir() else files.parent
+    for path in sorted(files.rglob("*")) if files.is_dir() else [files]:
         if path.is_file():
             with path.open("rb") as stream:
                 yield shown(path.relative_to(root).as_posix()), stream

@@ -14,7 +14,7 @@ import pydicom
 from pydicom.filereader import data_element_generator
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from data_prep.dicom.archive import Budget, Limits, Source, dicom_files
+from data_prep.dicom.archive import Budget, Limits, StudyFiles, dicom_files
 from data_prep.dicom.header import READ_TAGS, Header, Memo, frame_headers, instance_header
 from data_prep.dicom.identity import Identity, identity
 from data_prep.dicom.part10 import IMAGE_STORAGE, PIXEL_DATA, is_uid, open_file, parse
@@ -35,7 +35,7 @@ MOST_NAMED = 50
 class Frame:
     """One image plane. file: what the sender calls its file. number: from 1, within its instance.
 
-    source: the instance's attributes as they were sent, those on the allow-lists.
+    attributes: the instance's as they were sent, those on the allow-lists.
     """
 
     file: str
@@ -46,7 +46,7 @@ class Frame:
     patient: Identity = field(repr=False)
     header: Header = field(repr=False)
     pixels: PixelData = field(repr=False)
-    source: pydicom.Dataset = field(repr=False)
+    attributes: pydicom.Dataset = field(repr=False)
 
     def decode(self) -> FloatArray:
         """Float32 `[rows, columns]`: MONOCHROME1 inverted within BitsStored, rescaled, padding set to the lowest value.
@@ -117,7 +117,7 @@ class _NotToJudge(InputOverLimit):
     """A long film or a large X-ray beside the MR images."""
 
 
-def read_study(source: Source, limits: Limits | None = None) -> Study:
+def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
     """Every image plane of a file, a folder, a zip, or named streams of files and zips; pixels stay encoded.
 
     Files that aren't DICOM, and DICOM without images (DICOMDIR, reports, maps of floats), are skipped; an instance that
@@ -131,7 +131,7 @@ def read_study(source: Source, limits: Limits | None = None) -> Study:
     unread: list[Unread] = []
     memo: Memo = {}
     patients: dict[object, Identity] = {}
-    for file, content in dicom_files(source, budget):
+    for file, content in dicom_files(files, budget):
         if isinstance(content, MalformedInput):
             unread.append(Unread(content))
             continue

@@ -46,7 +46,7 @@ _TAGS = {keyword: Tag(keyword) for keyword in REPEATED}
 _Elements = dict[BaseTag, DataElement | RawDataElement]
 
 
-def sources(frames: Sequence[Frame]) -> tuple[Dataset, ...]:
+def origins(frames: Sequence[Frame]) -> tuple[Dataset, ...]:
     """For each frame, in order, a small Dataset without pixels, its text in Unicode; it survives DICOM JSON.
 
     It names the frame (SOPClassUID, SOPInstanceUID, StudyInstanceUID, SeriesInstanceUID, and ReferencedFrameNumber
@@ -56,9 +56,9 @@ def sources(frames: Sequence[Frame]) -> tuple[Dataset, ...]:
     repeated: dict[tuple[object, ...], _Elements] = {}
     found = []
     for frame in frames:
-        sent = (frame.study_uid, frame.series_uid, *_as_sent(frame.source))
+        sent = (frame.study_uid, frame.series_uid, *_as_sent(frame.attributes))
         if sent not in repeated:
-            repeated[sent] = _repeated(frame.source) | _names_of_series(frame)
+            repeated[sent] = _repeated(frame.attributes) | _names_of_series(frame)
         elements = repeated[sent] | _names(frame)
         if "ImagePositionPatient" not in frame.header.values:  # Its place is ours, and in no frame of reference.
             elements.pop(_TAGS["FrameOfReferenceUID"], None)

@@ -16,8 +16,8 @@ from data_prep.exams.groups import groups, links
 from data_prep.exams.look import Look, completed, keep, look_at
 from data_prep.exams.report import write_report
 from data_prep.exams.split import SPLITS, label_set, missing_classes, split_exams
-from data_prep.importers import SOURCES
-from data_prep.importers.found import Found
+from data_prep.importers import IMPORTERS
+from data_prep.importers.found import ImportResult
 from data_prep.importers.label_table import LabelTable
 from data_prep.importers.patient_ids import keys_used
 from data_prep.labels import SCHEMES
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     labels = LabelTable.load(options.labels)
-    found = SOURCES[options.source].find(options, labels)
+    found = IMPORTERS[options.source].find(options, labels)
     _check_rows(found, options)
     print(f"{len(found.rows)} exams found; their pixels are looked at now", file=sys.stderr)
     looks = _looks([row.exam for row in found.rows], options, options.out)
@@ -79,7 +79,7 @@ def _import(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_rows(found: Found, options: argparse.Namespace) -> None:
+def _check_rows(found: ImportResult, options: argparse.Namespace) -> None:
     """ValueError with every fault of every row, unless such rows are to be left out and others remain."""
     if not options.skip_bad_rows:
         found.faults.check("; --skip-bad-rows leaves such rows out and lists them")
@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     importing = commands.add_parser("import", help="a data set as an exam table")
     importing.set_defaults(run=_import)
     sources = importing.add_subparsers(dest="source", required=True)
-    for name, source in SOURCES.items():
+    for name, source in IMPORTERS.items():
         one = sources.add_parser(name, description=source.__doc__)
         one.add_argument("--root", type=Path, required=True, help="the data set's folder")
         one.add_argument("--out", type=_csv, required=True, help="the exam table to write")

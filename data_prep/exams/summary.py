@@ -12,7 +12,7 @@ from data_prep.tables.exams import Exam
 
 NO_LABEL, NO_SPLIT, NO_SOURCE = "no label", "no split", "no source"
 ALL = "all"
-Row = tuple[str, ...]
+TableRow = tuple[str, ...]
 Seen = tuple[Exam, Look]
 
 
@@ -21,8 +21,8 @@ class Table:
     """Cells as text; the first column names the rows, the others hold figures."""
 
     title: str
-    columns: Row
-    rows: tuple[Row, ...]
+    columns: TableRow
+    rows: tuple[TableRow, ...]
     note: str = ""
 
     def __str__(self) -> str:
@@ -134,7 +134,7 @@ def _spacings(seen: Sequence[Seen]) -> Table:
     return Table("Spacing and size", columns, tuple(rows), "Median, and the range from least to most.")
 
 
-def _geometry(seen: Sequence[Seen]) -> Row:
+def _geometry(seen: Sequence[Seen]) -> TableRow:
     spacings = [look.spacing_mm for _, look in seen if look.spacing_mm]
     shapes = [look.shape for _, look in seen if look.shape]
     return (

@@ -14,7 +14,7 @@ from data_prep.boxes import Box
 from data_prep.errors import InputError
 from data_prep.importers import box_columns
 from data_prep.importers.box_columns import BoxRequest
-from data_prep.importers.found import Found, Row, named
+from data_prep.importers.found import ImportedExam, ImportResult, named
 from data_prep.importers.label_table import LabelTable, label_key
 from data_prep.importers.patient_ids import KEY_FILE, PatientIds, patient_of
 from data_prep.importers.readings import Knee, Reading, knees_of
@@ -76,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find(options: argparse.Namespace, labels: LabelTable) -> Found:
+def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
     """One exam for each knee that the table names; of several readers the worst stands, and all are kept."""
     root = options.root.resolve()
     faults = Faults()
@@ -102,7 +102,7 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
         notes.append(f"Files that begin as DICOM does and can't be read: {unreadable}, left out.")
     if table.guessed and any(not cell.isascii() for line in table.lines for cell in line.cells.values()):
         notes.append(f"{table.name} isn't Unicode and was read as {table.guessed}; --encoding names another one.")
-    return Found(tuple(_with_boxes(exams, faults, Workers.from_options(options))), tuple(notes), faults)
+    return ImportResult(tuple(_with_boxes(exams, faults, Workers.from_options(options))), tuple(notes), faults)
 
 
 def _known_columns(options: argparse.Namespace) -> Sequence[str]:
@@ -237,7 +237,7 @@ def _exam(knee: Knee, study: Study, patients: Mapping[str, str], is_of_two: bool
     )
 
 
-def _with_boxes(exams: Sequence[tuple[Knee, Exam]], faults: Faults, workers: Workers) -> Iterable[Row]:
+def _with_boxes(exams: Sequence[tuple[Knee, Exam]], faults: Faults, workers: Workers) -> Iterable[ImportedExam]:
     """Rows; boxes lie in the grid of the series that is judged, which is named then."""
     asked = [(exam, knee.box) for knee, exam in exams if knee.box]
     found = iter(list(workers.run(_box, asked, "boxes")) if asked else [])
@@ -248,7 +248,7 @@ def _with_boxes(exams: Sequence[tuple[Knee, Exam]], faults: Faults, workers: Wor
             continue
         if placed:
             exam = replace(exam, series_uid=placed[0], box=placed[1])
-        yield Row(exam, knee.rows[0].line)
+        yield ImportedExam(exam, knee.rows[0].line)
 
 
 def _box(asked: tuple[Exam, BoxRequest]) -> tuple[str, Box] | Fault | None:

@@ -14,7 +14,7 @@ SPACING_ASSUMED = "spacing assumed"
 
 
 @dataclass(frozen=True)
-class Row:
+class ImportedExam:
     """An exam and the line of the data set's table that tells of it."""
 
     exam: Exam
@@ -27,21 +27,21 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Found:
+class ImportResult:
     """All exams of a data set. notes: sentences for the user, such as what was left out. faults: rows left out."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ImportedExam, ...]
     notes: tuple[str, ...]
     faults: Faults = field(default_factory=Faults)
 
 
-class Source(Protocol):
+class Importer(Protocol):
     """One kind of data set; a module of this package each."""
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """The source's own options."""
 
-    def find(self, options: argparse.Namespace, labels: LabelTable) -> Found:
+    def find(self, options: argparse.Namespace, labels: LabelTable) -> ImportResult:
         """Read tables and headers, and pixels only where a box has to be placed in them.
 
         Faults of single rows are collected; a ValueError is what concerns the whole data set.

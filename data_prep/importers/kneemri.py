@@ -9,7 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from data_prep.boxes import Box
-from data_prep.importers.found import SPACING_ASSUMED, Found, Row, add_spacing, data_set, spacing_note
+from data_prep.importers.found import SPACING_ASSUMED, ImportedExam, ImportResult, add_spacing, data_set, spacing_note
 from data_prep.importers.label_table import LabelTable
 from data_prep.tables import Faults, Line, by_key, read_table
 from data_prep.tables.exams import Exam, Spacing
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_spacing(parser, ASSUMED_SPACING)
 
 
-def find(options: argparse.Namespace, labels: LabelTable) -> Found:
+def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
     """One exam for each row of `metadata.csv`; all series of one `examId` are one patient's."""
     root = data_set(options, ("metadata.csv",), FORM)
     faults = Faults()
@@ -53,10 +53,10 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
             f"kneeLR is a number or empty in {unsaid} rows, and the data set doesn't say which number is which side: "
             "the side stays unknown there."
         )
-    return Found(tuple(rows), tuple(notes), faults)
+    return ImportResult(tuple(rows), tuple(notes), faults)
 
 
-def _row(line: Line, files: list[Path], spacing: Spacing, labels: LabelTable) -> Row:
+def _row(line: Line, files: list[Path], spacing: Spacing, labels: LabelTable) -> ImportedExam:
     if len(files) != 1:
         found = "isn't in" if not files else f"stands {len(files)} times in"
         raise line.fault(f"{line['volumeFilename']} {found} vol01 to vol10")
@@ -79,7 +79,7 @@ def _row(line: Line, files: list[Path], spacing: Spacing, labels: LabelTable) ->
         box=_box(line),
         notes=SPACING_ASSUMED,
     )
-    return Row(exam, line)
+    return ImportedExam(exam, line)
 
 
 def _side(line: Line) -> Laterality:

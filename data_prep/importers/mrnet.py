@@ -10,7 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.importers.found import SPACING_ASSUMED, Found, Row, add_spacing, data_set, named, spacing_note
+from data_prep.importers.found import (
+    SPACING_ASSUMED,
+    ImportedExam,
+    ImportResult,
+    add_spacing,
+    data_set,
+    named,
+    spacing_note,
+)
 from data_prep.importers.label_table import LabelTable
 from data_prep.prepare.array_files import read_array
 from data_prep.tables import Faults, Line, by_key, read_table
@@ -38,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_spacing(parser, ASSUMED_SPACING)
 
 
-def find(options: argparse.Namespace, labels: LabelTable) -> Found:
+def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
     """One exam for each row of `train-acl.csv` and `valid-acl.csv`, split as published."""
     root = data_set(options, ("train-acl.csv", "valid-acl.csv"), FORM)
     faults = Faults()
@@ -57,7 +65,7 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
         unknown = sorted(file.name for file in folder.glob("*.npy") if file.stem not in known)
         if unknown:
             notes.append(f"{part}-acl.csv has no row for {named(unknown)} of {part}/{options.plane}: left out.")
-    return Found(tuple(rows), tuple(notes), faults)
+    return ImportResult(tuple(rows), tuple(notes), faults)
 
 
 def _labels(table: Path, faults: Faults) -> dict[str, Line]:
@@ -69,7 +77,9 @@ def _labels(table: Path, faults: Faults) -> dict[str, Line]:
     return {number: line for (number,), line in by_key(padded, "id", faults=faults).items()}
 
 
-def _row(folder: Path, line: Line, others: dict[str, dict[str, Line]], spacing: Spacing, labels: LabelTable) -> Row:
+def _row(
+    folder: Path, line: Line, others: dict[str, dict[str, Line]], spacing: Spacing, labels: LabelTable
+) -> ImportedExam:
     number = line["id"]
     path = folder / f"{number}.npy"
     try:
@@ -92,7 +102,7 @@ def _row(folder: Path, line: Line, others: dict[str, dict[str, Line]], spacing: 
         split=PARTS[folder.parent.name],
         notes=SPACING_ASSUMED,
     )
-    return Row(exam, line)
+    return ImportedExam(exam, line)
 
 
 def _check_array(path: Path) -> None:

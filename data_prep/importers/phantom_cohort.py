@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import replace
 
-from data_prep.importers.found import Found, Row
+from data_prep.importers.found import ImportedExam, ImportResult
 from data_prep.importers.label_table import LabelTable
 from data_prep.labels import FOUR_CLASS
 from data_prep.phantom.cohort import Cohort, class_weights
@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same bytes")
 
 
-def find(options: argparse.Namespace, labels: LabelTable) -> Found:
+def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
     """Make the cohort in `--root`, and return its rows. ValueError if there is one already."""
     root = options.root.resolve()
     if (root / TABLE).exists():
@@ -38,7 +38,7 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     )
     exams = cohort.write(root, sum(cohort.counts), options.jobs, options.cluster)
     written = zip(read_exams(root / TABLE), range(2, len(exams) + 2), strict=True)
-    return Found(tuple(Row(exam, Line(TABLE, number, {})) for exam, number in written), ())
+    return ImportResult(tuple(ImportedExam(exam, Line(TABLE, number, {})) for exam, number in written), ())
 
 
 def _counts(text: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from data_prep.importers.found import Found, Row, data_set, named
+from data_prep.importers.found import ImportedExam, ImportResult, data_set, named
 from data_prep.importers.label_table import LabelTable
 from data_prep.tables import Faults, Line, by_key, decimal, read_table
 from data_prep.tables.exams import Exam
@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find(options: argparse.Namespace, labels: LabelTable) -> Found:
+def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
     """One exam for each row of `train.csv`, with the series that shows the ligament best."""
     root = data_set(options, ("train.csv", "train_series.csv", "train_series"), FORM)
     faults = Faults()
@@ -51,7 +51,7 @@ def find(options: argparse.Namespace, labels: LabelTable) -> Found:
     for (uid,), line in studies.items():
         with faults.caught():
             rows.append(_row(root, line, _sagittal(series[uid]), soft.get(uid), labels))
-    return Found(tuple(rows), tuple(_notes([row.exam for row in rows])), faults)
+    return ImportResult(tuple(rows), tuple(_notes([row.exam for row in rows])), faults)
 
 
 def _lines(table: Path, columns: Sequence[str], key: Sequence[str], faults: Faults) -> dict[tuple[str, ...], Line]:
@@ -103,7 +103,7 @@ def _probability(line: Line, column: str) -> float:
     return value
 
 
-def _row(root: Path, line: Line, series: Line | None, soft: float | None, labels: LabelTable) -> Row:
+def _row(root: Path, line: Line, series: Line | None, soft: float | None, labels: LabelTable) -> ImportedExam:
     uid, hard = line[STUDY], line["ACL"]
     path = root / "train_series" / uid / (series[SERIES] if series else "")
     if not path.is_dir():
@@ -128,7 +128,7 @@ def _row(root: Path, line: Line, series: Line | None, soft: float | None, labels
         weight=weight,
         report=_digest(line["Report"]),
     )
-    return Row(exam, line)
+    return ImportedExam(exam, line)
 
 
 def _label(hard: str, soft: float | None) -> tuple[str, float]:

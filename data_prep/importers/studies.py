@@ -10,7 +10,7 @@ from data_prep.dicom import frames as dicom  # noqa: F401  # keeps pydicom from 
 from data_prep.dicom.archive import PREAMBLE, PREFIX, begins_as_dicom
 from data_prep.dicom.header import PATIENT
 from data_prep.dicom.identity import Identity, identity
-from data_prep.progress import told
+from data_prep.progress import with_progress
 
 TAGS = ["StudyInstanceUID", "AccessionNumber", *PATIENT]
 
@@ -38,7 +38,7 @@ def studies_below(root: Path) -> tuple[dict[str, Study], int]:
     studies: dict[str, Study] = {}
     unreadable = 0
     files = sorted(file for file in root.rglob("*") if file.is_file())
-    for file in told(files, "reading headers", "file"):
+    for file in with_progress(files, "reading headers", "file"):
         try:
             with file.open("rb") as stream:
                 if not begins_as_dicom(stream.read(PREAMBLE + len(PREFIX))):

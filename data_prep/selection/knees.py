@@ -12,7 +12,7 @@ import numpy as np
 
 from data_prep.errors import UnsuitableStudy
 from data_prep.notice import Notice
-from data_prep.selection.side import Side, told
+from data_prep.selection.side import Side, stated_side
 from data_prep.selection.stack import Stack
 from data_prep.volume import Laterality
 
@@ -62,7 +62,7 @@ def too_wide(stack: Stack) -> str | None:
     """Why a stack can't be of one knee; None if it can."""
     if stack.extent_mm <= ONE_KNEE_IF_BOTH_MM:
         return None
-    limit = ONE_KNEE_IF_BOTH_MM if told(frame.header for frame in stack.frames).both else ONE_KNEE_MM
+    limit = ONE_KNEE_IF_BOTH_MM if stated_side(frame.header for frame in stack.frames).both else ONE_KNEE_MM
     if stack.extent_mm <= limit:
         return None
     return f"its slices cover {stack.extent_mm:.0f} mm from side to side, and one knee takes {limit:.0f} mm at most"
@@ -104,7 +104,7 @@ def one_knee(stacks: Sequence[Stack], asked: Side | None = None) -> Knee:
 def _sided(stacks: Sequence[Stack]) -> list[_Sided]:
     sided = []
     for stack, cluster in zip(stacks, _clusters(stacks), strict=True):
-        said = told(frame.header for frame in stack.frames)
+        said = stated_side(frame.header for frame in stack.frames)
         contradiction = said.contradiction or _beyond_middle(stack, said.side)
         side: Laterality = "unknown" if contradiction or said.side is None else said.side
         sided.append(_Sided(stack, (cluster, stack.frame_of_reference), side, contradiction, both=said.both))

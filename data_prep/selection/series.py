@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from data_prep.dicom.archive import Limits, Source
+from data_prep.dicom.archive import Limits, StudyFiles
 from data_prep.dicom.frames import MOST_NAMED, Frame, Unread, nothing_read, read_study
 from data_prep.dicom.identity import fewest_patients
-from data_prep.dicom.origin import sources
+from data_prep.dicom.origin import origins
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
 from data_prep.notice import Notice
 from data_prep.selection.acquisition import acquisition, suppressed_by_tags
@@ -55,16 +55,16 @@ class _Refusal(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """The volume that is judged and everything that isn't; of each slice, what results must repeat (`sources`)."""
+    """The volume that is judged and everything that isn't; of each slice, what results must repeat (`origins`)."""
 
     volume: Volume
     passed_over: tuple[PassedOver, ...]
-    sources: tuple[Dataset, ...] = field(default=(), repr=False)
+    origins: tuple[Dataset, ...] = field(default=(), repr=False)
 
 
-def load_study(source: Source, limits: Limits | None = None, laterality: Side | None = None) -> Selection:
+def load_study(files: StudyFiles, limits: Limits | None = None, laterality: Side | None = None) -> Selection:
     """Read and choose: the union of what `read_study` and `choose_volume` raise."""
-    study = read_study(source, limits)
+    study = read_study(files, limits)
     return choose_volume(study.frames, study.unread, laterality)
 
 
@@ -108,7 +108,7 @@ def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = (), latera
         *_part_notices(chosen),
         *draws(chosen, losers),
     )
-    return Selection(_volume(chosen, knee.sides[chosen], notices), in_order_of_series, sources(chosen.frames))
+    return Selection(_volume(chosen, knee.sides[chosen], notices), in_order_of_series, origins(chosen.frames))
 
 
 def _preferred(candidates: Sequence[Stack]) -> tuple[Stack, list[tuple[Stack, str]]]:

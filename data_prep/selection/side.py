@@ -60,7 +60,7 @@ LEFT_KNEE, RIGHT_KNEE = _set("lknee ltknee kneel kneelt"), _set("rknee rtknee kn
 
 
 @dataclass(frozen=True)
-class Told:
+class StatedSide:
     """What the headers of some images say of their side.
 
     side: the one side that they name; None if they name none or contradict each other. both: they say that both sides
@@ -72,7 +72,7 @@ class Told:
     contradiction: str | None = None
 
 
-def told(headers: Iterable[Header]) -> Told:
+def stated_side(headers: Iterable[Header]) -> StatedSide:
     """What all headers agree on. Attributes that declare a side come first, descriptions may contradict them."""
     values = {
         (keyword, text) for header in headers for keyword in (*DECLARING, *DESCRIBING) for text in header.texts(keyword)
@@ -83,12 +83,12 @@ def told(headers: Iterable[Header]) -> Told:
     declaring: set[Side] = {side for sides in declared if len(sides) == 1 for side in sides}
     describing: set[Side] = {side for sides in described if len(sides) == 1 for side in sides}
     if len(declaring) > 1:
-        return Told(None, both, "The headers of one series name both the left and the right side.")
+        return StatedSide(None, both, "The headers of one series name both the left and the right side.")
     if len(describing) > 1 and not declaring:
-        return Told(None, both, "The descriptions of one series name both the left and the right side.")
+        return StatedSide(None, both, "The descriptions of one series name both the left and the right side.")
     if declaring and len(describing) == 1 and declaring != describing:
-        return Told(None, both, "Laterality and the description of the series name different sides.")
-    return Told(next(iter(declaring or describing), None), both)
+        return StatedSide(None, both, "Laterality and the description of the series name different sides.")
+    return StatedSide(next(iter(declaring or describing), None), both)
 
 
 def declared_sides(text: str) -> frozenset[Side]:

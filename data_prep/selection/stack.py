@@ -93,7 +93,7 @@ class Stack:
     @property
     def frame_of_reference(self) -> str:
         """FrameOfReferenceUID, '' if there is none: positions of stacks that share it can be compared."""
-        return str(self.frames[0].source.get("FrameOfReferenceUID") or "")
+        return str(self.frames[0].attributes.get("FrameOfReferenceUID") or "")
 
     @cached_property
     def directions(self) -> FloatVector:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
-Row = tuple[int, list[str]]
+NumberedRow = tuple[int, list[str]]
 # Gives a score for how well some rows look like the table that is looked for.
-Judge = Callable[[Sequence[Row]], tuple[int, ...]]
+RowScore = Callable[[Sequence[NumberedRow]], tuple[int, ...]]
 
 SEPARATORS = (",", ";", "\t", "|")
 # Rows, of at most so many letters, that are looked at to find the separator, and the column names among them.
@@ -60,8 +60,8 @@ def decoded(data: bytes, encoding: str = "") -> tuple[str, str]:
     return data.decode("latin-1"), "Latin-1"
 
 
-def rows_of(text: str, judge: Judge) -> list[Row]:
-    """All rows that hold anything, with their numbers; the separator is the one whose rows `judge` likes best.
+def rows_of(text: str, score: RowScore) -> list[NumberedRow]:
+    """All rows that hold anything, with their numbers; the separator is the one whose rows `score` likes best.
 
     ValueError names a row whose quotation mark isn't closed.
     """
@@ -70,18 +70,18 @@ def rows_of(text: str, judge: Judge) -> list[Row]:
     told = first.strip('"').lower()
     if told.startswith("sep=") and len(told) == 5:  # Excel's own line, which it doesn't show or count
         return list(_parsed(rest, told[-1]))
-    return list(_parsed(text, max(SEPARATORS, key=lambda separator: judge(_sample(text[:SAMPLE_TEXT], separator)))))
+    return list(_parsed(text, max(SEPARATORS, key=lambda separator: score(_sample(text[:SAMPLE_TEXT], separator)))))
 
 
-def _sample(text: str, separator: str) -> list[Row]:
+def _sample(text: str, separator: str) -> list[NumberedRow]:
     """The first rows; with a wrong separator, those before a quotation mark that seems open."""
-    rows: list[Row] = []
+    rows: list[NumberedRow] = []
     with suppress(ValueError):
         rows.extend(islice(_parsed(text, separator), SAMPLE))
     return rows
 
 
-def _parsed(text: str, separator: str) -> Iterator[Row]:
+def _parsed(text: str, separator: str) -> Iterator[NumberedRow]:
     """Rows that hold anything, from 1."""
     reader = csv.reader(io.StringIO(f"{text}\n{_END}"), delimiter=separator)
     number = 0

@@ -36,7 +36,7 @@ class RowError(ValueError):
 
 @dataclass
 class Faults:
-    """The faults found so far. columns: what `told` says of the columns of each table that was read."""
+    """The faults found so far. columns: what `listed_columns` says of the columns of each table that was read."""
 
     found: list[Fault] = field(default_factory=list)
     columns: dict[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from pathlib import Path
 from data_prep.labels import SCHEMES
 from data_prep.tables import csv_text, workbook
 from data_prep.tables.cells import clean, column_key, words_key
-from data_prep.tables.csv_text import Judge, Row
+from data_prep.tables.csv_text import NumberedRow, RowScore
 from data_prep.tables.faults import Fault, Faults, RowError
 
 MAX_BYTES = 256 << 20
@@ -71,7 +71,7 @@ class Table:
 
     def no_column(self, wanted: str) -> ValueError:
         """What to raise where a column is missing; wanted: which, in words."""
-        return ValueError(f"{self.name}: no column {wanted}; {told(self.columns)}")
+        return ValueError(f"{self.name}: no column {wanted}; {listed_columns(self.columns)}")
 
 
 def read_table(
@@ -83,7 +83,7 @@ def read_table(
     encoding: str = "",
     may_be_empty: bool = False,
 ) -> Table:
-    """Every row that holds anything, from CSV of any dialect, .xlsx or .ods, told apart by content.
+    """Every row that holds anything, from CSV of any dialect, .xlsx or .ods, listed_columns apart by content.
 
     header: the columns of a file that has no header. known: columns by which the header is found, beside `required`.
     faults: where faults of single rows go; without, they are a ValueError. ValueError also for a missing file or
@@ -95,7 +95,7 @@ def read_table(
         raise ValueError(f"{table.name}: it is larger than {MAX_BYTES >> 20} MiB")
     wanted = {column_key(column) for column in (*required, *header, *known)}
     try:
-        rows, guessed, is_cut = _rows(table.read_bytes(), _judge(wanted, len(header)), encoding)
+        rows, guessed, is_cut = _rows(table.read_bytes(), _row_score(wanted, len(header)), encoding)
     except ValueError as error:
         raise ValueError(f"{table.name}: {error}") from None
     if header:
@@ -111,7 +111,7 @@ def read_table(
     if missing := [column for column in required if not found.has(column)]:
         raise found.no_column(", ".join(missing))
     if faults is not None and not header:
-        faults.columns[table.name] = told(columns)
+        faults.columns[table.name] = listed_columns(columns)
     lines = _lines(table.name, columns, rows, {column_key(column) for column in required}, is_cut, faults)
     return Table(found.name, found.columns, tuple(lines), guessed)
 
@@ -138,7 +138,7 @@ def by_key(lines: Iterable[Line], *columns: str, faults: Faults | None = None) -
     return {key: line for key, line in known.items() if key not in twice}
 
 
-def told(columns: Iterable[str]) -> str:
+def listed_columns(columns: Iterable[str]) -> str:
     """The columns that were found, in words; not quoted if they look like data rather than names."""
     names = [name for name in columns if name]
     if any(map(_is_data, names)):
@@ -151,32 +151,32 @@ def _is_data(name: str) -> bool:
     return bool(_DATA.search(name)) or words_key(name) in _CLASSES
 
 
-def _rows(data: bytes, judge: Judge, encoding: str) -> tuple[list[Row], str, bool]:
+def _rows(data: bytes, score: RowScore, encoding: str) -> tuple[list[NumberedRow], str, bool]:
     """The rows, a guessed encoding, and whether the file ends within a line."""
     if data.startswith(workbook.OLD_OFFICE):
         raise ValueError(f"it is an old Excel workbook (.xls), or has a password; {workbook.SAVE_AGAIN}, without one")
     if data.startswith(workbook.ZIP):
-        return _sheet(workbook.sheets_of(data), judge), "", False
+        return _sheet(workbook.sheets_of(data), score), "", False
     text, guessed = csv_text.decoded(data, encoding)
     if text.lstrip()[:1] == "<" or text.startswith("%PDF"):
         raise ValueError(f"it is a page or a document, not a table; {workbook.SAVE_AGAIN}")
-    return csv_text.rows_of(text, judge), guessed, not text.endswith(("\n", "\r"))
+    return csv_text.rows_of(text, score), guessed, not text.endswith(("\n", "\r"))
 
 
-def _sheet(sheets: list[list[Row]], judge: Judge) -> list[Row]:
+def _sheet(sheets: list[list[NumberedRow]], score: RowScore) -> list[NumberedRow]:
     """The one sheet that has the columns looked for; ValueError if several have."""
     filled = [sheet for sheet in sheets if sheet]
-    scores = [judge(sheet[: csv_text.SAMPLE])[0] for sheet in filled]
+    scores = [score(sheet[: csv_text.SAMPLE])[0] for sheet in filled]
     best = [sheet for sheet, score in zip(filled, scores, strict=True) if score == max(scores)]
     if len(best) > 1 and max(scores) > 0:
         raise ValueError(f"{len(best)} of its sheets have these columns; keep one")
     return best[0] if best else []
 
 
-def _judge(wanted: set[str], width: int) -> Judge:
+def _row_score(wanted: set[str], width: int) -> RowScore:
     """Rows are the better the more of the wanted columns one of them names, then the more rows are as wide as it."""
 
-    def judge(rows: Sequence[Row]) -> tuple[int, ...]:
+    def score(rows: Sequence[NumberedRow]) -> tuple[int, ...]:
         if not rows:
             return 0, 0
         header = rows[_header_row(rows, wanted)][1]
@@ -184,14 +184,14 @@ def _judge(wanted: set[str], width: int) -> Judge:
         alike = sum(len(row) == expected for _, row in rows) if expected > 1 else 0
         return _named(header, wanted), alike
 
-    return judge
+    return score
 
 
 def _named(row: Sequence[str], wanted: set[str]) -> int:
     return len(wanted & set(map(column_key, row)))
 
 
-def _header_row(rows: Sequence[Row], wanted: set[str]) -> int:
+def _header_row(rows: Sequence[NumberedRow], wanted: set[str]) -> int:
     """The first of the rows that name most of the wanted columns: people put a title above their tables."""
     head = rows[: csv_text.SAMPLE]
     return max(range(len(head)), key=lambda index: (_named(head[index][1], wanted), -index), default=0)
@@ -210,7 +210,12 @@ def _check_columns(table: str, columns: Sequence[str]) -> None:
 
 
 def _lines(
-    table: str, columns: Sequence[str], rows: Sequence[Row], required: set[str], is_cut: bool, faults: Faults | None
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[NumberedRow],
+    required: set[str],
+    is_cut: bool,
+    faults: Faults | None,
 ) -> list[Line]:
     """is_cut: the file ends within a line."""
     lines = []

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from xml.etree import ElementTree
 
-from data_prep.tables.csv_text import Row
+from data_prep.tables.csv_text import NumberedRow
 
 MAX_UNPACKED = 256 << 20
 # Rows by columns, up to the last cell that holds anything. The largest public table here has 150,000.
@@ -27,7 +27,7 @@ class _Refused(ValueError):
     """A reason of ours, which quotes nothing."""
 
 
-def sheets_of(data: bytes) -> list[list[Row]]:
+def sheets_of(data: bytes) -> list[list[NumberedRow]]:
     """Every sheet that isn't hidden: its rows that hold anything, with their numbers. ValueError says what is wrong."""
     from python_calamine import SheetVisibleEnum, load_workbook
 
@@ -43,7 +43,7 @@ def sheets_of(data: bytes) -> list[list[Row]]:
         raise ValueError(f"the workbook is damaged; {SAVE_AGAIN}") from None
 
 
-def _rows(values: Iterable[Sequence[object]]) -> Iterator[Row]:
+def _rows(values: Iterable[Sequence[object]]) -> Iterator[NumberedRow]:
     for number, row in enumerate(values, start=1):
         cells = [_text(value) for value in row]
         if any(map(str.strip, cells)):

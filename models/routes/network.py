@@ -73,7 +73,7 @@ class ExamNetwork(keras.Model):  # type: ignore[misc]
         return self.head(exam)
 
 
-class OnGrids(keras.Model):  # type: ignore[misc]
+class UpperNetwork(keras.Model):  # type: ignore[misc]
     """The same network, weights shared, on what its trunk's frozen part made: `[B, S, h, w, C]` -> logits `[B, K]`.
 
     above: the trunk's upper part, as `cut_in_two` has it.

@@ -142,7 +142,7 @@ def plain(volume: Volume, rng: np.random.Generator) -> Volume:
     return volume
 
 
-SOURCES: dict[str, Source] = {
+IMPORTERS: dict[str, Source] = {
     "MRNet": mrnet,
     "KneeMRI": kneemri,
     "DICOM, no filter": plain,
@@ -164,4 +164,4 @@ PROTOCOLS = ({}, {"te_ms": (55.0, 85.0), "tr_ms": (3000, 4500)}, {"fat_left": (0
 
 def clean_of(source: str, volume: Volume, seed: int) -> Volume:
     """A knee in the form of a source; in planes other than the sagittal one it is good but for that."""
-    return SOURCES[source](volume, np.random.default_rng([seed, 1]))
+    return IMPORTERS[source](volume, np.random.default_rng([seed, 1]))

@@ -16,7 +16,7 @@ from data_prep.volume import Volume
 from data_prep.workers import Workers
 from tests.data_prep.body_parts import PARTS, body_part
 from tests.data_prep.broken_exams import BROKEN
-from tests.data_prep.exam_sources import ARRAYS, PROTOCOLS, SOURCES, clean_of, knee
+from tests.data_prep.exam_sources import ARRAYS, IMPORTERS, PROTOCOLS, clean_of, knee
 from tests.data_prep.faults import Plant
 
 SEED = 100_000_000
@@ -39,7 +39,7 @@ def outcomes(index: int, seed: int = SEED, acquired: int = 256) -> list[Outcome]
         kinds = _kinds(clean_of(source, knee(seed + index, plane, acquired, **_protocol(index)), index))
         found.append(("broken", f"wrong-plane: {plane}", "wrong-plane" in kinds, kinds))
     for part in (list(PARTS)[(index * OTHER_PARTS + place) % len(PARTS)] for place in range(OTHER_PARTS)):
-        kinds = _kinds(clean_of(list(SOURCES)[index % len(SOURCES)], body_part(part, seed + index), index))
+        kinds = _kinds(clean_of(list(IMPORTERS)[index % len(IMPORTERS)], body_part(part, seed + index), index))
         found.append(("broken", f"{PARTS[part].named}: {part}", PARTS[part].named in kinds, kinds))
     return found
 
@@ -52,7 +52,7 @@ def _sagittal(index: int, seed: int, acquired: int) -> Iterator[Outcome]:
     volume = knee(seed, "sagittal", acquired, **_protocol(index))
     for form in range(FORMS):
         place = index * FORMS + form
-        source = list(SOURCES)[place % len(SOURCES)]
+        source = list(IMPORTERS)[place % len(IMPORTERS)]
         exam = clean_of(source, volume, place)
         kinds = _kinds(exam)
         yield "clean", source, not kinds, kinds

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from data_prep import progress
-from data_prep.progress import Progress, duration, phase, shows_bars, told
+from data_prep.progress import Progress, duration, phase, shows_bars
 
 WORK = """
 import time
@@ -19,7 +19,7 @@ from data_prep import progress
 from data_prep.workers import Workers
 
 progress.EVERY_S = 0.5
-for _ in progress.told(range(3), "evaluating"):
+for _ in progress.with_progress(range(3), "evaluating"):
     time.sleep(0.5)
 with progress.phase("fitting"):
     time.sleep(1.2)
@@ -95,8 +95,8 @@ def test_work_that_goes_on_says_so_and_a_note_is_told(capsys, monkeypatch):
 
 
 def test_items_come_as_they_are():
-    assert list(told(["a", "b"], "telling")) == ["a", "b"]
-    assert list(told([], "telling")) == []
+    assert list(with_progress(["a", "b"], "telling")) == ["a", "b"]
+    assert list(with_progress([], "telling")) == []
     assert not shows_bars()
 
 

@@ -19,7 +19,7 @@ from tests.training.test_train import SMALL
 from tests.training.tiny import TINY_TRUNK
 from training.config.config import load_config
 from training.crossval import main
-from training.runs.cross_validation import judge
+from training.runs.cross_validation import score
 
 PATIENCE_S = 300
 
@@ -82,7 +82,7 @@ def test_figures_are_of_all_held_out_predictions(undisturbed):
     assert figures["binary AUC"]["exams"] == 12
     assert figures["accuracy"]["measured_on"] == "phantom exams of exams.csv, held out in 2 folds"
     assert np.sum(report["confusion"]) == 12
-    again = judge(undisturbed / "predictions.csv", BINARY, "the same")
+    again = score(undisturbed / "predictions.csv", BINARY, "the same")
     assert [figure.value for figure in again.figures] == [figure["value"] for figure in report["figures"]]
 
 

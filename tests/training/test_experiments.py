@@ -12,7 +12,7 @@ from data_prep.tables.exams import Exam, read_exams, write_exams
 from data_prep.workers import Workers
 from training import experiments
 from training.config.config import PRESETS
-from training.config.published import EVERY_ROW, Study
+from training.config.published import EVERY_ROW, Experiments
 from training.experiments import main, write_tenth
 
 # The issue's table, figure by figure.
@@ -195,7 +195,7 @@ def test_a_quick_study_is_of_a_tenth_and_says_so(tmp_path):
 
 
 def test_published_figures_are_the_issue_s():
-    rows = {row.name: row for row in Study.read().row}
+    rows = {row.name: row for row in Experiments.read().row}
     assert {name: row.published for name, row in rows.items() if row.published} == ISSUE | {
         "mrnet-binary": {"binary AUC": 0.965}
     }
@@ -205,7 +205,7 @@ def test_published_figures_are_the_issue_s():
 
 
 def test_what_a_size_changes_is_of_a_row_or_preset_that_exists():
-    read = Study.read()
+    read = Experiments.read()
     names = {EVERY_ROW, *(row.name for row in read.row), *(row.preset for row in read.row)}
     assert len({row.name for row in read.row}) == len(read.row)
     assert {*read.reduced, *read.quick} <= names
@@ -213,7 +213,7 @@ def test_what_a_size_changes_is_of_a_row_or_preset_that_exists():
 
 
 def test_of_two_changes_of_a_key_the_last_counts():
-    read = Study.read()
+    read = Experiments.read()
     (row,) = (row for row in read.row if row.name == "vgg16-scratch")
     changes = [change for change in read.changes(row, "quick") if change.startswith(("recipe.size", "fit.epochs"))]
     assert changes == ["recipe.size=[48, 48]", "fit.epochs=1"]

@@ -82,10 +82,10 @@ def test_the_same_command_makes_the_same_bundle_bit_for_bit(trained, knees, tmp_
 KILLED = """
 import os, signal
 from training.data.batches import Batches
-from training.fitting.checkpoint import Progress
+from training.fitting.checkpoint import RunState
 from training.train import main
 
-fetch, write, written = Batches.__getitem__, Progress.write, []
+fetch, write, written = Batches.__getitem__, RunState.write, []
 
 def deadly(self, index):
     if len(written) == 2 and index == 1:
@@ -96,7 +96,7 @@ def counted(self, path):
     write(self, path)
     written.append(path)
 
-Batches.__getitem__, Progress.write = deadly, counted
+Batches.__getitem__, RunState.write = deadly, counted
 main()
 """
 

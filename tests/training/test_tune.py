@@ -284,7 +284,7 @@ def test_the_storage_s_password_is_in_nothing_that_is_said_or_written(
     tune.main(arguments(knees, tmp_path / "search", *(["--storage", url] if by_option else []), trials=2))
     said = capsys.readouterr()
     assert (tmp_path / "shared.db").is_file()
-    assert not (tmp_path / "search" / "study.db").exists()
+    assert not (tmp_path / "search" / "search.db").exists()
     assert secret not in said.out + said.err
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or secret.encode() not in path.read_bytes()

@@ -9,13 +9,13 @@ from pydantic import TypeAdapter
 
 PUBLISHED = Path(__file__).parent / "experiments" / "published.toml"
 # full: as the presets are; reduced: for 2 cores; quick: reduced further.
-Size = Literal["full", "reduced", "quick"]
+Effort = Literal["full", "reduced", "quick"]
 # Names what a size changes in all rows.
 EVERY_ROW = "every row"
 
 
 @dataclass(frozen=True)
-class Row:
+class Experiment:
     """An experiment: a preset and the keys that it changes.
 
     published: figures under our names for them, measured on `source`; says: what else was published.
@@ -36,13 +36,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Study:
+class Experiments:
     """source: what rows that name none were published on. reduced, quick: changes by preset or row, for each size."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     source: str
-    row: tuple[Row, ...]
+    row: tuple[Experiment, ...]
     reduced: dict[str, tuple[str, ...]]
     quick: dict[str, tuple[str, ...]]
 
@@ -54,7 +54,7 @@ class Study:
         rows = [replace(row, source=source) for row, source in zip(study.row, sources, strict=True)]
         return replace(study, row=tuple(rows))
 
-    def changes(self, row: Row, size: Size) -> tuple[str, ...]:
+    def changes(self, row: Experiment, size: Effort) -> tuple[str, ...]:
         """What a size changes of a row, beside what the row changes of its preset; of two changes of a key the last."""
         tables = {"full": [], "reduced": [self.reduced], "quick": [self.reduced, self.quick]}[size]
         names = dict.fromkeys((EVERY_ROW, row.preset, row.name))

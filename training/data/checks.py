@@ -54,7 +54,7 @@ def check_learnable(config: Config, exams: Sequence[Exam]) -> None:
         raise ValueError("; ".join(faults))
 
 
-def check_judgeable_split(exams: Sequence[Exam], split: str) -> None:
+def check_scorable_split(exams: Sequence[Exam], split: str) -> None:
     """ValueError for exams that allow no binary AUC with an interval; it names the split and counts."""
     sides = Counter(name for exam in exams if len(exam.binary) == 1 for name in exam.binary)
     if min(sides[name] for name in BINARY.classes) < FEWEST:

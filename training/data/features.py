@@ -17,7 +17,7 @@ import numpy as np
 
 from data_prep.files import replacing
 from data_prep.prepare.cache import CachedInputs
-from data_prep.progress import told
+from data_prep.progress import with_progress
 from data_prep.volume import FloatArray
 from models.trunks import Trunk
 
@@ -39,7 +39,9 @@ def cached_features(
     return [np.load(path) for path in kept.paths]
 
 
-def cached_grids(below: keras.Model, what: str, slices: CachedInputs, folder: Path, batch: int = BATCH) -> CachedInputs:
+def cached_frozen(
+    below: keras.Model, what: str, slices: CachedInputs, folder: Path, batch: int = BATCH
+) -> CachedInputs:
     """Each exam's grids `[S, h, w, C]` as `below` makes them, opened as they are asked for; what: names the network."""
     return _cached(below, _digest(below, repr((VERSION, "grids", what))), slices, folder, batch)
 
@@ -66,7 +68,7 @@ def compute(network: keras.Model, exams: Sequence[FloatArray], batch: int = BATC
     """
     batches = _ahead(_batches(exams, batch))
     rows = (row for filled, count in batches for row in network.predict_on_batch(filled)[:count])
-    for slices in told(exams, "features") if len(exams) else ():
+    for slices in with_progress(exams, "features") if len(exams) else ():
         yield np.stack(list(islice(rows, len(slices))))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_prep.files import replacing
 from data_prep.statistics import Figure
-from training.config.published import Row
+from training.config.published import Experiment
 from training.evaluation.metrics import Report
 
 COLUMNS = (
@@ -25,7 +25,7 @@ class Entry:
     `--out`. missing: why there is no report, where there is none.
     """
 
-    row: Row
+    row: Experiment
     changes: tuple[str, ...] = ()
     command: str = ""
     report: Report | None = None

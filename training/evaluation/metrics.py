@@ -19,7 +19,7 @@ SMALLEST = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Scored:
     """Predictions `[N, K]` whose truth `[N]` is a single class.
 
     draws: how often each prediction was drawn, `[1 + R, N]`; the first row has each of them once. All predictions of
@@ -32,25 +32,25 @@ class Judged:
     draws: Doubles
     classes: tuple[int, ...]
     exams: int
-    not_judged: int
+    not_scored: int
 
     @classmethod
     def of(cls, exam_ids: Sequence[object], allowed: npt.NDArray[np.floating], probabilities: Doubles) -> Self:
         """exam_ids: whose prediction each one is, `[N]`; allowed: `[N, K]`, 1 for each class that the label allows.
 
-        ValueError if no exam can be judged.
+        ValueError if no exam can be scored.
         """
         single = allowed.sum(axis=1) == 1
-        judged, exam = np.unique(np.asarray(exam_ids)[single], return_inverse=True)
-        if not judged.size:
+        scored, exam = np.unique(np.asarray(exam_ids)[single], return_inverse=True)
+        if not scored.size:
             raise ValueError("no exam has a single class, so there is nothing to judge by")
         members = np.asarray(allowed[single], np.float64)
-        exams_of = np.zeros((judged.size, members.shape[1]))
+        exams_of = np.zeros((scored.size, members.shape[1]))
         exams_of[exam] = members
         classes = tuple(np.flatnonzero(exams_of.sum(axis=0) >= FEWEST).tolist())
-        drawn = draws(judged.size, exams_of[:, classes])[:, exam]
-        not_judged = len(set(exam_ids)) - judged.size
-        return cls(members.argmax(axis=1), probabilities[single], drawn, classes, judged.size, not_judged)
+        drawn = draws(scored.size, exams_of[:, classes])[:, exam]
+        not_scored = len(set(exam_ids)) - scored.size
+        return cls(members.argmax(axis=1), probabilities[single], drawn, classes, scored.size, not_scored)
 
     def figure(self, name: str, values: Doubles, measured_on: str) -> Figure:
         """What `values` `[1 + R]`, one for each draw, say."""
@@ -83,12 +83,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Report:
-    """Figures of one scheme. confusion: predictions, true classes in rows; not_judged: exams without a single class."""
+    """Figures of one scheme. confusion: predictions, true classes in rows; not_scored: exams without a single class."""
 
     classes: tuple[str, ...]
     figures: tuple[Figure, ...]
     confusion: tuple[tuple[int, ...], ...]
-    not_judged: int
+    not_scored: int
 
     def __str__(self) -> str:
         corner = "true, predicted"
@@ -98,7 +98,7 @@ class Report:
             for name, counts in zip(self.classes, self.confusion, strict=True)
         )
         heading = " ".join(f"{name:>{width}}" for name in (corner, *self.classes))
-        unsure = [f"{self.not_judged} exams that may have several classes are not judged"] if self.not_judged else []
+        unsure = [f"{self.not_scored} exams that may have several classes are not scored"] if self.not_scored else []
         return "\n".join([*map(str, self.figures), *unsure, heading, *rows])
 
 
@@ -109,47 +109,47 @@ def class_figures(
     probabilities: Doubles,
     measured_on: str,
 ) -> Report:
-    """Every figure of a scheme with K classes. allowed, probabilities: `[N, K]`, as in `Judged.of`.
+    """Every figure of a scheme with K classes. allowed, probabilities: `[N, K]`, as in `Scored.of`.
 
     A figure that the exams don't allow is left out: an F1 or AUC of a class with fewer than FEWEST exams. The
     weighted F1 has each class by its exams. The binary AUC judges exams that are surely healthy or surely not.
     """
-    judged = Judged.of(exam_ids, allowed, probabilities)
-    confusion = judged.confusion()
+    scored = Scored.of(exam_ids, allowed, probabilities)
+    confusion = scored.confusion()
     f1, support = f1_scores(confusion), confusion.sum(axis=2)
     named = {
-        "accuracy": judged.accuracy(),
-        "loss": judged.loss(),
+        "accuracy": scored.accuracy(),
+        "loss": scored.loss(),
         "weighted F1": (f1 * support).sum(axis=1) / support.sum(axis=1),
     }
-    if judged.classes:
-        named["macro F1"] = f1[:, judged.classes].mean(axis=1)
-        named |= {f"F1 {scheme.classes[index]}": f1[:, index] for index in judged.classes}
-    if len(scheme) > 2 and len(judged.classes) > 1:
-        named["macro one-vs-rest AUC"] = np.mean([judged.auc(index) for index in judged.classes], axis=0)
+    if scored.classes:
+        named["macro F1"] = f1[:, scored.classes].mean(axis=1)
+        named |= {f"F1 {scheme.classes[index]}": f1[:, index] for index in scored.classes}
+    if len(scheme) > 2 and len(scored.classes) > 1:
+        named["macro one-vs-rest AUC"] = np.mean([scored.auc(index) for index in scored.classes], axis=0)
     if scheme.name == FOUR_CLASS.name:
-        grades = expected_grade(judged.probabilities, scheme)
-        named["mean error of the expected grade"] = judged.mean(np.abs(grades - judged.truth))
-    figures = [judged.figure(name, values, measured_on) for name, values in named.items()]
+        grades = expected_grade(scored.probabilities, scheme)
+        named["mean error of the expected grade"] = scored.mean(np.abs(grades - scored.truth))
+    figures = [scored.figure(name, values, measured_on) for name, values in named.items()]
     figures += _binary_auc(scheme, exam_ids, allowed, probabilities, measured_on)
     counts = tuple(tuple(int(count) for count in row) for row in confusion[0])
-    return Report(scheme.classes, tuple(figures), counts, judged.not_judged)
+    return Report(scheme.classes, tuple(figures), counts, scored.not_scored)
 
 
-def check_judgeable(unhealthy: npt.NDArray[np.bool_]) -> None:
+def check_scorable(unhealthy: npt.NDArray[np.bool_]) -> None:
     """ValueError when there are too few exams of a class for an AUC and its interval to exist."""
     if min(unhealthy.sum(), (~unhealthy).sum()) < FEWEST:
         raise ValueError("an AUC with an interval needs at least two healthy and two unhealthy exams")
 
 
 def binary_figures(unhealthy: npt.NDArray[np.bool_], probability: Doubles, measured_on: str) -> list[Figure]:
-    """AUC and accuracy at one half. unhealthy `[N]`; probability of it `[N]`. ValueError as in `check_judgeable`."""
-    check_judgeable(unhealthy)
+    """AUC and accuracy at one half. unhealthy `[N]`; probability of it `[N]`. ValueError as in `check_scorable`."""
+    check_scorable(unhealthy)
     both = np.stack([1 - probability, probability], axis=1)
-    judged = Judged.of(range(len(unhealthy)), np.eye(len(BINARY))[unhealthy.astype(int)], both)
+    scored = Scored.of(range(len(unhealthy)), np.eye(len(BINARY))[unhealthy.astype(int)], both)
     return [
-        judged.figure("binary AUC", judged.auc(BINARY.index("unhealthy")), measured_on),
-        judged.figure("binary accuracy", judged.accuracy(), measured_on),
+        scored.figure("binary AUC", scored.auc(BINARY.index("unhealthy")), measured_on),
+        scored.figure("binary accuracy", scored.accuracy(), measured_on),
     ]
 
 
@@ -171,7 +171,7 @@ def _binary_auc(
     if scheme.name != BINARY.name:
         allowed = (scheme.collapse(allowed, BINARY) > 0).astype(float)
         probabilities = scheme.collapse(probabilities, BINARY)
-    judged = Judged.of(exam_ids, allowed, np.asarray(probabilities, np.float64))
-    if len(judged.classes) < len(BINARY):
+    scored = Scored.of(exam_ids, allowed, np.asarray(probabilities, np.float64))
+    if len(scored.classes) < len(BINARY):
         return []
-    return [judged.figure("binary AUC", judged.auc(BINARY.index("unhealthy")), measured_on)]
+    return [scored.figure("binary AUC", scored.auc(BINARY.index("unhealthy")), measured_on)]

@@ -15,20 +15,20 @@ import numpy.typing as npt
 from data_prep.labels import BINARY
 from data_prep.prepare.fingerprint import exam_digest
 from data_prep.prepare.load import ligament_mask, load_exam
-from data_prep.progress import told
+from data_prep.progress import with_progress
 from data_prep.statistics import Figure, draws, mean
 from data_prep.tables.exams import Exam
 from data_prep.volume import Volume
 from models.bundle import load_bundle
 from models.predictor import Prediction, Predictor
 from models.seen import SPOILT, Role, Seen
-from training.data.checks import check_judgeable_split, splits_of
+from training.data.checks import check_scorable_split, splits_of
 from training.evaluation.metrics import binary_figures
 from training.evaluation.pointing import HIT_MM, Pointing, pointing
 
 
 @dataclass(frozen=True)
-class Row:
+class ExamResult:
     """One exam's truth and answer; `pointing` only for an unhealthy exam, at its `ligament` or annotated `box`.
 
     pixels: their digest, by which a bundle knows the exam again.
@@ -59,16 +59,16 @@ class LeftOut:
         return f" ({self})" if self.roles else ""
 
 
-def judged(exams: Sequence[Exam]) -> list[Exam]:
+def scorable(exams: Sequence[Exam]) -> list[Exam]:
     """The exams with a single binary class; the others say nothing about a binary figure."""
     return [exam for exam in exams if len(exam.binary) == 1]
 
 
-def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> tuple[list[Row], LeftOut]:
+def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> tuple[list[ExamResult], LeftOut]:
     """One row for each exam that a binary figure counts, and how many of these the bundle had seen, which have none."""
-    counted, rows, roles = judged(exams), [], Counter[Role]()
+    counted, rows, roles = scorable(exams), [], Counter[Role]()
     known = predictor.bundle.seen or Seen()
-    for exam in told(counted, "evaluating"):
+    for exam in with_progress(counted, "evaluating"):
         role = known.spoilt_by_id(exam.exam_id)
         volume = None if role else load_exam(exam)
         pixels = exam_digest(volume) if volume else ""
@@ -83,7 +83,7 @@ def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> tuple[list[Row], Le
     return rows, left_out
 
 
-def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
+def figures(rows: Sequence[ExamResult], measured_on: str) -> list[Figure]:
     """Binary AUC and accuracy; for known ligaments, how often the map's peak hits, beside chance."""
     unhealthy = np.array([row.unhealthy for row in rows])
     results = binary_figures(unhealthy, np.array([row.probability for row in rows]), measured_on)
@@ -104,7 +104,7 @@ def figures(rows: Sequence[Row], measured_on: str) -> list[Figure]:
     return results
 
 
-def _row(predictor: Predictor, exam: Exam, volume: Volume, pixels: str) -> Row:
+def _row(predictor: Predictor, exam: Exam, volume: Volume, pixels: str) -> ExamResult:
     prediction = predictor.predict(volume)
     scheme = predictor.bundle.scheme
     probabilities: npt.NDArray[np.floating] = prediction.probabilities
@@ -114,7 +114,7 @@ def _row(predictor: Predictor, exam: Exam, volume: Volume, pixels: str) -> Row:
     ligament = ligament_mask(exam, volume.shape) if unhealthy else None
     points = None if ligament is None else _pointing(prediction, ligament, volume.spacing_mm)
     target = "ligament" if exam.mask else "box"
-    return Row(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points, target, pixels)
+    return ExamResult(exam.exam_id, unhealthy, float(probabilities[BINARY.index("unhealthy")]), points, target, pixels)
 
 
 def _pointing(
@@ -133,15 +133,15 @@ def of_split(exams: Sequence[Exam], split: str, table: str) -> list[Exam]:
         raise ValueError(
             f"no exam of split {split!r} in {table}, which has {splits_of(exams)}; choose one with --split"
         )
-    if not judged(chosen):
+    if not scorable(chosen):
         raise ValueError(
             f"none of {len(chosen)} exams of split {split} in {table} is surely healthy or surely unhealthy"
         )
-    check_judgeable_split(chosen, f"split {split} of {table}")
+    check_scorable_split(chosen, f"split {split} of {table}")
     return chosen
 
 
-def report(folder: Path, exams: Sequence[Exam], which: str) -> tuple[list[Figure], list[Row]]:
+def report(folder: Path, exams: Sequence[Exam], which: str) -> tuple[list[Figure], list[ExamResult]]:
     """Figures of the bundle in `folder` on exams that it hasn't seen; ValueError where too few are left."""
     bundle = load_bundle(folder)
     if bundle.seen is None:
@@ -150,6 +150,6 @@ def report(folder: Path, exams: Sequence[Exam], which: str) -> tuple[list[Figure
     known = {row.exam_id for row in rows}
     if not rows:
         raise ValueError(f"nothing remains to judge on: {left_out}")
-    check_judgeable_split([exam for exam in exams if exam.exam_id in known], f"what is left of {which}{left_out.aside}")
+    check_scorable_split([exam for exam in exams if exam.exam_id in known], f"what is left of {which}{left_out.aside}")
     sources = "/".join(sorted({exam.source for exam in exams}))
     return figures(rows, f"{sources} exams, {which}{left_out.aside}"), rows

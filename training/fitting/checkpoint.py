@@ -24,12 +24,12 @@ CARRIED = {
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }
 
-# What of `Progress` is no array.
+# What of `RunState` is no array.
 WORDS = ("seeds", "phase", "epoch", "over", "callbacks", "shuffling", "starts", "settled")
 
 
 @dataclass(frozen=True, eq=False)
-class Progress:
+class RunState:
     """How far a run has come.
 
     seeds: those tried, the last one in use. starts: rejected ones, seed and loss; settled: all were, and the last seed
@@ -66,7 +66,7 @@ class Progress:
         return epochs if self.over else self.epoch
 
     @classmethod
-    def read(cls, path: Path) -> "Progress":
+    def read(cls, path: Path) -> "RunState":
         """What `write` wrote."""
         with np.load(path) as file:
             variables, best = (
@@ -77,10 +77,10 @@ class Progress:
             return cls(**words, variables=variables, best=best)
 
 
-class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+class CheckpointCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Puts back what was kept, when training begins, and keeps it anew after every epoch. The last of all callbacks."""
 
-    def __init__(self, path: Path, resumed: Progress, phase: int, others: Sequence[keras.callbacks.Callback]) -> None:
+    def __init__(self, path: Path, resumed: RunState, phase: int, others: Sequence[keras.callbacks.Callback]) -> None:
         super().__init__()
         self.path, self.resumed, self.phase = path, resumed, phase
         self.others = list(others)
@@ -92,7 +92,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         (best,) = (callback.best_weights for callback in self.others if hasattr(callback, "best_weights"))
-        Progress(
+        RunState(
             seeds=self.resumed.seeds,
             phase=self.phase,
             epoch=epoch + 1,

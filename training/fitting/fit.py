@@ -11,8 +11,8 @@ from data_prep.augment import Augmentation
 from training.config.config import Fit
 from training.data.batches import Batches
 from training.data.examples import Examples
+from training.fitting.epoch_log import EpochLog
 from training.fitting.losses import Loss
-from training.fitting.told import Told
 
 OPTIMISERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "adamw": keras.optimizers.AdamW,
@@ -71,7 +71,7 @@ def fit(
         jit_compile=False,
     )
     batch = settings.batch_exams
-    with closing(Told(phase.name, phase.epochs)) as telling:
+    with closing(EpochLog(phase.name, phase.epochs)) as telling:
         network.fit(
             Batches(phase.learn, batch, augmentation, seed, settings.oversample, first_epoch),
             validation_data=Batches(phase.held_out, batch, None, seed),

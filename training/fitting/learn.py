@@ -23,7 +23,7 @@ from training.config.svc_fit import KERNELS, SvcFit
 from training.data.checks import check_learnable
 from training.data.copies import with_copies
 from training.data.examples import Examples, prepare, unseen_classes
-from training.data.grids import Grids
+from training.data.frozen import FrozenFeatures
 from training.fitting.network import Fitted, Splits, fit_network, untrained_network, warm_up_recipe
 from training.fitting.seeds import fix_seed
 from training.fitting.svc import exam_features, train_svc
@@ -113,7 +113,7 @@ def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:
         classifier.load_pretrained()
         if config.keeps_copies:
             examples = with_copies(examples, config.augmentation)
-        Grids(classifier, config.fit.trainable_from, place).of(examples)
+        FrozenFeatures(classifier, config.fit.trainable_from, place).of(examples)
 
 
 def _prepared(config: Config, exams: Sequence[Exam], place: Place) -> Examples:

@@ -29,11 +29,11 @@ from training.config.config import Config, Fit, WarmUp
 from training.config.place import Place
 from training.data.copies import with_copies
 from training.data.examples import Examples, prepare
-from training.data.grids import Grids
+from training.data.frozen import FrozenFeatures
 from training.data.targets import rarity
 from training.fitting.backend import spread_over
 from training.fitting.board import Board
-from training.fitting.checkpoint import Keeper, Progress
+from training.fitting.checkpoint import CheckpointCallback, RunState
 from training.fitting.fit import Objective, Phase, fit, watchers
 from training.fitting.losses import LOSSES
 from training.fitting.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
@@ -77,7 +77,7 @@ def fit_network(config: Config, splits: Splits, place: Place) -> Fitted:
     """Learn from split "train", choose the epoch on "val". All that this leads to hangs on the arguments alone."""
     phases = phases_of(config, splits, place)
     path = place.run / f"{identity(config, splits, place, phases)}.npz"
-    resumed = Progress.read(path) if path.is_file() else Progress([config.seed])
+    resumed = RunState.read(path) if path.is_file() else RunState([config.seed])
     if path.is_file():
         print(f"going on in phase {phases[resumed.phase].name} after epoch {resumed.epoch}")
     while True:
@@ -104,16 +104,16 @@ def untrained_network(config: Config, recipe: Recipe) -> FineTuned:
     return classifier
 
 
-def _another_start(resumed: Progress, bad: BadStart, restarts: int) -> Progress:
+def _another_start(resumed: RunState, bad: BadStart, restarts: int) -> RunState:
     """The next seed's; after the last one, that of the best seed so far, which isn't checked again."""
     seed = resumed.seeds[-1]
     starts = [*resumed.starts, (seed, bad.loss)]
     if len(starts) <= restarts:
         print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
-        return Progress([*resumed.seeds, seed + 1], starts=starts)
+        return RunState([*resumed.seeds, seed + 1], starts=starts)
     best = best_start(starts)
     print(f"seed {seed}: {bad}; all {len(starts)} starts were rejected, going on with the best one, seed {best}")
-    return Progress([*resumed.seeds, best], starts=starts, settled=True)
+    return RunState([*resumed.seeds, best], starts=starts, settled=True)
 
 
 def phases_of(config: Config, splits: Splits, place: Place) -> list[ClassifierPhase]:
@@ -162,7 +162,7 @@ def identity(config: Config, splits: Splits, place: Place, phases: Sequence[Clas
 
 
 def _attempt(
-    config: Config, phases: Sequence[ClassifierPhase], place: Place, path: Path, resumed: Progress
+    config: Config, phases: Sequence[ClassifierPhase], place: Place, path: Path, resumed: RunState
 ) -> FineTuned:
     """All phases from one seed. Raises BadStart for a start that is rejected, unless all were and this is the best."""
     config = dataclasses.replace(config, seed=resumed.seeds[-1])
@@ -177,12 +177,12 @@ def _attempt(
         learner = _classifier_of_phase(config, phase.recipe, classifier, place.mixed_precision)
         train_from(learner.network.trunk, phase.train_from)
         callbacks = watchers(config.fit, one_sided(phase.held_out))
-        keeper = Keeper(path, resumed, index, callbacks)
+        keeper = CheckpointCallback(path, resumed, index, callbacks)
         if place.board:
             callbacks.append(Board(place.board / phase.name, learner, phase.held_out))
         network = learner.network
         if config.fit.cache_frozen:
-            grids = Grids(learner, config.fit.trainable_from, place)
+            grids = FrozenFeatures(learner, config.fit.trainable_from, place)
             network = grids.network()
             phase = dataclasses.replace(phase, learn=grids.of(phase.learn), held_out=grids.of(phase.held_out))
         if index == 0 and config.fit.restarts and not resumed.settled:
@@ -204,7 +204,7 @@ def _attempt(
 def _logits(classifier: FineTuned, fit: Fit, place: Place, examples: Examples) -> FloatArray:
     """`[N, K]` of prepared exams."""
     if fit.cache_frozen:
-        return Grids(classifier, fit.trainable_from, place).logits(examples)
+        return FrozenFeatures(classifier, fit.trainable_from, place).logits(examples)
     return np.stack([classifier.logits(classifier.features(slices)) for slices in examples.inputs])
 
 

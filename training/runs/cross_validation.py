@@ -73,7 +73,7 @@ class Plan:
         return {"preset": repr(config), "exams": table, **chosen, **tuning}
 
 
-def judge(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
+def score(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
     """Figures of a file of held-out predictions; repeats of one exam are drawn together for intervals."""
     with predictions.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -120,7 +120,7 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
     repeats = f", {plan.repeats} repeats" if plan.repeats > 1 else ""
     tuned = f", each tuned by itself in {plan.trials} trials" if plan.trials else ""
     measured_on = f"{sources} exams of {plan.exams.name}, held out in {plan.folds} folds{repeats}{tuned}"
-    report = judge(out / PREDICTIONS, scheme, measured_on)
+    report = score(out / PREDICTIONS, scheme, measured_on)
     _write_json(out / FIGURES, {"command": command, "left_out": left_out, **asdict(report)})
     if ensemble:
         known = [exam for fold in folds for exam in fold.known]

@@ -63,7 +63,7 @@ class FoldRun:
     def _tuned(self) -> tuple[Config, str]:
         """The preset with what the search found; the held-out exams have no part in it."""
         assert self.search
-        storage, place = f"sqlite:///{self.folder / 'study.db'}", replace(self.place, run=self.folder / "trials")
+        storage, place = f"sqlite:///{self.folder / 'search.db'}", replace(self.place, run=self.folder / "trials")
         found = search(self.search, self.groups, storage, "inner", place)
         print(f"best of {len(found.trials)} trials: {found.changes}")
         return load_config(self.search.preset, [*self.search.changes, *found.changes])

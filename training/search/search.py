@@ -22,7 +22,7 @@ from training.data.folds import Fold, check_folds, make_folds, thin_folds
 from training.evaluation.metrics import class_figures
 from training.fitting.backend import out_of_memory
 from training.fitting.learn import learn
-from training.search.storage import FAILED, claim, counted, open_study, work
+from training.search.storage import FAILED, claim, counted, open_search, work
 
 # By what a trial is judged, and what `class_figures` calls it. The loss shall fall, the others rise.
 METRICS = {"loss": "loss", "accuracy": "accuracy", "macro_f1": "macro F1", "auc": "binary AUC"}
@@ -46,7 +46,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search came to. trials: all that count, in order; best: the complete one with the best score."""
 
     trials: Sequence[FrozenTrial]
@@ -64,7 +64,7 @@ class Found:
         return self.best.value
 
 
-def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name: str, place: Place) -> Found:
+def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name: str, place: Place) -> SearchResult:
     """Try values until `plan.trials` of them were tried, by this process and others that share the study.
 
     together: groups of exams that stay together, as `folds.eligible` makes them, any of which may be learnt from and
@@ -79,11 +79,11 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
     check_folds(config, folds)
     scheme = SCHEMES[config.scheme]
     for fold in folds:  # a guess shows whether it can be judged, before hours of learning
-        judge(fold, np.full((len(fold.held_out), len(scheme)), 1 / len(scheme)), scheme, plan.metric)
+        score(fold, np.full((len(fold.held_out), len(scheme)), 1 / len(scheme)), scheme, plan.metric)
     if warning := thin_folds(folds, scheme):
         print(warning)
     objective = Objective(replace(plan, space=space), config, folds, place)
-    with open_study(storage, name, plan.metric == "loss", config.seed) as study:
+    with open_search(storage, name, plan.metric == "loss", config.seed) as study:
         claim(study, _settings(plan, config, together, place))
         with Progress(plan.trials, "trials", "trial", min(len(counted(study)), plan.trials), quiet=True) as progress:
 
@@ -97,7 +97,7 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
     if not complete:
         raise ValueError(f"none of {len(trials)} trials came to an end: {trials[-1].user_attrs[FAILED]}")
     sign = 1 if plan.metric == "loss" else -1
-    return Found(trials, min(complete, key=lambda trial: sign * (trial.value or 0.0)))
+    return SearchResult(trials, min(complete, key=lambda trial: sign * (trial.value or 0.0)))
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,10 @@ class Objective:
         learnt = learn(config, fold.known, replace(self.place, board=board))
         probabilities = learnt.probabilities(fold.held_out)
         learnt.fitted.forget()
-        return judge(fold, probabilities, SCHEMES[config.scheme], self.plan.metric)
+        return score(fold, probabilities, SCHEMES[config.scheme], self.plan.metric)
 
 
-def judge(fold: Fold, probabilities: Doubles, scheme: LabelScheme, metric: str) -> float:
+def score(fold: Fold, probabilities: Doubles, scheme: LabelScheme, metric: str) -> float:
     """Of the exams that the fold holds out, `[N, K]`; NaN for probabilities that are none.
 
     ValueError if these exams don't allow the metric.

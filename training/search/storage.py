@@ -66,7 +66,7 @@ class Draws(BaseSampler):
 
 
 @contextmanager
-def open_study(url: str, name: str, minimise: bool, seed: int) -> Iterator[optuna.Study]:
+def open_search(url: str, name: str, minimise: bool, seed: int) -> Iterator[optuna.Study]:
     """The study of that name, made if there is none. What goes wrong with its storage becomes a ValueError."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with _faults_without_secrets(url), _storage(url) as storage:

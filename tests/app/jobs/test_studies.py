@@ -51,10 +51,10 @@ def test_a_study_is_judged_by_itself_once_it_is_quiet(make_app):
 
 def test_a_study_that_still_comes_is_left_alone(service, monkeypatch):
     receive(service, instances(voxels(), study="2.25.1"))
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     assert of_study(service, "2.25.1") == []
     after(3601, monkeypatch)
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     assert len(of_study(service, "2.25.1")) == 1
 
 
@@ -62,13 +62,13 @@ def test_what_came_late_is_judged_too_and_the_refusal_is_forgotten(service, monk
     files = instances(voxels(), study="2.25.1")
     receive(service, files[:5])
     after(3601, monkeypatch)
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     (refused,) = of_study(service, "2.25.1")
     assert (refused["status"], refused["problem"]["status"]) == ("failed", 422)
     assert "only 5 slices" in refused["problem"]["detail"]
     receive(service, files[5:])
     after(7300, monkeypatch)
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     (answer,) = of_study(service, "2.25.1")
     assert answer["status"] != "failed"
 
@@ -81,13 +81,13 @@ def test_a_judged_study_is_not_judged_again_until_more_of_it_comes(service, monk
     receive(service, files)
     after(3601, monkeypatch)
     for _ in range(3):
-        service.studies.judge_quiet()
+        service.studies.predict_quiet()
     receive(service, files)  # the same once more is nothing new
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     assert len(accepted) == 1
     receive(service, instances(voxels(1), study="2.25.1", series="2.25.99", SeriesDescription="T1 SAG"))
     after(7300, monkeypatch)
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     assert len(accepted) == 2
 
 
@@ -96,11 +96,11 @@ def test_of_two_knees_one_is_judged_on_request(service, monkeypatch):
     files += instances(voxels(1), study="2.25.1", series="2.25.99", Laterality="L")
     receive(service, files)
     after(3601, monkeypatch)
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     (answer,) = of_study(service, "2.25.1")
     assert (answer["status"], answer["problem"]["status"]) == ("failed", 422)
     assert "?laterality=L" in answer["problem"]["detail"]
-    judged = service.studies.judge("2.25.1", laterality="L").answer.result(SOON_S)
+    judged = service.studies.predict("2.25.1", laterality="L").answer.result(SOON_S)
     assert (judged["study"]["laterality"], judged["study"]["series_uid"]) == ("L", "2.25.99")
     assert [one["status"] for one in of_study(service, "2.25.1")] == ["done"]
 
@@ -115,7 +115,7 @@ def test_an_instance_that_comes_while_the_study_is_judged_is_not_overlooked(serv
         return submit(engine, job)
 
     monkeypatch.setattr(Engine, "submit", meanwhile)
-    service.studies.judge("2.25.1")
+    service.studies.predict("2.25.1")
     with service.instances._database.read() as session:
         assert session.scalars(select(Study.state)).one() == "receiving"
 
@@ -129,16 +129,16 @@ def test_a_full_queue_loses_no_study(service, monkeypatch):
         raise TooManyRequests
 
     monkeypatch.setattr(Engine, "submit", full)
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     assert of_study(service, "2.25.1") == []
     monkeypatch.setattr(Engine, "submit", submit)
-    service.studies.judge_quiet()
+    service.studies.predict_quiet()
     assert len(of_study(service, "2.25.1")) == 1
 
 
 def test_a_study_that_never_came_is_not_found(service):
     with pytest.raises(NotFound, match="No instance of this study"):
-        service.studies.judge("2.25.404")
+        service.studies.predict("2.25.404")
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
@@ -154,5 +154,5 @@ def test_of_a_study_that_is_deleted_while_it_is_judged_nothing_stays(service, mo
 
     monkeypatch.setattr("app.jobs.studies.accept", meanwhile)
     with pytest.raises(NotFound, match="deleted"):
-        service.studies.judge("2.25.1")
+        service.studies.predict("2.25.1")
     assert of_study(service, "2.25.1") == []

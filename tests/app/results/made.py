@@ -65,7 +65,7 @@ def result_of(*images: Dataset, scheme: LabelScheme = BINARY, predicted: int = -
 
 def result_from(selection: Selection, scheme: LabelScheme = BINARY, predicted: int = -1, **explanation: Any) -> Result:
     """An answered study."""
-    return Result(answer_of(selection, scheme, predicted, **explanation), selection.sources, selection.volume)
+    return Result(answer_of(selection, scheme, predicted, **explanation), selection.origins, selection.volume)
 
 
 def map_of(result: Result, seed: int = 0) -> np.ndarray:

@@ -133,9 +133,9 @@ def test_no_random_uid_is_left(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_sources_stay_as_they_are(kind):
     result = result_of(enhanced(make_series(**PATIENT)))
-    before = [source.to_json() for source in result.sources]
+    before = [source.to_json() for source in result.origins]
     build(kind, result, lambda: map_of(result))
-    assert [source.to_json() for source in result.sources] == before
+    assert [source.to_json() for source in result.origins] == before
 
 
 def test_a_report_needs_no_map():
@@ -168,7 +168,7 @@ def test_objects_of_a_service_s_answer_are_valid_and_hold_the_served_map(make_ap
         f"/v1/predictions?bundle={bundle}", data=study_zip(), headers={"Content-Type": "application/zip"}
     ).get_json()
     explained = answer["result"]["classes"].index(answer["explanation"]["class"])
-    result = Result(answer, store.read(answer["id"]).sources, store.read(answer["id"]).job.volume)
+    result = Result(answer, store.read(answer["id"]).origins, store.read(answer["id"]).job.volume)
     objects = {kind: build(kind, result, store.read(answer["id"]).map(explained).volume) for kind in KINDS}
     assert all(errors(content, tmp_path) == [] for content in objects.values())
     served = np.load(io.BytesIO(client.get(f"/v1/predictions/{answer['id']}/map.npz").data))["map"]

@@ -40,7 +40,7 @@ def test_a_site_puts_its_own_over_them(tmp_path):
     assert (codes.finding.value, codes.grades["unhealthy"].value) == ("RID1", "X")
     assert (codes.left, codes.grades["healthy"]) == (STANDARD.left, STANDARD.grades["healthy"])
     plain = result_of()
-    said = read(report(type(plain)(plain.answer, plain.sources, plain.volume, codes)))
+    said = read(report(type(plain)(plain.answer, plain.origins, plain.volume, codes)))
     values = {element.value for element in said.iterall() if element.keyword == "CodeValue"}
     assert {"RID1", "X"} <= values
     assert not {"239725005", "UNHEALTHY"} & values

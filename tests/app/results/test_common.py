@@ -1,16 +1,22 @@
+import re
+
 """What all objects share: names, and texts that fit."""
 
 import tomllib
 from pathlib import Path
 
+from app import VERSION
 from app.results import build
-from app.results.common import VERSION, uid
+from app.results.common import uid
 from tests.app.results.made import read, result_of
 from tests.data_prep.dicom_factory import make_series
 
 
 def test_the_version_is_the_project_s():
-    assert tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"] == VERSION
+    project = tomllib.loads(Path("pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "app.VERSION"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
 
 
 def test_a_uid_follows_from_its_name():

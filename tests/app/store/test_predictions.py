@@ -60,7 +60,7 @@ def test_what_results_repeat_comes_back(store):
     source.update({"PatientName": "Müller^Zoë", "StudyInstanceUID": "2.25.3", "PatientWeight": 71.5})
     job = Job.of(Selection(make_volume(np.zeros((2, 3, 3), np.float32)), (), (source, source)), "bundle digest", 1)
     store.put(job)
-    assert store.read(job.id).sources == (source, source)
+    assert store.read(job.id).origins == (source, source)
 
 
 def test_the_id_follows_from_pixels_and_bundle(job):

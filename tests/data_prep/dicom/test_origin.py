@@ -33,7 +33,7 @@ KNOWN = {
 
 
 def sources_of(*images: Dataset) -> tuple[Dataset, ...]:
-    return load_study(named(images)).sources
+    return load_study(named(images)).origins
 
 
 def said(source: Dataset) -> dict[str, object]:
@@ -55,9 +55,9 @@ def test_values_come_out_as_they_were_sent_in_the_order_of_the_volume(syntax):
     images = make_series(**KNOWN, StudyDescription="free text", InstitutionName="a house")
     files = {f"{9 - number}.dcm": encode(image, syntax) for number, image in enumerate(images)}
     selection = load_study(uploads(files))
-    assert [source.SOPInstanceUID for source in selection.sources] == list(selection.volume.sop_uids)
-    assert all(said(source) == KNOWN for source in selection.sources)
-    first = selection.sources[0]
+    assert [source.SOPInstanceUID for source in selection.origins] == list(selection.volume.sop_uids)
+    assert all(said(source) == KNOWN for source in selection.origins)
+    first = selection.origins[0]
     assert (first.StudyInstanceUID, first.SeriesInstanceUID) == ("2.25.77", "2.25.77.1")
     assert (first.SOPClassUID, first.Modality) == (images[0].SOPClassUID, "MR")
     assert not {"StudyDescription", "InstitutionName", "PixelData", "ReferencedFrameNumber"} & set(first.dir())
@@ -139,7 +139,7 @@ def test_an_unknown_character_set_is_quoted_nowhere(tmp_path):
         (tmp_path / f"{place}.dcm").write_bytes(encode(as_sent(image, sent)))
     show = (
         "import sys, pathlib, data_prep.selection.series as s;"
-        "one = s.load_study(pathlib.Path(sys.argv[1])).sources[0]; print([str(one.PatientName), one.PatientID])"
+        "one = s.load_study(pathlib.Path(sys.argv[1])).origins[0]; print([str(one.PatientName), one.PatientID])"
     )
     done = subprocess.run([sys.executable, "-c", show, tmp_path], capture_output=True, text=True, timeout=60)
     assert done.stdout == "['', '7']\n"

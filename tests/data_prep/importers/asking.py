@@ -7,27 +7,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_prep.importers import SOURCES
-from data_prep.importers.found import Found
+from data_prep.importers import IMPORTERS
+from data_prep.importers.found import ImportResult
 from data_prep.importers.label_table import LabelTable
 from data_prep.tables.exams import Exam, read_exams, write_exams
 from data_prep.workers import Workers
 
 
-def ask(source: str, root: Path, *arguments: object, labels: Path | None = None) -> Found:
+def ask(source: str, root: Path, *arguments: object, labels: Path | None = None) -> ImportResult:
     """What the source finds below a folder."""
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--root", type=Path, required=True)
-    SOURCES[source].add_options(parser)
+    IMPORTERS[source].add_options(parser)
     Workers.add_options(parser)
     parser.add_argument("--out", type=Path, default=root.parent / "exams.csv")
     options = parser.parse_args(["--root", str(root), "--jobs", "1", *map(str, arguments)])
-    found = SOURCES[source].find(options, LabelTable.load(labels))
+    found = IMPORTERS[source].find(options, LabelTable.load(labels))
     found.faults.check()
     return found
 
 
-def exams_of(found: Found, scratch: Path) -> dict[str, Exam]:
+def exams_of(found: ImportResult, scratch: Path) -> dict[str, Exam]:
     """Exams by id, once through a table on disk, which checks every cell."""
     write_exams([row.exam for row in found.rows], scratch / "written.csv")
     exams = read_exams(scratch / "written.csv")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.importers import SOURCES
+from data_prep.importers import IMPORTERS
 from data_prep.importers.label_table import LabelTable, label_key
 from data_prep.labels import FOUR_CLASS
 
@@ -33,7 +33,7 @@ def test_values_mean_these_sets(source, value, binary, four_class):
 
 def test_every_source_has_an_entry_and_published_ones_cite_their_claims():
     table = LabelTable.load()
-    assert set(table.sources) == set(SOURCES)
+    assert set(table.sources) == set(IMPORTERS)
     for source in ("mrnet", "kneemri", "rsna2026"):
         assert all(meaning.because for meaning in table.sources[source].values.values())
 

@@ -30,7 +30,7 @@ from data_prep.workers import Workers
 from tests.conftest import make_volume
 from tests.data_prep import quality_figures
 from tests.data_prep.dicom_factory import AXIAL, encode, encode_codestreams, make_series, make_slice, named, uploads
-from tests.data_prep.exam_sources import SOURCES, as_array
+from tests.data_prep.exam_sources import IMPORTERS, as_array
 from tests.data_prep.faults import MISPLACED, PLANTS, Plant, only_slices, rician, with_voxels
 
 SEED = 5_000_000
@@ -291,7 +291,7 @@ def test_the_real_knee_deserves_no_flag_at_any_echo_or_in_any_form(echoes):
     assert len(echoes) == 8
     assert [screen(echo) for echo in echoes] == [()] * 8
     for echo in (echoes[0], echoes[-1]):
-        for form in SOURCES.values():
+        for form in IMPORTERS.values():
             assert screen(form(echo, np.random.default_rng(SEED))) == (), form
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from data_prep.dicom.header import Header
-from data_prep.selection.side import declared_sides, described_sides, told
+from data_prep.selection.side import declared_sides, described_sides, stated_side
 
 
 def header(**values: str) -> Header:
@@ -75,7 +75,7 @@ def test_described_sides(text, sides):
     ],
 )
 def test_the_side_that_headers_agree_on(headers, side):
-    said = told(header(**values) for values in headers)
+    said = stated_side(header(**values) for values in headers)
     assert (said.side, said.contradiction) == (side, None)
 
 
@@ -89,7 +89,7 @@ def test_the_side_that_headers_agree_on(headers, side):
     ],
 )
 def test_contradictions_name_no_side(headers):
-    said = told(header(**values) for values in headers)
+    said = stated_side(header(**values) for values in headers)
     assert said.side is None
     assert said.contradiction
     assert "different sides" in said.contradiction or "both" in said.contradiction

@@ -15,11 +15,11 @@ from models.predictor import Predictor
 from models.trunks import build_trunk, cut_in_two, train_from
 from training.config.config import PRESETS, load_config
 from training.config.place import Place
-from training.config.published import Row, Study
+from training.config.published import Experiment, Experiments
 from training.config.svc_fit import KERNELS
 from training.train import train
 
-STUDY = Study.read()
+STUDY = Experiments.read()
 ROWS = {row.name: row for row in STUDY.row if not row.waits_for}
 PUBLISHED_PRESETS = sorted({row.preset for row in ROWS.values()})
 # Low cuts of the trunks that have no narrow form, narrow forms of the others.
@@ -38,7 +38,7 @@ TRAINABLE_FROM = {
 }
 
 
-def made_small(row: Row, *changes: str) -> list[str]:
+def made_small(row: Experiment, *changes: str) -> list[str]:
     """The row's changes and those that make it train in seconds: it keeps its trunk, head and phases."""
     changes = (*row.set, *changes)
     config, _ = load_config(row.preset, list(changes))
@@ -69,14 +69,14 @@ def ready(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("ready")
 
 
-def trained(row: Row, changes: list[str], exams: list[Exam], ready: Path, out: Path) -> Predictor:
+def trained(row: Experiment, changes: list[str], exams: list[Exam], ready: Path, out: Path) -> Predictor:
     keras.utils.clear_session()
     config, text = load_config(row.preset, changes)
     train(config, text, exams, out, "a test", Place(ready, out.parent / "run", Workers(jobs=1)))
     return Predictor(load_bundle(out))
 
 
-def bundleable(row: Row) -> bool:
+def bundleable(row: Experiment) -> bool:
     config, _ = load_config(row.preset, list(row.set))
     return not config.svc or config.svc.kind in KERNELS
 

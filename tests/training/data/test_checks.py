@@ -8,7 +8,7 @@ import pytest
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.tables.exams import Exam
 from training.config.config import load_config
-from training.data.checks import check_judgeable_split, check_learnable, counted, splits_of
+from training.data.checks import check_learnable, check_scorable_split, counted, splits_of
 from training.data.folds import Fold, check_folds, check_some, thin_folds
 
 HEALTHY, TORN = frozenset({"healthy"}), frozenset({"unhealthy"})
@@ -111,5 +111,5 @@ def test_no_exam_at_all_is_told_with_the_reasons():
 @pytest.mark.parametrize(("healthy", "torn"), [(11, 0), (0, 5), (1, 9), (0, 0)])
 def test_what_can_not_be_judged_on_is_refused_with_counts(healthy, torn):
     with pytest.raises(ValueError, match=f"split test has {healthy} healthy, {torn} unhealthy") as error:
-        check_judgeable_split(exams("test", healthy, torn), "split test")
+        check_scorable_split(exams("test", healthy, torn), "split test")
     assert "at least two healthy and two unhealthy" in str(error.value)

@@ -6,7 +6,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
 from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.statistics import RESAMPLES, auc
-from training.evaluation.metrics import Judged, binary_figures, class_figures, f1_scores
+from training.evaluation.metrics import Scored, binary_figures, class_figures, f1_scores
 
 # Healthy, minor, partial, complete, about as often as in the published project's 761 exams.
 SHARES = (0.8, 0.1, 0.06, 0.04)
@@ -104,7 +104,7 @@ def test_intervals_of_several_classes_cover_the_truth_too():
     covered = dict.fromkeys(known, 0)
     for seed in range(40):
         truth, sure = some_answers(200, seed)
-        judged = Judged.of(range(200), one_hot(truth), sure)
+        judged = Scored.of(range(200), one_hot(truth), sure)
         for name, values in (("accuracy", judged.accuracy()), ("F1", f1_scores(judged.confusion())[:, 0])):
             low, high = judged.figure(name, values, "draws").interval_95
             covered[name] += low <= known[name] <= high
@@ -119,8 +119,8 @@ def test_a_label_of_several_classes_judges_what_it_can():
     allowed[np.flatnonzero(truth == 0)[0], 1] = 1
     report = class_figures(FOUR_CLASS, range(100), allowed, sure, "draws")
     exams = {figure.name: figure.exams for figure in report.figures}
-    assert report.not_judged == (truth == 3).sum() + 1
-    assert exams["accuracy"] == 100 - report.not_judged
+    assert report.not_scored == (truth == 3).sum() + 1
+    assert exams["accuracy"] == 100 - report.not_scored
     assert exams["binary AUC"] == 99
     assert "are not judged" in str(report)
 
@@ -138,7 +138,7 @@ def test_classes_without_two_exams_have_no_figure_of_their_own():
 
 def test_every_resample_has_every_judged_class():
     truth = np.repeat([0, 1, 2, 3], [30, 2, 2, 2])
-    judged = Judged.of(range(36), one_hot(truth), one_hot(truth))
+    judged = Scored.of(range(36), one_hot(truth), one_hot(truth))
     assert judged.draws.shape == (1 + RESAMPLES, 36)
     assert np.all(judged.draws.sum(axis=1) == 36)
     assert np.all(judged.draws @ one_hot(truth) > 0)

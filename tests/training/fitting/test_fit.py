@@ -15,7 +15,7 @@ from training.config.config import Config, Fit, load_config
 from training.config.place import Place
 from training.data.examples import Examples
 from training.data.targets import ClassSets, Masks
-from training.fitting.checkpoint import Keeper, Progress
+from training.fitting.checkpoint import CheckpointCallback, RunState
 from training.fitting.fit import Objective, Phase, fit, optimiser, watchers
 from training.fitting.losses import LOSSES
 from training.fitting.network import fit_network, identity, phases_of, untrained_network
@@ -78,9 +78,9 @@ class Kill(keras.callbacks.Callback):
 
 def run(settings: Config, path: Path, kill: Kill) -> keras.Model:
     """Train from scratch or from what `path` holds, until the end or the kill."""
-    resumed = Progress.read(path) if path.is_file() else Progress([5])
+    resumed = RunState.read(path) if path.is_file() else RunState([5])
     trained, callbacks = network(), watchers(settings.fit)
-    keeper = Keeper(path, resumed, 0, callbacks)
+    keeper = CheckpointCallback(path, resumed, 0, callbacks)
     fit(
         trained,
         phase(12),
@@ -142,7 +142,7 @@ def test_a_bad_start_is_tried_again_with_the_next_seed_and_no_oftener_than_asked
     assert "more than 0.0000; starting again with seed 8" in log
     assert "starting again with seed 9" in log
     assert f"all 3 starts were rejected, going on with the best one, seed {best}" in log
-    assert Progress.read(fitted.checkpoint).seeds == [7, 8, 9, best]
+    assert RunState.read(fitted.checkpoint).seeds == [7, 8, 9, best]
 
     third = fit_network(config(f"seed={best}", "fit.epochs=1"), splits, place(tmp_path))
     assert third.notes == {"seed": best, "seeds_tried": [best]}
@@ -163,7 +163,7 @@ def test_mixed_precision_trains_and_leaves_a_float32_classifier(tmp_path, splits
     logits = fitted.classifier.logits(fitted.classifier.features(np.zeros((3, 64, 64), np.float32)))
     assert logits.dtype == np.float32
     assert np.isfinite(logits).all()
-    assert Progress.read(fitted.checkpoint).epoch == 1
+    assert RunState.read(fitted.checkpoint).epoch == 1
 
 
 @pytest.mark.parametrize(("epochs", "moved"), [(0, 0), (1, 2)])
@@ -258,7 +258,7 @@ def test_masks_are_learnt_by_the_same_trainer(tmp_path):
     settings, lessons, held_out = config("fit.oversample=true"), disks(20, seed=1), disks(5, seed=2)
     settings = dataclasses.replace(settings.fit, batch_exams=4, patience=30)
     network, callbacks = segmenter(), watchers(settings)
-    keeper = Keeper(tmp_path / "a.npz", Progress([3]), 0, callbacks)
+    keeper = CheckpointCallback(tmp_path / "a.npz", RunState([3]), 0, callbacks)
     turned = Augmentation(rotation_degrees=20.0, shift=0.1)
     fit(
         network,
@@ -273,4 +273,4 @@ def test_masks_are_learnt_by_the_same_trainer(tmp_path):
         found = keras.ops.convert_to_numpy(network(slices[None]))[0] > 0
         union = (found | mask).sum()
         assert (found & mask).sum() >= 0.8 * union or union < 3
-    assert Progress.read(tmp_path / "a.npz").epoch == 30
+    assert RunState.read(tmp_path / "a.npz").epoch == 30

@@ -12,17 +12,17 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from training.search import storage as shared_study
-from training.search.storage import FAILED, MOST_KILLED, Draws, claim, counted, open_study, work
+from training.search.storage import FAILED, MOST_KILLED, Draws, claim, counted, open_search, work
 
 TRIALS = 6
 
 
 def url_in(folder: Path) -> str:
-    return f"sqlite:///{folder / 'study.db'}"
+    return f"sqlite:///{folder / 'search.db'}"
 
 
 def opened(folder: Path) -> AbstractContextManager[optuna.Study]:
-    return open_study(url_in(folder), "parabola", minimise=True, seed=1)
+    return open_search(url_in(folder), "parabola", minimise=True, seed=1)
 
 
 def parabola(trial: Trial) -> float:
@@ -173,14 +173,14 @@ def test_a_study_belongs_to_one_search(tmp_path):
     [
         "nobase://someone:geheim@nowhere.invalid/studies",
         "postgresql+nodriver://someone:geheim@nowhere.invalid/studies",
-        "sqlite:////nowhere/at/all/study.db",
+        "sqlite:////nowhere/at/all/search.db",
         "someone:geheim",
     ],
 )
 def test_a_storage_that_will_not_open_is_one_sentence_without_its_password(url, monkeypatch):
     monkeypatch.setattr(shared_study, "OPENINGS", 1)
     with pytest.raises(ValueError, match="the study's storage") as raised:
-        open_study(url, "parabola", minimise=True, seed=1).__enter__()
+        open_search(url, "parabola", minimise=True, seed=1).__enter__()
     assert "geheim" not in str(raised.value)
     assert raised.value.__suppress_context__
 
@@ -195,4 +195,4 @@ def test_a_database_s_own_words_lose_what_is_secret(monkeypatch):
     monkeypatch.setattr(shared_study, "OPENINGS", 1)
     monkeypatch.setattr(shared_study, "RDBStorage", refuses)
     with pytest.raises(ValueError, match=r"postgresql://nowhere\.invalid/studies: no entry for \*\*\* with \*\*\*$"):
-        open_study("postgresql://someone:geheim@nowhere.invalid/studies", "a", minimise=True, seed=1).__enter__()
+        open_search("postgresql://someone:geheim@nowhere.invalid/studies", "a", minimise=True, seed=1).__enter__()

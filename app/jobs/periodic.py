@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 STOP_S = 10.0
 
 
-class Rounds:
+class Periodic:
     """Calls `work` every so many seconds, in a thread of its own; what it raises is logged, and the rounds go on."""
 
     def __init__(self, name: str, work: Callable[[], object], every_s: float) -> None:

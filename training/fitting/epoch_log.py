@@ -7,7 +7,7 @@ import keras
 from data_prep.progress import Progress, duration
 
 
-class Told(keras.callbacks.Callback):  # type: ignore[misc]
+class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
     """Tells of one phase: on standard output every epoch, as `Progress` does on standard error what it is at."""
 
     def __init__(self, phase: str, epochs: int) -> None:

@@ -13,7 +13,7 @@ from tests.training.tiny import TINY_TRUNK
 from training.config.config import Config, load_config
 from training.config.place import Place
 from training.data.examples import Examples
-from training.data.grids import Grids
+from training.data.frozen import FrozenFeatures
 from training.data.targets import ClassSets
 from training.fitting.network import fit_network, phases_of, untrained_network
 
@@ -62,7 +62,7 @@ def test_a_trunk_cut_elsewhere_or_fed_otherwise_never_meets_these_grids(place, s
         whole.set_weights([np.full_like(weight, 0.01) for weight in whole.get_weights()])
         for layer in classifier.network.trunk.layers:
             layer.set_weights(whole.get_layer(layer.name).get_weights())
-        found = Grids(classifier, trainable_from, place).logits(examples)
+        found = FrozenFeatures(classifier, trainable_from, place).logits(examples)
         expected = [classifier.logits(classifier.features(slices)) for slices in examples.inputs]
         assert np.allclose(found, expected, atol=1e-4)
 
@@ -73,4 +73,4 @@ def test_grids_need_cached_inputs(place, splits):
         [np.zeros((3, 64, 64), np.float32)], ClassSets(np.eye(2, dtype=np.float32)[:1]), np.ones(1, np.float32)
     )
     with pytest.raises(TypeError, match="make the examples with `prepare`"):
-        Grids(untrained_network(settings, settings.recipe), "conv4", place).of(in_memory)
+        FrozenFeatures(untrained_network(settings, settings.recipe), "conv4", place).of(in_memory)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from data_prep import progress
-from data_prep.progress import Progress, duration, phase, shows_bars
+from data_prep.progress import Progress, duration, phase, shows_bars, with_progress
 
 WORK = """
 import time

@@ -1,7 +1,6 @@
-import re
-
 """What all objects share: names, and texts that fit."""
 
+import re
 import tomllib
 from pathlib import Path
 

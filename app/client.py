@@ -1,4 +1,4 @@
-"""A service of one's own, in a process of its own, and the few lines of HTTP that it takes to use it."""
+"""Starts a service in a separate process, and sends it HTTP requests."""
 
 import os
 import signal
@@ -18,11 +18,17 @@ INTERRUPTS = signal.SIGINT, signal.SIGTERM
 
 
 class ServiceError(Exception):
-    """The service didn't do what it was asked; the message quotes it."""
+    """The service didn't do what it was asked to do. The message quotes its response or its log."""
 
 
 class RunningService:
-    """gunicorn on a port of loopback. log: the file that it writes to."""
+    """gunicorn on a loopback port.
+
+    Attributes:
+        process: The process of gunicorn.
+        port: The port that it listens on.
+        log: The file that it writes to.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process, self.port, self.log = process, port, log
@@ -34,7 +40,7 @@ class RunningService:
         body: bytes | Iterable[bytes] | None = None,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Status and body of the response; an iterable travels in chunks."""
+        """Status and body of the response. An iterable is sent in chunks."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
         try:
             connection.request(method, path, body, headers or {})
@@ -44,14 +50,14 @@ class RunningService:
             connection.close()
 
     def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
-        """The body of a good response; ServiceError for any other."""
+        """The body of a response with status 200 or 201. Raises ServiceError for any other status."""
         status, content = self.request(method, path, body, headers)
         if status not in (200, 201):
             raise ServiceError(f"{method} {path} gave {status}: {content.decode(errors='replace')}")
         return content
 
     def wait_until_ready(self) -> None:
-        """Return as soon as the model has reproduced its golden answer; ServiceError if it never does."""
+        """Return when the model has reproduced its golden answer. Raises ServiceError if it doesn't."""
         deadline = time.monotonic() + START_S
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -67,9 +73,12 @@ class RunningService:
 
 @contextmanager
 def serving(bundle: Path, scratch: Path, **variables: str) -> Iterator[RunningService]:
-    """A service that starts at once and is gone when the block ends.
+    """Start a service, and stop it when the block ends.
 
-    scratch: a folder for its results (`var`) and its log. variables: of its environment.
+    Args:
+        bundle: Folder of the bundle to serve.
+        scratch: A folder for its results (`var`) and its log.
+        variables: Additional environment variables.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,7 +87,7 @@ def serving(bundle: Path, scratch: Path, **variables: str) -> Iterator[RunningSe
     environment = os.environ | ours | {"CRUCIATE_HOST": "127.0.0.1", "PORT": str(port)} | variables
     log = scratch / "service.log"
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION)]
-    # No interrupt between the service's birth and our knowing of it: it waits until the service would be stopped.
+    # Interrupts are blocked until the `try` below can stop the service. Otherwise the service could stay running.
     _hold_interrupts()
     try:
         with log.open("ab") as stream:

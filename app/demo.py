@@ -1,8 +1,8 @@
-"""The main job before your eyes: start the service, send it a synthetic knee, keep the answer and its pictures.
+"""A demonstration: start the service, send it a synthetic knee, and save the answer with its pictures.
 
     python -m app.demo --out demo-output
 
-Talks to the service over HTTP as any client would, and stops it whatever happens.
+The demo uses HTTP like any client, and always stops the service at the end.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from app.jobs.answer import NOTICE
 from app.results.render import Picture, contact_sheet, png
 from data_prep.phantom import generate, write
 
-# A knee that the demo bundle has never seen, and what is true of it.
+# A knee that the demo bundle wasn't trained on, and its true class.
 SEED, TRUTH = 20_261_121, "complete rupture"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0, or 1 with a sentence on standard error."""
+    """Run the demo. Returns exit status 0, 1 after a sentence on standard error, or 130 if it is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for the answer and its pictures")
     parser.add_argument("--bundle", type=Path, default=Path("models/bundles/demo"))
@@ -79,7 +79,7 @@ def _zipped(folder: Path) -> bytes:
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
-    """End by an exception, so that the service is stopped on the way out."""
+    """Raise an exception, so that the service is stopped before the process ends."""
     raise KeyboardInterrupt
 
 

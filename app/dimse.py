@@ -1,8 +1,8 @@
-"""The DIMSE listener (PS3.7): takes instances by C-STORE and answers C-ECHO, for the peers that are on a list.
+"""The DIMSE listener (PS3.7): receives instances by C-STORE and answers C-ECHO, for the listed peers only.
 
     CRUCIATE_DIMSE_PEERS=SCANNER@192.0.2.7,ARCHIVE@192.0.2.8 python -m app.dimse
 
-A process of its own beside the service, with the service's database and folder: the service predicts on what it stores.
+It is a separate process with the service's database and folder. The service predicts on what the listener stores.
 """
 
 import logging
@@ -24,24 +24,28 @@ from app.store.instances import Instances
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.dicom.transfer_syntax import TAKEN
 
-LOG = logging.getLogger("app.dimse")  # also where it runs as __main__
-# Instances go to the disk as they come, not to memory; nothing of them is logged.
+LOG = logging.getLogger("app.dimse")  # the same name if this runs as __main__
+# Instances are written to the disk while they arrive, not to memory. Their content isn't logged.
 _config.STORE_RECV_CHUNKED_DATASET = True
 _config.LOG_REQUEST_IDENTIFIERS = False
 
 VERIFICATION = "1.2.840.10008.1.1"  # the SOP class of C-ECHO (PS3.4 A.4)
 SUCCESS = 0x0000
-# C-STORE's statuses for what the list of STOW-RS calls otherwise (PS3.7 annex C).
+# C-STORE's statuses that differ from STOW-RS's failure reasons (PS3.7 annex C).
 STATUSES = {Failure.DUPLICATE: 0x0111, Failure.OTHER_STUDY: 0x0117, Failure.TRANSFER_SYNTAX: 0xC122}
-# A-ASSOCIATE-RJ (PS3.8 9.3.4): rejected for good, by the user, calling AE title not recognised.
+# A-ASSOCIATE-RJ (PS3.8 9.3.4): rejected permanently, by the service user, calling AE title not recognised.
 REJECTED = (0x01, 0x01, 0x03)
-# A peer that says nothing for so long has gone.
+# Seconds. A peer that sends nothing for this long is disconnected.
 SILENCE_S = 60
 ASSOCIATIONS = 8
 
 
 class Listener:
-    """Listens for associations until it is closed. port: the one that it listens on."""
+    """Listens for associations until it is closed.
+
+    Attributes:
+        port: The port that it listens on.
+    """
 
     def __init__(self, settings: DimseSettings, instances: Instances) -> None:
         self._settings, self._instances = settings, instances
@@ -50,17 +54,17 @@ class Listener:
         entity.maximum_associations = ASSOCIATIONS
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = SILENCE_S
         entity.add_supported_context(VERIFICATION)
-        # What isn't MR is kept, not judged: a sender that is refused one instance may give up the study.
+        # Instances that aren't MR are stored too, but not predicted on: some senders stop when one instance is refused.
         for context in AllStoragePresentationContexts:
             entity.add_supported_context(str(context.abstract_syntax), sorted(TAKEN))
         handlers: list[EventHandlerType] = [(EVT_REQUESTED, self._admit), (EVT_C_STORE, self._store)]
         server = entity.start_server((settings.host, settings.port), block=False, evt_handlers=handlers)
-        assert server is not None  # that is for servers that block
+        assert server is not None  # pynetdicom returns None only for a server that blocks
         self._server = server
         self.port: int = server.server_address[1]
 
     def close(self) -> None:
-        """End what is under way and stop listening."""
+        """End the current associations and stop listening."""
         self._server.shutdown()
 
     def _admit(self, event: Event) -> None:
@@ -69,7 +73,7 @@ class Listener:
         if (title, peer.address) not in self._settings.peers:
             LOG.warning("an association from %s was refused: its title and address aren't on the list", peer.address)
             event.assoc.acse.send_reject(*REJECTED)
-            event.assoc.kill()  # not before the rejection is on its way
+            event.assoc.kill()  # only after the rejection was sent
 
     def _store(self, event: Event) -> int:
         path = event.dataset_path
@@ -85,7 +89,7 @@ class Listener:
 
 
 def main() -> int:
-    """Listen until SIGTERM or SIGINT. Exit status 2 and a sentence for a bad setting or a port that is taken."""
+    """Listen until SIGTERM or SIGINT. Returns exit status 2, after a sentence, for a bad setting or a port in use."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.CRITICAL)
     logging.getLogger("app").setLevel(logging.INFO)
     ignore_pydicom_warnings()
@@ -96,7 +100,7 @@ def main() -> int:
         dimse, settings = DimseSettings.from_environment(environ), Settings.from_environment(environ)
         database = open_database(settings.database, settings.data)
         instances = Instances(settings.data / "instances", database)
-        # pynetdicom puts instances on their way in here; what a crash leaves is swept with the rest.
+        # pynetdicom writes incoming instances here. Files left by a crash are deleted with the others.
         tempfile.tempdir = str(instances.incoming)
         listener = Listener(dimse, instances)
         LOG.info("%s listens on %s, port %d", dimse.title, dimse.host, listener.port)

@@ -1,8 +1,8 @@
-"""Real answers for `/openapi.json`: the demo bundle is asked about a synthetic knee, and in every wrong way.
+"""Real answers for `/openapi.json`: the demo bundle's prediction on a synthetic knee, and the answers to bad requests.
 
     python -m app.examples
 
-writes `app/api/examples.json`; run it when answers have changed. A test makes them again and compares.
+writes `app/api/examples.json`. Run it when answers have changed. A test makes the answers again and compares them.
 """
 
 import copy
@@ -43,14 +43,14 @@ Examples = dict[str, dict[str, dict[str, Any]]]
 
 
 class Recorder:
-    """Asks a service and keeps what it says in JSON, under the operation that was asked."""
+    """Sends requests to a service and keeps its JSON answers by operation."""
 
     def __init__(self, client: FlaskClient) -> None:
         self._client = client
         self.examples: Examples = defaultdict(lambda: defaultdict(dict))
 
     def ask(self, name: str, method: str, path: str, headers: dict[str, str] = KEY, data: Any = None) -> TestResponse:
-        """The answer, kept if it's JSON."""
+        """Send a request, and keep the answer if it is JSON."""
         with self._client:
             response = self._client.open(path, method=method, headers=headers, data=data)
             operation = f"{method.lower()}_{str(request.endpoint).replace('.', '_')}"
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def make() -> Examples:
-    """Ask for everything once."""
+    """Send every request once."""
     knee = generate(SEED, TRUTH)
     study = [instance(knee, index) for index in range(knee.scan.slices)]
     with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:

@@ -1,6 +1,8 @@
-"""The application factory: settings in, a Flask app with a loading engine out."""
+"""The application factory: makes a Flask app from settings, and starts to load its models."""
 
 import os
+import time
+from collections.abc import Callable
 
 from apiflask import APIFlask
 from flask import Response
@@ -9,8 +11,7 @@ from app import dicomweb
 from app.api import about, docs, objects, openapi, pictures, predictions
 from app.contract import problems
 from app.contract.json_text import Provider
-from app.http import cors as viewers
-from app.http import keys, request_log
+from app.http import cors, keys, request_log
 from app.http.uploads import drain
 from app.jobs.engine import Engine
 from app.jobs.periodic import Periodic
@@ -23,12 +24,20 @@ from app.store.database import open_database
 from app.store.instances import Instances
 from app.store.predictions import Store
 
-# How often to look for studies that have become quiet, and for results that have come.
+# Seconds between two searches for studies that have become quiet, and for new results.
 EVERY_S = 1.0
 
 
-def create_app(settings: Settings | None = None) -> APIFlask:
-    """The app, with its engine started; `/readyz` tells when the engine is ready. SettingsError for bad variables."""
+def create_app(settings: Settings | None = None, clock: Callable[[], float] = time.time) -> APIFlask:
+    """Make the app and start its engine. `/readyz` tells when the engine is ready.
+
+    Args:
+        settings: None reads the environment variables.
+        clock: Gives the time in seconds since 1970.
+
+    Raises:
+        SettingsError: A variable can't be used.
+    """
     settings = settings or Settings.from_environment(os.environ)
     app = openapi.api("app")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
@@ -37,12 +46,12 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     store = Store(settings.data / "predictions", database)
     instances = Instances(settings.data / "instances", database)
     engine = Engine(settings.bundles, store, settings.queue)
-    studies = Studies(database, instances, store, engine, settings.quiet_s)
+    studies = Studies(database, instances, store, engine, settings.quiet_s, clock)
 
     def make(id_: str) -> list[bytes]:
         return all_made(store.read(id_), settings.codes, settings.map_values)
 
-    publishing = Publishing(database, instances, make, settings.targets)
+    publishing = Publishing(database, instances, make, settings.targets, clock)
     rounds = (
         Periodic("studies", studies.predict_quiet, EVERY_S),
         Periodic("publish", publishing.publish, EVERY_S),
@@ -51,7 +60,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, rounds)
     request_log.register(app)
     keys.register(app, settings.api_keys)
-    viewers.register(app, settings.viewers)
+    cors.register(app, settings.viewers)
     problems.register(app)
     app.after_request(drain)
     app.after_request(_keep_out_of_caches)
@@ -66,6 +75,6 @@ def create_app(settings: Settings | None = None) -> APIFlask:
 
 
 def _keep_out_of_caches(response: Response) -> Response:
-    """Answers and pictures are of patients; the rest changes by the second."""
+    """Answers and pictures are patient data; the rest may change every second."""
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,15 +1,20 @@
 """gunicorn's configuration: `gunicorn --config app/gunicorn.conf.py`.
 
-One process, because one thread owns the model; another device is served by another service. And no preloading: threads
-of TensorFlow don't survive a fork, so that after one every prediction would hang.
+There is one process, because one thread owns the model; a second device needs a second service. There is no preloading:
+TensorFlow's threads don't survive a fork, so every prediction after a fork would hang.
 """
 
 import ipaddress
 import logging
 import os
 import resource
+from concurrent.futures import Future
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import ThreadWorker
 
 from app.http.uploads import MAX_PARTS
+from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings, SettingsError
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 
@@ -19,19 +24,19 @@ workers = 1
 threads = 8
 preload_app = False
 bind = [f"{os.environ.get('CRUCIATE_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
-# A worker that doesn't report for this long is replaced. Predictions run beside the reporting thread.
+# Seconds. A worker that doesn't report for this long is replaced. Predictions run in another thread than the reporting.
 timeout = 60
-# A stopping worker finishes what it was asked, for this long; what's left is taken up by the next start.
+# Seconds. A stopping worker finishes its requests, for at most this long; the rest continues at the next start.
 graceful_timeout = 30
 keepalive = 5
 limit_request_line = 2048
 limit_request_fields = 50
-# The heartbeat's file lies in memory, so that a busy disk doesn't look like a dead worker.
+# The heartbeat's file is in memory. On a busy disk, a live worker could look dead.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 control_socket_disable = True
-# app.http.request_log writes the access log; gunicorn's would have whole URLs.
+# app.http.request_log writes the access log; gunicorn's would contain whole URLs.
 accesslog = None
-# Libraries quote header values in what they log: only we and gunicorn are heard.
+# Libraries quote header values in their logs, so only Cruciate and gunicorn may log.
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -42,12 +47,12 @@ logconfig_dict = {
         name: {"handlers": ["stderr"], "level": "INFO", "propagate": False} for name in ("app", "gunicorn.error")
     },
 }
-# gunicorn takes a worker that ends with this status for one that can't start, and stops instead of trying for ever.
+# If a worker ends with this status, gunicorn stops instead of starting it again and again.
 CANNOT_START = 3
 
 
-def on_starting(server):
-    """Check the settings, those of the command line too, before anything listens: other machines need a key."""
+def on_starting(server: Arbiter) -> None:
+    """Check the settings, also those of the command line, before anything listens: other machines need a key."""
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
@@ -58,8 +63,8 @@ def on_starting(server):
         raise SystemExit("Without CRUCIATE_API_KEYS only loopback is served; bind 127.0.0.1 or set a key.")
 
 
-def post_fork(server, worker):
-    """What concerns the process that serves: warnings go where libraries' logs go, and there are files enough."""
+def post_fork(server: Arbiter, worker: ThreadWorker) -> None:
+    """Prepare the serving process: warnings are treated like libraries' logs, and enough files can be opened."""
     logging.captureWarnings(True)
     ignore_pydicom_warnings()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -67,30 +72,31 @@ def post_fork(server, worker):
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 1024 + threads * MAX_PARTS), most))
 
 
-def post_worker_init(worker):
-    """A bundle that can't be loaded ends the service, with the reason in the log."""
+def post_worker_init(worker: ThreadWorker) -> None:
+    """End the service if a bundle can't be loaded. The reason is in the log."""
 
-    def check(loaded):
+    def check(loaded: "Future[None]") -> None:
         if loaded.exception() is not None:
             os._exit(CANNOT_START)
 
     _service(worker).engine.loaded.add_done_callback(check)
 
 
-def worker_exit(server, worker):
-    """Let what is at hand end before the interpreter goes."""
+def worker_exit(server: Arbiter, worker: ThreadWorker) -> None:
+    """Finish the current work before the interpreter ends."""
     if worker.wsgi is not None:
         _service(worker).stop()
 
 
-def _service(worker):
-    return worker.wsgi.extensions["cruciate"]
+def _service(worker: ThreadWorker) -> Service:
+    service: Service = worker.wsgi.extensions[EXTENSION]  # type: ignore[attr-defined]  # a Flask app
+    return service
 
 
-def _is_loopback(address):
-    """address: a (host, port) pair, or the path of a Unix socket, which is as local."""
-    if isinstance(address, str):
-        return True
+def _is_loopback(address: str | int | tuple[str, int]) -> bool:
+    """Whether an address is local: a (host, port) pair, or the path of a Unix socket, which is always local."""
+    if not isinstance(address, tuple):
+        return isinstance(address, str)  # an inherited socket (a number) may be anything
     try:
         return ipaddress.ip_address(address[0]).is_loopback
     except (ValueError, TypeError):

@@ -1,10 +1,10 @@
-"""The service's answer on the command line.
+"""Predict on the command line. The answer is the same as the service's.
 
     python -m app.predict STUDY --bundle BUNDLE --out FOLDER           a folder or zip: answer, overlays, DICOM objects
     python -m app.predict --batch ROOT --bundle BUNDLE --out FOLDER    every folder and zip in ROOT: answers and a table
 
-Exit status 0; 1 if a study can't be judged; 2 for a command that makes no sense; 130 if interrupted. No header of a
-patient is printed.
+Exit status 0; 1 if a study can't be predicted on; 2 for a wrong command; 130 if interrupted. No patient attribute is
+printed.
 """
 
 import argparse
@@ -37,13 +37,13 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """See above."""
+    """Run the command. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", nargs="?", type=Path, help="a folder or zip of DICOM files")
     parser.add_argument("--batch", type=Path, metavar="ROOT", help="a folder of folders and zips, each one study")
     parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--laterality", choices=get_args(Side), help="the knee to judge, where a study shows both")
-    parser.add_argument("--out", type=Path, required=True, help="folder for what comes out")
+    parser.add_argument("--laterality", choices=get_args(Side), help="the knee to predict on, if a study shows both")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the output")
     Workers.add_options(parser)
     options = parser.parse_args(arguments)
     print_any_name()
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _predictor(folder: Path, parser: argparse.ArgumentParser) -> "Predictor":
-    from models.bundle import BundleError, load_bundle  # Keras: seconds, which a wrong command needn't take
+    from models.bundle import BundleError, load_bundle  # loads Keras: a wrong command needn't wait for it
     from models.predictor import Predictor
 
     try:
@@ -79,7 +79,7 @@ def _predictor(folder: Path, parser: argparse.ArgumentParser) -> "Predictor":
 
 def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
     failed = batch.run(predictor, workers)
-    print(f"{len(batch.studies) - failed} studies judged, {failed} can't be. {NOTICE}")
+    print(f"{len(batch.studies) - failed} studies have a prediction, {failed} can't be predicted on. {NOTICE}")
     return 1 if failed else 0
 
 
@@ -96,7 +96,7 @@ def _predict(study: Path, predictor: "Predictor", out: Path, laterality: Side | 
 
 
 def _write(outcome: Answered, out: Path) -> None:
-    """`answer.json`, the pictures that it links to, and the DICOM objects."""
+    """Write `answer.json`, the overlays and the DICOM objects."""
     answer, volume = outcome.answer, outcome.job.volume
     class_index = answer["result"]["classes"].index(answer["explanation"]["class"])
     kept = ClassMap(outcome.prediction.maps[class_index], outcome.prediction.footprint)
@@ -118,7 +118,7 @@ def _put(place: Path, content: bytes) -> None:
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
-    """End by an exception, so that the table is written on the way out."""
+    """Raise an exception, so that the table is written before the process ends."""
     raise KeyboardInterrupt
 
 

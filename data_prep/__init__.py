@@ -1,1 +1,1 @@
-"""DICOM, volumes, labels and exams. Never imports Keras, so it starts in a fraction of a second."""
+"""DICOM, volumes, labels and exams. It never imports Keras, so it starts in a fraction of a second."""

@@ -1,7 +1,7 @@
-"""What can be wrong with somebody's input. One class for each thing the sender would have to do about it.
+"""Errors in the input. There is one class for each kind of action that the sender must take.
 
-The service turns these into 400, 413, 415 and 422; a script prints them. Messages name files and DICOM keywords, never
-a patient.
+The service turns these errors into 400, 413, 415 and 422; a script prints them. Messages name files and DICOM keywords,
+never a patient.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,12 @@ class FileProblem:
 
 
 class InputError(ValueError):
-    """Base of all input errors: `detail` is a sentence for the sender, `files` the single files at fault.
+    """Base of all input errors.
 
-    kind: a short name under which such faults of exams are counted.
+    Attributes:
+        detail: a sentence for the sender.
+        files: the files that have a problem, where single files do.
+        kind: a short name, used to count the problems of exams.
     """
 
     kind = "unreadable"
@@ -30,20 +33,20 @@ class InputError(ValueError):
 
 
 class MalformedInput(InputError):
-    """Not what it claims to be: no zip, no DICOM, truncated."""
+    """The input isn't valid: not a zip, not DICOM, or cut short."""
 
 
 class InputOverLimit(InputError):
-    """Larger than we are prepared to hold: bytes, files, pixels."""
+    """The input is over a limit: too many bytes, files or pixels."""
 
 
 class UnsupportedInput(InputError):
-    """Well formed, but in an encoding (transfer syntax, media type) that we don't take."""
+    """The input is valid, but Cruciate doesn't support its encoding (transfer syntax, media type)."""
 
 
 class UnsuitableStudy(InputError):
-    """Readable DICOM, but nothing in it that Cruciate can judge."""
+    """The input is readable DICOM, but Cruciate can't predict on anything in it."""
 
-    def __init__(self, detail: str, files: tuple[FileProblem, ...] = (), kind: str = "nothing-to-judge") -> None:
+    def __init__(self, detail: str, files: tuple[FileProblem, ...] = (), kind: str = "nothing-to-predict-on") -> None:
         super().__init__(detail, files)
         self.kind = kind

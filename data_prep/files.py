@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and folders that remember it."""
+"""Writing files and folders that appear whole or not at all, and flushing them to the disk."""
 
 import os
 import tempfile
@@ -11,10 +11,14 @@ from data_prep.names import beginning
 
 @contextmanager
 def replacing(path: Path, flush: bool = False) -> Iterator[Path]:
-    """A file to write beside `path`; it then takes the place of `path`. Nothing is left of it after an error.
+    """A temporary file beside `path` to write to; at the end of the block it replaces `path`.
 
-    flush: the content is on the disk before the file takes its place, and the folder must exist. Otherwise the folder
-    is made.
+    After an error the temporary file is deleted.
+
+    Args:
+        path: the file to write or replace.
+        flush: write the content to the disk before the file replaces `path`. The folder must exist then; without
+            `flush`, the folder is made.
     """
     if not flush:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,10 +37,10 @@ def replacing(path: Path, flush: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """An empty folder of the same name to fill, elsewhere; it then takes the place of `path`, which may exist.
+    """An empty temporary folder to fill; at the end of the block it replaces `path`, which may exist.
 
-    After an error `path` is as it was. A process that is killed between the two renames leaves both folders, whole,
-    in the hidden folder `.NAME.*` beside `path`.
+    The temporary folder has the same name as `path`. After an error `path` is unchanged. A process that is killed
+    between the two renames leaves both folders, whole, in the hidden folder `.NAME.*` beside `path`.
     """
     path = path.resolve()  # a link to a folder stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +59,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def flush_folder(folder: Path) -> None:
-    """When this returns, a crash can't take back which files the folder has."""
+    """Write the folder's list of files to the disk, so that a crash after this call can't lose it."""
     _flush(folder)
 
 

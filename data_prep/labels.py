@@ -1,7 +1,7 @@
-"""The classes an exam can have, and how four of them collapse into two.
+"""The classes an exam can have, and how the four classes collapse into two.
 
-A label is the *set* of classes that it allows: no public data set knows all four classes, so "tear" of one source is
-`{partial, complete}` here.
+A label is the *set* of classes that it allows. No public data set has all four classes, so the label "tear" of a source
+becomes `{partial, complete}` here.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,10 @@ import numpy.typing as npt
 class LabelScheme:
     """An ordered list of class names, from healthy to worst.
 
-    collapses_into: for each class, its class in a coarser scheme, keyed by that scheme's name.
+    Attributes:
+        name: the scheme's name.
+        classes: the class names.
+        collapses_into: by the name of a coarser scheme: for each class, the index of its class in that scheme.
     """
 
     name: str
@@ -26,13 +29,20 @@ class LabelScheme:
         return len(self.classes)
 
     def index(self, name: str) -> int:
-        """Position of a class; ValueError names the classes that there are."""
+        """The position of a class. A ValueError for an unknown class lists the scheme's classes."""
         if name not in self.classes:
             raise ValueError(f"no class {name!r} in scheme {self.name!r}; it has {', '.join(self.classes)}")
         return self.classes.index(name)
 
     def members(self, names: Iterable[str]) -> npt.NDArray[np.float32]:
-        """A set of class names as 0/1 `[classes]`; ValueError for an empty set or an unknown name."""
+        """A set of class names as a mask.
+
+        Returns:
+            float32 `[classes]`: 1 for a class in the set, 0 for the others.
+
+        Raises:
+            ValueError: the set is empty or a name is unknown.
+        """
         mask = np.zeros(len(self), np.float32)
         mask[[self.index(name) for name in names]] = 1
         if not mask.any():

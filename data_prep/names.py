@@ -1,8 +1,9 @@
-"""Names of files and folders as text that every reader takes, and back.
+"""Names of files and folders as text that can always be printed and encoded, and back.
 
-A name on a disk is bytes. Those that are no UTF-8 (an archive that was unpacked under Latin-1) Python keeps as lone
-surrogates (PEP 383), which no encoder writes; others hold line breaks or letters that turn a line round. Here they are
-written as escapes, `\\xfc` for a byte and `\\u202e` for a character: no name spoils a table, an answer or a log.
+A name on a disk is bytes. Bytes that aren't UTF-8 (from an archive that was unpacked under Latin-1, for example) are
+lone surrogates in Python (PEP 383), which no encoder writes. Other names hold line breaks, or characters that change
+the direction of the text. Here such characters are written as escapes, `\\xfc` for a byte and `\\u202e` for a
+character, so that no name breaks a table, an answer or a log.
 """
 
 import hashlib
@@ -11,27 +12,30 @@ import re
 import sys
 from pathlib import Path
 
-# Invisible, and letters of some languages are joined or parted by them: Persian, Hindi, families of emoji.
+# Invisible characters that join or separate letters in some languages (Persian, Hindi) and in groups of emoji.
 JOINERS = "\u200c\u200d"
-# What Python makes of a byte that is no UTF-8, less the byte.
+# Python represents a byte that isn't UTF-8 as this plus the byte.
 SURROGATE = 0xDC00
-# A spreadsheet takes a cell that begins so for a formula, and runs it (OWASP, CSV Injection).
+# A spreadsheet treats a cell that begins with one of these as a formula, and runs it (OWASP, CSV Injection).
 FORMULA = "=+-@"
 ESCAPE = re.compile(r"\\x(?!00)([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
-# Windows and old Unix in the West, DOS and its archives.
+# Encodings of Western Windows and old Unix, and of DOS and its archives.
 ELSEWHERE = ("cp1252", "latin-1", "cp437", "cp850")
-# The longest name of most file systems is 255 bytes. Beyond this many, what is to be added no longer fits.
+# Most file systems allow names of 255 bytes. This limit leaves room for an addition.
 LONGEST = 160
 
 
 def shown(name: str) -> str:
-    """A name, or a path with `/`, in characters that can be printed and encoded. `original` gives it back."""
+    """A name, or a path with `/`, in characters that can be printed and encoded. `original` reverses it."""
     escaped = "".join(_escaped(character) for character in re.sub(r"\\(?=[xuU])", r"\\x5c", name))
     return re.sub(r"^ | $", r"\\x20", escaped)
 
 
 def spellings(name: str) -> set[str]:
-    """What people may call a name: itself, as it is shown, and if its bytes are no UTF-8, what they are elsewhere."""
+    """The forms in which people may write a name.
+
+    These are the name itself, the name as `shown`, and for bytes that aren't UTF-8 the name in other encodings.
+    """
     known = {name, shown(name)}
     if any(SURROGATE <= ord(character) <= SURROGATE + 0xFF for character in name):
         known |= {os.fsencode(name).decode(encoding, errors="replace") for encoding in ELSEWHERE}
@@ -44,17 +48,17 @@ def cell(text: str) -> str:
 
 
 def no_formula(text: str) -> str:
-    """Not what a spreadsheet takes for a formula: its first character is escaped if it has to be."""
+    """The text with its first character escaped if a spreadsheet would treat the text as a formula."""
     return f"\\x{ord(text[0]):02x}{text[1:]}" if text.startswith(tuple(FORMULA)) else text
 
 
 def original(text: str) -> str:
-    """The name that `shown` or `cell` has written."""
+    """The original name of a text that `shown` or `cell` made."""
     return ESCAPE.sub(_character, text)
 
 
 def file_name(name: str) -> str:
-    """A name for a file about something of that name: `shown`, and cut with a digest at its end where it is long."""
+    """A file name made from any name: the name as `shown`; a long one is cut and ends with a digest."""
     text = shown(name)
     if len(text.encode()) <= LONGEST:
         return text
@@ -62,20 +66,20 @@ def file_name(name: str) -> str:
 
 
 def marked(text: str) -> str:
-    """The beginning of a name with a digest of all of it."""
+    """The beginning of a name, followed by a digest of the whole name."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"{text.encode()[: LONGEST - 17].decode(errors='ignore')}-{digest}"
 
 
 def beginning(path: Path) -> str:
-    """As much of a file's name as leaves room for an addition."""
+    """The beginning of a file's name, short enough to leave room for an addition."""
     return os.fsdecode(os.fsencode(path.name)[:LONGEST])
 
 
 def print_any_name() -> None:
-    """From now on a name that the terminal or log can't show is printed with escapes; it ends no program."""
+    """From now on, print names with escapes if the terminal or log can't show them, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # tests put other streams in their place
+        if hasattr(stream, "reconfigure"):  # tests replace the streams
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -1,7 +1,7 @@
-"""How far long work has come: a bar on a terminal, elsewhere a line now and then and one at the end.
+"""The progress of long work: a bar on a terminal; elsewhere a line at regular times and one at the end.
 
-A log file gets a line for each phase, with its time, and none is silent for more than `EVERY_S` seconds, however long a
-single item takes.
+A log file gets a line for each phase, with its time, and a line at least every `EVERY_S` seconds, however long a single
+item takes.
 """
 
 import os
@@ -15,18 +15,24 @@ from typing import TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
-# Seconds between two lines in a log; a person waits twenty without wondering.
+# Seconds between two lines in a log; people wait about 20 s before they ask whether the program still works.
 EVERY_S = 15.0
-# Seconds between two looks of a bar whose item takes long, so that its clock goes on.
+# Seconds between two updates of a bar while one item takes long, so that its clock continues.
 REFRESH_S = 1.0
-# A phase that is over sooner is not worth a line.
+# A shorter phase gets no line.
 BRIEF_S = 1.0
 
 
 class Progress:
-    """So many `unit`s of `what`, of which `initial` are done. Used as a context; `update` when one more is done.
+    """Shows how much of some work is done. Use it as a context manager, and call `update` when items are done.
 
-    note: what a line says besides, such as a loss; may be set at any time. quiet: no line at the end.
+    Attributes:
+        total: how many items there are.
+        what: the name of the work.
+        unit: the name of an item, in the singular.
+        done: how many items are done; `initial` at the start.
+        quiet: whether to write no line at the end.
+        note: an addition to each line, such as a loss; may be set at any time.
     """
 
     def __init__(self, total: int, what: str, unit: str = "exam", initial: int = 0, quiet: bool = False) -> None:
@@ -62,7 +68,7 @@ class Progress:
 
     @property
     def plural(self) -> str:
-        """The unit's word for as many as there are in all."""
+        """The unit's name in the form for `total` items."""
         if self.total == 1:
             return self.unit
         return {"study": "studies", "batch": "batches"}.get(self.unit, f"{self.unit}s")
@@ -75,7 +81,7 @@ class Progress:
 
 
 def with_progress(items: Sequence[Item], what: str, unit: str = "exam") -> Iterator[Item]:
-    """The items, while it is told how many of them are done."""
+    """The items, while the number of finished ones is shown."""
     with Progress(len(items), what, unit) as progress:
         for item in items:
             yield item
@@ -84,7 +90,7 @@ def with_progress(items: Sequence[Item], what: str, unit: str = "exam") -> Itera
 
 @contextmanager
 def phase(what: str) -> Iterator[None]:
-    """Work without countable items: it is told that it goes on, and how long it took."""
+    """Shows that work without countable items continues, and how long it took."""
     with Progress(1, what, "step") as progress:
         yield
         progress.update()

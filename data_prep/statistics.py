@@ -1,7 +1,7 @@
-"""A figure is a value with an interval, and says on which exams it was measured.
+"""Figures: values with an interval and the exams that they were measured on.
 
-Intervals are by percentile bootstrap over exams (Efron 1979, doi:10.1214/aos/1176344552). A resample is how often it
-drew each exam, so that a figure of all resamples is a few matrix products.
+Intervals are computed by percentile bootstrap over exams (Efron 1979, doi:10.1214/aos/1176344552). A resample is stored
+as the number of times it drew each exam, so that the figures of all resamples take a few matrix products.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# 2000 resamples settle a 95 % interval to about the third decimal.
+# With 2000 resamples, a 95 % interval is stable to about the third decimal.
 RESAMPLES = 2000
-# With a single exam of a class, its own figures would have an interval of no width.
+# With a single exam of a class, the interval of that class's figures would have no width.
 FEWEST = 2
 Doubles = npt.NDArray[np.float64]
 
@@ -29,7 +29,14 @@ class Figure:
 
     @classmethod
     def of(cls, name: str, values: Doubles, exams: int, measured_on: str) -> "Figure":
-        """values: `[1 + R]`, one for each draw of `draws`; the first one is that of the exams as they are."""
+        """A figure from its values in all resamples.
+
+        Args:
+            name: the figure's name.
+            values: float64 `[1 + R]`, one for each row of `draws`; the first is the value of the exams themselves.
+            exams: how many exams there are.
+            measured_on: which exams these are, in words.
+        """
         low, high = np.percentile(values[1:], (2.5, 97.5)).tolist()
         return cls(name, float(values[0]), (low, high), exams, measured_on)
 
@@ -42,8 +49,9 @@ def draws(exams: int, members: npt.NDArray[Any] | None = None) -> Doubles:
     """How often each resample drew each exam.
 
     Args:
-        exams: E, how many there are.
-        members: `[E, K]`, what every resample must have at least one exam of; one that lacks any is drawn again.
+        exams: E, how many exams there are.
+        members: `[E, K]`, which exams belong to each of K groups. Every resample must have an exam of every group; a
+            resample without one is drawn again.
 
     Returns:
         `[1 + RESAMPLES, E]`; the first row has each exam once.
@@ -63,10 +71,15 @@ def mean(values: npt.NDArray[Any], drawn: Doubles) -> Doubles:
 
 
 def auc(score: Doubles, positive: npt.NDArray[np.bool_], drawn: Doubles) -> Doubles:
-    """How often a positive exam scores above another, ties counting half (Mann and Whitney's U / nm).
+    """How often a positive exam has a higher score than a negative one; ties count half (Mann and Whitney's U / nm).
 
-    score, positive: `[E]`. drawn: `[D, E]`, each with positive and other exams. Returns `[D]`, in one pass over the
-    scores in order.
+    Args:
+        score: float64 `[E]`.
+        positive: bool `[E]`.
+        drawn: `[D, E]`, how often each draw has each exam; every draw must have positive and negative exams.
+
+    Returns:
+        float64 `[D]`, the AUC of each draw, computed in one pass over the sorted scores.
     """
     order = np.argsort(score)
     ties = np.flatnonzero(np.diff(score[order], prepend=-np.inf))

@@ -1,4 +1,4 @@
-"""One stack of parallel slices in millimetres: what every later step works on.
+"""The volume: one stack of parallel slices in millimetres. Every later step works on it.
 
 Coordinates are DICOM's patient system (PS3.3 C.7.6.2.1.1): x to the patient's left, y to the back, z to the head.
 """
@@ -18,9 +18,10 @@ Laterality = Literal["L", "R", "unknown"]
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What the headers say of how the slices were made; None where they are silent.
+    """How the slices were made, as far as the headers say; None where they don't say.
 
-    kind: a name of `data_prep.selection.kind.Kind` in lower case, one that is judged.
+    Attributes:
+        kind: a name of `data_prep.selection.kind.Kind` in lower case, one that can be predicted on.
     """
 
     modality: str = "MR"
@@ -38,15 +39,18 @@ class Acquisition:
 class Volume:
     """Slices in order along their normal.
 
-    voxels: float32 `[slices, rows, columns]`, in the modality's units (rescale applied, MONOCHROME1 inverted).
-    spacing_mm: distance between neighbouring slices, rows and columns, the axes of `voxels`.
-    directions: float64 `[2, 3]`, unit vectors in which the column index and the row index grow
-        (ImageOrientationPatient, in its order).
-    positions_mm: float64 `[slices, 3]`, centre of each slice's first voxel (ImagePositionPatient).
-    sop_uids: SOPInstanceUID of each slice; frames of one enhanced instance share it. '' for an array without headers.
-    notices: what the headers leave unclear or contradict, found when the volume was chosen.
+    Attributes:
+        voxels: float32 `[slices, rows, columns]`, in the modality's units (rescale applied, MONOCHROME1 inverted).
+        spacing_mm: distance between neighbouring slices, rows and columns, the axes of `voxels`.
+        directions: float64 `[2, 3]`, unit vectors in which the column index and the row index grow
+            (ImageOrientationPatient, in its order).
+        positions_mm: float64 `[slices, 3]`, centre of each slice's first voxel (ImagePositionPatient).
+        sop_uids: SOPInstanceUID of each slice; frames of one enhanced instance share it. '' for an array without
+            headers.
+        notices: unclear or contradictory facts in the headers, found when the volume was chosen.
 
-    Raises ValueError when the parts don't fit each other.
+    Raises:
+        ValueError: the shapes don't fit each other, or a spacing isn't positive.
     """
 
     voxels: FloatArray
@@ -80,16 +84,16 @@ class Volume:
 
     @property
     def is_array(self) -> bool:
-        """Whether no header came with the pixels: directions and positions are assumed then."""
+        """Whether the pixels came without headers; directions and positions are assumed then."""
         return not any(self.sop_uids)
 
     @property
     def normal(self) -> npt.NDArray[np.float64]:
-        """Unit vector along which the slices are ordered: columns' direction x rows' direction."""
+        """Unit vector along which the slices are ordered: the cross product of the two `directions`."""
         return np.cross(self.directions[0], self.directions[1])
 
     def digest(self) -> str:
-        """SHA-256 (hex) of pixels, geometry and UIDs: the same study has the same however it was packed."""
+        """SHA-256 (hex) of pixels, geometry and UIDs: equal for the same study, however its files were packed."""
         sha = hashlib.sha256()
         identity = (self.study_uid, self.series_uid, *self.sop_uids, self.laterality, self.shape, self.spacing_mm)
         sha.update(repr(identity).encode())

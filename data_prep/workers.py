@@ -1,4 +1,4 @@
-"""Work over many exams by several processes: on this machine, or on a Dask cluster. One code path for both."""
+"""Work on many exams in several processes, on this machine or on a Dask cluster. Both use the same code."""
 
 import argparse
 import os
@@ -19,8 +19,8 @@ Result = TypeVar("Result")
 
 IDLE_S = 300  # a process without work ends after this time
 LEAK_BYTES = 4_000_000_000  # a process that has grown by this much is replaced
-AHEAD = 2  # items submitted for each other process, so that none is idle; few, so that little is in memory
-HELD = 8  # results for each process that may wait for a slow one before them
+AHEAD = 2  # items submitted for each other process: enough that none is idle, few so that little is in memory
+HELD = 8  # results for each process that may wait behind a slow item
 
 
 class ProcessDied(Exception):
@@ -28,14 +28,20 @@ class ProcessDied(Exception):
 
 
 class _Crew(NamedTuple):
-    """The other processes. processes: how many. died: what a future raises if its process has died."""
+    """The other processes.
+
+    Attributes:
+        submit: submits a function call.
+        processes: how many processes there are.
+        died: the exception that a future raises if its process has died.
+    """
 
     submit: Callable[..., "Future[Any]"]
     processes: int
     died: type[Exception]
 
     def begin(self, function: Callable[[Item], Result], item: Item) -> "Future[Result]":
-        """Start; if a process dies at this moment, the future says so."""
+        """Submit an item; if a process dies at this moment, the future raises `died`."""
         try:
             return self.submit(function, item)
         except self.died as error:
@@ -46,9 +52,13 @@ class _Crew(NamedTuple):
 
 @dataclass(frozen=True)
 class Workers:
-    """jobs: processes here, this one included; -1 for one a core. cluster: address of a Dask scheduler, or ''.
+    """The processes that do some work.
 
-    A cluster's workers start in a copy of this repository and see the exams under the same paths.
+    A cluster's workers must start in a copy of this repository and see the exams under the same paths.
+
+    Attributes:
+        jobs: processes on this machine, this one included; -1 for one per core.
+        cluster: address of a Dask scheduler, or ''.
     """
 
     jobs: int = -1
@@ -57,10 +67,16 @@ class Workers:
     def run(
         self, function: Callable[[Item], Result], items: Sequence[Item], what: str, unit: str = "exam"
     ) -> Iterator[Result]:
-        """`function` of every item, results in the items' order as they come, with progress on standard error.
+        """The results of `function` for every item, in the items' order, with progress on standard error.
 
-        Few items are in work at a time, so memory doesn't grow with their number. What `function` raises is raised.
-        This process works as well, from the start: the others need a second to start.
+        Few items are worked on at a time, so memory doesn't grow with their number. An exception of `function` is
+        raised here. This process also works, from the start, because the others need a second to start.
+
+        Args:
+            function: what to do with an item.
+            items: the items.
+            what: the name of the work, for the progress.
+            unit: the name of an item, for the progress.
         """
         todo, pending = deque(items), deque[Future[Result]]()
         with self._crew(min(self.processes, len(items)) - 1) as crew, Progress(len(items), what, unit) as progress:
@@ -83,10 +99,16 @@ class Workers:
     def run_apart(
         self, function: Callable[[Item], Result], items: Iterable[Item], nice: int = 0
     ) -> Iterator[Result | ProcessDied]:
-        """The same, but never in this process, so that it survives whatever an item does.
+        """Like `run`, but never in this process, so that no item can end this process.
 
-        An item whose process dies is tried once more, alone; if that process dies too, the result is a ProcessDied.
-        nice: as `pool` has it.
+        Args:
+            function: what to do with an item.
+            items: the items.
+            nice: see `pool`.
+
+        Returns:
+            The results in the items' order. An item whose process dies is tried once more, alone; if that process dies
+            too, the result is a ProcessDied.
         """
         todo, pending = deque(items), deque[tuple[Item, Future[Result]]]()
         with self._crew(self.processes, nice) as crew:
@@ -102,7 +124,7 @@ class Workers:
 
     @contextmanager
     def _crew(self, processes: int, nice: int = 0) -> Iterator[_Crew]:
-        """So many processes of this machine, or all of the cluster's."""
+        """This many processes on this machine, or all of the cluster's."""
         if self.cluster:
             from distributed import Client, KilledWorker  # takes a second to import, and few need it
 
@@ -110,7 +132,7 @@ class Workers:
                 count = max(sum(client.nthreads().values()), 1)
                 yield _Crew(client.get_executor().submit, count, KilledWorker)
         else:
-            # Asked for at every call: the pool is a new one after one of its processes has died.
+            # The pool is looked up at every call, because it is replaced after one of its processes has died.
             yield _Crew(lambda *call: self.pool(processes, nice).submit(*call), max(processes, 0), BrokenExecutor)
 
     @property
@@ -119,11 +141,13 @@ class Workers:
         return loky.cpu_count() + 1 + self.jobs if self.jobs < 0 else self.jobs
 
     def pool(self, processes: int, nice: int = 0) -> Executor:
-        """So many processes besides this one: the same ones every time, or new ones if one of them has died.
+        """A pool of processes besides this one. It is reused by later calls, unless one of its processes has died.
 
-        nice: their niceness, 0 to 19; at 19 they run only while no other process needs the core.
+        Args:
+            processes: how many.
+            nice: their niceness, 0 to 19; at 19 they run only while no other process needs the core.
         """
-        # Each process is one of several on these cores, and a fold's grows by TensorFlow: that isn't a leak.
+        # The processes share the cores. A process that trains a fold grows because of TensorFlow: that isn't a leak.
         threads = str(max(loky.cpu_count() // (processes + 1), 1))
         env = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), threads)
         env["LOKY_MAX_MEMORY_LEAK_SIZE"] = str(LEAK_BYTES)
@@ -134,9 +158,11 @@ class Workers:
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
-        """`--jobs` and `--cluster`, for `from_options`."""
-        parser.add_argument("--jobs", type=int, default=-1, help="processes on this machine (default: one a core)")
-        parser.add_argument("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler to work on instead")
+        """Add the options `--jobs` and `--cluster`, which `from_options` reads."""
+        parser.add_argument("--jobs", type=int, default=-1, help="processes on this machine (default: one per core)")
+        parser.add_argument(
+            "--cluster", default="", metavar="ADDRESS", help="address of a Dask scheduler to use instead"
+        )
 
     @classmethod
     def from_options(cls, options: argparse.Namespace) -> Self:
@@ -145,7 +171,7 @@ class Workers:
 
 
 def _alone(function: Callable[[Item], Result], item: Item) -> Result | ProcessDied:
-    """Any item in work may have killed the process: this one is tried by itself."""
+    """Try an item alone in a new process, because another item may have killed the process before."""
     with loky.ProcessPoolExecutor(1) as process:
         try:
             result: Result = process.submit(function, item).result()

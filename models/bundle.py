@@ -1,7 +1,7 @@
-"""A bundle: the directory that holds everything a prediction needs, and proof of what it is.
+"""A bundle: a folder that holds everything a prediction needs, and digests to verify it.
 
-Loading checks every file's hash, rebuilds the network from code and recomputes the golden answer. Nothing is unpickled
-and nothing is guessed: a bundle that doesn't fit is refused.
+Loading checks every file's digest, rebuilds the network from code and recomputes the logits of the golden volume.
+Nothing is unpickled and nothing is guessed: a bundle that doesn't fit is refused.
 """
 
 import hashlib
@@ -33,11 +33,11 @@ from models.seen import Seen
 from models.segment.localiser import LOCALISERS, Localiser
 
 SCHEMA = 1
-# What a bundle can hold.
+# The routes that a bundle can hold.
 CLASSIFIERS: dict[str, type[ExamClassifier]] = {**ROUTES, "ensemble": Ensemble}
-# A bundle of an earlier commit, or one with few injured validation exams, has none.
+# A bundle of an earlier version, or one with few injured validation exams, doesn't have this file.
 COLOUR_SCALE = "colour_scale.json"
-# Between processors, the same float32 network differs by rounding alone; a wrong weight or recipe by far more.
+# On another processor, the same float32 network differs only by rounding; a wrong weight or recipe differs much more.
 GOLDEN_TOLERANCE = 1e-3
 EXAMS = "exams.json"
 # The folder of a bundle's localiser.
@@ -46,15 +46,26 @@ RECORDED_PACKAGES = ("keras", "numpy", "scipy", "opencv-python-headless", "pydic
 
 
 class BundleError(ValueError):
-    """A folder that can't be served, with the reason in one sentence."""
+    """A folder can't be used as a bundle; the message gives the reason in one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A loaded bundle. sha256: digest of the manifest, which holds the digest of every other file.
+    """A loaded bundle.
 
-    seen: the exams it was made from; None for a bundle of an earlier version, which doesn't say.
-    localiser: what the crop is centred on; None: the volume's centre.
+    Attributes:
+        name: The folder's name.
+        sha256: Digest of the manifest, which holds the digest of every other file.
+        manifest: `manifest.json`.
+        scheme: The classes.
+        recipe: How network input is made.
+        calibration: From logits to probabilities.
+        metrics: `metrics.json`.
+        model_card: `MODEL_CARD.md`.
+        classifier: The network.
+        colour_scale: How bright heatmaps are; None if the bundle has no colour scale.
+        seen: The exams it was made from; None for a bundle of an earlier version.
+        localiser: Finds the box that the crop is centred on; None if the crop is centred on the volume.
     """
 
     name: str
@@ -71,7 +82,7 @@ class Bundle:
     localiser: Localiser | None = None
 
     def notices(self) -> tuple[Notice, ...]:
-        """What every answer of this bundle has to say about itself."""
+        """The notices that every answer of this bundle carries."""
         notices = []
         if self.manifest["trained_on"] == "synthetic":
             message = "This model has seen synthetic knees only. Its answers on real knees mean nothing."
@@ -94,11 +105,24 @@ def write_bundle(
     seen: Seen | None = None,
     localiser: Localiser | None = None,
 ) -> None:
-    """Write all of it beside `folder`, then put it there at once, in place of the bundle that may be there.
+    """Write a bundle beside `folder`, then move it to `folder` in one step. A bundle that is already there is replaced.
 
-    provenance: `trained_on` ("synthetic" or the names of data sets), `exams`, `seed`, `commit`, `command`; `notices`,
-    each a dictionary, that every answer shall carry. seen: the exams that it was made from.
-    Raises BundleError as `check_free` does, for everything there that isn't a bundle.
+    Args:
+        folder: The bundle's folder.
+        classifier: A trained classifier.
+        route: Its name in `CLASSIFIERS`.
+        recipe: How its network input was made.
+        calibration: From its logits to probabilities.
+        metrics: The content of `metrics.json`.
+        provenance: `trained_on` ("synthetic" or the names of data sets), `exams`, `seed`, `commit`, `command`; and
+            `notices`, each a dictionary, that every answer shall carry.
+        train_toml: The preset, as text.
+        colour_scale: How bright heatmaps are.
+        seen: The exams that the bundle was made from.
+        localiser: Finds the box that the crop is centred on.
+
+    Raises:
+        BundleError: If the folder holds anything that isn't a bundle (`check_free`).
     """
     check_free(folder, replace=True)
     with replacing_folder(folder) as new:
@@ -134,20 +158,27 @@ def write_bundle(
 
 
 def check_free(folder: Path, replace: bool = False) -> None:
-    """BundleError where no bundle may be written: over one that is there, unless `replace`, or over other files.
+    """Check that a bundle may be written to a folder.
 
-    Files that no bundle's manifest names are somebody's own: they are never deleted.
+    Files that the manifest of a bundle doesn't name belong to the user: they are never deleted.
+
+    Args:
+        folder: The folder; it needn't exist.
+        replace: Whether a bundle in the folder may be replaced.
+
+    Raises:
+        BundleError: If the folder holds other files, or a bundle that may not be replaced.
     """
     if not folder.exists():
         return
     if not folder.is_dir() or folder.is_mount():
-        raise BundleError(f"{folder} is no folder that can be replaced; name another one")
+        raise BundleError(f"{folder} isn't a folder that can be replaced; name another one")
     if not any(folder.iterdir()):
         return
     try:
         known = {"manifest.json", *(name.partition("/")[0] for name in _read_json(folder / "manifest.json")["files"])}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise BundleError(f"{folder} holds other files and no bundle; name another folder, or empty it") from None
+        raise BundleError(f"{folder} holds other files, but no bundle; name another folder, or empty it") from None
     if others := sorted(path.name for path in folder.iterdir() if path.name not in known):
         raise BundleError(f"{folder} holds files that aren't the bundle's ({', '.join(others)}); move them first")
     if not replace:
@@ -155,7 +186,11 @@ def check_free(folder: Path, replace: bool = False) -> None:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """A checked bundle, ready to predict. Raises BundleError with the reason."""
+    """Load and check a bundle.
+
+    Raises:
+        BundleError: If the folder can't be used as a bundle; the message gives the reason.
+    """
     manifest = _checked_manifest(folder)
     scheme = SCHEMES[manifest["scheme"]]
     try:
@@ -172,7 +207,7 @@ def load_bundle(folder: Path) -> Bundle:
     golden = np.array(_read_json(folder / "golden.json")["logits"])
     answer = np.array(_golden_logits(classifier, recipe))
     if not np.allclose(answer, golden, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE):
-        raise BundleError(f"{folder.name}: the golden study gives {answer.tolist()}, not {golden.tolist()}")
+        raise BundleError(f"{folder.name}: the golden volume gives {answer.tolist()}, not {golden.tolist()}")
     return Bundle(
         name=folder.name,
         sha256=_sha256(folder / "manifest.json"),
@@ -197,7 +232,10 @@ def _colour_scale(folder: Path, scheme: LabelScheme) -> ColourScale:
 
 
 def golden_volume() -> Volume:
-    """A small study of crossing waves, the same for ever: not a knee, but every step from recipe to logit sees it."""
+    """A small volume of crossing waves that never changes.
+
+    It doesn't show a knee, but it goes through every step from the recipe to the logits.
+    """
     depth, row, column = np.meshgrid(np.arange(16), np.arange(160), np.arange(144), indexing="ij")
     waves = np.sin(depth / 2) + np.cos(row / 9) * np.sin(column / 7 + depth) + np.sin((row + column) / 23)
     return Volume(
@@ -212,7 +250,7 @@ def golden_volume() -> Volume:
 
 
 def _versions() -> dict[str, str]:
-    """Of Python, of Keras' backend, which is a module of that name, and of packages."""
+    """Versions of Python, of Keras' backend (a module of that name), and of packages."""
     backend = keras.backend.backend()
     packages = {package: importlib.metadata.version(package) for package in RECORDED_PACKAGES}
     return {"python": platform.python_version(), backend: sys.modules[backend].__version__, **packages}
@@ -225,7 +263,7 @@ def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
 
 
 def _checked_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, once every file that it names has the digest it names and it asks for nothing unknown."""
+    """The manifest. BundleError if a file has another digest than in it, or a schema, route or scheme is unknown."""
     try:
         manifest: dict[str, Any] = _read_json(folder / "manifest.json")
         schema, route, scheme = manifest["schema"], manifest["route"], manifest["scheme"]
@@ -242,7 +280,7 @@ def _checked_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _is_file(folder: Path, name: str, digest: str) -> bool:
-    """Whether a plain file of the folder, or of its localiser's, has this digest."""
+    """Whether `name` is a plain file with this digest, in the folder or in its localiser's folder."""
     path = folder / name
     inside = name in (path.name, f"{LOCALISER}/{path.name}") and path.name not in ("", "..")
     return inside and path.is_file() and _sha256(path) == digest

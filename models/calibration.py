@@ -1,4 +1,4 @@
-"""From logits to probabilities: temperature scaling (Guo 2017, arXiv:1706.04599). Nothing else makes probabilities."""
+"""From logits to probabilities: temperature scaling (Guo 2017, arXiv:1706.04599)."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,20 +8,23 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
-# A temperature outside this range says that the logits carry no information (or that the fit went astray).
+# With a temperature outside this range, the logits carry no information, or the fit failed.
 LOWEST, HIGHEST = 0.05, 20.0
-# As near to an end of the range as this factor, the minimum was not inside: the bounded search stops just before it.
+# A temperature within this factor of an end of the range is at the bound: the bounded search stops just before the end.
 AT_BOUND = 1.02
-# Fewest healthy and fewest unhealthy exams that a choice is based on. A fitted parameter needs about ten cases of the
-# rarer outcome (Peduzzi 1996, doi:10.1016/S0895-4356(96)00236-3), and the temperature is one parameter.
+# Smallest number of healthy, and of unhealthy, exams that a choice is based on. A fitted parameter needs about ten
+# cases of the rarer outcome (Peduzzi 1996, doi:10.1016/S0895-4356(96)00236-3), and the temperature is one parameter.
 FEWEST_A_SIDE = 10
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probabilities are softmax(logits / temperature); fitted_on says on which exams, in words.
+    """Probabilities are softmax(logits / temperature).
 
-    unusable: why no fit was used and the temperature is 1; "" where it was.
+    Attributes:
+        temperature: The temperature.
+        fitted_on: The exams that it was fitted on, in words.
+        unusable: Why no fit was used and the temperature is 1; "" if a fit was used.
     """
 
     temperature: float = 1.0
@@ -30,13 +33,21 @@ class Calibration:
 
     @classmethod
     def fitted(cls, logits: npt.NDArray[np.floating], allowed: npt.NDArray[np.floating]) -> Self:
-        """Fitted on validation exams, as `fit_temperature` has them, or the identity with the reason."""
+        """Fit the temperature on validation exams.
+
+        Args:
+            logits: `[N, K]`.
+            allowed: `[N, K]`, 1 for each class that an exam's label allows, else 0.
+
+        Returns:
+            The calibration; with temperature 1 and a reason in `unusable` if the fit can't be used.
+        """
         on = f"{len(logits)} validation exams ({Sides.of(allowed)})"
         reason = thin(allowed)
         if not reason and not np.isfinite(logits).all():
-            reason = "its answers on the validation exams are no numbers"
+            reason = "its logits on the validation exams aren't finite numbers"
         if not reason and _all_right(logits, allowed):
-            reason = f"all of {on} are answered rightly, so every lower temperature fits them better"
+            reason = f"all of {on} are predicted correctly, so every lower temperature fits them better"
         temperature = 1.0 if reason else fit_temperature(logits, allowed)
         if not reason and _at_bound(temperature):
             reason = f"the fit on {on} ended at its bound, temperature {temperature:.3g}"
@@ -44,13 +55,16 @@ class Calibration:
 
     @property
     def doubt(self) -> str:
-        """Why the probabilities can't be taken as such; "" if they can. Bundles of earlier versions have no reason."""
+        """Why the probabilities aren't calibrated; "" if they are.
+
+        Bundles of earlier versions have no text in `unusable`, so the temperature is checked too.
+        """
         if self.unusable or not _at_bound(self.temperature):
             return self.unusable
         return f"the temperature is at its bound, {self.temperature:.3g}"
 
     def probabilities(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """`[..., K]` -> `[..., K]`, summing to one."""
+        """Probabilities float64 `[..., K]` of logits `[..., K]`. They sum to 1."""
         scaled = np.asarray(logits, np.float64) / self.temperature
         result: npt.NDArray[np.float64] = softmax(scaled, axis=-1)
         return result
@@ -58,7 +72,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Sides:
-    """How many exams are surely healthy, surely unhealthy, or may be either."""
+    """The number of exams that are surely healthy, surely unhealthy, or may be either."""
 
     healthy: int
     unhealthy: int
@@ -66,7 +80,7 @@ class Sides:
 
     @classmethod
     def of(cls, allowed: npt.NDArray[np.floating]) -> Self:
-        """allowed `[N, K]`, 1 for each class that a label allows; class 0 is healthy in every scheme."""
+        """Count exams. allowed: `[N, K]`, 1 for each class that a label allows; class 0 is healthy in every scheme."""
         healthy, unhealthy = allowed[:, 0] > 0, (allowed[:, 1:] > 0).any(axis=1)
         return cls(
             int((healthy & ~unhealthy).sum()), int((unhealthy & ~healthy).sum()), int((healthy & unhealthy).sum())
@@ -78,7 +92,14 @@ class Sides:
 
 
 def thin(allowed: npt.NDArray[np.floating]) -> str:
-    """Why no choice should be based on exams with these labels `[N, K]`; "" if they are enough of both sides."""
+    """Check whether there are enough exams to base a choice on.
+
+    Args:
+        allowed: `[N, K]`, 1 for each class that an exam's label allows, else 0.
+
+    Returns:
+        The reason why there aren't; "" if there are enough healthy and enough unhealthy exams.
+    """
     sides = Sides.of(allowed)
     if min(sides.healthy, sides.unhealthy) >= FEWEST_A_SIDE:
         return ""
@@ -86,9 +107,14 @@ def thin(allowed: npt.NDArray[np.floating]) -> str:
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], allowed: npt.NDArray[np.floating]) -> float:
-    """The temperature under which labels are likeliest.
+    """The temperature that makes the labels likeliest.
 
-    logits `[N, K]`; allowed `[N, K]`, 1 for each class that an exam's label allows.
+    Args:
+        logits: `[N, K]`.
+        allowed: `[N, K]`, 1 for each class that an exam's label allows, else 0.
+
+    Returns:
+        The temperature, from `LOWEST` to `HIGHEST`.
     """
 
     def loss(log_temperature: float) -> float:
@@ -101,7 +127,7 @@ def fit_temperature(logits: npt.NDArray[np.floating], allowed: npt.NDArray[np.fl
 
 
 def _all_right(logits: npt.NDArray[np.floating], allowed: npt.NDArray[np.floating]) -> bool:
-    """Whether the likeliest class of every exam is one that its label allows: the loss then falls to 0 with 0."""
+    """Whether the likeliest class of every exam is allowed. The loss then approaches 0 as the temperature does."""
     best = np.where(allowed > 0, logits, -np.inf).max(axis=1)
     other = np.where(allowed > 0, -np.inf, logits).max(axis=1)
     return bool((best > other).all())

@@ -1,11 +1,11 @@
-"""How bright a heatmap is: one scale for all studies that a bundle judges, measured on its validation exams.
+"""How bright a heatmap is: one scale for all predictions of a bundle, measured on its validation exams.
 
-Scaled by its own peak, the map of a healthy knee glows as brightly as that of a torn one. Here full brightness stands
-for a fixed evidence: a quantile of the peaks of injured knees.
+If each map were scaled by its own peak, the map of a healthy knee would be as bright as that of a torn one. Here full
+brightness means a fixed evidence: a quantile of the peaks of injured knees.
 
-A map's values are shares of a logit, one for each cell of the network's grid; spread over source pixels they are the
-smaller, the smaller a pixel is. The evidence is their density, logit/mm2 in the slice's plane: the same for every
-matrix.
+A map's values are shares of a logit, one for each cell of the network's grid of features. When they are spread over the
+volume's pixels, smaller pixels get smaller values. Evidence is therefore a density, logit/mm2 in the slice's plane,
+which is the same for every matrix.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,13 @@ UNIT = "logit/mm2"
 
 @dataclass(frozen=True)
 class ColourScale:
-    """full_brightness: by class, the evidence that is shown at full brightness, in `UNIT`.
+    """The evidence that is shown at full brightness. A class with too few validation exams has no entry.
 
-    It is the `quantile` of the peaks of so many validation `exams`, by class. A class with too few has no entry.
+    Attributes:
+        quantile: Full brightness is this quantile of the peaks of the validation exams, 0 to 1.
+        full_brightness: By class, the evidence that is shown at full brightness, in `UNIT`.
+        exams: By class, the number of validation exams that were used.
+        unit: Always `UNIT`.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -43,18 +47,26 @@ class ColourScale:
             or not np.isfinite(values).all()
             or min(values, default=1) <= 0
         ):
-            raise ValueError(f"a scale of colours needs the unit {UNIT}, a quantile and evidence above 0")
+            raise ValueError(f"a colour scale needs the unit {UNIT}, a quantile and evidence above 0")
         if self.full_brightness.keys() != self.exams.keys():
-            raise ValueError("a scale of colours needs the number of exams of each class")
+            raise ValueError("a colour scale needs the number of exams of each class")
 
 
 def peaks(
     maps: FloatArray, recipe: Recipe, grid_span: tuple[tuple[float, float], tuple[float, float]]
 ) -> npt.NDArray[np.float64]:
-    """The highest evidence in each class's map, `[K, s, h, w]` -> `[K]`, in `UNIT`; 0 where nothing speaks for a class.
+    """The highest evidence in each class's map.
 
-    Maps on the grid of slices that `recipe` made; `grid_span` as `ExamClassifier` has it. Spread as pictures are, over
-    pixels of 1 mm, in an image that the block lies within: what its cells spread beyond it is not at the image's edge.
+    Maps are spread over pixels of 1 mm, as for pictures. The image is larger than the crop, so that values that are
+    spread beyond the crop aren't at the image's edge.
+
+    Args:
+        maps: `[K, s, h, w]`, on the grid of features of slices that `recipe` made.
+        recipe: How the network input was made.
+        grid_span: See `ExamClassifier.grid_span`.
+
+    Returns:
+        `[K]`, in `UNIT`; 0 if there is no evidence for a class.
     """
     _, rows, columns = (max(1, round(extent)) for extent in recipe.extent_mm)
     slices = maps.shape[1]

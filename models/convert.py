@@ -1,9 +1,9 @@
-"""ImageNet weights of AlexNet or SqueezeNet 1.1 from a file of torchvision's, for presets that start from them.
+"""Converts torchvision's ImageNet weights of AlexNet or SqueezeNet 1.1, for presets that start from them.
 
     python -m models.convert FILE --out FOLDER
 
-FILE is what torchvision publishes (`alexnet-owt-*.pth`, `squeezenet1_1-*.pth`) or the same as `.safetensors`. FOLDER
-gets the archive that is looked for where CRUCIATE_WEIGHTS points. PyTorch isn't needed, and nothing is unpickled.
+FILE is what torchvision publishes (`alexnet-owt-*.pth`, `squeezenet1_1-*.pth`) or the same as `.safetensors`. The
+result is written to FOLDER; set CRUCIATE_WEIGHTS to that folder. PyTorch isn't needed, and nothing is unpickled.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from models.trunks.pretrained import SQUEEZENET_INDEX, TORCHVISION_FILES
 from models.trunks.torch_file import read_tensors
 
 Arrays = dict[str, npt.NDArray[np.float32]]
-# Where AlexNet's convolutions stand in torchvision's `features`, and shapes OIHW.
+# Names of AlexNet's convolutions in torchvision's `features`, and their shapes (OIHW).
 ALEXNET = {
     "conv1": ("features.0", (64, 3, 11, 11)),
     "conv2": ("features.3", (192, 64, 5, 5)),
@@ -27,13 +27,13 @@ ALEXNET = {
     "conv4": ("features.8", (256, 384, 3, 3)),
     "conv5": ("features.10", (256, 256, 3, 3)),
 }
-# Channels of SqueezeNet 1.1's blocks (Iandola 2016, arXiv:1602.07360): squeezed, and expanded by each of two kernels.
+# Channels of SqueezeNet 1.1's blocks (Iandola 2016, arXiv:1602.07360): of the narrow part and of each wide part.
 FIRES = {"fire2": (16, 64), "fire3": (16, 64), "fire4": (32, 128), "fire5": (32, 128)}
 FIRES |= {"fire6": (48, 192), "fire7": (48, 192), "fire8": (64, 256), "fire9": (64, 256)}
 
 
 def squeezenet_layers() -> dict[str, tuple[str, tuple[int, ...]]]:
-    """What each layer is called in our archive -> its name in torchvision's `features` and its kernel's shape OIHW."""
+    """For each layer's name in Cruciate's archive: its name in torchvision's `features` and its kernel's OIHW shape."""
     layers: dict[str, tuple[str, tuple[int, ...]]] = {"0": ("features.0", (64, 3, 3, 3))}
     channels = 64
     for block, (squeezed, expanded) in FIRES.items():
@@ -49,8 +49,18 @@ def squeezenet_layers() -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def converted(tensors: Mapping[str, npt.NDArray[np.generic]]) -> tuple[str, Arrays]:
-    """The network's name and its arrays as our archive has them; ValueError for tensors of another network."""
-    tensors = {name.removeprefix("module."): array for name, array in tensors.items()}  # as DataParallel names them
+    """Convert torchvision's tensors.
+
+    Args:
+        tensors: Tensors by name.
+
+    Returns:
+        The network's name, and the arrays of Cruciate's archive by name (kernels HWIO).
+
+    Raises:
+        ValueError: For tensors of another network.
+    """
+    tensors = {name.removeprefix("module."): array for name, array in tensors.items()}  # DataParallel adds the prefix
     name = "squeezenet" if any(".squeeze." in key for key in tensors) else "alexnet"
     layers = squeezenet_layers() if name == "squeezenet" else ALEXNET
     kernel_name = "weight" if name == "squeezenet" else "kernel"
@@ -71,14 +81,14 @@ def _tensor(
     if array.shape != shape or array.dtype.kind != "f":
         raise ValueError(f"its {name} is {array.dtype} {list(array.shape)}, not floats {list(shape)}")
     if not np.isfinite(array).all():
-        raise ValueError(f"its {name} holds values that are no numbers")
+        raise ValueError(f"its {name} holds values that aren't finite numbers")
     return array.astype(np.float32)
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.convert", description=__doc__)
     parser.add_argument("file", type=Path, help="torchvision's .pth, or .safetensors")
-    parser.add_argument("--out", type=Path, required=True, help="the folder that CRUCIATE_WEIGHTS shall name")
+    parser.add_argument("--out", type=Path, required=True, help="the folder for CRUCIATE_WEIGHTS")
     options = parser.parse_args(arguments)
     try:
         name, arrays = converted(read_tensors(options.file))

@@ -1,11 +1,11 @@
-"""The page that a person reads before trusting a bundle, written from the bundle's own files (model_card.md.j2)."""
+"""The model card: a page about a bundle, written from the bundle's own files (model_card.md.j2)."""
 
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-# Markdown, and every value is ours: nothing is escaped.
+# The page is Markdown, and every value comes from Cruciate: nothing is escaped.
 PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     undefined=StrictUndefined,
@@ -21,11 +21,14 @@ def model_card(
     calibration: dict[str, Any],
     metrics: dict[str, Any],
 ) -> str:
-    """Write the page as Markdown. Figures are quoted with the exams that they were measured on, never without.
+    """The page as Markdown. Each figure is given with the exams that it was measured on.
 
     Args:
-        name: the bundle's.
-        manifest, recipe, calibration, metrics: what the bundle's files of these names hold.
+        name: The bundle's name.
+        manifest: The content of `manifest.json`.
+        recipe: The content of `recipe.json`.
+        calibration: The content of `calibration.json`.
+        metrics: The content of `metrics.json`.
     """
     whole = manifest["architecture"]
     one = whole.get("member", whole)

@@ -1,4 +1,4 @@
-"""From a volume to a prediction, the only orchestration: screen, localise, crop, classify, explain, calibrate."""
+"""From a volume to a prediction: screen, localise, crop, classify, explain, calibrate."""
 
 import time
 from collections.abc import Iterator
@@ -22,12 +22,20 @@ from models.severity import expected_grade
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a bundle says of one volume, and why.
+    """What a bundle predicts for one volume, and why.
 
-    logits float32 `[K]`, probabilities float64 `[K]`, bias float32 `[K]`.
-    maps: float32 `[K, s, h, w]`, each grid cell's share of the logit; `footprint` says where they lie in the volume.
-    method: what made the maps; if it is exact, the maps and the bias sum to the logits.
-    timing_ms: preprocess, network, explain. localised: a localiser was asked. box: what it found, in voxels.
+    Attributes:
+        scheme: The classes.
+        logits: Float32 `[K]`.
+        probabilities: Float64 `[K]`.
+        method: The explanation method that made the maps. If it is exact, maps and bias sum to the logits.
+        bias: Float32 `[K]`.
+        maps: Float32 `[K, s, h, w]`, the share of each cell of the grid of features in the logit.
+        footprint: Where the maps lie in the volume.
+        notices: Sentences for the reader.
+        timing_ms: Milliseconds for `preprocess`, `network` and `explain`.
+        localised: Whether a localiser was used.
+        box: The box that it found, in voxels; None if there is none.
     """
 
     scheme: LabelScheme
@@ -46,50 +54,55 @@ class Prediction:
     def explained_class(self) -> int:
         """The class that pictures and figures explain: the likeliest one that isn't healthy.
 
-        Where a picture is bright, something speaks for an injury, also when the knee is found healthy.
+        So bright places in a picture always show evidence for an injury, also if the prediction is healthy.
         """
         return 1 + int(np.argmax(self.probabilities[1:]))
 
     @property
     def expected_grade(self) -> float | None:
-        """Severity from 0, healthy, to 3, complete rupture; None from a binary model."""
+        """Severity from 0 (healthy) to 3 (complete rupture); None for a binary model."""
         return float(expected_grade(self.probabilities, self.scheme)) if self.scheme.name == FOUR_CLASS.name else None
 
     def contributions(self) -> FloatArray:
-        """Each source slice's share of each logit, `[K, S]`; zero for slices that the recipe leaves out."""
+        """The share of each of the volume's slices in each logit, `[K, S]`; 0 for slices that the recipe leaves out."""
         shares = np.zeros((len(self.scheme), self.footprint.volume_shape[0]), np.float32)
         shares[:, slice(*self.footprint.slices)] = self.maps.sum(axis=(2, 3), dtype=np.float64)
         return shares
 
 
 class Predictor:
-    """Asks one bundle. Not thread-safe: one thread owns it."""
+    """Predicts with one bundle. Not thread-safe: use it from one thread only."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
 
     def predict(self, volume: Volume) -> Prediction:
-        """Both steps to the network's input, then one forward pass. Raises UnsuitableStudy as `Coarse.of` does."""
+        """Make the network input in two steps, then predict with one forward pass.
+
+        Raises:
+            UnsuitableStudy: If the volume can't be predicted on (`Coarse.of`).
+        """
         return self.predict_from(Coarse.of(volume, with_grid=self.localises))
 
     @property
     def localises(self) -> bool:
-        """Whether a localiser says where to cut: the coarse step must then make its grid."""
+        """Whether a localiser finds the centre of the crop. The coarse step must then make its coarse grid."""
         return self.bundle.localiser is not None
 
     def predict_from(self, step: Coarse | NetworkInput) -> Prediction:
-        """The same for a volume of which one step, or both, was done before, perhaps by another process.
+        """Predict from the result of the first step, or of both, which may have been made by another process.
 
-        A bundle with a localiser needs a `Coarse` with its grid.
+        Args:
+            step: The volume's coarse step or network input. A bundle with a localiser needs a `Coarse` with its grid.
         """
         timing: dict[str, float] = {}
-        prepared = self._cropped(step, timing) if isinstance(step, Coarse) else step
-        timing["preprocess"] = prepared.took_ms
-        bundle, footprint = self.bundle, prepared.footprint
+        network_input = self._cropped(step, timing) if isinstance(step, Coarse) else step
+        timing["preprocess"] = network_input.took_ms
+        bundle, footprint = self.bundle, network_input.footprint
         with _timed(timing, "network"):
-            features = bundle.classifier.features(prepared.slices)
+            features = bundle.classifier.features(network_input.slices)
         with _timed(timing, "explain"):
-            explanation = bundle.classifier.explain(prepared.slices, features)
+            explanation = bundle.classifier.explain(network_input.slices, features)
         return Prediction(
             scheme=bundle.scheme,
             logits=explanation.logits,
@@ -98,14 +111,14 @@ class Predictor:
             bias=explanation.bias,
             maps=explanation.maps,
             footprint=footprint.part(*bundle.classifier.grid_span()),
-            notices=bundle.notices() + prepared.notices + _left_out(prepared),
+            notices=bundle.notices() + network_input.notices + _left_out(network_input),
             timing_ms=timing,
             localised=self.localises,
-            box=prepared.box,
+            box=network_input.box,
         )
 
     def _cropped(self, coarse: Coarse, timing: dict[str, float]) -> NetworkInput:
-        """The second step, around what the localiser finds. Its time counts as the network's."""
+        """The second step, around the box that the localiser finds. The localiser's time counts as the network's."""
         if self.bundle.localiser is None:
             return NetworkInput.of(coarse, self.bundle.recipe)
         with _timed(timing, "network"):
@@ -113,11 +126,11 @@ class Predictor:
         return NetworkInput.of(coarse, self.bundle.recipe, box)
 
 
-def _left_out(prepared: NetworkInput) -> tuple[Notice, ...]:
-    (first, stop), total = prepared.footprint.slices, prepared.footprint.volume_shape[0]
+def _left_out(network_input: NetworkInput) -> tuple[Notice, ...]:
+    (first, stop), total = network_input.footprint.slices, network_input.footprint.volume_shape[0]
     if (first, stop) == (0, total):
         return ()
-    where = "around the box that its localiser found" if prepared.box else "the middle of the knee"
+    where = "around the box that its localiser found" if network_input.box else "the middle of the knee"
     seen = f"The model looks at slices {first} to {stop - 1} of 0 to {total - 1}, {where}."
     return (Notice("slices-outside-extent", seen),)
 

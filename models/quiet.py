@@ -1,7 +1,7 @@
-"""What TensorFlow's native code says on standard error while it is imported, without the parts that help nobody.
+"""Removes useless lines that TensorFlow's native code writes to standard error while it is imported.
 
-It logs what the machine has and lacks before it reads TF_CPP_MIN_LOG_LEVEL (version 2.21), and straight to the file
-descriptor, past Python's `sys.stderr`.
+It logs what the machine has and lacks before it reads TF_CPP_MIN_LOG_LEVEL (version 2.21), and it writes directly to
+the file descriptor, not to Python's `sys.stderr`.
 """
 
 import os
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# A line of the log below an error (absl's prefix: severity, month and day, time), and what belongs to such lines.
+# Log lines below the level of an error (absl's prefix: severity, month and day, time), and lines that belong to them.
 NOISE = re.compile(
     rb"[IW]\d{4} \d\d:\d\d:\d\d|WARNING: All log messages before absl|To enable the following instructions"
 )
@@ -19,7 +19,7 @@ NOISE = re.compile(
 
 @contextmanager
 def without_noise() -> Iterator[None]:
-    """Hold back what is written to standard error meanwhile; afterwards pass on what isn't noise."""
+    """Hold back everything that is written to standard error; at the end, write the lines that aren't noise."""
     try:
         sys.stderr.flush()
         kept = os.dup(2)

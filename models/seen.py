@@ -1,8 +1,8 @@
-"""Which exams a bundle was made from, as digests: so that nobody measures it on what it has learnt.
+"""Which exams a bundle was made from, as digests, so that nobody evaluates it on exams that it has learnt from.
 
-An exam is known by its id or by its pixels. Pixels are known again under another id, other UIDs, another scale or as an
-array. A digest of pixels can't be guessed; ids can, so each costs a slow hash with a salt (scrypt, RFC 7914): trying
-all ids of a hospital takes long. Nothing else of an exam is kept.
+An exam is recognised by its id or by its pixels. Pixels are recognised under another id, other UIDs, another scale or
+as an array. A digest of pixels can't be guessed. Ids can be guessed, so each is hashed slowly with a salt (scrypt,
+RFC 7914): trying all ids of a hospital takes long. Nothing else of an exam is kept.
 """
 
 import hashlib
@@ -17,17 +17,22 @@ from pydantic import TypeAdapter
 from data_prep.tables.exams import Exam
 
 Role = Literal["learnt", "chosen", "tested"]
-# What an exam may have been for, in the order of how much it spoils a figure; only the first two do.
+# What an exam was used for, in the order of how much it spoils a figure; only the first two spoil it.
 ROLES: tuple[Role, ...] = ("learnt", "chosen", "tested")
 SPOILT: dict[Role, str] = {"learnt": "that it has learnt from", "chosen": "that it was chosen on"}
 ROLE_OF_SPLIT: dict[str, Role] = {"train": "learnt", "val": "chosen", "test": "tested"}
-# scrypt's cost: 2 MB and some milliseconds for each id.
+# scrypt's cost: 2 MB and a few milliseconds for each id.
 COST, BLOCK = 2**11, 8
 
 
 @dataclass(frozen=True)
 class Digests:
-    """Of the exams of one role: hex digests of ids, and of pixels where some are known, each sorted."""
+    """Digests of the exams of one role.
+
+    Attributes:
+        ids: Hexadecimal digests of ids, sorted.
+        pixels: Hexadecimal digests of pixels, where they are known, sorted.
+    """
 
     ids: tuple[str, ...] = ()
     pixels: tuple[str, ...] = ()
@@ -35,14 +40,25 @@ class Digests:
 
 @dataclass(frozen=True)
 class Seen:
-    """table: digest of the exam table's ids, labels and roles, and the salt of the ids' digests."""
+    """The exams that a bundle was made from.
+
+    Attributes:
+        table: Digest of the exam table's ids, labels and roles; also the salt of the ids' digests.
+        roles: The exams of each role.
+    """
 
     table: str = ""
     roles: dict[Role, Digests] = field(default_factory=dict)
 
     @classmethod
     def of(cls, exams: Iterable[Exam], pixels: Mapping[str, str], roles: Mapping[str, Role]) -> Self:
-        """exams: the whole table. pixels: `fingerprint.exam_digest` by exam id; roles: by exam id, others have none."""
+        """Make the digests.
+
+        Args:
+            exams: The whole exam table.
+            pixels: `fingerprint.exam_digest` by exam id.
+            roles: Roles by exam id. Exams that aren't in it have no role.
+        """
         rows = [
             (exam.exam_id, sorted(exam.binary), sorted(exam.four_class), exam.weight, roles.get(exam.exam_id, ""))
             for exam in exams
@@ -63,20 +79,24 @@ class Seen:
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
-        """What `to_json` wrote; ValidationError, a ValueError, for anything else."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValidationError: For anything else. It is a ValueError.
+        """
         return TypeAdapter(cls).validate_python(content)
 
     def to_json(self) -> dict[str, Any]:
-        """For `exams.json`."""
+        """The content of `exams.json`."""
         plain: dict[str, Any] = json.loads(TypeAdapter(type(self)).dump_json(self))
         return plain
 
     def spoilt_by_id(self, exam_id: str) -> Role | None:
-        """Whether an exam of this id was learnt from or chosen on."""
+        """The role of an exam with this id, if it spoils a figure: "learnt" or "chosen"; else None."""
         return self._ids.get(_id_digest(self.table, exam_id)) if self._ids else None
 
     def spoilt_by_pixels(self, digest: str) -> Role | None:
-        """The same of an exam with these pixels; "" is like nothing."""
+        """The role of an exam with these pixels, if it spoils a figure; else None. "" matches no exam."""
         return self._pixels.get(digest)
 
     @cached_property

@@ -7,7 +7,18 @@ from data_prep.labels import FOUR_CLASS, LabelScheme
 
 
 def expected_grade(probabilities: npt.NDArray[np.floating], scheme: LabelScheme) -> npt.NDArray[np.float64]:
-    """The mean grade under probabilities `[..., 4]`: `[...]`, 0 to 3. ValueError for a scheme that has no grades."""
+    """The mean grade under the probabilities.
+
+    Args:
+        probabilities: `[..., 4]`.
+        scheme: The classes.
+
+    Returns:
+        Grades float64 `[...]`, 0 to 3.
+
+    Raises:
+        ValueError: For a scheme that has no grades.
+    """
     if scheme.name != FOUR_CLASS.name:
         raise ValueError(f"scheme {scheme.name!r} has no grades of severity")
     grades: npt.NDArray[np.float64] = np.asarray(probabilities, np.float64) @ np.arange(len(scheme))

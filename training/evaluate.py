@@ -1,9 +1,9 @@
-"""Ask a bundle about exams whose truth is known, by the very path that the service takes.
+"""Evaluate a bundle on exams with known truth. It predicts in the same way as the service.
 
     python -m training.evaluate BUNDLE --exams exams.csv [--split test] [--out figures.json]
 
-Figures mean something only on exams that no choice was made on: those that the bundle has learnt from or was chosen on
-are left out, under whatever id, with a word.
+Figures are fair only on exams that had no influence on the bundle. Exams that the bundle has learnt from or was chosen
+on are therefore left out, also under another id, and the output says how many.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from training.evaluation.report import of_split, report
 
 
 def _check_writable(out: Path) -> None:
-    """OSError or ValueError for a file that can't be written, before anything is computed; its folder is made."""
+    """Make the file's folder. Raises OSError or ValueError, before anything is computed, if it can't be written."""
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.is_dir():
         raise ValueError(f"--out {out} is a folder; name a file")
@@ -27,8 +27,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Figures of a bundle on exams with known truth.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--exams", type=Path, required=True)
-    parser.add_argument("--split", default="test", help="the split to judge on; 'all' for every exam of the table")
-    parser.add_argument("--out", type=Path, help="write figures and every exam's answer as JSON")
+    parser.add_argument("--split", default="test", help="the split to evaluate on; 'all' for every exam of the table")
+    parser.add_argument("--out", type=Path, help="write the figures and every exam's prediction as JSON")
     arguments = parser.parse_args()
 
     ignore_pydicom_warnings()
@@ -43,7 +43,7 @@ def main() -> None:
     if arguments.out:
         content = {"figures": [asdict(result) for result in results], "exams": [asdict(row) for row in rows]}
         arguments.out.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        print(f"figures and the answers of {len(rows)} exams are in {arguments.out}")
+        print(f"the figures and the predictions for {len(rows)} exams are in {arguments.out}")
 
 
 if __name__ == "__main__":

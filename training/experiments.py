@@ -5,8 +5,8 @@
 training/config/experiments/published.toml lists the experiments, the published figures, and what `--reduced` and
 `--quick` change. The output folder gets `table.md`, `table.csv` (one figure a line) and `table.json`, written after
 every experiment, and one run of `training.crossval` for each, named by a digest of everything that its figures depend
-on. The same command continues where a killed one stopped. If an experiment can't be run, the table says why, the others
-are run all the same, and the exit status is 1.
+on. If a run is killed, the same command continues it. If an experiment can't be run, the table says why, the others are
+run anyway, and the exit status is 1.
 """
 
 import argparse
@@ -35,15 +35,24 @@ from training.runs.cross_validation import FIGURES, Plan, cross_validate
 from training.runs.faults import LESS_MEMORY, faults_as_sentences
 
 FOLDS: dict[Effort, int] = {"full": 5, "reduced": 5, "quick": 3}
-# A quick study takes one exam of so many, drawn with this seed.
+# `--quick` takes one exam out of PARTS, drawn with SEED.
 PARTS, SEED = 10, 1
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Where and how rows are run. common: what all their plans share; changes: `--set`, which has the last word."""
+    """Where and how experiments are run.
 
-    study: Experiments
+    Attributes:
+        experiments: all experiments of the file.
+        size: full, reduced or quick.
+        common: what the plans of all experiments share.
+        changes: `--set`; these override all other changes.
+        out: the output folder.
+        place: folders, processors and precision.
+    """
+
+    experiments: Experiments
     size: Effort
     common: Plan
     changes: tuple[str, ...]
@@ -51,12 +60,12 @@ class Runner:
     place: Place
 
     def entry(self, row: Experiment, run: bool) -> Entry:
-        """The row with the figures of an earlier run or, if `run`, of this one."""
+        """The experiment with the figures of an earlier run, or of a new one if `run` is true and there is none."""
         if row.waits_for:
             return Entry(row, missing=row.waits_for)
-        changes = (*self.study.changes(row, self.size), *self.changes)
+        changes = (*self.experiments.changes(row, self.size), *self.changes)
         plan = replace(self.common, preset=row.preset, changes=(*row.set, *changes))
-        entry = Entry(row, changes, plan.command(self.place), missing="yet to come")
+        entry = Entry(row, changes, plan.command(self.place), missing="not run yet")
         try:
             return replace(entry, report=self._report(row, plan, run))
         except (ValueError, OSError) as error:  # every InputError is a ValueError
@@ -83,7 +92,20 @@ class Runner:
 
 
 def write_tenth(table: Path, folder: Path, with_test: bool, workers: Workers) -> Path:
-    """A table in `folder` of a tenth of the exams: each label as often, no group torn apart. Returns its path."""
+    """Write a table with a tenth of the exams. Labels keep their shares, and groups of exams stay together.
+
+    Args:
+        table: the exam table.
+        folder: where the new table is written.
+        with_test: whether exams of split "test" may be drawn.
+        workers: the processes that read the exams.
+
+    Returns:
+        The path of the new table.
+
+    Raises:
+        ValueError: if no exam can take part, or there are too few of them.
+    """
     exams = read_exams(table)
     together, left_out = eligible(exams, look_at(exams, table.parent / ".looks", workers), BINARY, with_test)
     check_some(together, left_out)
@@ -94,46 +116,54 @@ def write_tenth(table: Path, folder: Path, with_test: bool, workers: Workers) ->
 
 
 def run(options: argparse.Namespace, command: str) -> list[Entry]:
-    """The whole story; returns the rows that should have figures now and have none."""
-    study = Experiments.read()
-    names = [row.name for row in study.row]
+    """Run the requested experiments and write the tables; returns those that failed."""
+    experiments = Experiments.read()
+    names = [row.name for row in experiments.row]
     if unknown := set(options.rows or ()) - set(names):
         raise ValueError(f"no row {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    asked = [row for row in study.row if row.name in (options.rows or names)]
-    read_exams(options.exams)  # a table that won't do ends the study, not every row
+    chosen = [row for row in experiments.row if row.name in (options.rows or names)]
+    read_exams(options.exams)  # a table with errors ends the command here, not in every experiment
 
     place, table = Place.from_options(options), options.exams
     if options.size == "quick":
         table = write_tenth(table, options.out, options.all, place.workers)
     folds = options.folds or FOLDS[options.size]
     common = Plan("", (), table, folds, with_test=options.all)
-    runner = Runner(study, options.size, common, tuple(options.set), options.out, place)
+    runner = Runner(experiments, options.size, common, tuple(options.set), options.out, place)
 
-    entries = {row.name: runner.entry(row, run=False) for row in study.row}
-    for row in asked:
+    entries = {row.name: runner.entry(row, run=False) for row in experiments.row}
+    for row in chosen:
         entries[row.name] = runner.entry(row, run=True)
         text = write_tables(list(entries.values()), options.out, command)
     print(text, end="")
-    print(f"the table is in {options.out / 'table.md'}, each row's run in a folder beside it")
-    return [entries[row.name] for row in asked if not (entries[row.name].report or row.waits_for)]
+    print(f"the table is in {options.out / 'table.md'}; each row's run is in a folder beside it")
+    return [entries[row.name] for row in chosen if not (entries[row.name].report or row.waits_for)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Cross-validate the published experiments: ours beside theirs.")
+    parser = argparse.ArgumentParser(
+        description="Cross-validate the published experiments; show our figures beside the published ones."
+    )
     parser.add_argument("--exams", type=Path, required=True, help="the exam table")
-    parser.add_argument("--out", type=Path, required=True, help="the study's folder")
+    parser.add_argument("--out", type=Path, required=True, help="the experiments' folder")
     parser.add_argument(
-        "--rows", nargs="+", metavar="NAME", help="run only these; the table has all that were ever run"
+        "--rows", nargs="+", metavar="NAME", help="run only these; the table also has those of earlier runs"
     )
     parser.set_defaults(size="full")
     sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--reduced", dest="size", action="store_const", const="reduced", help="what 2 cores can do")
     sizes.add_argument(
-        "--quick", dest="size", action="store_const", const="quick", help="less, on a tenth of the exams"
+        "--reduced", dest="size", action="store_const", const="reduced", help="smaller settings, for 2 cores"
     )
-    parser.add_argument("--folds", type=int, help="how many (default: 5, of a tenth 3)")
+    sizes.add_argument(
+        "--quick",
+        dest="size",
+        action="store_const",
+        const="quick",
+        help="even smaller settings, on a tenth of the exams",
+    )
+    parser.add_argument("--folds", type=int, help="how many (default: 5, with --quick 3)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of every row")
-    parser.add_argument("--all", action="store_true", help="take in split test, which stays untouched otherwise")
+    parser.add_argument("--all", action="store_true", help="also use split test, which is left out by default")
     Place.add_options(parser)
     options = parser.parse_args(arguments)
     size = [] if options.size == "full" else [f"--{options.size}"]

@@ -2,8 +2,8 @@
 
     python -m training.train PRESET --exams exams.csv --out bundles/NAME [--set key=value ...]
 
-Read from top to bottom: `train` is the whole story. Same preset, exams and library versions on the same kind of CPU:
-the same bundle, bit for bit.
+`train` shows all steps. The same preset, exams and library versions on the same kind of CPU give the same bundle, bit
+for bit.
 """
 
 import argparse
@@ -28,7 +28,16 @@ from training.runs.faults import faults_as_sentences, next_steps
 def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, place: Place) -> None:
     """Fit on split "train", choose epoch and temperature on "val", report on "test"; then write the bundle.
 
-    A bundle that is at `out` is replaced in the end, once the new one is whole.
+    Args:
+        config: the configuration.
+        text: its TOML text, for the bundle.
+        exams: the whole exam table.
+        out: the bundle's folder. A bundle that is there is replaced when the new one is complete.
+        command: the command line, for the bundle.
+        place: folders, processors and precision.
+
+    Raises:
+        ValueError: if this configuration can't learn from these exams or a bundle can't hold the classifier.
     """
     check_bundleable(config)
     check_learnable(config, exams)
@@ -47,14 +56,14 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
 def _measured(bundle: Bundle, exams: Sequence[Exam], test: Sequence[Exam]) -> tuple[list[ExamResult], list[Figure]]:
     """Predictions and figures on the exams `test`.
 
-    Exams of which the training or validation part has a copy are left out; where too few remain there is no figure.
+    Exams with a copy in the training or validation part are left out. If too few remain, there are no figures.
     """
     rows, left_out = evaluate(Predictor(bundle), test)
     known = {row.exam_id for row in rows}
     try:
         check_scorable_split([exam for exam in test if exam.exam_id in known], "what is left of split test")
     except ValueError as error:
-        print(f"warning: {left_out}; so the bundle has no figures: {error}")
+        print(f"warning: {left_out}; therefore the bundle has no figures: {error}")
         return rows, []
     return rows, figures(rows, f"{sources_of(exams)} exams of split test, never used for a choice{left_out.aside}")
 

@@ -2,9 +2,9 @@
 
     python -m training.tune PRESET --exams exams.csv --trials 50 --out runs/NAME [--space SPACE] [--set key=value ...]
 
-A trial draws values from a space, learns on each fold's exams and is judged on those that the fold holds out; exams of
-split "test" take no part. The same command goes on where a killed one stopped. Started several times, by machines that
-see the same SQL storage, it shares the trials out.
+Each trial draws values from a space, learns on each fold's exams, and is scored on the exams that the fold holds out.
+Exams of split "test" aren't used. If a search is killed, the same command continues it. Several processes, on one or
+more machines, share the trials when they use the same SQL storage.
 """
 
 import argparse
@@ -37,7 +37,17 @@ STORAGE_VARIABLE = "CRUCIATE_SEARCH_STORAGE"
 
 
 def tune(options: argparse.Namespace, command: str) -> None:
-    """The whole story. ValueError, OSError and InputError as their makers say."""
+    """Run or continue a search; write its trials, its best preset and its plots.
+
+    Args:
+        options: the parsed command line.
+        command: the command line to write into the best preset.
+
+    Raises:
+        ValueError: if the preset, the space, the exams or the storage can't be used. Unreadable pixels are an
+            InputError, which is a ValueError.
+        OSError: if a file can't be read or written.
+    """
     config, _ = load_config(options.preset, options.set)
     plan = Search(
         options.preset,
@@ -69,13 +79,13 @@ def tune(options: argparse.Namespace, command: str) -> None:
     write_plots(found.trials, options.metric, options.metric == "loss", options.out)
     print(f"best of {len(found.trials)}: trial {found.best.number}, {options.metric} {found.score:.4f} on {scored_on}")
     best = options.out / "best.toml"
-    print(f"in {best}; chosen on these very folds, so expect less of it elsewhere")
+    print(f"its preset is {best}; it was chosen on these same folds, so expect a worse score on other exams")
     exams_table, bundle = shlex.quote(str(options.exams)), shlex.quote(f"bundles/{options.out.name}")
     print(f"train with it:  python -m training.train {shlex.quote(str(best))} --exams {exams_table} --out {bundle}")
 
 
 def write_trials(found: SearchResult, path: Path) -> None:
-    """A row for each trial that counts; a value that it didn't need is empty."""
+    """Write one row for each trial that counts. A value that the trial didn't use is empty."""
     values = [dict(change.split("=", 1) for change in trial.user_attrs[CHANGES]) for trial in found.trials]
     keys = sorted({key for row in values for key in row})
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
@@ -91,15 +101,15 @@ def write_trials(found: SearchResult, path: Path) -> None:
 
 
 def write_best(found: SearchResult, plan: Search, path: Path, command: str, scored_on: str) -> None:
-    """The preset with the best trial's values, and a header that says where they come from."""
+    """Write the preset with the best trial's values, and a header that says where they come from."""
     _, text = load_config(plan.preset, [*plan.changes, *found.changes])
     complete = sum(trial.state == TrialState.COMPLETE for trial in found.trials)
     heading = f"""\
 # Made by {command}
 # from the preset below, with the values of trial {found.best.number}: {plan.metric} {found.score:.4f}, the mean of
-# {scored_on}, each judged by a model that hadn't seen it.
-# It is the best of {len(found.trials)} trials ({complete} complete) on the same folds, and so an optimistic figure.
-# What to expect is told by exams of split "test", which took no part.
+# {scored_on}, each predicted by a model that hadn't seen it.
+# It is the best of {len(found.trials)} trials ({complete} complete) on the same folds, so it is an optimistic figure.
+# For a fair figure, evaluate on exams of split "test", which weren't used.
 #
 #   python -m training.train {path} --exams exams.csv --out bundles/{path.parent.name}
 
@@ -112,8 +122,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Search for the hyperparameters of a preset on validation folds.")
     parser.add_argument("preset", help="a name in training/config/presets or a TOML file")
     parser.add_argument("--exams", type=Path, required=True, help="the exam table")
-    parser.add_argument("--out", type=Path, required=True, help="the search's folder; its name is the study's")
-    parser.add_argument("--trials", type=int, default=50, help="how many in all, of every process and earlier run")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the search's folder; its name is also the search's name"
+    )
+    parser.add_argument(
+        "--trials", type=int, default=50, help="how many in total, with those of other processes and runs"
+    )
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--metric", choices=METRICS, default="loss")
     parser.add_argument("--space", help="a name in training/config/spaces or a TOML file (default: the route's)")
@@ -121,8 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--storage",
         metavar="URL",
-        help=f"the study's database (default: {STORAGE_VARIABLE}, where no process list shows a password, or a SQLite "
-        "file in OUT)",
+        help=f"the search's database (default: the environment variable {STORAGE_VARIABLE}, which keeps a password out "
+        "of the process list, or a SQLite file in OUT)",
     )
     Place.add_options(parser)
     options = parser.parse_args(arguments)

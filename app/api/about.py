@@ -1,4 +1,4 @@
-"""What the service says of itself: its models, that it lives, that it's ready."""
+"""What the service tells about itself: its models, whether it is running, whether it is ready."""
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify, url_for
@@ -30,19 +30,19 @@ def models() -> Response:
 @blueprint.get("/v1/models/<name>/model-card.md")
 @blueprint.doc(responses=answers({200: sends("text/markdown", "The model card.")}, 400, 503))
 def model_card(name: str) -> Response:
-    """The page to read before trusting a bundle."""
+    """The model card of a bundle. Read it before you trust the bundle."""
     return Response(service().engine.bundle(name).model_card, mimetype="text/markdown")
 
 
 @blueprint.get("/healthz")
-@blueprint.doc(responses=answers({200: says(Alive, "It does.")}))
+@blueprint.doc(responses=answers({200: says(Alive, "It is running.")}))
 def healthz() -> Response:
-    """The process lives."""
+    """The process is running."""
     return jsonify({"status": "alive"})
 
 
 @blueprint.get("/readyz")
 @blueprint.doc(responses=answers({200: says(Ready, "The bundles that are ready.")}, 503))
 def readyz() -> Response:
-    """Every bundle has reproduced its golden answer; a 503 problem until then."""
+    """Whether every bundle has reproduced its golden answer; a 503 problem until then."""
     return jsonify({"status": "ready", "bundles": [bundle.name for bundle in service().engine.bundles()]})

@@ -1,6 +1,6 @@
 """`/openapi.json` and, for people, `/docs`: Swagger UI (from PyPI's flask-swagger-ui) as this service's own files.
 
-The page holds no patient data and needs no key; it loads nothing from elsewhere, since a hospital may be offline.
+The page holds no patient data and needs no key. It loads nothing from other servers, because a hospital may be offline.
 """
 
 from importlib.resources import files
@@ -15,7 +15,7 @@ from app.http.responses import answers, says, sends
 blueprint = APIBlueprint("docs", __name__, tag="Documentation")
 
 DOCUMENT = "cruciate-openapi"
-# Swagger UI writes styles into its elements and has pictures in its style sheet.
+# Swagger UI has styles in its elements and pictures in its style sheet.
 POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -41,14 +41,14 @@ def document() -> Response:
 @blueprint.get("/docs")
 @blueprint.doc(responses=answers({200: sends("text/html", "A page to read and to try out.")}))
 def page() -> Response:
-    """This document for people."""
+    """This document as a page for people."""
     return _file((OURS / "docs.html").read_bytes(), "text/html")
 
 
 @blueprint.get("/docs/<part>")
 @blueprint.doc(responses=answers({200: sends("text/*", "Style sheet or script.")}, 404))
 def part(part: str) -> Response:
-    """What the page consists of."""
+    """A file that the page loads."""
     if part not in PARTS:
         raise NotFound
     folder, media_type = PARTS[part]

@@ -1,4 +1,4 @@
-"""`/v1/predictions/{id}/dicom/...`: an answer as DICOM objects, made when they are asked for."""
+"""`/v1/predictions/{id}/dicom/...`: an answer as DICOM objects, made on request."""
 
 from apiflask import APIBlueprint
 from flask import Response, g
@@ -18,19 +18,19 @@ class ObjectQuery(RequestParameters):
     """Query of the map."""
 
     values: MapValues = "uint16"
-    """How its values are stored: in 65,536 steps, or as they are."""
+    """How its values are stored: `uint16` in 65,536 steps, `float32` unchanged."""
 
 
 @blueprint.get("/<kind>.dcm")
 @blueprint.input(ObjectQuery, location="query", arg_name="query")
 @blueprint.doc(responses=answers({200: sends(DICOM, "A DICOM file (PS3.10).")}, 400, 404, 409))
 def read(id: str, kind: str, query: ObjectQuery) -> Response:
-    """The report (`sr`), the map (`map`) or the key image (`key-image`): in the study of its source, a new series.
+    """The report (`sr`), the map (`map`) or the key image (`key-image`), as a new series in the same study.
 
-    The same bytes whenever it is asked for.
+    Every request gives the same bytes.
     """
     if kind not in KINDS:
-        raise NotFound(f"There is no such object; there are {', '.join(KINDS)}.")
+        raise NotFound(f"There is no such object; the objects are {', '.join(KINDS)}.")
     record = service().store.read(id)
     g.prediction_id = id
     if record.status != "done":

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made from the routes and from `app.contract.schemas`, with real answers in it.
 
-Every route of an APIBlueprint is in it by itself; what holds for many routes is added here.
+APIFlask adds every route of an APIBlueprint. What many routes have in common is added here.
 """
 
 import copy
@@ -17,33 +17,33 @@ from app.http.responses import REFERENCE, Document, problems
 from app.results import KINDS
 from data_prep.dicom.part10 import UID_LENGTH, UID_PATTERN
 
-# Of the HTTP contract, not of the program.
+# Version of the HTTP contract, not of the program.
 VERSION = "1"
 ABOUT = """**Research use only, not for diagnosis.**
 
-Reads a knee MR study, says how likely the anterior cruciate ligament is injured, and shows which pixels made it say so.
-Keys are asked for where the operator has set any. Every error is `application/problem+json` (RFC 9457)."""
+Reads a knee MR study, predicts how likely the anterior cruciate ligament is injured, and shows which pixels led to the
+prediction. A key is needed if the operator has set keys. Every error is `application/problem+json` (RFC 9457)."""
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "One of the operator's keys."},
-    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in another header."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key in another header."},
 }
 UID: Document = {"type": "string", "pattern": f"^{UID_PATTERN.pattern}$", "maxLength": UID_LENGTH}
 # Parts of paths, by their names in the routes.
 PATH_PARAMETERS: dict[str, Document] = {
     "id": {
-        "description": "A prediction, as `POST /v1/predictions` named it.",
+        "description": "The id of a prediction, from `POST /v1/predictions`.",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     },
-    "kind": {"description": "Which object.", "schema": {"enum": list(KINDS)}},
-    "index": {"description": "A slice, from 0.", "schema": {"type": "integer", "minimum": 0}},
-    "name": {"description": "A bundle, as `GET /v1/models` names it."},
+    "kind": {"description": "The kind of object.", "schema": {"enum": list(KINDS)}},
+    "index": {"description": "The index of a slice, from 0.", "schema": {"type": "integer", "minimum": 0}},
+    "name": {"description": "The name of a bundle, from `GET /v1/models`."},
     "part": {"description": "A file of the page."},
     "study": {"description": "StudyInstanceUID.", "schema": UID},
     "series": {"description": "SeriesInstanceUID.", "schema": UID},
     "instance": {"description": "SOPInstanceUID.", "schema": UID},
-    "number": {"description": "A frame, from 1.", "schema": {"type": "integer", "minimum": 1}},
+    "number": {"description": "The number of a frame, from 1.", "schema": {"type": "integer", "minimum": 1}},
     "numbers": {
-        "description": "Frames, from 1, separated by commas: `1,2`.",
+        "description": "Numbers of frames, from 1, separated by commas: `1,2`.",
         "schema": {"type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9})*$"},
     },
 }
@@ -53,41 +53,41 @@ EXAMPLES = Path(__file__).with_name("examples.json")
 
 def api(import_name: str) -> APIFlask:
     """An app that describes its routes, without APIFlask's own pages and errors."""
-    off: Any = None  # Flask takes None for a folder, which APIFlask's types forget.
+    off: Any = None  # Flask allows None for a folder; APIFlask's types don't.
     app = APIFlask(import_name, "Cruciate", VERSION, spec_path=off, docs_path=off, json_errors=False, static_folder=off)
     app.description = ABOUT
     app.license = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     app.security_schemes = SECURITY
-    # What APIFlask would add isn't in our form.
+    # The responses that APIFlask would add don't have Cruciate's format.
     for automatic in ("SERVERS", "200_RESPONSE", "404_RESPONSE", "VALIDATION_ERROR_RESPONSE", "AUTH_ERROR_RESPONSE"):
         app.config[f"AUTO_{automatic}"] = False
     app.config["AUTO_OPERATION_ID"] = True
     app.config["VALIDATION_ERROR_STATUS_CODE"] = 400
-    app.spec_callback = _complete  # type: ignore[assignment]  # of JSON, which isn't a str
+    app.spec_callback = _complete  # type: ignore[assignment]  # it gets a dict, not a str
     return app
 
 
 def examples() -> Document:
-    """Answers that the service has given: operationId -> status -> name -> body."""
+    """Real answers of the service: operationId -> status -> name -> body."""
     kept: Document = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     return kept
 
 
 class _Untitled(GenerateJsonSchema):
-    """Without a title for each field, which only repeats its name."""
+    """Omits the title of each field, which would only repeat its name."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
 
 
 def _complete(document: Document) -> Document:
-    """Add the models, and to every operation what holds for all of its kind."""
+    """Add the models, and what operations of one kind have in common."""
     models: list[tuple[type[ResponseModel], JsonSchemaMode]] = [
         (model, "validation") for model in ResponseModel.__subclasses__()
     ]
     _, schemas = models_json_schema(models, ref_template=REFERENCE, schema_generator=_Untitled)
     document["components"]["schemas"] = schemas["$defs"]
-    # Blueprints may share one.
+    # Several blueprints may have the same tag.
     document["tags"] = list({tag["name"]: tag for tag in document["tags"]}.values())
     kept = examples()
     for path, operations in document["paths"].items():
@@ -97,7 +97,7 @@ def _complete(document: Document) -> Document:
             if path.startswith(PROTECTED):
                 operation["security"] = [{name: []} for name in SECURITY]
                 common |= problems(401, 403)
-            # Routes of one view share theirs, but not their examples.
+            # Routes of one view share their responses, but not their examples.
             responses = copy.deepcopy(operation["responses"])
             responses |= {str(status): response for status, response in common.items()}
             operation["responses"] = dict(sorted(responses.items()))
@@ -106,7 +106,7 @@ def _complete(document: Document) -> Document:
 
 
 def _parameter(parameter: Document) -> Document:
-    """With its description where readers look for it."""
+    """The parameter with its description at the place where OpenAPI readers expect it."""
     schema = {name: value for name, value in parameter["schema"].items() if name not in ("title", "description")}
     if schema.get("default", "") is None:
         del schema["default"]

@@ -1,4 +1,4 @@
-"""`/v1/predictions/{id}/slices/...` and `map.npz`: the pictures of an answer, drawn when they are asked for."""
+"""`/v1/predictions/{id}/slices/...` and `map.npz`: the pictures of an answer, drawn on request."""
 
 import io
 from functools import lru_cache
@@ -22,17 +22,17 @@ DEFAULT_OPACITY = 0.6
 
 
 class MapQuery(RequestParameters):
-    """Query of whatever shows a class."""
+    """Query of a picture or map of one class."""
 
     class_: OptionalText = Field(None, validation_alias="class")
-    """Whose map; of the class that the answer explains otherwise."""
+    """The class; by default the class that the answer explains."""
 
 
 class OverlayQuery(MapQuery):
     """Query of an overlay."""
 
     opacity: float = Field(DEFAULT_OPACITY, ge=0, le=1)
-    """Of the heatmap."""
+    """Opacity of the heatmap."""
 
 
 def _sends(media_type: str, what: str) -> Responses:
@@ -43,7 +43,7 @@ def _sends(media_type: str, what: str) -> Responses:
 @blueprint.input(MapQuery, location="query", arg_name="query")
 @blueprint.doc(responses=_sends("image/png", "8 bit grey."))
 def image(id: str, index: int, query: MapQuery) -> Response:
-    """The slice in grey, pixel for pixel as the scanner made it; all slices of a study share one window."""
+    """The slice in grey, with the same pixels as the scanner's image. All slices of a study share one window."""
     plane, _, scale = _slice(id, index, query)
     return _png(render.grey(plane, scale))
 
@@ -52,7 +52,7 @@ def image(id: str, index: int, query: MapQuery) -> Response:
 @blueprint.input(MapQuery, location="query", arg_name="query")
 @blueprint.doc(responses=_sends("image/png", "RGBA on the slice's grid."))
 def heatmap(id: str, index: int, query: MapQuery) -> Response:
-    """What speaks for the class, as colour that is transparent where nothing does."""
+    """The evidence for the class as colours, transparent where there is no evidence."""
     _, class_map, scale = _slice(id, index, query)
     return _png(render.heatmap(render.glow(class_map, scale)))
 
@@ -72,7 +72,7 @@ def overlay(id: str, index: int, query: OverlayQuery) -> Response:
 def volume_map(id: str, query: MapQuery) -> Response:
     """The map of a class in the volume's own grid.
 
-    `map` is float32 `[slices, rows, columns]`; where the explanation is exact, its sum and the bias are the logit.
+    `map` is float32 `[slices, rows, columns]`. If the explanation is exact, its sum plus the bias is the logit.
     """
     archive = io.BytesIO()
     record, class_index = _record(id, query)
@@ -92,7 +92,7 @@ def _slice(id: str, index: int, query: MapQuery) -> tuple[FloatArray, FloatArray
 
 @lru_cache(maxsize=64)
 def _scale(store: Store, id: str, class_index: int) -> render.Scale:
-    """Kept, because it takes the whole volume, and a reader goes through it slice by slice."""
+    """The colour scale. It is cached, because it needs the whole volume and clients request slice after slice."""
     record = store.read(id)
     volume, name = record.job.volume, record.answer["result"]["classes"][class_index]
     full = full_brightness(record.answer, name, volume.spacing_mm)
@@ -100,7 +100,7 @@ def _scale(store: Store, id: str, class_index: int) -> render.Scale:
 
 
 def _record(id: str, query: MapQuery) -> tuple[Record, int]:
-    """The prediction, and the class that the client asks for or that the answer explains."""
+    """The prediction, and the index of the class that the client asks for or that the answer explains."""
     record = service().store.read(id)
     g.prediction_id = id
     if record.status != "done":

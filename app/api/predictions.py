@@ -1,4 +1,4 @@
-"""`/v1/predictions`: a study in, the answer and its deletion."""
+"""`/v1/predictions`: send a study, read its answer, delete it."""
 
 from concurrent.futures import wait
 from typing import Literal, Self
@@ -28,7 +28,7 @@ HELD_STUDY_BYTES = 1000
 
 
 class HeldStudy(BaseModel):
-    """A study that came by DICOMweb or DIMSE: it's judged at once, as far as it has come."""
+    """A study that came by DICOMweb or DIMSE. The prediction starts at once, with the instances received so far."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
@@ -37,7 +37,7 @@ class HeldStudy(BaseModel):
 
     @classmethod
     def sent(cls) -> Self:
-        """The one that the current request's body names; BadRequest for anything else."""
+        """The study that the body of the current request names. Raises BadRequest for any other body."""
         try:
             return cls.model_validate_json(request.stream.read(HELD_STUDY_BYTES))
         except ValidationError:
@@ -46,13 +46,13 @@ class HeldStudy(BaseModel):
 
 PARTS = {"type": "array", "minItems": 1, "maxItems": MAX_PARTS, "items": binary("A DICOM instance or a zip of them.")}
 STUDY = {
-    "description": "One study of one knee; of two, `?laterality=` names the one to judge.",
+    "description": "One study of one knee. If it shows two knees, `?laterality=` names the one to predict on.",
     "required": True,
     "content": {
         "application/zip": {"schema": binary("DICOM instances in any folders; other files may be among them.")},
         MULTIPART: {"schema": {"type": "object", "required": ["file"], "properties": {"file": PARTS}}},
-        "application/dicom": {"schema": binary("One instance: enhanced multi-frame.")},
-        "application/octet-stream": {"schema": binary("A zip or an instance; also under other usual names.")},
+        "application/dicom": {"schema": binary("One enhanced multi-frame instance.")},
+        "application/octet-stream": {"schema": binary("A zip or an instance; other usual types are allowed, too.")},
         JSON: {"schema": HeldStudy.model_json_schema()},
     },
 }
@@ -62,9 +62,9 @@ class PredictionQuery(RequestParameters):
     """Query of a POST."""
 
     bundle: OptionalText = None
-    """Name of the bundle to ask; the default one otherwise."""
+    """Name of the bundle; without it, the default bundle."""
     laterality: Side | SkipJsonSchema[None] = None
-    """The knee to judge, where the study shows both. Refused if the study is known to show only the other one."""
+    """The knee to predict on, if the study shows both. Refused if the study is known to show only the other knee."""
 
 
 class Preference(RequestParameters):
@@ -74,7 +74,7 @@ class Preference(RequestParameters):
     """`respond-async` asks for a 202 at once."""
 
     def no_wait(self) -> bool:
-        """RFC 7240, section 4.1."""
+        """Whether the client prefers not to wait (RFC 7240, section 4.1)."""
         return "respond-async" in {one.partition(";")[0].strip().lower() for one in (self.prefer or "").split(",")}
 
 
@@ -82,15 +82,15 @@ class SearchQuery(RequestParameters):
     """Query of a search."""
 
     study_uid: OptionalText = None
-    """Of this study."""
+    """Only predictions on this study."""
     status: Literal["queued", "done", "failed"] | SkipJsonSchema[None] = None
-    """In this state."""
+    """Only predictions in this state."""
     since: OptionalText = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-    """Accepted then or later, in UTC: `2026-11-21T09:30:00Z`."""
+    """Only predictions accepted at this time or later, in UTC: `2026-11-21T09:30:00Z`."""
     limit: int = Field(100, ge=1, le=500)
-    """How many at most."""
+    """The maximum number of predictions."""
     after: OptionalText = None
-    """Id of the last one of the page before."""
+    """Id of the last prediction on the previous page."""
 
 
 @blueprint.post("")
@@ -102,7 +102,7 @@ class SearchQuery(RequestParameters):
             201: says(Done, "The answer.", "Location"),
             200: says(Done, "Known already: the same pixels, geometry and UIDs with the same bundle.", "Location"),
             202: says(
-                Queued, "Accepted; `Location` will have the answer.", "Location", "Retry-After", "Preference-Applied"
+                Queued, "Accepted; the answer will be at `Location`.", "Location", "Retry-After", "Preference-Applied"
             ),
         },
         *(400, 404, 413, 415, 422, 429, 503),
@@ -110,7 +110,7 @@ class SearchQuery(RequestParameters):
     extensions={"requestBody": STUDY},
 )
 def create(query: PredictionQuery, preference: Preference) -> Response:
-    """Send a study, or name one that the service holds.
+    """Send a study, or name a study that the service holds.
 
     The answer comes at once (201, or 200 if the study is known) or, if it takes too long, later (202).
     """
@@ -136,18 +136,18 @@ def find(query: SearchQuery) -> Response:
 
 
 @blueprint.get("/<id>")
-@blueprint.doc(responses=answers({200: says(Answer, "The answer as it stands.")}, 404))
+@blueprint.doc(responses=answers({200: says(Answer, "The answer in its current state.")}, 404))
 def read(id: str) -> Response:
-    """The answer as it stands: done, queued, or failed with the problem."""
+    """The answer in its current state: done, queued, or failed with the problem."""
     answer = service().store.read(id).answer
     g.prediction_id = id
     return jsonify(answer)
 
 
 @blueprint.delete("/<id>")
-@blueprint.doc(responses=answers({204: {"description": "It's gone."}}, 404))
+@blueprint.doc(responses=answers({204: {"description": "It is deleted."}}, 404))
 def delete(id: str) -> Response:
-    """Forget a prediction: pixels, answer, maps and DICOM results. What was received by DICOMweb or DIMSE stays."""
+    """Delete a prediction: pixels, answer, maps and DICOM results. Instances received by DICOMweb or DIMSE stay."""
     service().studies.forget_prediction(id)
     g.prediction_id = id
     return Response(status=204)

@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 has it, which every reader takes. All JSON that leaves the service is written here.
+"""Strict JSON (RFC 8259), which every reader accepts. All JSON that the service sends is written here.
 
-Python's own writer lets `NaN` and `Infinity` through, which are no JSON (RFC 8259 section 6): a browser's `JSON.parse`
-then refuses the whole document.
+Python's own writer allows `NaN` and `Infinity`, which aren't JSON (RFC 8259 section 6). A browser's `JSON.parse` then
+rejects the whole document.
 """
 
 import json
@@ -15,14 +15,15 @@ Json = dict[str, Any]
 
 
 def dumps(content: object, indent: int | None = None) -> str:
-    """Of what we have computed ourselves: ValueError for a number that JSON can't hold."""
+    """JSON of values that Cruciate computed. Raises ValueError for a number that JSON can't hold (NaN, infinity)."""
     return json.dumps(content, indent=indent, allow_nan=False)
 
 
 def dumps_of_headers(content: object) -> str:
-    """Of what a scanner wrote: a number that JSON can't hold is null, which is no value (PS3.18 F.2.5).
+    """JSON of values from DICOM headers. A number that JSON can't hold becomes null, no value (PS3.18 F.2.5).
 
-    Its place among the others stays. A text such as "NaN" would stand where the standard wants a number (F.2.3).
+    The other values keep their positions. The standard requires a number here, so a text such as "NaN" isn't allowed
+    (F.2.3).
     """
     try:
         return dumps(content)

@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457), and what of an error may be logged."""
+"""Errors as `application/problem+json` (RFC 9457), and what may be logged about an error."""
 
 import logging
 import traceback
@@ -20,7 +20,7 @@ from data_prep.errors import (
 )
 
 LOG = logging.getLogger(__name__)
-# Enough to see where an error came from; frames hold no values, so no patient data.
+# Enough to show where an error came from. Logged frames contain no values, so no patient data.
 LOGGED_FRAMES = 4
 
 INPUT_ERRORS: dict[type[InputError], tuple[int, str]] = {
@@ -33,7 +33,7 @@ INPUT_ERRORS: dict[type[InputError], tuple[int, str]] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem document; `type` is stable, for machines, the rest is for people."""
+    """One problem document. `type` is stable and for machines; the rest is for people."""
 
     status: int
     title: str
@@ -42,7 +42,7 @@ class Problem:
     errors: tuple[FileProblem, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The JSON body, with `errors` only where single files are at fault."""
+        """The JSON body. It has `errors` only if single files caused the problem."""
         body: dict[str, Any] = {
             "type": self.type,
             "title": self.title,
@@ -55,24 +55,24 @@ class Problem:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What to tell the client; of an unexpected error no more than that it happened."""
+    """What to tell the client. For an unexpected error, this is only that it happened."""
     if isinstance(error, InputError):
         for kind, (status, title) in INPUT_ERRORS.items():
             if isinstance(error, kind):
                 slug = title.lower().replace(" ", "-")
                 return Problem(status, title, error.detail, f"urn:cruciate:problem:{slug}", error.files)
-    if isinstance(error, HTTPError):  # of a parameter, which APIFlask has checked
+    if isinstance(error, HTTPError):  # an invalid parameter, found by APIFlask
         wrong = [
             f"{name}: {text}." for fields in error.detail.values() for name, texts in fields.items() for text in texts
         ]
         return Problem(error.status_code, "Bad Request", " ".join(wrong))
     if isinstance(error, HTTPException) and error.code is not None:
         return Problem(error.code, error.name, error.description or error.name)
-    return Problem(500, "Internal Server Error", "The service failed. The study isn't to blame; the log says where.")
+    return Problem(500, "Internal Server Error", "The service failed. The study isn't the cause; the log says where.")
 
 
 def reported(error: Exception) -> Problem:
-    """What to tell the client; the log hears of it where the fault is ours."""
+    """What to tell the client. Errors of the service (status 500) are also logged."""
     problem = problem_of(error)
     if problem.status == 500:
         log_unexpected(error)
@@ -80,19 +80,19 @@ def reported(error: Exception) -> Problem:
 
 
 def problem_response(document: dict[str, Any]) -> Response:
-    """An answer with the status that the document names."""
+    """A response with the document's status."""
     return Response(dumps(document), document["status"], mimetype="application/problem+json")
 
 
 def log_unexpected(error: BaseException) -> None:
-    """Type and place, without message or values: those may quote a header."""
+    """Log the type and place of an error, without its message or values, because those may quote a header."""
     frames = traceback.extract_tb(error.__traceback__)[-LOGGED_FRAMES:]
     places = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
     LOG.error("unexpected %s at %s", type(error).__name__, places)
 
 
 def register(app: Flask) -> None:
-    """Let every error of `app` leave as a problem document."""
+    """Send every error of `app` as a problem document."""
 
     def answer(error: Exception) -> Response:
         response = problem_response(reported(error).document())

@@ -1,6 +1,6 @@
-"""What the service says, as types: answers are built from these models, and `/openapi.json` describes them.
+"""The types of the service's answers. Answers are built from these models, and `/openapi.json` describes them.
 
-Every JSON answer's model derives from `ResponseModel`; that puts it into the document.
+The model of every JSON answer derives from `ResponseModel`, which adds it to the OpenAPI document.
 """
 
 from typing import Annotated, Literal
@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from app.contract.problems import Problem
 
-# Names as JSON has them; Python writes `class_`.
+# `class` in JSON, `class_` in Python.
 CLASS = Field(validation_alias="class", serialization_alias="class")
 
 
 class ResponseModel(BaseModel):
-    """Base of every JSON answer; ValueError for a number that JSON can't hold (NaN, infinity)."""
+    """Base of every JSON answer. Raises ValueError for a number that JSON can't hold (NaN, infinity)."""
 
     model_config = ConfigDict(
         use_attribute_docstrings=True, validate_by_name=True, serialize_by_alias=True, allow_inf_nan=False
@@ -22,15 +22,15 @@ class ResponseModel(BaseModel):
 
 
 class AnsweringBundle(ResponseModel):
-    """The model that answered."""
+    """The bundle that made the prediction."""
 
     name: str
     sha256: str
     """Digest of everything in the bundle."""
     route: str
-    """How it is built: MRNet, fine-tuned VGG16, VGG16 with support vectors."""
+    """The kind of model: MRNet, fine-tuned VGG16, or VGG16 with support vectors."""
     trained_on: str
-    """`synthetic`: it has seen synthetic knees only, and on real ones its answer means nothing."""
+    """`synthetic`: it was trained on synthetic knees only, and its prediction on a real knee means nothing."""
     research_use_only: Literal[True]
 
 
@@ -41,42 +41,42 @@ class VolumeSize(ResponseModel):
     rows: int
     columns: int
     spacing_mm: tuple[float, float, float]
-    """From slice to slice, row to row, column to column."""
+    """Distance in mm from slice to slice, from row to row, and from column to column."""
 
 
 class PassedOverSeries(ResponseModel):
-    """A series, or a part of one, that wasn't judged, or a file that couldn't be read."""
+    """A series, or part of a series, that wasn't predicted on, or a file that couldn't be read."""
 
     series_uid: str
-    """Empty for a file that doesn't say its series."""
+    """Empty for a file that doesn't name its series."""
     reason: str
-    """For people; names the file that couldn't be read."""
+    """The reason, for people. It names a file that couldn't be read."""
 
 
 class Localisation(ResponseModel):
-    """What the bundle's localiser found. The block that the model sees is cut around it."""
+    """What the bundle's localiser found. The model predicts on a crop around it."""
 
     found: bool
-    """If not, the block is cut around the volume's centre."""
+    """If false, the crop is around the volume's centre."""
     box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None
-    """First and last voxel, plus one, along slices, rows and columns; null where nothing was found."""
+    """First voxel, and last voxel plus one, along slices, rows and columns; null if nothing was found."""
 
 
 class Study(ResponseModel):
-    """What was judged, and what wasn't."""
+    """What was predicted on, and what wasn't."""
 
     study_uid: str
     series_uid: str
     volume: VolumeSize
     laterality: Literal["L", "R", "unknown"]
-    """As the headers say, or the positions of two knees; never guessed."""
+    """From the headers, or from the positions of two knees; never guessed."""
     passed_over: list[PassedOverSeries]
     localisation: Localisation | None = Field(None, exclude_if=lambda value: value is None)
-    """Only from a bundle that has a localiser."""
+    """Present only if the bundle has a localiser."""
 
 
 class Result(ResponseModel):
-    """What the model says."""
+    """What the model predicts."""
 
     scheme: str
     """`binary` or `four_class`."""
@@ -85,7 +85,7 @@ class Result(ResponseModel):
     probabilities: dict[str, float]
     """Calibrated; they sum to 1."""
     predicted: str
-    """The likeliest class."""
+    """The most likely class."""
     logits: dict[str, float]
 
 
@@ -103,31 +103,33 @@ class Slice(ResponseModel):
 
 
 class ColourScale(ResponseModel):
-    """What the brightness of the explained class's pictures stands for."""
+    """What the brightness in the pictures of the explained class means."""
 
     full_brightness: float
-    """The evidence that is shown at full brightness; what is above it is cut off there."""
+    """The evidence that is shown at full brightness. Stronger evidence is shown at full brightness, too."""
     unit: Literal["logit/mm2"]
-    """Share of the logit for each mm2 of a slice: the same for every matrix."""
+    """Share of the logit for each mm2 of a slice. It doesn't depend on the matrix size."""
     source: Literal["bundle", "study"]
-    """`bundle`: the same for every study of this bundle. `study`: this study's own peak, for want of one in the bundle;
-    brightness can't be compared between studies then."""
+    """`bundle`: the scale is the same for every study of this bundle. `study`: the bundle has no scale for this class;
+    this study's own peak is used instead, and brightness can't be compared between studies."""
     quantile: float | None
-    """Of the peaks of the bundle's validation exams with this injury; null where `source` is `study`."""
+    """`full_brightness` is this quantile of the peaks of the bundle's validation exams with this injury; null if
+    `source` is `study`."""
     exams: int | None
-    """How many these were."""
+    """The number of these exams; null if `source` is `study`."""
     peak: float
-    """This study's own strongest pixel. Above `full_brightness`, pictures are saturated."""
+    """The strongest evidence in this study. If it is above `full_brightness`, the pictures are saturated."""
     classes: dict[str, float]
-    """Evidence at full brightness, for the pictures of each class that the bundle has a scale for."""
+    """Evidence at full brightness, for each class that the bundle has a scale for."""
 
 
 class Explanation(ResponseModel):
-    """Which slices made the model say so; always of an injury, the likeliest, also when the knee is found healthy."""
+    """Which slices led to the prediction. The explained class is the most likely injury, even if the prediction is
+    healthy."""
 
     method: str
     exact: bool
-    """The contributions and `bias` sum to the logit of `class`."""
+    """Whether the contributions and `bias` sum to the logit of `class`."""
     class_: Annotated[str, CLASS]
     bias: float
     scale: ColourScale
@@ -144,7 +146,7 @@ class Notice(ResponseModel):
 
 
 class Timing(ResponseModel):
-    """Milliseconds. Pictures are drawn when they are asked for, so `render` is 0; `total` is without the queue."""
+    """Milliseconds. Pictures are drawn on request, so `render` is 0. `total` doesn't include the wait in the queue."""
 
     decode: float
     preprocess: float
@@ -158,7 +160,7 @@ class Done(ResponseModel):
     """The whole answer."""
 
     id: str
-    """A digest of the study and the bundle: the same two have the same id."""
+    """A digest of the study and the bundle. The same study and bundle always have the same id."""
     status: Literal["done"]
     created: str
     """UTC, ISO 8601."""
@@ -173,14 +175,14 @@ class Done(ResponseModel):
 
 
 class Queued(ResponseModel):
-    """Accepted and safe on disk, not yet answered."""
+    """Accepted and stored on disk, but not yet answered."""
 
     id: str
     status: Literal["queued"]
 
 
 class Failed(ResponseModel):
-    """There is no answer; the study may be sent again."""
+    """The prediction failed. The study may be sent again."""
 
     id: str
     status: Literal["failed"]
@@ -188,7 +190,7 @@ class Failed(ResponseModel):
 
 
 class Answer(ResponseModel, RootModel[Annotated[Done | Queued | Failed, Field(discriminator="status")]]):
-    """A prediction as it stands."""
+    """A prediction in its current state."""
 
 
 class Page(ResponseModel):
@@ -200,16 +202,16 @@ class Page(ResponseModel):
 
 
 class LoadedBundle(ResponseModel):
-    """A bundle that can be asked."""
+    """A loaded bundle."""
 
     name: str
-    """For `?bundle=`."""
+    """The value for `?bundle=`."""
     sha256: str
     manifest: dict[str, JsonValue]
-    """Route, label scheme, what it was trained on, versions, digests of its files."""
+    """Route, label scheme, training data, versions, digests of its files."""
     metrics: dict[str, JsonValue]
     model_card: str
-    """Link to the page to read before trusting it."""
+    """Link to the model card. Read it before you trust the bundle."""
 
 
 class Models(ResponseModel):
@@ -219,7 +221,7 @@ class Models(ResponseModel):
 
 
 class Alive(ResponseModel):
-    """The process lives."""
+    """The process is running."""
 
     status: Literal["alive"]
 
@@ -235,9 +237,9 @@ class Attribute(ResponseModel):
     """An attribute of a DICOM object (PS3.18 F.2.2)."""
 
     vr: str
-    """How its values are represented (PS3.5 6.2)."""
+    """Value representation (PS3.5 6.2)."""
     Value: list[JsonValue] = []
-    """Texts and numbers; names by their representations; items of sequences as objects."""
+    """Texts and numbers. A person's name is an object with its representations; a sequence item is an object."""
     InlineBinary: str = ""
     """Bytes in base64."""
 

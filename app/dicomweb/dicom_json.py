@@ -1,4 +1,4 @@
-"""DICOM JSON (PS3.18 annex F) that we write ourselves, and the same as XML (Native DICOM Model, PS3.19 A.1)."""
+"""DICOM JSON (PS3.18 annex F) that isn't written by pydicom, and the same as XML (Native DICOM Model, PS3.19 A.1)."""
 
 from xml.etree import ElementTree
 
@@ -8,7 +8,7 @@ from app.contract.json_text import Json
 
 
 def tag(keyword: str) -> str:
-    """The key in a JSON object; KeyError for what is no keyword."""
+    """The key of an attribute in a JSON object. Raises KeyError for an unknown keyword."""
     number = tag_for_keyword(keyword)
     if number is None:
         raise KeyError(keyword)
@@ -16,7 +16,7 @@ def tag(keyword: str) -> str:
 
 
 def element(keyword: str, *values: object) -> Json:
-    """An object with one attribute, its VR from the dictionary; items of sequences are objects."""
+    """A JSON object with one attribute. Its VR is from the dictionary; sequence items are JSON objects."""
     found: Json = {"vr": dictionary_VR(keyword)}
     if values:
         found["Value"] = list(values)
@@ -24,7 +24,7 @@ def element(keyword: str, *values: object) -> Json:
 
 
 def native_xml(attributes: Json) -> bytes:
-    """DICOM JSON of plain values and sequences as a document."""
+    """DICOM JSON of plain values and sequences as an XML document."""
     root = ElementTree.Element("NativeDicomModel", {"xml:space": "preserve"})
     _add(root, attributes)
     document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)

@@ -1,19 +1,19 @@
-"""Single frames of an instance: as they are stored, or decoded to what Explicit VR Little Endian would hold."""
+"""Single frames of an instance: as they are stored, or decoded to Explicit VR Little Endian."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from pydicom.encaps import get_frame
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from werkzeug.exceptions import NotAcceptable, NotFound
 
 from app.dicomweb.media_types import OCTETS, MediaType
 from app.store.instance_file import Header
+from data_prep.dicom.fragments import Fragments
 from data_prep.dicom.frames import read_study
 from data_prep.dicom.transfer_syntax import NATIVE
-from data_prep.errors import InputError
+from data_prep.errors import InputError, MalformedInput
 
-# What a frame of each transfer syntax is called (PS3.18 table 8.7.3-5).
+# The media type of a frame, by transfer syntax (PS3.18 table 8.7.3-5).
 MEDIA_TYPES = {
     "1.2.840.10008.1.2.5": "image/dicom-rle",
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70)), "image/jpeg"),
@@ -27,9 +27,20 @@ AS_STORED = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian})
 def pick(
     stream: BinaryIO, header: Header, numbers: Sequence[int], wanted: Sequence[MediaType]
 ) -> list[tuple[MediaType, bytes]]:
-    """The frames of these numbers (from 1) in the first of the wanted encodings that we have.
+    """Frames in the first of the wanted encodings that is available.
 
-    NotFound for a number that isn't there, NotAcceptable if no encoding is wanted that we can give.
+    Args:
+        stream: The DICOM file.
+        header: Its header.
+        numbers: Frame numbers, from 1.
+        wanted: Media types from an Accept header, the most preferred first.
+
+    Returns:
+        Media type and content of each frame.
+
+    Raises:
+        NotFound: A frame number doesn't exist.
+        NotAcceptable: No wanted encoding is available.
     """
     count = int(header.dataset.get("NumberOfFrames") or 1)
     if header.pixels is None or not all(1 <= number <= count for number in numbers):
@@ -37,7 +48,7 @@ def pick(
     for one in wanted:
         if _is_stored_encoding(one.root, header.transfer_syntax):
             media_type = MediaType(_media_type(header.transfer_syntax), {"transfer-syntax": header.transfer_syntax})
-            return [(media_type, _encapsulated(stream, header, number, count)) for number in numbers]
+            return [(media_type, frame) for frame in _compressed(stream, header, numbers, count)]
         if one.root.matches(OCTETS) and one.parameters.get("transfer-syntax", "*") in ("*", ExplicitVRLittleEndian):
             media_type = MediaType(OCTETS, {"transfer-syntax": ExplicitVRLittleEndian})
             return [(media_type, frame) for frame in decoded(stream, header, numbers)]
@@ -45,13 +56,13 @@ def pick(
 
 
 def decoded(stream: BinaryIO, header: Header, numbers: Sequence[int]) -> list[bytes]:
-    """Frames in little endian, uncompressed. NotAcceptable for what we can't decode."""
+    """Frames in little endian, uncompressed. Raises NotAcceptable for frames that can't be decoded."""
     if header.transfer_syntax in AS_STORED and header.pixels is not None:
         names = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
         rows, columns, samples, bits = (int(header.dataset.get(name) or 1) for name in names)
         length = rows * columns * samples * bits // 8
         if max(numbers) * length > (header.pixels[1] or 0):
-            raise NotAcceptable("The pixels are fewer, or packed more tightly, than whole bytes of each sample.")
+            raise NotAcceptable("There are too few pixels, or their samples aren't whole bytes.")
         return [_at(stream, header.pixels[0] + (number - 1) * length, length) for number in numbers]
     stream.seek(0)
     try:
@@ -76,11 +87,12 @@ def _media_type(syntax: UID) -> str:
     return MEDIA_TYPES.get(syntax, OCTETS)
 
 
-def _encapsulated(stream: BinaryIO, header: Header, number: int, count: int) -> bytes:
-    stream.seek(header.pixels[0] if header.pixels else 0)
+def _compressed(stream: BinaryIO, header: Header, numbers: Sequence[int], count: int) -> list[bytes]:
+    stream.seek(0)
+    fragments = Fragments(stream.read(), header.pixels[0] if header.pixels else 0, count)
     try:
-        return get_frame(stream, number - 1, number_of_frames=count)
-    except (ValueError, EOFError):
+        return [fragments.frame(number - 1) for number in numbers]
+    except MalformedInput:
         raise NotFound("The fragments of this instance are damaged; this frame can't be found.") from None
 
 

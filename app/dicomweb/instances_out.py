@@ -1,4 +1,4 @@
-"""An instance as it leaves: as it is stored, in Explicit VR Little Endian, or as metadata."""
+"""An instance as it is sent: as it is stored, in Explicit VR Little Endian, or as metadata."""
 
 from contextlib import suppress
 from io import BytesIO
@@ -13,19 +13,24 @@ from app.contract.json_text import Json
 from app.dicomweb.frames import AS_STORED, decoded
 from app.store.instance_file import Header
 
-# Binary values that are longer (private ones of vendors) aren't metadata that a viewer reads.
+# Bytes. Viewers don't need longer binary values (private ones of vendors) as metadata.
 LONGEST_BINARY = 1024
 BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _KEEPS_PIXELS = AS_STORED | {DeflatedExplicitVRLittleEndian}
 
 
 def encoded(stream: BinaryIO, header: Header) -> tuple[UID, bytes | None]:
-    """The file in Explicit VR Little Endian; None in its place where it is that already, or can't be decoded."""
+    """An instance in Explicit VR Little Endian, if that is possible.
+
+    Returns:
+        The transfer syntax, and the file; None for the stored file, if it has this transfer syntax already or can't be
+        decoded.
+    """
     if header.transfer_syntax == ExplicitVRLittleEndian:
         return header.transfer_syntax, None
     try:
         return ExplicitVRLittleEndian, _explicit(stream, header)
-    except Exception:  # pydicom raises whatever it stumbles on
+    except Exception:  # pydicom may raise any exception
         return header.transfer_syntax, None
 
 
@@ -50,13 +55,17 @@ def metadata(stream: BinaryIO) -> Json:
 
 
 def _readable(dataset: Dataset) -> Json:
-    """pydicom's own `suppress_invalid_tags` makes every thread strict meanwhile, and loses a sequence for one value."""
+    """The readable values of a data set.
+
+    pydicom's own `suppress_invalid_tags` isn't used: it makes all threads strict while it runs, and drops a whole
+    sequence because of one invalid value.
+    """
     found: Json = {}
     for tag in sorted(dataset.keys()):
         raw = dataset.get_item(tag)
         if isinstance(raw, RawDataElement) and raw.length > LONGEST_BINARY and raw.VR in BINARY:
             continue
-        with suppress(Exception):  # pydicom's converters raise whatever they stumble on
+        with suppress(Exception):  # pydicom's converters may raise any exception
             element = dataset[tag]
             items = [_readable(item) for item in element.value] if element.VR == "SQ" else None
             found[f"{tag:08X}"] = element.to_json_dict(None, 0) if items is None else {"vr": "SQ", "Value": items}

@@ -1,7 +1,7 @@
-"""Media types with their parameters, as Content-Type and Accept name them (RFC 9110 8.3, 12.5.1; PS3.18 8.7).
+"""Media types with their parameters, as in Content-Type and Accept (RFC 9110 8.3, 12.5.1; PS3.18 8.7).
 
-werkzeug's parser stops at the `/` of an unquoted `type=application/dicom`, which most DICOMweb clients send; the
-standard library's doesn't.
+werkzeug's parser stops at the `/` of an unquoted `type=application/dicom`, which most DICOMweb clients send. The
+standard library's parser doesn't.
 """
 
 import re
@@ -18,13 +18,19 @@ JSON, XML = "application/json", "application/xml"
 OCTETS = "application/octet-stream"
 MULTIPART = "multipart/related"
 TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
-# Who accepts more than this many alternatives isn't listened to further.
+# Further alternatives in an Accept header are ignored.
 MAX_ALTERNATIVES = 32
 
 
 @dataclass(frozen=True)
 class MediaType:
-    """`name; parameter=value`, names in lower case. quality: how welcome it is, from 0 to 1."""
+    """`name; parameter=value`.
+
+    Attributes:
+        name: In lower case.
+        parameters: Values by name, names in lower case.
+        quality: How much a client prefers it, from 0 to 1.
+    """
 
     name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +38,7 @@ class MediaType:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Of one element of a header; a quality that is no number counts as 0."""
+        """Parse one element of a header. A quality that isn't a number counts as 0."""
         message = Message()
         message["Content-Type"] = text.replace("\n", " ").replace("\r", " ")
         (name, _), *rest = message.get_params() or [("", "")]
@@ -49,26 +55,26 @@ class MediaType:
 
     @property
     def root(self) -> "MediaType":
-        """What the parts are: of `multipart/related` the type that it names, of any other type itself."""
+        """The type of the parts: for `multipart/related` the type that it names, for any other type itself."""
         if self.name != MULTIPART:
             return self
         return MediaType(self.parameters.get("type", "*/*").lower(), self.parameters, self.quality)
 
     def matches(self, name: str) -> bool:
-        """Whether a media type of this name is meant, perhaps by `*`."""
+        """Whether this type includes the media type `name`, possibly by `*`."""
         kind, _, subtype = self.name.partition("/")
         return self.name in (name, "*/*") or (subtype == "*" and name.startswith(f"{kind}/"))
 
 
 def accepted(header: str) -> list[MediaType]:
-    """The alternatives of an Accept header, the most welcome first; everything if it is empty."""
+    """The alternatives of an Accept header, the most preferred first; `*/*` if it is empty."""
     listed = [MediaType.parse(text) for text in parse_http_list(header)[:MAX_ALTERNATIVES]]
     welcome = sorted((one for one in listed if one.quality > 0), key=lambda one: -one.quality)
     return welcome if listed else [MediaType("*/*")]
 
 
 def require(header: str, *names: str) -> str:
-    """The first of our media types that an Accept header wants most; NotAcceptable lists ours."""
+    """The media type among `names` that an Accept header prefers. Raises NotAcceptable if it allows none of them."""
     for wanted in accepted(header):
         for name in names:
             if wanted.matches(name):

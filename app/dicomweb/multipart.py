@@ -1,7 +1,7 @@
-"""`multipart/related` (RFC 2387), in and out: parts with a Content-Type and no name.
+"""Reads and writes `multipart/related` (RFC 2387): parts with a Content-Type and no name.
 
-A body is parsed as it arrives. Nothing of it is held but the part at hand, on disk where it's large, and those that
-were complete in the same piece.
+A body is parsed while it arrives. Only the current part (on the disk if it is large) and the parts that the same piece
+completed are held.
 """
 
 import tempfile
@@ -21,17 +21,23 @@ from data_prep.errors import InputOverLimit, MalformedInput
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-# What a part is, and its content in pieces.
+# The media type of a part, and its content in pieces.
 Part = tuple[MediaType, Iterable[bytes]]
-# What is larger lies in a temporary file that has no name; an MR image is smaller.
+# Bytes. A larger part is in a temporary file without a name; an MR image is smaller.
 PART_IN_MEMORY = 1 << 20
-DAMAGED = "The multipart body is damaged, or not a whole one."
+DAMAGED = "The multipart body is damaged or incomplete."
 
 
 def parts(body: IO[bytes], boundary: str) -> Iterator[tuple[str, BinaryIO]]:
-    """Content-Type ('' without one) and content of each part, as soon as it is complete; whoever gets one closes it.
+    """Read the parts of a body. Errors may be raised after some parts.
 
-    Raises MalformedInput, and InputOverLimit for more parts than `MAX_PARTS`, perhaps after some parts.
+    Yields:
+        Content-Type ('' if there is none) and content of each part, as soon as it is complete. The caller must close
+        the content.
+
+    Raises:
+        MalformedInput: The body is damaged or incomplete.
+        InputOverLimit: The body has more parts than `MAX_PARTS`.
     """
     splitter = _Splitter(boundary)
     try:
@@ -48,12 +54,12 @@ def parts(body: IO[bytes], boundary: str) -> Iterator[tuple[str, BinaryIO]]:
 def _read(body: IO[bytes]) -> bytes:
     try:
         return body.read(PIECE)
-    except OSError:  # gunicorn's, for chunks that are none
+    except OSError:  # from gunicorn, for invalid chunks
         raise MalformedInput(DAMAGED) from None
 
 
 def join(contents: Iterable[Part], boundary: str) -> Iterator[bytes]:
-    """A body of these parts, in pieces."""
+    """The body with these parts, in pieces."""
     for media_type, content in contents:
         yield f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\n\r\n".encode()
         yield from content
@@ -61,7 +67,7 @@ def join(contents: Iterable[Part], boundary: str) -> Iterator[bytes]:
 
 
 class _Splitter:
-    """Takes a body in pieces, gives complete parts."""
+    """Takes a body in pieces and gives complete parts."""
 
     def __init__(self, boundary: str) -> None:
         self.complete: deque[tuple[str, BinaryIO]] = deque()
@@ -79,7 +85,7 @@ class _Splitter:
         try:
             self._parser = MultipartParser(boundary, callbacks)
         except (FormParserError, UnicodeError):
-            raise MalformedInput("The boundary in Content-Type can't be right.") from None
+            raise MalformedInput("The boundary in Content-Type is invalid.") from None
 
     @property
     def ended(self) -> bool:
@@ -92,7 +98,7 @@ class _Splitter:
             raise MalformedInput(DAMAGED) from None
 
     def close(self) -> None:
-        """Let go of what nobody got."""
+        """Close the parts that nobody has taken."""
         for _, part in self.complete:
             part.close()
         if self._part is not None:
@@ -102,7 +108,7 @@ class _Splitter:
         self._begun += 1
         if self._begun > MAX_PARTS:
             raise InputOverLimit(f"A body may have {MAX_PARTS} parts; this one has more. Send the study in portions.")
-        self._part = cast(BinaryIO, tempfile.SpooledTemporaryFile(PART_IN_MEMORY))  # noqa: SIM115  (who gets it closes it)
+        self._part = cast(BinaryIO, tempfile.SpooledTemporaryFile(PART_IN_MEMORY))  # noqa: SIM115  (the caller closes it)
         self._name, self._value, self._content_type = b"", b"", ""
 
     def _add_to_name(self, data: bytes, start: int, end: int) -> None:

@@ -1,8 +1,7 @@
-"""Rendered frames: what a browser shows (PS3.18 8.7.4), by the greyscale pipeline that the header describes.
+"""Rendered frames for browsers (PS3.18 8.7.4), drawn by the greyscale pipeline that the header describes.
 
-Stored values go through the Modality LUT (PS3.3 C.11.1), then through the VOI LUT or window (C.11.2), and only then is
-MONOCHROME1 turned round (C.7.6.3.1.2): a window speaks of values, not of how dark they are shown. Padding (C.7.5.1.1.2)
-is black.
+Stored values go through the Modality LUT (PS3.3 C.11.1), then through the VOI LUT or window (C.11.2). MONOCHROME1 is
+inverted last (C.7.6.3.1.2), because a window refers to values, not to their brightness. Padding (C.7.5.1.1.2) is black.
 """
 
 from typing import BinaryIO
@@ -27,20 +26,34 @@ JPEG, PNG = "image/jpeg", "image/png"
 SUFFIX = {JPEG: ".jpg", PNG: ".png"}
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL")
-# Functional groups that say how a frame's values are shown (PS3.3 C.7.6.16.2.9, C.7.6.16.2.10).
+# Functional groups that define how a frame's values are shown (PS3.3 C.7.6.16.2.9, C.7.6.16.2.10).
 GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
-# A LUT with no number of entries has so many (PS3.3 C.11.1.1).
+# If the number of entries of a LUT is 0, it has this many (PS3.3 C.11.1.1).
 ENTRIES = 1 << 16
-# Below this width the formula of LINEAR divides by 0 (PS3.3 C.11.2.1.2.1); LINEAR_EXACT takes any width above 0.
+# At this width the formula of LINEAR divides by 0 (PS3.3 C.11.2.1.2.1). LINEAR_EXACT allows any width above 0.
 NARROWEST_LINEAR = 1.0
-# What pydicom makes a window's values fill: all of 8 bits.
+# With these attributes, pydicom maps a window to all of 8 bits.
 EIGHT_BITS = {"BitsStored": 8, "PixelRepresentation": 0, "PhotometricInterpretation": "MONOCHROME2"}
-# What values that make no sense raise, from pydicom's converters and from arithmetic.
+# The exceptions that invalid values cause, in pydicom's converters and in arithmetic.
 NONSENSE = (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError, NotImplementedError)
 
 
 def picture(stream: BinaryIO, header: Header, number: int, media_type: str) -> bytes:
-    """Frame `number` (from 1) as a file. NotFound, or NotAcceptable for what isn't a picture that we can draw."""
+    """Draw a frame.
+
+    Args:
+        stream: The DICOM file.
+        header: Its header.
+        number: The number of the frame, from 1.
+        media_type: `image/jpeg` or `image/png`.
+
+    Returns:
+        The bytes of the picture's file.
+
+    Raises:
+        NotFound: The instance has no pixels.
+        NotAcceptable: The frame can't be drawn.
+    """
     if header.pixels is None:
         raise NotFound("This instance holds no image.")
     stream.seek(0)
@@ -52,12 +65,12 @@ def picture(stream: BinaryIO, header: Header, number: int, media_type: str) -> b
 
 
 def _colours(stream: BinaryIO, header: Header, dataset: Dataset, number: int) -> render.Picture:
-    """BGR of three samples of 8 bits, colour by pixel or by plane (PS3.3 C.7.6.3.1.3)."""
+    """BGR from three samples of 8 bits, stored by pixel or by plane (PS3.3 C.7.6.3.1.3)."""
     (frame,) = decoded(stream, header, [number])
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     space = dataset.get("PhotometricInterpretation")
     if len(frame) != 3 * rows * columns or space not in COLOUR:
-        raise NotAcceptable("Of colour pictures, only those of 8 bits in RGB or YBR_FULL are drawn.")
+        raise NotAcceptable("Colour pictures are drawn only if they have 8 bits and are RGB or YBR_FULL.")
     samples = np.frombuffer(frame, np.uint8)
     by_plane = dataset.get("PlanarConfiguration") == 1
     colours = samples.reshape(3, rows, columns).transpose(1, 2, 0) if by_plane else samples.reshape(rows, columns, 3)
@@ -72,10 +85,10 @@ def _grey(stream: BinaryIO, dataset: Dataset, number: int) -> render.Picture:
         stored = frame.pixels.plane(number - 1)
         padding = frame.padding(stored)
     except (InputError, KeyError):
-        raise NotAcceptable("No picture can be drawn of this frame.") from None
+        raise NotAcceptable("This frame can't be drawn as a picture.") from None
     photometric = dataset.get("PhotometricInterpretation")
     if photometric not in GREY:
-        raise NotAcceptable(f"Of pictures with one sample a pixel, only {' and '.join(GREY)} are drawn.")
+        raise NotAcceptable(f"Pictures with one sample per pixel are drawn only if they are {' or '.join(GREY)}.")
     turned = photometric == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
     shown = _shown(stored, _view(dataset, number), turned, padding)
     shown[padding] = 0
@@ -83,7 +96,7 @@ def _grey(stream: BinaryIO, dataset: Dataset, number: int) -> render.Picture:
 
 
 def _view(dataset: Dataset, number: int) -> Dataset:
-    """The attributes of the greyscale pipeline, of a multi-frame image those of this frame."""
+    """The attributes of the greyscale pipeline; for a multi-frame image, those of this frame."""
     view = Dataset()
     view.update(dataset)
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
@@ -95,7 +108,7 @@ def _view(dataset: Dataset, number: int) -> Dataset:
 
 
 def _shown(stored: IntegerArray, view: Dataset, turned: bool, padding: npt.NDArray[np.bool_]) -> Doubles:
-    """0 to 255, by the first VOI LUT or window of the header, or by a window that suits the frame."""
+    """0 to 255, by the first VOI LUT or window of the header, or by a window from the frame's own values."""
     values = _modality(stored, view)
     try:
         shown = _voi(values, view)
@@ -108,7 +121,7 @@ def _shown(stored: IntegerArray, view: Dataset, turned: bool, padding: npt.NDArr
 
 
 def _modality(stored: IntegerArray, view: Dataset) -> Doubles:
-    """Stored values in the units of the window. What makes no sense there changes nothing."""
+    """Stored values in the units of the window. Invalid attributes are ignored."""
     try:
         if view.get("ModalityLUTSequence"):
             return _looked_up(stored.astype(np.float64), view.ModalityLUTSequence[0])[0]
@@ -121,7 +134,7 @@ def _modality(stored: IntegerArray, view: Dataset) -> Doubles:
 
 
 def _voi(values: Doubles, view: Dataset) -> Doubles:
-    """0 to 255; one of `NONSENSE` where there is no VOI LUT and no window that can be meant."""
+    """0 to 255. Raises one of `NONSENSE` if there is no VOI LUT and no valid window."""
     if view.get("VOILUTSequence"):
         looked_up, highest = _looked_up(values, view.VOILUTSequence[0])
         return 255 * looked_up / highest

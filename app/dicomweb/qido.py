@@ -18,7 +18,7 @@ from app.store.instances import Series
 
 blueprint = APIBlueprint("qido", __name__, tag="DICOMweb")
 
-MORE = "There are more results than are given here: ask for the next ones by offset."
+MORE = "There are more results: request the next ones by offset."
 STUDY_KEYS = (*PATIENT_AND_STUDY, "ModalitiesInStudy")
 SERIES_KEYS = (*PATIENT_AND_STUDY, *SERIES)
 INSTANCE_KEYS = (*SERIES_KEYS, *INSTANCE)
@@ -34,7 +34,7 @@ FOUND = answers(
 @blueprint.get("/studies")
 @blueprint.doc(responses=FOUND, extensions={"parameters": parameters(STUDY_KEYS)})
 def studies() -> Response:
-    """Studies, by UID."""
+    """Studies, ordered by UID."""
     query = Query.parse(request.args, STUDY_KEYS)
     found = service().instances.series(query.uids.get("StudyInstanceUID"))
     grouped = groupby(found, key=lambda series: series.example.study_uid)
@@ -45,7 +45,7 @@ def studies() -> Response:
 @blueprint.get("/studies/<study>/series", endpoint="study_series")
 @blueprint.doc(responses=FOUND, extensions={"parameters": parameters(SERIES_KEYS)})
 def series(study: str | None = None) -> Response:
-    """Series, by UIDs; of one study where the URL names it."""
+    """Series, ordered by UIDs; of one study if the URL names it."""
     query = Query.parse(request.args, SERIES_KEYS)
     found = service().instances.series(study or query.uids.get("StudyInstanceUID"), query.uids.get("SeriesInstanceUID"))
     return _answer(query, map(_series, found))
@@ -56,7 +56,7 @@ def series(study: str | None = None) -> Response:
 @blueprint.get("/studies/<study>/series/<series>/instances", endpoint="series_instances")
 @blueprint.doc(responses=FOUND, extensions={"parameters": parameters(INSTANCE_KEYS)})
 def instances(study: str | None = None, series: str | None = None) -> Response:
-    """Instances, by UIDs; of one study or series where the URL names it."""
+    """Instances, ordered by UID; of one study or series if the URL names it."""
     query = Query.parse(request.args, INSTANCE_KEYS)
     found = service().instances.find(
         study or query.uids.get("StudyInstanceUID"),

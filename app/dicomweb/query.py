@@ -14,12 +14,12 @@ from app.contract.json_text import Json
 from app.dicomweb.dicom_json import tag
 from app.http.responses import Document
 
-# The largest study that is analysed has as many instances (`Limits.files`); of more than this many, one asks for pages.
+# The largest study that is predicted on has as many instances (`Limits.files`). More results are requested in pages.
 MOST_RESULTS = 5000
-# Supported, and without an effect: everything that we keep of a level is always returned.
+# Accepted without effect: all stored attributes of a level are always returned.
 INCLUDED = "includefield"
 PAGING = frozenset({"limit", "offset"})
-# Kinds of matching that there aren't here, and the warning of who asks for one (PS3.18 8.3.4.2, 8.3.4.5, 8.3.4.6).
+# Kinds of matching that aren't supported, and the warning for each (PS3.18 8.3.4.2, 8.3.4.5, 8.3.4.6).
 MATCHINGS = {
     "fuzzymatching": "The fuzzymatching parameter is not supported. Only literal matching has been performed.",
     "emptyvaluematching": "The emptyvaluematching parameter is not supported. "
@@ -36,13 +36,13 @@ PARAMETERS: list[Document] = [
             "type": "integer",
             "minimum": 0,
             "default": MOST_RESULTS,
-            "description": f"How many results at most; never more than {MOST_RESULTS}.",
+            "description": f"The maximum number of results; never more than {MOST_RESULTS}.",
         },
     },
     {
         "name": "offset",
         "in": "query",
-        "schema": {"type": "integer", "minimum": 0, "default": 0, "description": "How many to pass over."},
+        "schema": {"type": "integer", "minimum": 0, "default": 0, "description": "How many results to skip."},
     },
     {
         "name": "includefield",
@@ -50,7 +50,7 @@ PARAMETERS: list[Document] = [
         "schema": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Taken and not needed: everything that is kept of a level is returned.",
+            "description": "Accepted without effect: all stored attributes of a level are returned.",
         },
     },
     {
@@ -58,7 +58,7 @@ PARAMETERS: list[Document] = [
         "in": "query",
         "schema": {
             "type": "boolean",
-            "description": "Taken; names match literally all the same, and `Warning` says so.",
+            "description": "Accepted without effect: names match literally, and `Warning` says so.",
         },
     },
 ]
@@ -67,10 +67,11 @@ Test = Callable[[str], bool]
 
 
 def parameters(keywords: Iterable[str]) -> list[Document]:
-    """A search by these matching keys, for the OpenAPI document."""
+    """The parameters of a search by these matching keys, for the OpenAPI document."""
     description = (
-        "Matching keys, each a parameter of its own, by keyword or by tag (`00080020`). `*` and `?` stand for any text "
-        f"and letter, `20260101-` for that day and later, commas separate UIDs. Keywords: {', '.join(keywords)}."
+        "Matching keys. Each is a separate parameter, named by keyword or by tag (`00080020`). `*` stands for any "
+        "text, `?` for any character, `20260101-` for that day and later; commas separate UIDs. "
+        f"Keywords: {', '.join(keywords)}."
     )
     schema = {"type": "object", "additionalProperties": {"type": "string"}, "description": description}
     keys = {"name": "keys", "in": "query", "schema": schema, "example": {"StudyDate": "20260101-"}}
@@ -79,9 +80,14 @@ def parameters(keywords: Iterable[str]) -> list[Document]:
 
 @dataclass(frozen=True)
 class Query:
-    """matches: by key of the DICOM JSON object, what one of its values must pass.
+    """A search.
 
-    uids: keys that ask for exactly one UID, by keyword. warnings: sentences about what was asked for and isn't done.
+    Attributes:
+        matches: Tests by key of the DICOM JSON object; one of the key's values must pass.
+        uids: The UID, by keyword, for keys that ask for exactly one UID.
+        limit: The maximum number of results.
+        offset: How many results to skip.
+        warnings: Sentences about what the client asked for and isn't done.
     """
 
     matches: Mapping[str, Test]
@@ -92,9 +98,14 @@ class Query:
 
     @classmethod
     def parse(cls, arguments: MultiDict[str, str], keywords: Iterable[str]) -> Self:
-        """From a URL's query. Parameters that aren't supported are ignored, with a warning (PS3.18 8.3).
+        """Parse a URL's query. Unsupported parameters are ignored, with a warning (PS3.18 8.3).
 
-        keywords: those of the matching keys. BadRequest for a supported parameter with a value that makes no sense.
+        Args:
+            arguments: The URL's query.
+            keywords: Keywords of the matching keys.
+
+        Raises:
+            BadRequest: A supported parameter has an invalid value.
         """
         allowed = {tag(keyword): keyword for keyword in keywords}
         matches: dict[str, Test] = {}
@@ -128,7 +139,7 @@ def _key(name: str) -> str:
 
 
 def _not_supported(names: Iterable[str]) -> list[str]:
-    """A warning about parameters; none of none. Of a name that isn't in the DICOM dictionary, nothing is repeated."""
+    """A warning about ignored parameters, if any. Names outside the DICOM dictionary are counted, not quoted."""
     names = dict.fromkeys(names)
     known = [name for name in names if all(map(_is_attribute, name.split(".")))]
     others = len(names) - len(known)
@@ -153,7 +164,7 @@ def _test(vr: str, text: str) -> Test:
         return set(re.split(r"[,\\]", text)).__contains__
     if vr in ("DA", "TM", "DT"):
         return _range(text)
-    # fnmatch knows [...], DICOM doesn't.
+    # fnmatch interprets [...], DICOM doesn't.
     pattern = re.compile(fnmatch.translate(text.replace("[", "[[]")), re.IGNORECASE if vr == "PN" else 0)
     return lambda value: pattern.match(value) is not None
 
@@ -166,7 +177,7 @@ def _range(text: str) -> Test:
 
 
 def _texts(attribute: Mapping[str, Any]) -> list[str]:
-    """An attribute's values; of a name (PS3.18 F.2.2) each of its representations."""
+    """An attribute's values; for a person's name (PS3.18 F.2.2), each of its representations."""
     texts: list[str] = []
     for value in attribute.get("Value", ()):
         texts += value.values() if isinstance(value, dict) else [str(value)]

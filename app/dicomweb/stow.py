@@ -1,4 +1,4 @@
-"""STOW-RS: instances in, and what became of each (PS3.18 10.5). It only stores; analysis starts by itself later."""
+"""STOW-RS: stores instances and reports on each (PS3.18 10.5). The prediction starts later, automatically."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,17 +24,18 @@ blueprint = APIBlueprint("stow", __name__, tag="DICOMweb")
 
 WANTED = f'Content-Type must be {MULTIPART}; type="{DICOM}"; boundary=...'
 INSTANCES = {
-    "description": "DICOM instances (PS3.10), one a part. Results come beside them once no more has come for a while.",
+    "description": "DICOM instances (PS3.10), one in each part. The service predicts when no more have come for a "
+    "while, and stores results in the same study.",
     "required": True,
     "content": {str(MediaType(MULTIPART, {"type": DICOM})): {"schema": binary(f"At most {MAX_PARTS} parts.")}},
 }
 
 
 def _told(what: str, *headers: str) -> Document:
-    """The Store Instances Response, in whichever media type `Accept` wants."""
+    """The Store Instances Response, in the media type that `Accept` wants."""
     described = dict.fromkeys((DICOM_JSON, JSON), refers(DicomObject))
     described |= dict.fromkeys((DICOM_XML, XML), binary("The same as Native DICOM Model (PS3.19 A.1)."))
-    return response(f"{what} The Store Instances Response (PS3.18 I.2) says what became of each.", described, *headers)
+    return response(f"{what} The Store Instances Response (PS3.18 I.2) reports on each instance.", described, *headers)
 
 
 @blueprint.post("/studies")
@@ -51,9 +52,9 @@ def _told(what: str, *headers: str) -> Document:
     extensions={"requestBody": INSTANCES},
 )
 def store(study: str | None = None) -> Response:
-    """Store instances, of the study in the URL only where there is one: 200 all, 202 some, 409 none of them."""
+    """Store instances; if the URL names a study, of this study only. 200: all are stored, 202: some, 409: none."""
     if study is not None and not UID_PATTERN.fullmatch(study):
-        raise BadRequest("The study in the URL is no UID.")
+        raise BadRequest("The study in the URL isn't a UID.")
     answer_type = require(request.headers.get("Accept", ""), DICOM_JSON, JSON, DICOM_XML, XML)
     try:
         receipts = service().instances.receive(_instances(), study)
@@ -74,15 +75,15 @@ def store(study: str | None = None) -> Response:
 
 
 @blueprint.delete("/studies/<study>")
-@blueprint.doc(responses=answers({204: {"description": "It's gone."}}, 404))
+@blueprint.doc(responses=answers({204: {"description": "It is deleted."}}, 404))
 def delete(study: str) -> Response:
-    """Forget a study: its instances, predictions and results."""
+    """Delete a study: its instances, predictions and results."""
     service().studies.forget(study)
     return Response(status=204)
 
 
 def _instances() -> Iterator[tuple[str, BinaryIO]]:
-    """The parts of the request's body, while it arrives; each must be DICOM."""
+    """The parts of the request's body, while it arrives. Each must be DICOM."""
     content_type = MediaType.parse(request.headers.get("Content-Type", ""))
     if content_type.name != MULTIPART or not _may_be_dicom(content_type.root):
         raise UnsupportedInput(WANTED)
@@ -96,7 +97,7 @@ def _instances() -> Iterator[tuple[str, BinaryIO]]:
 
 
 def _may_be_dicom(one: MediaType) -> bool:
-    """Also bytes of any kind: what is in them is looked at all the same."""
+    """Whether a part of this type may be DICOM. Octet streams may be, because the content is checked anyway."""
     return one.matches(DICOM) or one.matches(OCTETS)
 
 
@@ -107,7 +108,7 @@ def _outcome(receipts: Sequence[Receipt]) -> Json:
     studies = {receipt.study_uid for receipt in stored}
     if len(studies) == 1:
         outcome |= element("RetrieveURL", _url(*studies))
-    # What can't be read has no UIDs to be referenced by.
+    # An instance that can't be read has no UIDs for a reference.
     named = [receipt for receipt in receipts if receipt.reason is not None and receipt.sop_instance_uid]
     nameless = [receipt for receipt in receipts if receipt.reason is not None and not receipt.sop_instance_uid]
     groups = {

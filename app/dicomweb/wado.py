@@ -27,12 +27,12 @@ blueprint = APIBlueprint("wado", __name__, tag="DICOMweb")
 STUDY = "/studies/<study>"
 SERIES = f"{STUDY}/series/<series>"
 INSTANCE = f"{SERIES}/instances/<instance>"
-# A frame is at most some 30 MB, and a list of them is in memory at one time.
+# A frame has at most about 30 MB, and all frames of a request are in memory at once.
 MOST_FRAMES = 100
 
 
 def _parts(description: str, *types: str) -> Document:
-    """A multipart response, for the OpenAPI document; types: what its parts may be."""
+    """A multipart response, for the OpenAPI document. `types` are the media types that its parts may have."""
     return response(description, {str(MediaType(MULTIPART, {"type": type_})): binary(description) for type_ in types})
 
 
@@ -40,10 +40,10 @@ def _parts(description: str, *types: str) -> Document:
 @blueprint.get(SERIES, endpoint="series")
 @blueprint.get(INSTANCE, endpoint="instance")
 @blueprint.doc(
-    responses=answers({200: _parts("DICOM files; as stored by `transfer-syntax=*` in `Accept`.", DICOM)}, 404, 406)
+    responses=answers({200: _parts("DICOM files; as stored if `Accept` has `transfer-syntax=*`.", DICOM)}, 404, 406)
 )
 def retrieve(**uids: str) -> Response:
-    """Every instance of a study, a series or one: as stored, or in Explicit VR Little Endian, as Accept says."""
+    """All instances of a study or series, or one instance; as stored or in Explicit VR Little Endian, see `Accept`."""
     rows = _held(**uids)
     for wanted in accepted(request.headers.get("Accept", "")):
         syntax = wanted.parameters.get("transfer-syntax", ExplicitVRLittleEndian)
@@ -57,7 +57,7 @@ def retrieve(**uids: str) -> Response:
 @blueprint.get(f"{INSTANCE}/metadata", endpoint="instance_metadata")
 @blueprint.doc(responses=answers({200: response("The headers.", {DICOM_JSON: refers(DicomObjects)})}, 404, 406))
 def metadata(**uids: str) -> Response:
-    """Their attributes but pixels, as DICOM JSON. A number that JSON can't hold (NaN, infinity) is null."""
+    """The attributes without pixels, as DICOM JSON. A number that JSON can't hold (NaN, infinity) is null."""
     rows = _held(**uids)
     require(request.headers.get("Accept", ""), DICOM_JSON, JSON)
     found = []
@@ -75,7 +75,7 @@ def metadata(**uids: str) -> Response:
     )
 )
 def frame_list(study: str, series: str, instance: str, numbers: str) -> Response:
-    """Frames by number from 1, separated by commas."""
+    """Frames by their numbers, from 1, separated by commas."""
     (row,) = _held(study, series, instance)
     if not re.fullmatch("[0-9]{1,9}(,[0-9]{1,9})*", numbers) or numbers.count(",") >= MOST_FRAMES:
         raise BadRequest(f"Name at most {MOST_FRAMES} frames by their numbers, separated by commas.")
@@ -99,7 +99,7 @@ def rendered(study: str, series: str, instance: str, number: int = 1) -> Respons
 def _held(study: str, series: str | None = None, instance: str | None = None) -> list[Instance]:
     rows = list(service().instances.find(study, series, instance))
     if not rows:
-        raise NotFound("The service holds nothing of these UIDs.")
+        raise NotFound("The service holds nothing with these UIDs.")
     return rows
 
 
@@ -110,7 +110,7 @@ def _multipart(type_: str, parts: Iterable[multipart.Part]) -> Response:
 
 
 def _files(instances: Instances, rows: Iterable[Instance], as_stored: bool) -> Iterator[multipart.Part]:
-    """What can't be decoded is given as it is stored; its media type says how that is."""
+    """Instances as parts. One that can't be decoded is sent as it is stored; its media type names the encoding."""
     for row in rows:
         with instances.open(row) as stream:
             header = read_header(stream)

@@ -1,1 +1,1 @@
-"""What the routes share: keys, CORS, the request log, the reading of bodies, the words that describe a route."""
+"""What the routes share: keys, CORS, the request log, the reading of bodies, the descriptions of routes."""

@@ -1,4 +1,4 @@
-"""Web viewers: pages of other origins that a browser may let read from this service (CORS)."""
+"""Web viewers: pages of other origins that may read from this service in a browser (CORS)."""
 
 from flask import Flask
 from flask_cors import CORS
@@ -7,7 +7,7 @@ from app.http.keys import HEADERS, PROTECTED
 
 
 def register(app: Flask, origins: tuple[str, ...]) -> None:
-    """Let pages of these origins read, with a key where one is asked for; they change nothing, and send no cookies."""
+    """Let pages of these origins read, with a key if one is required. They can't change anything or send cookies."""
     if origins:
         CORS(
             app,

@@ -6,14 +6,14 @@ from flask import Flask, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-# Paths that begin so are asked for a key.
+# Paths that begin like this need a key.
 PROTECTED = ("/v1/", "/dicom-web/")
-# Where a key may stand.
+# Headers that may contain a key.
 HEADERS = ("Authorization", "X-API-Key")
 
 
 def register(app: Flask, keys: tuple[str, ...]) -> None:
-    """Ask for one of `keys`; with no keys nothing is asked (the gunicorn configuration then stays on loopback)."""
+    """Require one of `keys`. Without keys, none is required (the gunicorn configuration then allows loopback only)."""
 
     def check() -> None:
         if not keys or not request.path.startswith(PROTECTED):
@@ -24,7 +24,7 @@ def register(app: Flask, keys: tuple[str, ...]) -> None:
         sent = request.headers.get("X-API-Key") or bearer
         if not sent:
             raise Unauthorized(f"Send an API key in {' or '.join(HEADERS)}.", www_authenticate=_challenge())
-        # Every key is compared, in constant time each, so that timing tells nothing.
+        # Every key is compared, each in constant time, so that timing doesn't reveal a key.
         matches = [hmac.compare_digest(sent.encode(), key.encode()) for key in keys]
         if not any(matches):
             raise Forbidden("This API key isn't one of ours.")

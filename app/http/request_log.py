@@ -1,4 +1,4 @@
-"""One line of JSON for each request: route, id, status, milliseconds. No query, no header, no name of a patient."""
+"""One line of JSON for each request: route, id, status, milliseconds. No query, no header and no patient data."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ def register(app: Flask) -> None:
     def finish(response: Response) -> Response:
         line = {
             "method": request.method,
-            # The rule and not the path: whatever somebody types into a URL stays out of the log.
+            # The rule, not the path: text that a client put into a URL must not be logged.
             "route": request.url_rule.rule if request.url_rule else None,
             "id": g.get("prediction_id"),
             "status": response.status_code,

@@ -1,4 +1,4 @@
-"""The words in which a route says what it takes and answers: for `@blueprint.doc(responses=answers(...))`."""
+"""Descriptions of what a route accepts and answers, for `@blueprint.doc(responses=answers(...))`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,34 +10,34 @@ from app.contract.schemas import ResponseModel
 
 Document = dict[str, Any]
 Responses = dict[int | str, Document]
-# A parameter that a client may leave out; it has no null.
+# A parameter that a client may leave out. It can't be null.
 OptionalText = str | SkipJsonSchema[None]
 
 REFERENCE = "#/components/schemas/{model}"
 PROBLEM_TYPE = "application/problem+json"
 PROBLEMS: dict[int | str, str] = {
-    400: "Malformed: not a zip, not DICOM, cut short; or a parameter that makes no sense.",
+    400: "Malformed: not a zip, not DICOM, incomplete; or a parameter with an invalid value.",
     401: "No key was sent.",
-    403: "The key isn't one of ours.",
-    404: "There is no such thing here; it may have been deleted.",
-    406: "Nothing that `Accept` names can be given.",
+    403: "The key isn't valid.",
+    404: "Not found; it may have been deleted.",
+    406: "The service has none of the types in `Accept`.",
     409: "The prediction isn't done, so there is nothing to show.",
     413: "Over a limit: bytes, files, pixels, compression ratio.",
-    415: "A Content-Type or transfer syntax that isn't taken.",
-    422: "Readable, but nothing to judge: no sagittal MR, too few slices, one missing or damaged, two knees.",
-    429: "Too many studies wait; `Retry-After` says when to come back.",
+    415: "A Content-Type or transfer syntax that isn't supported.",
+    422: "Readable, but nothing to predict on: no sagittal MR, too few slices, a missing or damaged slice, two knees.",
+    429: "Too many studies are waiting; `Retry-After` says when to try again.",
     503: "Not ready: the model is being loaded.",
     "default": "Any other problem.",
 }
 HEADERS = {
-    "Location": "Where the prediction is read.",
+    "Location": "The path of the prediction.",
     "Retry-After": "Seconds.",
-    "Preference-Applied": "`respond-async`, where the client asked for it.",
+    "Preference-Applied": "`respond-async`, if the client asked for it.",
     "WWW-Authenticate": "`Bearer`.",
-    "Warning": "`299` and a sentence for people: what wasn't stored and why, or that there is more to be found, "
-    "which parameters of a search were ignored.",
+    "Warning": "`299` and a sentence for people: what wasn't stored and why, that a search has more results, "
+    "or which of its parameters were ignored.",
 }
-# Those which only come with a header.
+# Headers that these problems always have.
 PROBLEM_HEADERS: dict[int | str, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
     429: ("Retry-After",),
@@ -46,13 +46,13 @@ PROBLEM_HEADERS: dict[int | str, tuple[str, ...]] = {
 
 
 class RequestParameters(BaseModel):
-    """Base of the parameters that a route takes, in the query or in headers."""
+    """Base of the parameters of a route, in the query or in headers."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 def says(model: type[ResponseModel], description: str, *headers: str) -> Document:
-    """A response in JSON; headers: names from `HEADERS`."""
+    """A response in JSON. `headers` are names from `HEADERS`."""
     return response(description, {"application/json": refers(model)}, *headers)
 
 
@@ -62,13 +62,13 @@ def sends(media_type: str, description: str) -> Document:
 
 
 def answers(by_status: Mapping[int, Document], *wrong: int) -> Responses:
-    """All that a route may answer: what it says or sends, and the statuses of its problems."""
+    """All responses of a route: the good ones by status, and problems with the statuses `wrong`."""
     responses: Responses = dict(by_status.items())
     return responses | problems(*wrong)
 
 
 def problems(*statuses: int | str) -> Responses:
-    """Responses that tell what went wrong, in the words of `PROBLEMS`."""
+    """Problem responses with these statuses, described by `PROBLEMS`."""
     content = {PROBLEM_TYPE: {"$ref": REFERENCE.format(model="Problem")}}
     return {status: response(PROBLEMS[status], content, *PROBLEM_HEADERS.get(status, ())) for status in statuses}
 
@@ -84,7 +84,13 @@ def binary(description: str) -> Document:
 
 
 def response(description: str, schemas: Mapping[str, Document], *headers: str) -> Document:
-    """A response in any of several media types; headers: names from `HEADERS`."""
+    """A response.
+
+    Args:
+        description: What it contains.
+        schemas: The schema for each media type that a client may get.
+        headers: Names from `HEADERS`.
+    """
     content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
     described: Document = {"description": description, "content": content}
     if headers:

@@ -1,4 +1,4 @@
-"""A request's body as named streams, on disk where it's large and never beyond the limits."""
+"""A request's body as named streams. Large ones are on the disk, and none exceeds the limits."""
 
 import shutil
 import tempfile
@@ -14,18 +14,18 @@ from werkzeug.formparser import FormDataParser
 from data_prep.dicom.archive import PREAMBLE, PREFIX, ZIP_MAGIC
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
 
-# What is larger lies in a temporary file that has no name.
+# Bytes. Anything larger is in a temporary file without a name.
 BODY_IN_MEMORY, PART_IN_MEMORY = 8 << 20, 256 << 10
-# Each part may be an open file; a study of more instances travels as a zip.
+# Each part may be an open file. A study with more instances must be sent as a zip.
 MAX_PARTS = 500
-# What a form may hold besides files (werkzeug also counts what it has buffered of a file).
+# What a form may hold besides files (werkzeug also counts the bytes of a file that it has buffered).
 FIELDS_BYTES = 500_000
-# How much of a refused body is read on: most clients don't listen before they have sent everything.
+# How much of a refused body is still read: most clients don't read a response before they have sent everything.
 DISCARDED_MB = 256
 MULTIPART = "multipart/form-data"
 MEDIA_TYPES = ("application/zip", "application/dicom", MULTIPART)
-# What programs call a body whose kind they leave open, or which they don't know by the names above: Windows' registry
-# has x-zip-compressed, old browsers x-zip, command-line clients send the form's type or none. The content decides.
+# Other media types that programs send for a zip or a DICOM file, or for a file of unknown type: Windows' registry has
+# x-zip-compressed, old browsers x-zip, command-line clients send the form's type or none. The content decides.
 OTHER_NAMES = frozenset(
     {
         "",
@@ -49,14 +49,14 @@ OTHER_NAMES = frozenset(
         "image/x-dicom",
     }
 )
-# How archives that we don't open begin.
+# The first bytes of archives that Cruciate doesn't open.
 OTHER_ARCHIVES = {b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 
 
 def drain(response: Response) -> Response:
-    """Read what is left of a refused body, within reason; its sender would meet a broken connection otherwise."""
+    """Read the rest of a refused body, up to a limit. Otherwise its sender would get a broken connection."""
     if not (request.content_length or "Transfer-Encoding" in request.headers):
-        return response  # there is no body; some servers would wait for one
+        return response  # no body; on some servers, reading would wait for one
     rest = request.environ["wsgi.input"]
     with suppress(OSError):
         for _ in range(DISCARDED_MB):
@@ -67,7 +67,13 @@ def drain(response: Response) -> Response:
 
 @contextmanager
 def received(request: Request) -> Iterator[list[tuple[str, BinaryIO]]]:
-    """The files of a body with their names; closed at the end. Raises the InputError that fits."""
+    """The files of a body with their names. They are closed at the end.
+
+    Raises:
+        UnsupportedInput: The Content-Type isn't supported, or the body is neither a zip archive nor a DICOM file.
+        MalformedInput: The body is empty or damaged, or a part isn't a file.
+        InputOverLimit: The body has too many bytes or parts.
+    """
     if request.mimetype not in OTHER_NAMES.union(MEDIA_TYPES):
         raise UnsupportedInput(f"Content-Type must be one of {', '.join(MEDIA_TYPES)}.")
     with ExitStack() as spools:
@@ -84,7 +90,7 @@ def _spool(spools: ExitStack, in_memory: int) -> BinaryIO:
 
 
 def _body(request: Request, spools: ExitStack) -> tuple[str, BinaryIO]:
-    """Its media type tells only what is wrong with a body that can't be read."""
+    """The body as one file. Its media type only decides which error describes a body that can't be read."""
     stream = _spool(spools, BODY_IN_MEMORY)
     shutil.copyfileobj(request.stream, stream)
     if not stream.tell():
@@ -101,9 +107,9 @@ def _body(request: Request, spools: ExitStack) -> tuple[str, BinaryIO]:
 def _not_read(media_type: str, head: bytes) -> InputError:
     for magic, name in OTHER_ARCHIVES.items():
         if head.startswith(magic):
-            return UnsupportedInput(f"The body is a {name} archive; we take zip archives.")
+            return UnsupportedInput(f"The body is a {name} archive; only zip archives are supported.")
     if head.startswith(ZIP_MAGIC) or media_type == "application/zip":
-        return MalformedInput("The body isn't a zip archive, or not a whole one.")
+        return MalformedInput("The body isn't a zip archive, or is incomplete.")
     if media_type == "application/dicom":
         return MalformedInput("The body isn't a DICOM file (PS3.10).")
     return UnsupportedInput("The body is neither a zip archive nor a DICOM file (PS3.10).")
@@ -117,7 +123,7 @@ def _parts(request: Request, spools: ExitStack) -> list[tuple[str, BinaryIO]]:
     try:
         _, fields, files = parser.parse(request.stream, MULTIPART, request.content_length, request.mimetype_params)
     except ValueError:
-        raise MalformedInput("The multipart body is damaged, or not a whole one.") from None
+        raise MalformedInput("The multipart body is damaged or incomplete.") from None
     wrong = sorted({*fields} | ({*files} - {"file"}))
     if wrong:
         problems = tuple(FileProblem(name, "not a part named `file` with a file name") for name in wrong)

@@ -1,1 +1,1 @@
-"""From files to an answer: jobs, the queue and its engine, batches, and what happens to an answer afterwards."""
+"""From files to an answer: jobs, the queue and its engine, batches, and the publishing of answers."""

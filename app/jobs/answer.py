@@ -1,4 +1,4 @@
-"""From a job to its answer: the prediction, and the JSON of the HTTP contract. The service and batches both use it."""
+"""From a job to its answer: the prediction, and the JSON of the HTTP contract. The service and batches use this."""
 
 import time
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from app.store.job import Job
 from data_prep.network_input.coarse import Coarse
 from data_prep.network_input.network_input import NetworkInput
 
-if TYPE_CHECKING:  # Importing models loads Keras, for which worker processes and the service's start would wait.
+if TYPE_CHECKING:  # Importing models loads Keras, which would delay worker processes and the service's start.
     from models.bundle import Bundle
     from models.predictor import Prediction, Predictor
 
@@ -33,7 +33,7 @@ NOTICE = "Research use only, not for diagnosis."
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """A job with its prediction and answer; a job that came from a worker process has no voxels."""
+    """A job with its prediction and answer. A job from a worker process has no voxels."""
 
     job: Job
     prediction: "Prediction"
@@ -41,9 +41,17 @@ class Answered:
 
 
 def answered(predictor: "Predictor", job: Job, step: Coarse | NetworkInput | None = None) -> Answered:
-    """Predict and write the answer. Its `timing_ms.total` is decoding and computing, without waiting for anything.
+    """Predict and write the answer.
 
-    step: what was done for the network before, if anything. Raises UnsuitableStudy if nothing can be predicted.
+    The answer's `timing_ms.total` is the time for decoding and computing, without waiting.
+
+    Args:
+        predictor: Holds the loaded bundle.
+        job: The accepted study.
+        step: The part of the preprocessing that is done already; None if nothing is.
+
+    Raises:
+        UnsuitableStudy: There is nothing to predict on.
     """
     started = time.perf_counter()
     prediction = predictor.predict(job.volume) if step is None else predictor.predict_from(step)
@@ -74,14 +82,14 @@ def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) 
             *(Notice(code=notice.code, message=notice.message) for notice in prediction.notices),
             *colour_scale.warnings(explanation.scale),
         ],
-        # Pictures are drawn when somebody asks for them, so rendering takes no time here.
+        # Pictures are drawn on request, so rendering takes no time here.
         timing_ms=Timing(decode=job.decode_ms, **prediction.timing_ms, render=0.0, total=round(total_ms, 2)),
     )
     return answer.model_dump(mode="json")
 
 
 def failed(id_: str, problem: Problem) -> Json:
-    """The answer of a job that can't be answered."""
+    """The answer of a job that failed."""
     return {"id": id_, "status": "failed", "problem": problem.document()}
 
 

@@ -1,10 +1,12 @@
-"""Thousands of studies: an answer for each on the disk, which is also what a batch goes on from, and one table.
+"""Predictions on thousands of studies: an answer on the disk for each, and one table.
+
+A batch that was stopped continues after the answers that are on the disk.
 
 answers/<name of the study>.json   as the service answers, or {"status": "failed", "problem"}
 predictions.csv                    a row for each study
-bundle.json                        what judged them
+bundle.json                        the bundle that predicted
 
-What can't be printed in a study's name is written as `data_prep.names` has it.
+For characters of a study's name that can't be printed, see `data_prep.names`.
 """
 
 import csv
@@ -34,11 +36,15 @@ STEPS = ("decode", "preprocess", "network", "explain", "total")
 
 
 class BatchError(ValueError):
-    """A batch that can't begin, with the reason in one sentence."""
+    """A batch can't begin. The message gives the reason in one sentence."""
 
 
 class Batch:
-    """The studies directly below `root`, each a folder or a zip, and what is known of them in `out`."""
+    """The studies directly below `root`, each a folder or a zip, and their answers in `out`.
+
+    Raises:
+        BatchError: There is no study.
+    """
 
     def __init__(self, root: Path, out: Path) -> None:
         found = sorted(root.iterdir()) if root.is_dir() else []
@@ -49,7 +55,14 @@ class Batch:
         self._files = _files_of([study.name for study in self.studies])
 
     def run(self, predictor: "Predictor", workers: Workers) -> int:
-        """Judge what isn't yet; how many can't be judged. The table is written also when this is interrupted."""
+        """Predict on every study without an answer. The table is written even if this is interrupted.
+
+        Returns:
+            How many studies can't be predicted on.
+
+        Raises:
+            BatchError: The folder holds answers of another bundle.
+        """
         bundle = predictor.bundle
         self._begin(bundle)
         waiting = [study for study in self.studies if not self._place(study).exists()]
@@ -58,7 +71,7 @@ class Batch:
         try:
             with (
                 self._scratch() as scratch,
-                Progress(len(self.studies), "judging", "study", known) as progress,
+                Progress(len(self.studies), "predicting", "study", known) as progress,
             ):
                 for study, outcome in decoded(waiting, needs, workers, scratch):
                     _write(self._place(study), _answer(predictor, outcome))
@@ -76,7 +89,7 @@ class Batch:
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
-        """An empty folder that's gone at the end; what a killed batch has left goes first."""
+        """An empty folder, deleted at the end. Files left by a killed batch are deleted first."""
         folder = self._out.absolute() / "scratch"
         rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -89,7 +102,7 @@ class Batch:
         return self._out / "answers" / self._files[study.name]
 
     def _tabulate(self, classes: Sequence[str]) -> int:
-        """Write the table; how many of its studies couldn't be judged."""
+        """Write the table. Returns how many of its studies couldn't be predicted on."""
         columns = ["name", "status", "problem", "predicted", *classes, "warnings", *(f"{step}_ms" for step in STEPS)]
         failed = 0
         with (
@@ -107,7 +120,7 @@ class Batch:
 
 
 def _files_of(studies: Sequence[str]) -> dict[str, str]:
-    """Each study's file of answers. Names that some disks hold to be the same are told apart by a digest."""
+    """The answer file of each study. Names that some file systems treat as equal get a digest."""
     texts = {name: names.file_name(name) for name in studies}
     alike = Counter(map(_alike, texts.values()))
     return {
@@ -125,7 +138,7 @@ def _is_study(path: Path) -> bool:
 
 
 def _answer(predictor: "Predictor", outcome: Decoded | Problem) -> Json:
-    """As the service answers; whatever goes wrong belongs to this study."""
+    """The same answer as the service's. Any error is reported for this study only."""
     if isinstance(outcome, Decoded):
         try:
             return answered(predictor, *outcome).answer

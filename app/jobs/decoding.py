@@ -1,6 +1,6 @@
-"""From files to a job: the one way in, for requests, for the command line and for a batch's worker processes.
+"""From files to a job. Requests, the command line and a batch's worker processes all use this.
 
-Workers import this file, so it imports no Keras.
+Workers import this file, so it doesn't import Keras.
 """
 
 import tempfile
@@ -24,14 +24,20 @@ from data_prep.selection.series import load_study
 from data_prep.selection.side import Side
 from data_prep.workers import ProcessDied, Workers
 
-# The network's threads wait for one another: one that shares its core with a decoder would delay all of them.
+# The network's threads wait for each other. One thread that shares its core with a decoder would delay all of them.
 NICE = 19
 
 
 def decode(files: StudyFiles, bundle: str, laterality: Side | None = None) -> Job:
-    """Read a study for a bundle (sha256).
+    """Read a study.
 
-    laterality: the knee that is meant, where the study shows both. Raises what `load_study` raises.
+    Args:
+        files: The study's files.
+        bundle: sha256 of the bundle that will predict on it.
+        laterality: The knee to predict on, if the study shows both.
+
+    Raises:
+        InputError: See `load_study`.
     """
     started = time.perf_counter()
     selection = load_study(files, laterality=laterality)
@@ -39,14 +45,25 @@ def decode(files: StudyFiles, bundle: str, laterality: Side | None = None) -> Jo
 
 
 class Decoded(NamedTuple):
-    """A job, and what was done for the network without it: the first step if a localiser will be asked, or both."""
+    """A job, and its preprocessing as far as it needs no network.
+
+    Attributes:
+        job: The job.
+        step: The coarse grid if a localiser comes next, otherwise the network input.
+    """
 
     job: Job
     step: Coarse | NetworkInput
 
 
 class Needs(NamedTuple):
-    """What a worker process has to know of a bundle. sha256: the bundle's; localises: it has a localiser."""
+    """What a worker process must know about a bundle.
+
+    Attributes:
+        sha256: Digest of the bundle.
+        recipe: The bundle's recipe.
+        localises: Whether the bundle has a localiser.
+    """
 
     sha256: str
     recipe: Recipe
@@ -54,7 +71,12 @@ class Needs(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """A study on its way from a worker process. arrays: the file that holds its arrays, if the outcome has none."""
+    """What a worker process returns for a study.
+
+    Attributes:
+        outcome: The decoded study, or the problem.
+        arrays: The file that holds the arrays of `outcome`; None if `outcome` itself holds them.
+    """
 
     outcome: Decoded | Problem
     arrays: Path | None = None
@@ -63,23 +85,32 @@ class Parcel(NamedTuple):
 def decoded(
     studies: Sequence[Path], needs: Needs, workers: Workers, scratch: Path
 ) -> Iterator[tuple[Path, Decoded | Problem]]:
-    """Every study, in order, decoded by other processes ahead of the network; jobs come without voxels.
+    """Decode studies in other processes, ahead of the network.
 
-    A study that kills the process that decodes it gets a Problem, and the others go on. scratch: an empty folder for
-    arrays on their way; a cluster sends them over the network instead.
+    If a study crashes the process that decodes it, this study gets a Problem and the others continue.
+
+    Args:
+        studies: Folders and zips.
+        needs: What the workers must know about the bundle.
+        workers: The processes.
+        scratch: An empty folder, through which workers pass arrays; a cluster sends them over the network instead.
+
+    Yields:
+        Each study with its outcome, in order. Jobs have no voxels.
     """
     packing = partial(pack, needs=needs, scratch=None if workers.cluster else scratch)
     for study, parcel in zip(studies, workers.run_apart(packing, studies, NICE), strict=True):
         if isinstance(parcel, ProcessDied):
-            yield study, problem_of(MalformedInput("Decoding it kills the process that tries."))
+            yield study, problem_of(MalformedInput("Decoding it crashes the decoding process."))
         else:
             yield study, unpacked(parcel)
 
 
 def pack(study: Path, needs: Needs, scratch: Path | None) -> Parcel:
-    """Decode a folder or zip and do what needs no network; whatever is wrong belongs to this study.
+    """Decode a folder or zip, and preprocess it as far as this needs no network.
 
-    What no answer needs is left behind. Arrays travel in a file, which takes a fifth of a pipe's time.
+    Any error is reported for this study only. Data that no answer needs is left out. Arrays are passed in a file, which
+    takes a fifth of a pipe's time.
     """
     try:
         job = decode(study, needs.sha256)
@@ -97,7 +128,7 @@ def pack(study: Path, needs: Needs, scratch: Path | None) -> Parcel:
 
 
 def unpacked(parcel: Parcel) -> Decoded | Problem:
-    """The outcome with its arrays; their file is deleted."""
+    """The outcome with its arrays. The file of arrays is deleted."""
     if parcel.arrays is None or isinstance(parcel.outcome, Problem):
         return parcel.outcome
     with np.load(parcel.arrays) as arrays:

@@ -1,7 +1,7 @@
-"""The one thread that owns the models, and the bounded queue before it.
+"""The one thread that owns the models, and its bounded queue.
 
-Keras is imported, bundles are loaded and networks run in this thread only. What waits in the queue lies in the store,
-so the queue takes no memory and a restart takes it up again. An idle engine begins while a study is being stored.
+Only this thread imports Keras, loads bundles and runs networks. Jobs that wait in the queue are in the store, so the
+queue takes no memory and continues after a restart. An idle engine begins to compute while the study is being stored.
 """
 
 import logging
@@ -27,24 +27,30 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
-# A study that was being computed when the process died is tried again, but not for ever: it may be what killed it.
+# If the process dies while it computes a study, this study is tried again at most this often: it may be the cause.
 MAX_ATTEMPTS = 3
-# One prediction takes a second or so; a thread that hasn't ended by then is stuck.
+# Seconds. One prediction takes about a second; a thread that hasn't ended by then is stuck.
 STOP_S = 30.0
 
 
 @dataclass(frozen=True)
 class _Pending:
-    """A job under way: its answer to come, and when it is safe in the store."""
+    """A job in progress. `answer` will give its answer; `stored` is done when the job is in the store."""
 
     answer: "Future[Json]"
     stored: "Future[None]"
 
 
 class Engine:
-    """Answers jobs one after another. `capacity`: how many may wait or be computed at one time.
+    """Answers jobs one after another.
 
-    loaded: done once every bundle has reproduced its golden answer, or with the error that prevented it.
+    Args:
+        bundles: Folders of the bundles; the first one is the default.
+        store: Holds jobs and answers.
+        capacity: How many jobs may wait or be computed at one time.
+
+    Attributes:
+        loaded: Done when every bundle has reproduced its golden answer, or holds the error that prevented it.
     """
 
     def __init__(self, bundles: Iterable[Path], store: Store, capacity: int) -> None:
@@ -61,17 +67,17 @@ class Engine:
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
 
     def start(self) -> None:
-        """Begin to load; returns at once."""
+        """Start to load the bundles; returns at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the job at hand; the others stay in the store and are taken up at the next start."""
+        """Stop after the current job. The others stay in the store and continue at the next start."""
         self._stopping = True
         self._queue.put(None)
         self._thread.join(STOP_S)
 
     def bundles(self) -> tuple["Bundle", ...]:
-        """Every bundle, the default one first. ServiceUnavailable until they are loaded."""
+        """Every bundle, the default one first. Raises ServiceUnavailable until they are loaded."""
         if not self.loaded.done():
             raise ServiceUnavailable("The model is still being loaded.", retry_after=RETRY_AFTER_S)
         if self.loaded.exception() is not None:
@@ -79,18 +85,24 @@ class Engine:
         return tuple(predictor.bundle for predictor in self._predictors.values())
 
     def bundle(self, name: str | None) -> "Bundle":
-        """A loaded bundle, the default one for None; BadRequest lists the names that there are."""
+        """A loaded bundle by name; None gives the default one. Raises BadRequest for an unknown name."""
         bundles = {bundle.name: bundle for bundle in self.bundles()}
         if name is None:
             return next(iter(bundles.values()))
         if name not in bundles:
-            raise BadRequest(f"There is no bundle of this name; loaded are: {', '.join(bundles)}.")
+            raise BadRequest(f"There is no bundle of this name; the loaded bundles are: {', '.join(bundles)}.")
         return bundles[name]
 
     def submit(self, job: Job) -> tuple["Future[Json]", bool]:
-        """The answer to come, and whether the job is new; a study that is known or under way is not computed again.
+        """Put a job in the queue. When this returns, the job is in the store.
 
-        When this returns, the job is in the store. TooManyRequests when the queue is full.
+        A study that is answered or in progress already isn't computed again.
+
+        Returns:
+            The future answer, and whether the job is new.
+
+        Raises:
+            TooManyRequests: The queue is full.
         """
         with self._lock:
             pending = self._in_flight.get(job.id)
@@ -148,11 +160,11 @@ class Engine:
             id_ = waiting if isinstance(waiting, str) else waiting.id
             try:
                 self._settle(id_, self._answer(id_, waiting))
-            except Exception as error:  # Whatever one study does, the thread goes on for the others.
+            except Exception as error:  # An error in one study must not end the thread.
                 self._settle(id_, error)
 
     def _load(self) -> None:
-        # Here and not above: importing takes seconds, in which the service can say already that it lives.
+        # Imported here because this takes seconds, while the service can already answer `/healthz`.
         from models.bundle import load_bundle
         from models.predictor import Predictor
 
@@ -169,7 +181,7 @@ class Engine:
             future.set_result(outcome)
 
     def _answer(self, id_: str, waiting: Job | str) -> Json:
-        """Compute one job and store its answer, also when the answer is that there is none."""
+        """Compute one job and store its answer, which may be a failure."""
         stored = self._in_flight[id_].stored
         try:
             job = self._again(waiting) if isinstance(waiting, str) else waiting
@@ -186,7 +198,7 @@ class Engine:
             return failure
 
     def _again(self, id_: str) -> Job:
-        """A stored job; InternalServerError if the service stopped too often while it computed it."""
+        """A stored job. Raises InternalServerError if the service stopped too often while it computed this job."""
         job = self._store.read(id_).job
         if self._store.begin(id_) > MAX_ATTEMPTS:
             raise InternalServerError(

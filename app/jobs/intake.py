@@ -1,4 +1,4 @@
-"""From files to a job in work: what requests, STOW-RS and C-STORE share."""
+"""From files to a job in the queue. Requests, STOW-RS and C-STORE share this."""
 
 import threading
 from concurrent.futures import Future
@@ -10,13 +10,18 @@ from app.jobs.engine import Engine
 from data_prep.dicom.archive import StudyFiles
 from data_prep.selection.side import Side
 
-# Decoding holds a whole study in memory. More at one time than this only makes each of them slower.
+# Decoding holds a whole study in memory. Decoding more studies at one time only makes each of them slower.
 DECODERS = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A job that is safe in the store. answer: to come. is_new: whether it is computed for the first time."""
+    """A job that is in the store.
+
+    Attributes:
+        answer: The future answer.
+        is_new: Whether the job is computed for the first time.
+    """
 
     id: str
     answer: "Future[Json]"
@@ -24,9 +29,17 @@ class Accepted:
 
 
 def accept(engine: Engine, files: StudyFiles, bundle: str, laterality: Side | None = None) -> Accepted:
-    """Decode a study and give it to the engine. bundle: sha256; laterality: the knee that is meant, of two.
+    """Decode a study and give it to the engine.
 
-    Raises what `load_study` and `Engine.submit` raise.
+    Args:
+        engine: The engine.
+        files: The study's files.
+        bundle: sha256 of the bundle.
+        laterality: The knee to predict on, if the study shows both.
+
+    Raises:
+        InputError: See `load_study`.
+        TooManyRequests: The queue is full.
     """
     with DECODERS:
         job = decode(files, bundle, laterality)

@@ -1,4 +1,4 @@
-"""Work that comes round again and again, beside the requests: a thread for each kind of it."""
+"""Work that is repeated in the background, each kind in its own thread."""
 
 import logging
 import threading
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from app.contract.problems import log_unexpected
 
 LOG = logging.getLogger(__name__)
-# A round that hasn't ended by then is left to end with the process.
+# Seconds to wait for the current round. After that, it ends with the process.
 STOP_S = 10.0
 
 
 class Periodic:
-    """Calls `work` every so many seconds, in a thread of its own; what it raises is logged, and the rounds go on."""
+    """Calls `work` every `every_s` seconds in its own thread. Exceptions are logged, and the rounds continue."""
 
     def __init__(self, name: str, work: Callable[[], object], every_s: float) -> None:
         self._work, self._every_s = work, every_s
@@ -20,17 +20,21 @@ class Periodic:
         self._thread = threading.Thread(target=self._go, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the rounds; returns at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the round at hand."""
+        """Stop after the current round."""
         self._over.set()
         self._thread.join(STOP_S)
 
+    def once(self) -> None:
+        """Do the work now, in the caller's thread."""
+        try:
+            self._work()
+        except Exception as error:
+            log_unexpected(error)
+
     def _go(self) -> None:
         while not self._over.wait(self._every_s):
-            try:
-                self._work()
-            except Exception as error:
-                log_unexpected(error)
+            self.once()

@@ -1,6 +1,6 @@
-"""What becomes of an answer by itself: its DICOM results are laid beside their study, and sent to other systems.
+"""What happens automatically to an answer: its DICOM results are stored beside the study and sent to other systems.
 
-Both stand in the database until they are done, so a restart loses and repeats nothing.
+Both tasks are in the database until they are done, so a restart loses and repeats nothing.
 """
 
 import logging
@@ -21,28 +21,39 @@ from app.store.database import Database, Delivery, Prediction, Study
 from app.store.instances import Instances
 
 LOG = logging.getLogger(__name__)
-# The next try comes after this time, then after twice as much, and so on; the last one a day and a half later.
+# Seconds until the second try. Each wait is twice the one before, so the last try is a day and a half after the first.
 RETRY_S, RETRIES = 30.0, 12
 CONNECT_S, ANSWER_S = 10.0, 60.0
 DELIVERED = "delivered"
-# So many at one time; the others wait for the next round.
+# At most this many in one round; the others wait for the next round.
 BATCH = 20
 
 
 class Publishing:
-    """make: the results of a prediction, as files; NotFound where there are none.
+    """Stores and sends the DICOM results of predictions.
 
-    targets: DICOMweb addresses that every result is stored at (STOW-RS); user and password may stand in them.
+    Args:
+        database: Holds what is to be done.
+        instances: Where results are stored.
+        make: Makes the results of a prediction, as files; raises NotFound if there are none.
+        targets: DICOMweb addresses that every result is sent to (STOW-RS); they may contain user and password.
+        clock: Gives the time in seconds since 1970.
     """
 
     def __init__(
-        self, database: Database, instances: Instances, make: Callable[[str], list[bytes]], targets: Sequence[str]
+        self,
+        database: Database,
+        instances: Instances,
+        make: Callable[[str], list[bytes]],
+        targets: Sequence[str],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._database, self._instances, self._make = database, instances, make
+        self._clock = clock
         self._targets = {_without_secrets(target): target for target in targets}
 
     def publish(self) -> None:
-        """Lay results beside each study that the service holds, and note who shall get them."""
+        """Store results beside each study that the service holds, and schedule their delivery to the targets."""
         held = Prediction.study_uid.in_(select(Study.uid))
         due = select(Prediction.id, Prediction.study_uid).where(
             Prediction.status == "done", Prediction.published.is_(False)
@@ -52,32 +63,32 @@ class Publishing:
         for id_, study_uid in found:
             try:
                 self._instances.keep(self._make(id_))
-            except NotFound:  # Deleted meanwhile, or of a time before there were DICOM results.
+            except NotFound:  # Deleted meanwhile, or stored by a version without DICOM results.
                 pass
             except ValueError as error:
                 log_unexpected(error)
             self._note(id_, study_uid)
 
     def _note(self, id_: str, study_uid: str) -> None:
-        """Results lie beside the study now; each target shall get them, once."""
+        """Note that the results are stored beside the study, and schedule one delivery to each target."""
         published = update(Prediction).where(Prediction.id == id_).values(published=True)
         with self._database.write() as session:
             is_there = session.scalar(published.returning(Prediction.id)) is not None
             for target in self._targets if is_there else ():
                 if session.get(Delivery, (id_, target)) is None:
-                    session.add(Delivery(prediction=id_, target=target, attempts=0, due=time.time()))
+                    session.add(Delivery(prediction=id_, target=target, attempts=0, due=self._clock()))
         if not is_there:  # deleted meanwhile
             self._instances.delete_results(study_uid)
 
     def deliver(self) -> None:
-        """Send what is due; try again later what may work later. What a target refuses (4xx) is never sent again."""
-        due = select(Delivery).where(Delivery.due <= time.time()).order_by(Delivery.due).limit(BATCH)
+        """Send the results that are due. Failures are tried again later, except refusals (4xx)."""
+        due = select(Delivery).where(Delivery.due <= self._clock()).order_by(Delivery.due).limit(BATCH)
         with self._database.read() as session:
             deliveries = list(session.scalars(due))
         for delivery in deliveries:
             delivery.attempts += 1
             delivery.outcome, again = self._sent(delivery)
-            delivery.due = time.time() + RETRY_S * 2 ** (delivery.attempts - 1) if again else None
+            delivery.due = self._clock() + RETRY_S * 2 ** (delivery.attempts - 1) if again else None
             if delivery.attempts > RETRIES:
                 delivery.due = None
             if delivery.outcome != DELIVERED:
@@ -86,7 +97,7 @@ class Publishing:
                 session.merge(delivery)
 
     def _sent(self, delivery: Delivery) -> tuple[str, bool]:
-        """What came of one try, and whether to try again."""
+        """Try once. Returns the outcome, and whether to try again."""
         url = self._targets.get(delivery.target)
         if url is None:
             return "this target is no longer configured", False
@@ -100,13 +111,13 @@ class Publishing:
             status = error.response.status_code if error.response is not None else 0
             return f"refused with status {status}", not 400 <= status < 500
         except RequestException as error:
-            return f"out of reach: {type(error).__name__}", True
+            return f"can't be reached: {type(error).__name__}", True
         return (f"{len(failed)} of {len(files)} objects refused", False) if failed else (DELIVERED, False)
 
 
 def _client(url: str) -> DICOMwebClient:
     parts, session = urlsplit(url), Session()
-    session.trust_env = False  # no proxy and no .netrc: what is configured is all
+    session.trust_env = False  # use no proxy and no .netrc, only what is configured
     if parts.username is not None:
         session.auth = (unquote(parts.username), unquote(parts.password or ""))
     client = DICOMwebClient(_without_secrets(url), session=session, timeout=(CONNECT_S, ANSWER_S))

@@ -1,11 +1,12 @@
-"""The studies that came instance by instance: each is judged once no more of it has come for a while.
+"""Studies that are received instance by instance. A prediction starts when no more instances have come for a while.
 
-All that is known of them stands in the database, so a restart goes on where the last one stopped.
+Their state is in the database, so a restarted service continues where it stopped.
 """
 
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from sqlalchemy import select, update
@@ -24,15 +25,32 @@ LOG = logging.getLogger(__name__)
 
 
 class Studies:
-    """What is to be done with received studies. quiet_s: how long nothing more must have come, in seconds."""
+    """Predicts on received studies, and deletes them.
 
-    def __init__(self, database: Database, instances: Instances, store: Store, engine: Engine, quiet_s: float) -> None:
+    Args:
+        database: Holds the state of the studies.
+        instances: Holds their instances.
+        store: Holds predictions.
+        engine: Computes predictions.
+        quiet_s: How many seconds without a new instance must pass before a prediction.
+        clock: Gives the time in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        instances: Instances,
+        store: Store,
+        engine: Engine,
+        quiet_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._database, self._instances, self._store, self._engine = database, instances, store, engine
-        self._quiet_s = quiet_s
+        self._quiet_s, self._clock = quiet_s, clock
 
     def predict_quiet(self) -> None:
-        """Judge what has been quiet for long enough; what the service has no room for yet waits for the next time."""
-        due = select(Study.uid).where(Study.state == "receiving", Study.received <= time.time() - self._quiet_s)
+        """Predict on the studies that have been quiet long enough. If the queue is full, the rest must wait."""
+        due = select(Study.uid).where(Study.state == "receiving", Study.received <= self._clock() - self._quiet_s)
         with self._database.read() as session:
             uids = list(session.scalars(due.order_by(Study.received)))
         for uid in uids:
@@ -41,14 +59,20 @@ class Studies:
             except (TooManyRequests, ServiceUnavailable):
                 return
             except Exception as error:  # kept as the study's answer
-                LOG.info("a study that was received can't be judged: %s", type(error).__name__)
+                LOG.info("a study that was received can't be predicted on: %s", type(error).__name__)
 
     def predict(self, uid: str, bundle: str | None = None, laterality: Side | None = None) -> Accepted:
-        """Judge a study as far as it has come, with the bundle of that name (None: the default one).
+        """Predict on a study, with the instances received so far.
 
-        laterality: the knee that is meant, where the study shows both.
+        Args:
+            uid: The study's UID.
+            bundle: Name of the bundle; None for the default one.
+            laterality: The knee to predict on, if the study shows both.
 
-        What is wrong with it is raised, and kept as a failed answer. NotFound if nothing of it was received.
+        Raises:
+            NotFound: No instance of the study was received.
+            InputError: The study can't be predicted on. This is also stored as a failed answer.
+            TooManyRequests: The queue is full.
         """
         digest = self._engine.bundle(bundle).sha256
         with self._database.read() as session:
@@ -70,13 +94,13 @@ class Studies:
         return accepted
 
     def forget(self, uid: str) -> None:
-        """Everything of a study: instances, predictions, results. NotFound if there is nothing."""
+        """Delete everything of a study: instances, predictions, results. Raises NotFound if there is nothing."""
         absence = None
         try:
             self._instances.delete_study(uid)
         except NotFound as error:
             absence = error
-        # Listed when the study has gone: what comes of it from now on, `_settle` removes.
+        # Listed after the study is deleted: `_settle` deletes any prediction that is made from now on.
         predictions = self._store.of_study(uid)
         if absence is not None and not predictions:
             raise absence
@@ -85,20 +109,20 @@ class Studies:
                 self._store.delete(id_)
 
     def forget_prediction(self, id_: str) -> None:
-        """A prediction and its results; what was received of the study stays. NotFound if there is none."""
+        """Delete a prediction and its results. The received instances stay. Raises NotFound if there is none."""
         uid = self._store.delete(id_)
         self._instances.delete_results(uid)
-        # Results of the study's other predictions went with them, and are laid beside it again.
+        # This also deleted the results of the study's other predictions. They are stored again.
         with self._database.write() as session:
             session.execute(update(Prediction).where(Prediction.study_uid == uid).values(published=False))
 
     def _settle(self, uid: str, received: float, prediction: str) -> None:
-        """Nothing more is to be done, unless another instance has come since; NotFound if the study has gone."""
-        judged = update(Study).where(Study.uid == uid, Study.received == received)
+        """Mark a study as predicted, unless another instance has come since. Raises NotFound if it has been deleted."""
+        unchanged = update(Study).where(Study.uid == uid, Study.received == received)
         with self._database.write() as session:
-            session.execute(judged.values(state="predicted", prediction=prediction))
+            session.execute(unchanged.values(state="predicted", prediction=prediction))
             is_there = session.scalar(select(Study.uid).where(Study.uid == uid)) is not None
         if not is_there:
             with suppress(NotFound):
                 self._store.delete(prediction)
-            raise NotFound("This study was deleted while it was judged.")
+            raise NotFound("This study was deleted during the prediction.")

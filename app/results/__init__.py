@@ -1,6 +1,6 @@
-"""An answer as pictures and as DICOM objects, which archives keep and viewers show.
+"""An answer as pictures and as DICOM objects, for archives and viewers.
 
-The objects lie in the study of their source, each in a series of its own.
+The objects belong to the study that was predicted on. Each has its own series.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,17 @@ KINDS: tuple[Kind, ...] = ("sr", "map", "key-image")
 
 
 def build(kind: Kind, result: Result, volume_map: Callable[[], FloatArray], values: MapValues = "uint16") -> bytes:
-    """One object as a file (`application/dicom`); the same bytes whenever it is asked for.
+    """Make one DICOM object. The same input always gives the same bytes.
 
-    volume_map: gives the explained class's map in the volume's grid, float32 `[slices, rows, columns]`
-    (`ClassMap.volume`); not called for what needs none. values: how the map's are stored.
+    Args:
+        kind: Which object.
+        result: The answered study.
+        volume_map: Gives the explained class's map in the volume's grid, float32 `[slices, rows, columns]`
+            (`ClassMap.volume`). It is only called for objects that need the map.
+        values: How the map's values are stored.
+
+    Returns:
+        The bytes of a file (`application/dicom`).
     """
     if kind == "sr":
         return report(result)

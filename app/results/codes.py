@@ -1,8 +1,8 @@
-"""Every code that our DICOM objects use, and where it comes from; a site can put its own in their place.
+"""Every code that Cruciate's DICOM objects use, and where it comes from. A site can replace them by its own codes.
 
 SCT: SNOMED CT, as DICOM's context groups list them (PS3.16: CID 8134 knee joint, 244 laterality, 240 present and
 absent, 100 imaging procedure); 239725005 is from SNOMED CT itself. DCM: PS3.16 annex D (CID 217 Visual Explanation for
-the maps). Grades have no code in either that means what the label schemes mean, so they are private.
+the maps). Neither has codes for grades with the same meaning as the label schemes, so these codes are private.
 """
 
 import tomllib
@@ -23,15 +23,19 @@ LENGTHS = {"value": 16, "scheme": 16, "meaning": 64}
 
 
 class CodesError(ValueError):
-    """A file of codes that makes no sense, with the reason in one sentence."""
+    """A file of codes is invalid. The message gives the reason in one sentence."""
 
 
 @dataclass(frozen=True)
 class Codes:
     """Each field is a table of the file: `[finding]` with `value`, `scheme`, `meaning`; `[grades."minor strain"]`.
 
-    finding: what is looked for. finding_site: where. grades: by the label schemes' class names.
-    activation, gradient_activation: what an exact map and a Grad-CAM are.
+    Attributes:
+        finding: The injury that is looked for.
+        finding_site: Where it is looked for.
+        activation: The quantity of an exact map.
+        gradient_activation: The quantity of a Grad-CAM map.
+        grades: By the class names of the label schemes.
     """
 
     finding: CodedConcept
@@ -49,7 +53,11 @@ class Codes:
     grades: Mapping[str, CodedConcept]
 
     def overridden(self, path: Path) -> Self:
-        """These with a site's own over them, from a TOML file. CodesError names the first table that is wrong."""
+        """These codes, replaced by a site's own codes where a TOML file has any.
+
+        Raises:
+            CodesError: The file can't be read, or a table is wrong; the message names the first wrong one.
+        """
         try:
             tables = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -59,7 +67,7 @@ class Codes:
         return replace(self, grades={**self.grades, **grades}, **_concepts(tables, known))
 
     def side(self, laterality: Laterality) -> CodedConcept | None:
-        """None where it isn't known."""
+        """The code of a side; None if the side isn't known."""
         return {"L": self.left, "R": self.right}.get(laterality)
 
 
@@ -91,7 +99,7 @@ def _concepts(tables: object, known: Mapping[str, CodedConcept], prefix: str = "
         raise CodesError("[grades] must hold a table for each class.")
     for name, table in tables.items():
         if name not in known:
-            raise CodesError(f"There is no code [{prefix}{name}]; there are: {', '.join(known)}.")
+            raise CodesError(f"There is no code [{prefix}{name}]; the codes are: {', '.join(known)}.")
         sound = isinstance(table, dict) and table.keys() == LENGTHS.keys()
         if not sound or not all(_fits(table[part], length) for part, length in LENGTHS.items()):
             lengths = ", ".join(f"{part} of at most {length} characters" for part, length in LENGTHS.items())

@@ -1,7 +1,7 @@
-"""What all result objects share: whose they are, what made them, and UIDs that follow from their content.
+"""What all result objects share: patient and study, equipment, and UIDs that depend only on their content.
 
-The same answer always makes the same bytes: dates are the answer's, UIDs are name-based UUIDs (RFC 9562 section 5.5,
-PS3.5 B.2), the SOPInstanceUID's name being the digest of everything else in the object.
+The same answer always gives the same bytes. Dates are the answer's. UIDs are name-based UUIDs (RFC 9562 section 5.5,
+PS3.5 B.2); the name of the SOPInstanceUID is the digest of everything else in the object.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from pydicom.sr.codedict import codes as standard
 from pydicom.uid import UID
 from pydicom.valuerep import DA, DT, TM, format_number_as_ds
 
-from app import VERSION
+from app.contract.version import VERSION
 from app.results.codes import STANDARD, Codes
 from app.results.colour_scale import full_brightness
 from data_prep.volume import FloatArray, Volume
@@ -32,16 +32,16 @@ Kind = Literal["sr", "map", "key-image"]
 NOTICE = "Research use only, not for diagnosis"
 MANUFACTURER = "Cruciate"
 NAMESPACE = uuid.UUID("5b2e6f0c-6d0a-5c1f-9a53-3c0f5d6b8e41")
-# Stands where the SOPInstanceUID will be, while the content's digest is taken.
+# Used instead of the SOPInstanceUID while the digest of the content is computed.
 NO_UID = "2.25.0"
-# Beyond the numbers that scanners give: results come last in a study's list.
+# Larger than the numbers that scanners give, so that results are last in a study's list.
 SERIES_NUMBERS: dict[Kind, int] = {"sr": 9001, "map": 9002, "key-image": 9003}
 # The longest LO and ST (PS3.5 6.2).
 LONG_STRING, SHORT_TEXT = 64, 1024
 
 
 def uid(*name: object) -> str:
-    """The same UID for the same name."""
+    """A UID that depends only on the name."""
     return f"2.25.{uuid.uuid5(NAMESPACE, '/'.join(map(str, name))).int}"
 
 
@@ -49,7 +49,11 @@ def uid(*name: object) -> str:
 class Result:
     """An answered study.
 
-    answer: as `app.jobs.answer.done` makes it. origins: `Selection.origins`, one for each slice.
+    Attributes:
+        answer: The answer that `app.jobs.answer.done` makes.
+        origins: `Selection.origins`, one for each slice.
+        volume: The volume that was predicted on.
+        codes: The codes to use.
     """
 
     answer: dict[str, Any]
@@ -59,23 +63,23 @@ class Result:
 
     @property
     def created(self) -> datetime:
-        """In UTC."""
+        """When the study was accepted, in UTC."""
         return datetime.fromisoformat(self.answer["created"])
 
     @property
     def strongest(self) -> int:
-        """The slice that says most for the explained class."""
+        """The index of the slice that contributes most to the explained class."""
         slices: list[dict[str, Any]] = self.answer["explanation"]["slices"]
         return int(max(slices, key=lambda one: one["contribution"])["index"])
 
     def full_brightness(self, values: FloatArray) -> float:
-        """The value of the explained class's map that is shown at full brightness; values: that map."""
+        """The value that is shown at full brightness in `values`, the explained class's map."""
         full = full_brightness(self.answer, self.answer["explanation"]["class"], self.volume.spacing_mm)
         return max(float(values.max()), 0.0) if full is None else full
 
     @property
     def laterality(self) -> str:
-        """As General Series wants it for a paired part of the body (PS3.3 C.7.3.1): L, R, or empty."""
+        """L, R or empty, as General Series requires for a paired part of the body (PS3.3 C.7.3.1)."""
         return "" if self.volume.laterality == "unknown" else self.volume.laterality
 
     @property
@@ -85,9 +89,12 @@ class Result:
 
     @cached_property
     def images(self) -> tuple[Dataset, ...]:
-        """The sources with their place in space, as flat as classic instances even where they are frames of one."""
+        """The images that were predicted on, with their position in space.
+
+        Frames of a multi-frame instance have the same form as classic instances.
+        """
         _, rows, columns = self.volume.shape
-        # Without a frame of reference, the volume lies in one of its own.
+        # If the headers have no frame of reference, the volume gets its own.
         own = uid("frame of reference", self.volume.series_uid)
         shared = {
             "Rows": rows,
@@ -96,7 +103,7 @@ class Result:
             "ImageOrientationPatient": _decimal(self.volume.directions.ravel()),
             "SliceThickness": self.origins[0].get("SliceThickness", format_number_as_ds(self.volume.spacing_mm[0])),
             "FrameOfReferenceUID": self.origins[0].get("FrameOfReferenceUID", own),
-            # highdicom warns of names that it finds odd, and quotes them: `finish` puts them back.
+            # highdicom's warnings quote unusual names, so names are empty here. `finish` restores them.
             "PatientName": "",
             "ReferringPhysicianName": "",
         }
@@ -104,7 +111,7 @@ class Result:
         return tuple(changed(source, **shared, ImagePositionPatient=_decimal(position)) for source, position in placed)
 
     def series(self, kind: Kind) -> dict[str, Any]:
-        """What every object's constructor wants to know of its series and of what made it."""
+        """The arguments of every object's constructor about its series and its equipment."""
         created = self.created
         return {
             "series_instance_uid": uid("series", kind, self.answer["id"]),
@@ -137,7 +144,7 @@ class Result:
 
 
 def changed(dataset: Dataset, **values: Any) -> Dataset:
-    """A copy with other values; elements are shared with the original, so they can't be set one by one."""
+    """A copy with other values. Elements are shared with the original, so they are replaced, never modified."""
     fresh = Dataset()
     for keyword, value in values.items():
         setattr(fresh, keyword, value)
@@ -153,7 +160,7 @@ def instances(images: Sequence[Dataset]) -> list[Dataset]:
 
 
 def source_item(image: Dataset) -> Dataset:
-    """An item that names a source: the instance, and the frame of a multi-frame one (PS3.3 C.7.6.16.2.6)."""
+    """An item of Source Image Sequence: an instance, and the frame if it is multi-frame (PS3.3 C.7.6.16.2.6)."""
     item = _instance(image)
     if "ReferencedFrameNumber" in image:
         item.ReferencedFrameNumber = image.ReferencedFrameNumber
@@ -163,7 +170,7 @@ def source_item(image: Dataset) -> Dataset:
 
 
 def name_sources(dataset: Dataset, images: Sequence[Dataset]) -> None:
-    """The references of an image object as a whole (PS3.3 C.7.6.1, C.12.2)."""
+    """Set the references of a whole image object (PS3.3 C.7.6.1, C.12.2)."""
     series = Dataset()
     series.SeriesInstanceUID = images[0].SeriesInstanceUID
     series.ReferencedInstanceSequence = [_instance(image) for image in instances(images)]
@@ -179,7 +186,7 @@ def _instance(image: Dataset) -> Dataset:
 
 
 def finish(dataset: SOPClass, result: Result) -> bytes:
-    """The object as a file (PS3.10), after everything that would differ the next time has been made the same."""
+    """The object as a file (PS3.10). Values that would differ the next time are made the same first."""
     dataset.copy_patient_and_study_information(result.origins[0])
     created = result.created
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = DA(created.date()), TM(created.time())

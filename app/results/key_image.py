@@ -1,5 +1,5 @@
-"""The strongest slice as a picture that every viewer shows: a Secondary Capture (PS3.3 A.8.1) with the heatmap and the
-notice burned in."""
+"""The slice that contributes most, as a picture that every viewer shows: a Secondary Capture (PS3.3 A.8.1) with the
+heatmap and the notice burned in."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,20 @@ from app.results.common import NOTICE, Result, finish, name_sources
 from data_prep.volume import FloatArray
 
 OPACITY = 0.6
-# Where each axis of the patient system points, and where from (PS3.3 C.7.6.1.1.1).
+# The letters of each patient axis's positive and negative direction (PS3.3 C.7.6.1.1.1).
 TOWARDS, FROM = "LPH", "RAF"
 
 
 def key_image(result: Result, values: FloatArray) -> bytes:
-    """values: the explained class's map, float32 `[slices, rows, columns]`."""
+    """Make the key image.
+
+    Args:
+        result: The answered study.
+        values: The explained class's map, float32 `[slices, rows, columns]`.
+
+    Returns:
+        The bytes of a DICOM file.
+    """
     source, volume = result.images[result.strongest], result.volume
     across, down = volume.directions
     dataset = SCImage(
@@ -43,7 +51,7 @@ def key_image(result: Result, values: FloatArray) -> bytes:
 
 
 def _picture(result: Result, values: FloatArray) -> render.Picture:
-    """RGB `[R, C, 3]`, the overlay that the service's pictures show."""
+    """RGB `[R, C, 3]`, the same overlay as in the service's pictures."""
     voxels, index = result.volume.voxels, result.strongest
     scale = render.Scale.of(voxels, result.full_brightness(values))
     overlay = render.overlay(render.grey(voxels[index], scale), render.glow(values[index], scale), OPACITY)

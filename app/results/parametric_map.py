@@ -1,6 +1,6 @@
-"""The explanation as a Parametric Map (PS3.3 A.75) in the source's own grid: a frame for each slice, in its order.
+"""The explanation as a Parametric Map (PS3.3 A.75) in the volume's grid: a frame for each slice, in the same order.
 
-By default in 16 bits: stored x slope + intercept is the map within half a slope, and 0 stays 0.
+By default, values are stored in 16 bits: stored x slope + intercept is the map within half a slope, and 0 stays 0.
 """
 
 from typing import Literal, NamedTuple
@@ -17,14 +17,20 @@ from pydicom.uid import MRImageStorage
 from app.results.common import LONG_STRING, NOTICE, Result, changed, finish, name_sources, source_item, uid
 from data_prep.volume import FloatArray
 
-# In 65,536 steps, or as they are.
+# In 65,536 steps, or unchanged.
 MapValues = Literal["uint16", "float32"]
 
 HIGHEST = 65535
 
 
 class Stored(NamedTuple):
-    """What the object holds, uint16 or float32 `[slices, rows, columns]`; `slope * values + intercept` is the map."""
+    """The stored values of a map.
+
+    Attributes:
+        values: uint16 or float32 `[slices, rows, columns]`; `slope * values + intercept` is the map.
+        slope: 1 for float32.
+        intercept: 0 for float32.
+    """
 
     values: npt.NDArray[np.uint16] | FloatArray
     slope: float = 1.0
@@ -32,9 +38,9 @@ class Stored(NamedTuple):
 
     @classmethod
     def scaled(cls, values: FloatArray) -> "Stored":
-        """In 16 bits, of any finite values."""
+        """Convert any finite values to 16 bits."""
         low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-        # A step fewer than there are: zero moves to the step that is nearest to it.
+        # One step fewer than possible, because zero is moved to the nearest step.
         slope = (high - low) / (HIGHEST - 1) or 1.0
         zero = round(-low / slope)
         steps = np.rint(values / np.float64(slope)) + zero
@@ -42,17 +48,26 @@ class Stored(NamedTuple):
 
     @property
     def range(self) -> tuple[int, int] | tuple[float, float]:
-        """First and last value that is mapped."""
+        """The first and last stored value that is mapped."""
         if self.values.dtype == np.uint16:
             return 0, HIGHEST
         return float(self.values.min()), float(self.values.max())
 
 
 def parametric_map(result: Result, values: FloatArray, stored_as: MapValues = "uint16") -> bytes:
-    """values: the explained class's map, float32 `[slices, rows, columns]`."""
+    """Make the Parametric Map.
+
+    Args:
+        result: The answered study.
+        values: The explained class's map, float32 `[slices, rows, columns]`.
+        stored_as: How the values are stored.
+
+    Returns:
+        The bytes of a DICOM file.
+    """
     stored = Stored(values) if stored_as == "float32" else Stored.scaled(values)
     dataset = ParametricMap(
-        # highdicom asks no more of an enhanced instance's frame than of the classic one that it could be.
+        # With the classic SOP class, highdicom accepts a frame of an enhanced instance like a classic instance.
         source_images=[changed(image, SOPClassUID=MRImageStorage) for image in result.images],
         pixel_array=stored.values,
         contains_recognizable_visual_features=False,
@@ -83,7 +98,7 @@ def _mapping(result: Result, stored: Stored) -> RealWorldValueMapping:
 
 
 def _window(stored: Stored, full: float) -> VOILUTTransformation:
-    """From nothing to full brightness, as in our pictures (PS3.3 C.11.2.1.3.2)."""
+    """From 0 to full brightness, as in the service's pictures (PS3.3 C.11.2.1.3.2)."""
     black, white = ((value - stored.intercept) / stored.slope for value in (0.0, full))
     return VOILUTTransformation(
         window_center=(black + white) / 2, window_width=white - black or 1.0, voi_lut_function="LINEAR_EXACT"
@@ -91,7 +106,7 @@ def _window(stored: Stored, full: float) -> VOILUTTransformation:
 
 
 def _put_frames(dataset: Dataset, result: Result, stored: Stored) -> None:
-    """In the volume's order, which highdicom turns round, under a dimension whose UID isn't random."""
+    """Put the frames in the volume's order, which highdicom reverses. Give the dimension a UID that isn't random."""
     dimension = uid("dimension", dataset.SeriesInstanceUID)
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = dimension

@@ -1,7 +1,7 @@
-"""Pictures of slices and maps. They keep the volume's own grid, so that a pixel of a picture is a pixel of the scanner.
+"""Pictures of slices and maps. They keep the volume's grid, so that a pixel of a picture is a pixel of the scanner.
 
-One window and one scale of colours hold for a whole volume: a slice that says nothing stays dark. The scale of colours
-is the bundle's, so that a healthy knee stays dark, too.
+A whole volume has one window and one colour scale, so that a slice without evidence stays dark. The colour scale is the
+bundle's, so that a healthy knee stays dark, too.
 """
 
 from typing import NamedTuple
@@ -18,16 +18,22 @@ Picture = npt.NDArray[np.uint8]
 WINDOW = (1.0, 99.5)
 # Every fourth pixel gives the same percentiles in a sixteenth of the time.
 SAMPLE = 4
-# Divides what has no range at all: a blank volume, an empty map.
+# Used as divisor if a volume is blank or a map is empty.
 TINY = float(np.finfo(np.float32).tiny)
 NOTICE = "research use only"
-# The notice takes this share of a picture's width, and at least so many pixels where there are as many.
+# The notice has this share of a picture's width, and at least this many pixels if the picture has as many.
 NOTICE_WIDTH, NOTICE_PIXELS = 0.45, 130
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 class Scale(NamedTuple):
-    """What all slices of a volume share: the values that become black and white, and the map's at full brightness."""
+    """What all slices of a volume share.
+
+    Attributes:
+        black: The voxel value that becomes black.
+        white: The voxel value that becomes white.
+        full: The map's value at full brightness.
+    """
 
     black: float
     white: float
@@ -35,24 +41,24 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, voxels: FloatArray, full: float) -> "Scale":
-        """From a volume `[slices, rows, columns]`; full: see `app.results.colour_scale`."""
+        """The scale of a volume `[slices, rows, columns]`. For `full`, see `app.results.colour_scale`."""
         black, white = np.percentile(voxels[:, ::SAMPLE, ::SAMPLE], WINDOW)
         return cls(float(black), float(white), full)
 
 
 def grey(plane: FloatArray, scale: Scale) -> Picture:
-    """A slice of the volume, `[R, C]`."""
+    """A slice of the volume `[R, C]` in grey, uint8 `[R, C]`."""
     levels: FloatArray = (plane - scale.black) / max(scale.white - scale.black, TINY)
     return np.round(255 * levels.clip(0, 1)).astype(np.uint8)
 
 
 def glow(plane: FloatArray, scale: Scale) -> FloatArray:
-    """A slice of the map, `[R, C]`: what speaks for the class, from 0 to 1, which is full brightness."""
+    """The evidence for the class in a slice of the map, `[R, C]`, from 0 to 1 (full brightness)."""
     return (plane / max(scale.full, TINY)).clip(0, 1).astype(np.float32)
 
 
 def heatmap(plane: FloatArray) -> Picture:
-    """A slice of `glow` `[R, C]` as BGRA `[R, C, 4]`: the stronger, the brighter and the less transparent."""
+    """A slice of `glow` `[R, C]` as BGRA `[R, C, 4]`. Stronger evidence is brighter and less transparent."""
     levels = np.round(255 * plane).astype(np.uint8)
     return np.dstack([cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), levels])
 
@@ -66,10 +72,10 @@ def overlay(slice_: Picture, plane: FloatArray, opacity: float) -> Picture:
 
 
 def png(picture: Picture) -> bytes:
-    """The file's bytes."""
+    """The bytes of a PNG file."""
     encoded, buffer = cv2.imencode(".png", picture)
     if not encoded:
-        raise ValueError(f"no PNG of {picture.shape}")
+        raise ValueError(f"a picture of shape {picture.shape} can't be encoded as PNG")
     return buffer.tobytes()
 
 
@@ -85,7 +91,7 @@ def contact_sheet(pictures: list[Picture], captions: list[str], columns: int = 6
 
 
 def _with_notice(picture: Picture) -> Picture:
-    """White on a black edge, so that it's readable on fat and on air."""
+    """Write the notice in white with a black edge, so that it is readable on fat and on air."""
     (width, height), _ = cv2.getTextSize(NOTICE, FONT, 1.0, 1)
     available = picture.shape[1]
     scale = min(max(NOTICE_WIDTH * available, NOTICE_PIXELS), available - 6) / width

@@ -1,20 +1,20 @@
-"""The answer as a Comprehensive 3D SR, after TID 1500 Measurement Report (PS3.16): one group of measurements for the
-finding, one for each class."""
+"""The answer as a Comprehensive 3D SR, by TID 1500 Measurement Report (PS3.16): one group of measurements for the
+finding, and one for each class."""
 
 from highdicom import sr
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes as standard
 
-from app import VERSION
+from app.contract.version import VERSION
 from app.results.codes import PRIVATE_SCHEME
 from app.results.common import MANUFACTURER, NOTICE, Result, finish, instances, uid
 
-# The classes in which fibres are torn, of all label schemes; the rupture's probability is the sum of theirs.
+# The classes of all label schemes in which fibres are torn. The rupture's probability is the sum of theirs.
 RUPTURED = frozenset({"unhealthy", "partial rupture or strain", "complete rupture"})
 
 
 def report(result: Result) -> bytes:
-    """Probability of each class, predicted grade, site and side, what computed it, and every source slice."""
+    """Make the report: probability of each class, predicted grade, site and side, the algorithm, and every slice."""
     dataset = sr.Comprehensive3DSR(
         evidence=instances(result.images),
         content=_content(result)[0],
@@ -63,7 +63,7 @@ def _finding(result: Result) -> sr.MeasurementsAndQualitativeEvaluations:
 
 
 def _sources(result: Result) -> list[sr.SourceImageForMeasurementGroup]:
-    """Every slice; the frames of an enhanced instance in one item."""
+    """Every slice that was predicted on. The frames of an enhanced instance are in one item."""
     frames: dict[str, list[int]] = {image.SOPInstanceUID: [] for image in result.images}
     for image in result.images:
         if "ReferencedFrameNumber" in image:
@@ -86,7 +86,7 @@ def _group(
     probability: float,
     evaluations: list[tuple[CodedConcept, CodedConcept]] | None = None,
 ) -> sr.MeasurementsAndQualitativeEvaluations:
-    """TID 1501. The tracking identifiers are the same whatever model judges this series."""
+    """A group of measurements (TID 1501). The tracking identifiers are the same for every model on this series."""
     codes, bundle = result.codes, result.answer["bundle"]
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid("tracking", result.volume.series_uid, tracked), tracked),

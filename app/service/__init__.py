@@ -1,1 +1,1 @@
-"""The running service: what the operator sets, and the parts that requests share."""
+"""The running service: the operator's settings, and the parts that requests share."""

@@ -1,4 +1,4 @@
-"""What a running service consists of, for whoever answers a request."""
+"""The parts of a running service, for the code that answers requests."""
 
 from dataclasses import dataclass
 
@@ -26,13 +26,13 @@ class Service:
     rounds: tuple[Periodic, ...]
 
     def start(self) -> None:
-        """Begin to load the models and to go the rounds; returns at once."""
+        """Start to load the models, and start the periodic work; returns at once."""
         self.engine.start()
         for work in self.rounds:
             work.start()
 
     def stop(self) -> None:
-        """End after what is at hand; the rest stands in the database, for the next start."""
+        """Stop after the current work. The rest is in the database and continues at the next start."""
         for work in self.rounds:
             work.stop()
         self.engine.stop()

@@ -1,4 +1,4 @@
-"""What the operator sets, from environment variables and nowhere else: of the service, and of the DIMSE listener."""
+"""The operator's settings of the service and of the DIMSE listener. They come from environment variables only."""
 
 import os
 import re
@@ -19,13 +19,13 @@ AE_TITLE_LENGTH = 16  # PS3.5 6.2
 
 
 class SettingsError(ValueError):
-    """A variable that can't be used, with the reason in one sentence."""
+    """A variable can't be used. The message gives the reason in one sentence."""
 
 
 class FromEnvironment(BaseModel):
-    """Settings of which each field is the variable `prefix` + FIELD.
+    """Settings. Each field is read from the variable `prefix` + FIELD.
 
-    Messages quote numbers only: other values may be secret.
+    Messages quote numbers only, because other values may be secret.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -33,12 +33,12 @@ class FromEnvironment(BaseModel):
 
     @classmethod
     def variable(cls, field: str) -> str:
-        """The variable of a field."""
+        """The name of a field's variable."""
         return cls.prefix + field.upper()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read and check every variable; SettingsError names the first one that is wrong."""
+        """Read and check every variable. Raises SettingsError, which names the first variable that is wrong."""
         given = {field: cls.variable(field) for field in cls.model_fields if cls.variable(field) in environment}
         try:
             return cls.model_validate({field: environment[variable] for field, variable in given.items()})
@@ -49,7 +49,7 @@ class FromEnvironment(BaseModel):
 
     @classmethod
     def _wrong(cls, field: str, fault: Any) -> str:
-        """What to say of a field, directly after its variable's name."""
+        """What is wrong with a field; this text follows the name of the variable."""
         if "error" in fault.get("ctx", {}) and fault["type"] == "value_error":
             said = str(fault["ctx"]["error"])
             return said if said.startswith(":") else f" {said}"
@@ -117,12 +117,12 @@ def _codes(path: object) -> object:
 
 
 def _database(url: str) -> str:
-    """The URL, once its driver could be imported; never quoted, because it may hold a password."""
+    """The URL, after its driver has been imported. It is never quoted, because it may hold a password."""
     try:
         if url:
             make_url(url).get_dialect().import_dbapi()
     except (ArgumentError, ImportError) as error:
-        raise ValueError(f"is no URL, or lacks its driver ({type(error).__name__}).") from None
+        raise ValueError(f"isn't a URL, or its driver is missing ({type(error).__name__}).") from None
     return url
 
 
@@ -146,53 +146,53 @@ def _ae_title(title: str) -> str:
 
 
 class Settings(FromEnvironment):
-    """The service's. Each field is the variable CRUCIATE_<FIELD>."""
+    """Settings of the service. Each field is the variable CRUCIATE_<FIELD>."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
     prefix: ClassVar[str] = "CRUCIATE_"
 
     bundles: Annotated[tuple[Path, ...], BeforeValidator(_bundles)] = (Path("models/bundles/demo"),)
-    """Folders of the bundles to serve, separated like PATH; the first one answers when a client names none."""
+    """Folders of the bundles to serve, separated like PATH; the first one is used if a client names no bundle."""
     data: Annotated[Path, BeforeValidator(_data)] = Path("var")
-    """Folder of studies and results. It holds data of patients: keep it as you keep images."""
+    """Folder of studies and results. It holds patient data: protect it as you protect images."""
     database: Annotated[str, BeforeValidator(_database)] = Field(default="", repr=False)
-    """URL of the database (SQLAlchemy's form); a file in `data` without one."""
+    """URL of the database (SQLAlchemy's form); if empty, a file in `data`."""
     api_keys: Annotated[tuple[str, ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
-    """Comma-separated; with none, only this machine may be served."""
+    """API keys, comma-separated; without keys, the service is available on this machine only."""
     max_body_mb: int = Field(default=512, ge=1, le=4096)
     """Largest request body in megabytes."""
     queue: int = Field(default=16, ge=1, le=1000)
     """Studies that may wait or be computed at one time."""
     wait_s: float = Field(default=60.0, ge=0, le=600)
-    """How long a POST waits for its answer before it becomes a 202."""
+    """How many seconds a POST waits for its answer before it returns 202."""
     quiet_s: float = Field(default=15.0, ge=0, le=86_400)
-    """A study that comes instance by instance is predicted when no more of it has come for this long."""
+    """Prediction on a received study starts when no more instances have come for this many seconds."""
     targets: Annotated[tuple[str, ...], BeforeValidator(_targets)] = Field(default=(), repr=False)
-    """DICOMweb addresses, comma-separated, that every result is sent to; user and password may stand in them."""
+    """DICOMweb addresses, comma-separated, that every result is sent to; they may contain user and password."""
     viewers: Annotated[tuple[str, ...], BeforeValidator(_viewers)] = ()
-    """Origins (https://host:port), comma-separated, whose pages a browser may let read answers."""
+    """Origins (https://host:port), comma-separated, of web pages that may read answers in a browser."""
     map_values: MapValues = "uint16"
-    """How the map that lies beside a study and is sent to targets is stored: uint16 or float32."""
+    """How the map is stored beside a study and for targets: uint16 or float32."""
     codes: Annotated[InstanceOf[Codes], BeforeValidator(_codes)] = Field(default=STANDARD, repr=False)
-    """File of a site's own codes in DICOM results (docs/results.md)."""
+    """File with a site's own codes for DICOM results (docs/results.md)."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """As the base class does; the default bundle has to be there, too."""
+        """Like the base class, but the default bundle is checked, too."""
         default = os.pathsep.join(map(str, cls.model_fields["bundles"].default))
         return super().from_environment({cls.variable("bundles"): default, **environment})
 
 
 class DimseSettings(FromEnvironment):
-    """Who may send what to whom. Each field is the variable CRUCIATE_DIMSE_<FIELD>."""
+    """Settings of the DIMSE listener. Each field is the variable CRUCIATE_DIMSE_<FIELD>."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
     prefix: ClassVar[str] = "CRUCIATE_DIMSE_"
 
     peers: Annotated[frozenset[tuple[str, str]], BeforeValidator(_peers)]
-    """AE title and address of everyone who may send; with none, nobody may."""
+    """AE titles and addresses that may send; without any, nobody may send."""
     title: Annotated[str, BeforeValidator(_ae_title)] = "CRUCIATE"
-    """Our own AE title."""
+    """The listener's own AE title."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=11112, ge=0, le=65535)
@@ -200,5 +200,5 @@ class DimseSettings(FromEnvironment):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """As the base class does; no variable is as good as an empty list of peers."""
+        """Like the base class, but a missing list of peers is treated like an empty list."""
         return super().from_environment({cls.variable("peers"): "", **environment})

@@ -1,1 +1,1 @@
-"""What the service keeps: the database with its migrations, and the files of studies and predictions."""
+"""What the service stores: the database with its migrations, and the files of studies and predictions."""

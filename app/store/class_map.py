@@ -1,4 +1,4 @@
-"""A class's map as it is kept, on the network's grid; in the volume's own grid when somebody asks."""
+"""The map of one class. It is stored on the network's grid and resampled to the volume's grid on request."""
 
 from dataclasses import dataclass, replace
 
@@ -10,13 +10,18 @@ from data_prep.volume import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class ClassMap:
-    """One class's map as it is kept: on the network's grid, `[s, h, w]`."""
+    """The map of one class, as it is stored.
+
+    Attributes:
+        grid: The map on the network's grid, float32 `[s, h, w]`.
+        footprint: Where this grid lies in the volume.
+    """
 
     grid: FloatArray
     footprint: Footprint
 
     def volume(self) -> FloatArray:
-        """In the volume's grid, `[slices, rows, columns]`."""
+        """The map in the volume's grid, `[slices, rows, columns]`."""
         return self.footprint.carry_back(self.grid)
 
     def peak(self) -> float:
@@ -24,7 +29,7 @@ class ClassMap:
         return self.footprint.peak(self.grid)
 
     def plane(self, index: int) -> FloatArray:
-        """Slice `index` of `volume()`, `[rows, columns]`, without the work for the others."""
+        """Slice `index` of `volume()`, `[rows, columns]`, without computing the other slices."""
         (first, stop), (_, rows, columns) = self.footprint.slices, self.footprint.volume_shape
         if not first <= index < stop:
             return np.zeros((rows, columns), np.float32)

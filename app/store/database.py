@@ -1,7 +1,7 @@
-"""What the service remembers, as tables: predictions, the studies it holds, their instances, what is to be sent on.
+"""The tables of the service: predictions, received studies, their instances, and results to send to other systems.
 
-SQLite by default, PostgreSQL by URL; Alembic brings the tables of an older version up to date (app/store/migrations).
-Pixels and maps lie in files beside it. Several processes may use one database.
+SQLite by default, PostgreSQL by URL. Alembic upgrades the tables of an older version (app/store/migrations). Pixels and
+maps are in files outside the database. Several processes may use one database.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.contract.json_text import Json, dumps_of_headers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# SQLite lets one process write at a time; the others wait so long.
+# Seconds. SQLite lets one process write at a time; the others wait at most this long.
 LOCK_S = 30
-# PostgreSQL: whoever holds this lock makes the tables, the others wait. The number means nothing.
+# PostgreSQL: the process that holds this lock creates the tables, the others wait. The number is arbitrary.
 MIGRATION_LOCK = 20_261_121
 
 Uid = String(64)  # PS3.5 9.1
@@ -29,16 +29,20 @@ Digest = String(64)
 
 
 class Base(DeclarativeBase):
-    """Every table of ours."""
+    """Base of every table."""
 
     type_annotation_map = {Json: JSON(none_as_null=True), list[Json]: JSON}  # noqa: RUF012
 
 
 class Prediction(Base):
-    """A study's volume with the bundle that shall answer, and the answer. created: UTC, ISO 8601.
+    """A study's volume, the bundle that predicts on it, and the answer.
 
-    status: queued, done or failed. study: all of a `Job` but voxels and origins. published: whether the DICOM results
-    of a `done` one lie beside the study.
+    Attributes:
+        bundle: sha256 of the bundle.
+        status: `queued`, `done` or `failed`.
+        created: UTC, ISO 8601.
+        study: Everything in a `Job` except voxels and origins.
+        published: Whether the DICOM results of a `done` prediction are stored beside the study.
     """
 
     __tablename__ = "prediction"
@@ -57,9 +61,12 @@ class Prediction(Base):
 
 
 class Study(Base):
-    """A study that came instance by instance. received: when the last one came, in seconds since 1970.
+    """A study that was received instance by instance.
 
-    state: receiving (instances may still come), analysing, done or failed. prediction: what came of it.
+    Attributes:
+        state: `receiving` (more instances may come) or `predicted`.
+        received: When the last instance came, in seconds since 1970.
+        prediction: Id of the latest prediction.
     """
 
     __tablename__ = "study"
@@ -71,9 +78,13 @@ class Study(Base):
 
 
 class Instance(Base):
-    """One instance that the service holds, as a file of that digest.
+    """One instance that the service holds.
 
-    attributes: what QIDO-RS says of it, as DICOM JSON (PS3.18 F.2). ours: a result, made by this service.
+    Attributes:
+        digest: sha256 of the data set; also the name of the file.
+        size: Size of the file in bytes.
+        attributes: What QIDO-RS returns for it, as DICOM JSON (PS3.18 F.2).
+        ours: Whether it is a result that this service made.
     """
 
     __tablename__ = "instance"
@@ -88,9 +99,11 @@ class Instance(Base):
 
 
 class Delivery(Base):
-    """A result that another system shall get. due: when to try (again), in seconds since 1970; None: no more.
+    """The results of a prediction that are to be sent to another system.
 
-    outcome: `delivered`, or why not.
+    Attributes:
+        due: When to try next, in seconds since 1970; None if there are no more tries.
+        outcome: `delivered`, or why the last try failed.
     """
 
     __tablename__ = "delivery"
@@ -103,14 +116,14 @@ class Delivery(Base):
 
 
 class Database:
-    """An open database with all tables. What goes wrong is SQLAlchemy's to say: ArgumentError for what is no URL."""
+    """An open database with all tables. Errors are SQLAlchemy's, such as ArgumentError for an invalid URL."""
 
     def __init__(self, url: str) -> None:
         self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True, json_serializer=dumps_of_headers)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_to_write)
-        # Single statements that only read don't wait for whoever writes.
+        # Single statements that only read don't wait for a writer.
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with self._engine.begin() as connection:
             if self._engine.dialect.name == "postgresql":
@@ -119,23 +132,23 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """For selects; each sees what was committed when it began."""
+        """A session for selects. Each select sees what was committed when it began."""
         with Session(self._reading) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction: on the disk when the block ends, undone if it raises."""
+        """One transaction. It is on the disk when the block ends, and undone if the block raises."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def close(self) -> None:
-        """Give every connection back."""
+        """Close all connections."""
         self._engine.dispose()
 
 
 def open_database(url: str, folder: Path) -> Database:
-    """The database of that URL, or without one of a file in `folder`, which is made for its owner only."""
+    """Open the database at `url`, or a file in `folder` if `url` is empty. `folder` is created for its owner only."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Database(url or sqlite_url(folder / "cruciate.db"))
 
@@ -153,7 +166,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # transactions begin when we say so
+    connection.isolation_level = None  # the driver must not begin transactions; `_begin_to_write` does
     cursor = connection.cursor()
     for setting in ("journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {1000 * LOCK_S}"):
         cursor.execute(f"PRAGMA {setting}")
@@ -161,6 +174,6 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
 
 
 def _begin_to_write(connection: Connection) -> None:
-    """Take the lock at once: a transaction that reads first and writes later could find that it may not."""
+    """Take the write lock at once. A transaction that reads first and writes later could fail to get it."""
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql("BEGIN IMMEDIATE")

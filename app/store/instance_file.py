@@ -1,6 +1,6 @@
-"""One DICOM file (PS3.10) as somebody sends it: whose it is, what a search says of it, and why it isn't taken.
+"""One DICOM file (PS3.10) that a client sent: its UIDs, its attributes for a search, and why it is refused.
 
-Only the header is read, and of that only what is on a list; pixels stay where they are.
+Only the header is read, and only the listed attributes; pixels aren't loaded.
 """
 
 import re
@@ -30,16 +30,16 @@ SERIES = (
     *("SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription", "SeriesDate", "SeriesTime"),
     *("BodyPartExamined", "Laterality", "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime"),
 )
-# Of each pixel; read with the rest, so that whatever is held has whole numbers there.
+# Size of each pixel. It is read and checked too, so that every stored instance has whole numbers there.
 PIXEL_SIZE = ("SamplesPerPixel", "BitsAllocated")
 INSTANCE = (
     *("SOPClassUID", "SOPInstanceUID", "InstanceNumber", "ImageType", "ContentLabel"),
     *("NumberOfFrames", "Rows", "Columns"),
     *PIXEL_SIZE,
 )
-# A name has at most 3 x 64 characters and a description 64 (PS3.5 6.2); what is longer is no value of these.
+# A name has at most 3 x 64 characters and a description 64 (PS3.5 6.2). A longer value is invalid and ignored.
 LONGEST_VALUE = 1024
-# The names of storage SOP classes (PS3.4 B.5) end so.
+# The names of storage SOP classes (PS3.4 B.5) end like this.
 STORAGE = re.compile(r"Storage( - .+)?( \(Retired\))?$")
 
 
@@ -52,7 +52,7 @@ _READ: list[BaseTag | int] = [*_LISTED, CHARACTER_SET]
 _IDENTITY = _tags("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _COUNTS = _tags("NumberOfFrames", "Rows", "Columns", *PIXEL_SIZE)
 
-# What values of an attribute are as DICOM JSON: by tag, VR, bytes, byte order and character set.
+# Attributes that are already converted to DICOM JSON, by tag, VR, bytes, byte order and character set.
 Memo = dict[tuple[object, ...], Json]
 
 
@@ -70,7 +70,7 @@ class Failure(IntEnum):
 
 
 class Refusal(Exception):
-    """An instance that isn't taken. Its text is for the sender and quotes nothing of the file."""
+    """An instance that isn't stored. The text is for the sender and never quotes the file."""
 
     def __init__(self, reason: Failure, text: str, sop_class_uid: str = "", sop_instance_uid: str = "") -> None:
         super().__init__(text)
@@ -80,10 +80,13 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What is read of a file.
+    """What is read from a file.
 
-    dataset: the attributes on the list. start: where the data set begins, after the file meta information. pixels:
-    where the value of the pixel data element begins, and its length (None: encapsulated); None if there is none.
+    Attributes:
+        start: Offset of the data set in bytes, after the file meta information.
+        dataset: The listed attributes.
+        pixels: Offset and length of the pixel data element's value in bytes (length None: encapsulated); None if there
+            is no such element.
     """
 
     sop_class_uid: str
@@ -96,22 +99,28 @@ class Header:
     pixels: tuple[int, int | None] | None
 
     def attributes(self, memo: Memo) -> Json:
-        """What QIDO-RS says of instance, series and study, as DICOM JSON (PS3.18 F.2); without unreadable values.
+        """What QIDO-RS returns for instance, series and study, as DICOM JSON (PS3.18 F.2), without unreadable values.
 
-        memo: of the instances before this one, most of whose values are the same.
+        Args:
+            memo: Values that were converted for earlier instances; most are the same here. New ones are added.
         """
         found: Json = {}
         for tag in self.dataset.keys() & _LISTED:
-            with suppress(Exception):  # pydicom's converters raise whatever they stumble on
+            with suppress(Exception):  # pydicom's converters may raise any exception
                 if element := _element(self.dataset, tag, memo):
                     found[f"{tag:08X}"] = element
         return found
 
 
 def read_header(stream: BinaryIO, memo: Memo | None = None) -> Header:
-    """Header of a seekable file; Refusal if it isn't DICOM, belongs to no study, or isn't whole.
+    """Read the header of a file.
 
-    memo: as `Header.attributes` has it.
+    Args:
+        stream: A seekable file.
+        memo: See `Header.attributes`.
+
+    Raises:
+        Refusal: The file isn't DICOM, belongs to no study, or isn't complete.
     """
     try:
         return _header(stream, {} if memo is None else memo)
@@ -121,7 +130,7 @@ def read_header(stream: BinaryIO, memo: Memo | None = None) -> Header:
         raise Refusal(Failure.RESOURCES, error.detail) from None
     except InputError as error:
         raise Refusal(Failure.NOT_UNDERSTOOD, error.detail) from None
-    except Exception as error:  # pydicom raises whatever it stumbles on
+    except Exception as error:  # pydicom may raise any exception
         raise Refusal(Failure.NOT_UNDERSTOOD, f"It can't be read as DICOM ({type(error).__name__}).") from None
 
 
@@ -152,18 +161,18 @@ def _header(stream: BinaryIO, memo: Memo) -> Header:
 
 def _check(dataset: Dataset, meta: Dataset, syntax: UID, uids: list[str]) -> None:
     if not all(uids):
-        raise Refusal(Failure.VALIDATION, "A UID of its class, instance, study or series is missing or no UID.")
+        raise Refusal(Failure.VALIDATION, "The UID of its class, instance, study or series is missing or invalid.")
     if not STORAGE.search(UID(uids[0]).name):
-        raise Refusal(Failure.SOP_CLASS, "Its SOP class is private, or isn't one to be stored.")
+        raise Refusal(Failure.SOP_CLASS, "Its SOP class is private or isn't a storage class.")
     if syntax not in TAKEN:
-        raise Refusal(Failure.TRANSFER_SYNTAX, "Its transfer syntax isn't taken.")
+        raise Refusal(Failure.TRANSFER_SYNTAX, "Its transfer syntax isn't supported.")
     named = (meta.get("MediaStorageSOPClassUID"), meta.get("MediaStorageSOPInstanceUID"))
     if any(name and name != uid for name, uid in zip(named, uids, strict=False)):
-        raise Refusal(Failure.VALIDATION, "Its file meta information speaks of another instance than its data set.")
+        raise Refusal(Failure.VALIDATION, "Its file meta information names another instance than its data set.")
 
 
 def _element(dataset: Dataset, tag: int, memo: Memo) -> Json:
-    """An element as DICOM JSON; {} if it isn't there, or too long. Raises whatever pydicom's converters stumble on."""
+    """An element as DICOM JSON; {} if it is absent or too long. pydicom's converters may raise any exception."""
     element, character_set = dataset.get_item(tag), dataset.get_item(CHARACTER_SET)
     if element is None or (isinstance(element, RawDataElement) and element.length > LONGEST_VALUE):
         return {}
@@ -179,7 +188,7 @@ def _hashable(element: DataElement | RawDataElement) -> object:
 
 
 def _uid(dataset: Dataset, tag: int, memo: Memo) -> str:
-    """A value that may become a file's name, or ''."""
+    """A UID that is safe as a file name, or ''."""
     values = _element(dataset, tag, memo).get("Value", ())
     value = str(values[0]) if len(values) == 1 else ""
     return value if is_uid(value) else ""

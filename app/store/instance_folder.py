@@ -1,6 +1,6 @@
-"""The folder that holds instances as files, for any number of processes at once.
+"""The folder that holds instances as files. Several processes may use it at once.
 
-<folder>/.incoming/           files on their way in; what a crash leaves there goes at a later start
+<folder>/.incoming/           files that are being received; files left by a crash are deleted at a later start
 <folder>/<study>/<digest>     DICOM files (PS3.10)
 """
 
@@ -18,12 +18,16 @@ from typing import BinaryIO
 from data_prep.dicom.archive import PIECE
 from data_prep.files import flush_folder
 
-# A file that came in longer ago than this belonged to a process that died.
+# Seconds. An incoming file that is older than this was left by a process that died.
 ABANDONED_S = 3600
 
 
 class InstanceFolder:
-    """incoming: for files that are still being written, by us and by whoever else receives."""
+    """A folder of instances.
+
+    Attributes:
+        incoming: Folder for files that are still being written, by this process or by another receiver.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,24 +37,24 @@ class InstanceFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """No other thread or process moves or deletes; who writes incoming files isn't held up."""
+        """Lock the folder: no other thread or process moves or deletes files. Incoming files can still be written."""
         with (self._path / ".lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def new_files(self) -> Iterator[Path]:
-        """Places for incoming files."""
+        """Unused paths for incoming files."""
         prefix, number = uuid.uuid4().hex, 0
         while True:
             yield self.incoming / f"{prefix}-{number}"
             number += 1
 
     def path(self, study_uid: str, digest: str) -> Path:
-        """Where an instance lies."""
+        """The path of an instance's file."""
         return self._path / study_uid / digest
 
     def move(self, incoming: Path, study_uid: str, digest: str) -> None:
-        """Give a file its place; `flush` makes that last."""
+        """Move an incoming file to its final path. Only after `flush` does the move survive a crash."""
         place = self.path(study_uid, digest)
         if not place.parent.exists():
             place.parent.mkdir()
@@ -58,15 +62,19 @@ class InstanceFolder:
         incoming.rename(place)
 
     def flush(self, study_uid: str) -> None:
-        """When this returns, a crash can't take the names of a study's files."""
+        """Write the names of a study's files to the disk, so that a crash can't lose them."""
         flush_folder(self._path / study_uid)
 
     def remove(self, study_uid: str) -> None:
-        """A study's files."""
+        """Delete a study's files."""
         shutil.rmtree(self._path / study_uid)
 
     def sweep(self, known: set[Path]) -> None:
-        """Remove what processes left that died while they received or deleted: all but these files."""
+        """Delete files left by processes that died while they received or deleted.
+
+        Args:
+            known: The files to keep.
+        """
         for path in self.incoming.iterdir():
             with suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > ABANDONED_S:
@@ -81,9 +89,18 @@ class InstanceFolder:
 
 
 def write(path: Path, stream: BinaryIO, start: int) -> tuple[str, int]:
-    """Copy a file to the disk and close it. Size, and digest of its data set, which begins at `start`.
+    """Copy a file to the disk and close it.
 
-    Senders write their own file meta information, so the same instance may come with another one.
+    The digest is of the data set only: senders write their own file meta information, so it may differ for the same
+    instance.
+
+    Args:
+        path: The new file.
+        stream: A seekable file.
+        start: Offset of the data set in bytes.
+
+    Returns:
+        sha256 of the data set, and the size of the file in bytes.
     """
     digest, size = hashlib.sha256(), 0
     with stream, path.open("xb") as file:

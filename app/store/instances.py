@@ -1,6 +1,6 @@
-"""The instances that the service holds: files in a folder, and what they are in the database.
+"""The instances that the service holds: files in a folder, listed in the database.
 
-A file is on the disk before the database speaks of it. Several processes may share folder and database.
+A file is on the disk before its row is in the database. Several processes may share folder and database.
 """
 
 import errno
@@ -24,9 +24,9 @@ from app.store.instance_file import Failure, Header, Memo, Refusal, read_header
 from app.store.instance_folder import InstanceFolder, write
 from data_prep.dicom.archive import Limits
 
-# Disks flush several files at once in about the time that one takes; as many wait, each with its bytes.
+# A disk flushes several files at once in about the time of one. As many files again may wait in memory.
 WRITERS = 8
-# Rows that are fetched at one time.
+# Rows that are fetched at once.
 BATCH = 500
 
 T = TypeVar("T")
@@ -34,7 +34,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of one file: stored (reason None) or not; text says why, for people, and quotes nothing of it."""
+    """What happened to one file.
+
+    Attributes:
+        name: The name that the sender or caller gave the file.
+        reason: Why it isn't stored; None if it is stored.
+        text: The reason for people; never quotes the file.
+    """
 
     name: str
     sop_class_uid: str
@@ -47,7 +53,12 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Series:
-    """A series that the service holds: one of its instances, and how many there are."""
+    """A series that the service holds.
+
+    Attributes:
+        example: One of its instances.
+        instances: How many instances it has.
+    """
 
     example: Instance
     instances: int
@@ -55,7 +66,7 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class _Arrival:
-    """A file that is being written. written: its digest and size to come."""
+    """A file that is being written; `written` will give its digest and size."""
 
     header: Header
     attributes: Json = field(repr=False)
@@ -64,7 +75,11 @@ class _Arrival:
 
 
 class Instances:
-    """A folder of DICOM files, listed in a database. incoming: for files that somebody else is still receiving."""
+    """A folder of DICOM files, listed in a database.
+
+    Attributes:
+        incoming: Folder for files that another process is still receiving.
+    """
 
     def __init__(self, folder: Path, database: Database) -> None:
         self._folder, self._database = InstanceFolder(folder), database
@@ -77,28 +92,39 @@ class Instances:
             self._folder.sweep(known)
 
     def receive(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None = None) -> list[Receipt]:
-        """Check and store named files, of the given study only; a receipt for each, in order.
+        """Check and store files.
 
-        When this returns, a crash loses nothing that is receipted as stored. The same instance again changes nothing.
-        Streams must be seekable and are closed. What `files` raises is passed on, and then nothing is stored.
+        When this returns, a crash can't lose a file that is reported as stored. An instance that is stored already
+        changes nothing. If `files` raises an exception, it is passed on and nothing is stored.
+
+        Args:
+            files: Names and contents. Streams must be seekable; they are closed.
+            study_uid: The study that the files must belong to; None allows any.
+
+        Returns:
+            A receipt for each file, in order.
         """
         return self._store(files, study_uid, ours=False)
 
     def keep(self, files: Iterable[bytes]) -> None:
-        """Store results that this service made; the state of their study doesn't change. ValueError for a bad one."""
+        """Store results that this service made. The state of their study doesn't change.
+
+        Raises:
+            ValueError: A result can't be stored.
+        """
         for receipt in self._store((("", content) for content in files), None, ours=True):
             if receipt.reason is not None:
                 raise ValueError(receipt.text)
 
     def files(self, study_uid: str) -> Iterator[tuple[str, BinaryIO]]:
-        """Name and stream of each received instance of a study, one open at a time."""
+        """Name and stream of each received instance of a study. One file is open at a time."""
         for row in self.find(study_uid):
             if not row.ours:
                 with self.open(row) as stream:
                     yield row.sop_uid, stream
 
     def open(self, row: Instance) -> BinaryIO:
-        """The DICOM file; NotFound if it has been deleted meanwhile."""
+        """Open the DICOM file. Raises NotFound if it has been deleted meanwhile."""
         try:
             return self._folder.path(row.study_uid, row.digest).open("rb")
         except FileNotFoundError:
@@ -107,7 +133,10 @@ class Instances:
     def find(
         self, study_uid: str | None = None, series_uid: str | None = None, sop_uid: str | None = None
     ) -> Iterator[Instance]:
-        """The instances of that study, series and UID, by UID; of any where None. Some at a time are in memory."""
+        """The instances with these UIDs, ordered by SOP instance UID. None stands for any UID.
+
+        At most `BATCH` rows are in memory at once.
+        """
         wanted = {Instance.study_uid: study_uid, Instance.series_uid: series_uid, Instance.sop_uid: sop_uid}
         conditions = [column == uid for column, uid in wanted.items() if uid is not None]
         last = ""
@@ -121,7 +150,10 @@ class Instances:
             last = rows[-1].sop_uid
 
     def series(self, study_uid: str | None = None, series_uid: str | None = None) -> Iterator[Series]:
-        """The series of that study and UID, by UIDs; of any where None. Some at a time are in memory."""
+        """The series with these UIDs, ordered by study and series UID. None stands for any UID.
+
+        At most `BATCH` rows are in memory at once.
+        """
         wanted = {Instance.study_uid: study_uid, Instance.series_uid: series_uid}
         statement = (
             select(func.min(Instance.sop_uid), func.count())
@@ -137,7 +169,7 @@ class Instances:
             yield from (Series(rows[uid], count) for uid, count in batch if uid in rows)
 
     def delete_study(self, study_uid: str) -> None:
-        """Forget a study, its results too; NotFound if it isn't there."""
+        """Delete a study with its results. Raises NotFound if there is no such study."""
         with self._folder.alone():
             with self._database.write() as session:
                 gone = delete(Instance).where(Instance.study_uid == study_uid).returning(Instance.sop_uid)
@@ -147,7 +179,7 @@ class Instances:
             self._folder.remove(study_uid)
 
     def delete_results(self, study_uid: str) -> None:
-        """Forget the results that this service made of a study; there may be none."""
+        """Delete the results that this service made for a study, if there are any."""
         with self._folder.alone():
             ours = delete(Instance).where(Instance.study_uid == study_uid, Instance.ours)
             with self._database.write() as session:
@@ -171,7 +203,7 @@ class Instances:
                     continue
                 receipts.append(_stored(name, header))
                 if earlier := arrivals.get(index - 2 * WRITERS):
-                    earlier.written.exception()  # so that no more than that many are in memory
+                    earlier.written.exception()  # wait, so that at most 2 * WRITERS files are in memory
                 path = next(paths)
                 written = self._writers.submit(write, path, stream, header.start)
                 arrivals[index] = _Arrival(header, header.attributes(memo), path, written)
@@ -184,7 +216,7 @@ class Instances:
                 arrival.path.unlink(missing_ok=True)
 
     def _enlist(self, arrivals: Mapping[int, _Arrival], ours: bool) -> dict[int, Refusal]:
-        """Give files their names and rows; those that aren't stored after all, with the reason."""
+        """Move files to their final paths and add their rows. Returns the reason for each file that isn't stored."""
         failures: dict[int, Refusal] = {}
         rows: list[Instance] = []
         with self._folder.alone(), self._database.write() as session:
@@ -203,7 +235,7 @@ class Instances:
                     rows.append(row)
                     self._folder.move(arrival.path, row.study_uid, row.digest)
                 elif digest != row.digest and not row.ours:
-                    failures[index] = Refusal(Failure.DUPLICATE, "Another instance of the same UID is held already.")
+                    failures[index] = Refusal(Failure.DUPLICATE, "Another instance with this UID is stored already.")
             studies = {row.study_uid for row in rows}
             for uid in studies:
                 self._folder.flush(uid)
@@ -214,7 +246,7 @@ class Instances:
 
 
 def _checked(stream: BinaryIO, study_uid: str | None, memo: Memo) -> Header:
-    """The header of a file that may be stored; Refusal otherwise."""
+    """The header of a file that may be stored. Raises Refusal for any other file."""
     if stream.seek(0, os.SEEK_END) > Limits.file_bytes:
         raise Refusal(Failure.RESOURCES, f"It has more than {Limits.file_bytes:,} bytes.")
     header = read_header(stream, memo)
@@ -239,7 +271,7 @@ def _stored(name: str, header: Header) -> Receipt:
 
 
 def _rows(session: Session, sop_uids: Sequence[str]) -> dict[str, Instance]:
-    """Those of them that are held."""
+    """The rows of those instances that are stored, by UID."""
     return {
         row.sop_uid: row
         for batch in _batched(sop_uids)
@@ -248,7 +280,7 @@ def _rows(session: Session, sop_uids: Sequence[str]) -> dict[str, Instance]:
 
 
 def _batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """As many at a time as a statement may name."""
+    """Parts of at most `BATCH` items, few enough for one SQL statement."""
     return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 

@@ -1,4 +1,4 @@
-"""A study on its way to an answer."""
+"""A study that was accepted for a prediction."""
 
 import hashlib
 from dataclasses import asdict, dataclass, field
@@ -12,15 +12,20 @@ from data_prep.notice import Notice
 from data_prep.selection.series import PassedOver, Selection
 from data_prep.volume import Acquisition, FloatArray, Volume
 
-if TYPE_CHECKING:  # Importing it loads SQLAlchemy, for which batch's workers would wait.
+if TYPE_CHECKING:  # Importing it would delay a batch's worker processes.
     from app.contract.json_text import Json
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A study that has been accepted. bundle: sha256 of the bundle that shall answer; created: UTC.
+    """A study that has been accepted.
 
-    origins: of each slice, what results must repeat; of a job that was accepted before, `Store.origins` has it.
+    Attributes:
+        bundle: sha256 of the bundle that predicts on it.
+        decode_ms: How long decoding took.
+        created: UTC, ISO 8601.
+        origins: For each slice, the attributes that results must repeat. Empty for a job that was read from the
+            database; see `Record.origins`.
     """
 
     id: str
@@ -33,9 +38,9 @@ class Job:
 
     @classmethod
     def of(cls, selection: Selection, bundle: str, decode_ms: float) -> Self:
-        """A job whose id follows from the pixels' and the bundle's digests, and from what has to be told of the volume.
+        """Make a job. Its id depends on the digests of the pixels and the bundle, and on the volume's notices.
 
-        A slice that may be missing would else be answered with an earlier answer, which says nothing of it.
+        Without the notices in the id, a study that may lack a slice could get an earlier answer without that notice.
         """
         volume = selection.volume
         told = "".join(f"{notice.code} {notice.message}" for notice in volume.notices)
@@ -43,7 +48,7 @@ class Job:
         return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, now(), selection.origins)
 
     def to_json(self) -> "Json":
-        """What a database keeps of it beside ids, sources and voxels."""
+        """What the database stores, in addition to ids, origins and voxels."""
         volume = self.volume
         return {
             "decode_ms": self.decode_ms,
@@ -62,7 +67,7 @@ class Job:
 
     @classmethod
     def from_json(cls, kept: "Json", voxels: FloatArray, id_: str, study_uid: str, bundle: str, created: str) -> Self:
-        """The job again, without its sources. A job of an earlier commit has no notices."""
+        """The job again, without its origins. A job that an earlier version stored has no notices."""
         geometry = kept["volume"]
         volume = Volume(
             voxels=voxels,
@@ -81,5 +86,5 @@ class Job:
 
 
 def now() -> str:
-    """The time in UTC, to the second, as answers have it."""
+    """The time in UTC, to the second, in the format of answers (ISO 8601)."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,10 +1,11 @@
-"""Studies that have been accepted, and their answers: rows of the database, pixels and maps in a folder for each.
+"""Accepted studies and their answers: rows in the database, and a folder of pixels and maps for each.
 
-A restart loses nothing: pixels are on the disk before the row says so, and a row without an answer is a study that
-still waits. Rows hold what results must repeat of the patient; folders hold no name and no number.
+A restart loses nothing: pixels are on the disk before the row is in the database, and a row without an answer is a
+study that still waits. Rows hold the patient's attributes that results must repeat; folders hold no patient's name or
+number.
 
-    <id>/voxels.npy  from the moment a study is accepted
-    <id>/maps.npy    once it is answered
+    <id>/voxels.npy  written when the study is accepted
+    <id>/maps.npy    written when it is answered
 """
 
 import shutil
@@ -29,14 +30,14 @@ from data_prep.files import flush_folder, replacing
 from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
 
-# What no row speaks of and is older than this was left by a process that died while it wrote.
+# Seconds. A folder without a row that is older than this was left by a process that died while it wrote.
 ABANDONED_S = 3600
 
 
 class Record:
-    """A prediction as it stood when it was read. Its arrays are opened when they are used.
+    """A prediction as it was when it was read. Its arrays are opened when they are used.
 
-    Raises NotFound for what has been deleted since.
+    Properties and methods raise NotFound if the prediction has been deleted since.
     """
 
     def __init__(self, row: Prediction, folder: Path) -> None:
@@ -45,7 +46,7 @@ class Record:
 
     @property
     def answer(self) -> Json:
-        """The answer as `finish` got it, or `{"id", "status": "queued"}` while there is none."""
+        """The answer that `finish` stored, or `{"id", "status": "queued"}` if there is none yet."""
         return _answer(self._row)
 
     @property
@@ -55,7 +56,7 @@ class Record:
 
     @cached_property
     def job(self) -> Job:
-        """The job again; its voxels are read from disk as they are used."""
+        """The job again. Its voxels are read from the disk when they are used."""
         row = self._row
         try:
             voxels = np.load(self._folder / "voxels.npy", mmap_mode="r")
@@ -65,7 +66,7 @@ class Record:
 
     @cached_property
     def origins(self) -> tuple[Dataset, ...]:
-        """Of each slice of the volume, in order, what results must repeat (`data_prep.dicom.origin`)."""
+        """For each slice of the volume, the attributes that results must repeat (`data_prep.dicom.origin`)."""
         return tuple(map(Dataset.from_json, self._row.origins))
 
     @cached_property
@@ -75,7 +76,7 @@ class Record:
         return int(answer["result"]["classes"].index(answer["explanation"]["class"]))
 
     def map(self, class_index: int) -> ClassMap:
-        """One class's map of an answered job."""
+        """The map of one class, for an answered job."""
         if self._row.footprint is None:
             raise _missing()
         try:
@@ -86,7 +87,7 @@ class Record:
 
 
 class Store:
-    """Jobs and answers by id. Methods raise werkzeug's NotFound for an id that isn't there (or is no id)."""
+    """Jobs and answers by id. Methods raise werkzeug's NotFound for an unknown or invalid id."""
 
     def __init__(self, folder: Path, database: Database) -> None:
         self._folder, self._database = folder, database
@@ -98,7 +99,7 @@ class Store:
                 shutil.rmtree(path)
 
     def put(self, job: Job) -> None:
-        """Accept a job: when this returns, a crash can't lose it. A former (failed) attempt is replaced."""
+        """Accept a job. When this returns, a crash can't lose it. An earlier (failed) attempt is replaced."""
         partial = Path(tempfile.mkdtemp(dir=self._folder, prefix="."))
         try:
             _save(partial / "voxels.npy", job.volume.voxels)
@@ -115,18 +116,22 @@ class Store:
             session.merge(row)
 
     def refuse(self, study_uid: str, bundle: str, answer: Json) -> None:
-        """Keep a failed answer about a study that never became a job."""
+        """Store a failed answer for a study that never became a job."""
         row = Prediction(id=answer["id"], study_uid=study_uid, bundle=bundle, created=now(), status="failed")
         row.attempts, row.study, row.origins, row.answer = 0, {}, [], answer
         with self._database.write() as session:
             session.merge(row)
 
     def read(self, id_: str) -> Record:
-        """A prediction, by one query of the database."""
+        """Read a prediction with one database query."""
         return Record(self._row(id_), self._folder / id_)
 
     def begin(self, id_: str) -> int:
-        """Note that a job is being tried, and say for which time: a study may not kill the service for ever."""
+        """Count an attempt to compute a job, so that a study can't crash the service again and again.
+
+        Returns:
+            The number of attempts so far, including this one.
+        """
         counted = update(Prediction).where(Prediction.id == id_).values(attempts=Prediction.attempts + 1)
         with self._database.write() as session:
             attempt: int | None = session.scalar(counted.returning(Prediction.attempts))
@@ -137,7 +142,14 @@ class Store:
     def finish(
         self, id_: str, answer: Json, maps: FloatArray | None = None, footprint: Footprint | None = None
     ) -> None:
-        """Add the answer, and where there is a prediction its maps."""
+        """Store the answer and, if there is a prediction, its maps.
+
+        Args:
+            id_: The job's id.
+            answer: JSON of the HTTP contract.
+            maps: The maps of all classes on the network's grid, float32 `[classes, s, h, w]`.
+            footprint: Where this grid lies in the volume.
+        """
         values: dict[InstrumentedAttribute[str] | InstrumentedAttribute[Json | None], str | Json] = {
             Prediction.answer: answer,
             Prediction.status: answer["status"],
@@ -161,9 +173,14 @@ class Store:
         status: str | None = None,
         since: str | None = None,
     ) -> list[Json]:
-        """At most `limit` answers, the oldest first, of those that fit; after: the id that the last page ended with.
+        """The answers that match all given conditions, the oldest first.
 
-        since: UTC as `Job.created` has it; what was accepted then or later.
+        Args:
+            limit: The maximum number of answers.
+            after: Id of the last answer on the previous page.
+            study_uid: Only answers for this study.
+            status: Only answers with this status.
+            since: Only jobs accepted at this time or later, in the format of `Job.created`.
         """
         wanted = select(Prediction).order_by(Prediction.created, Prediction.id).limit(limit)
         if after is not None:
@@ -179,13 +196,13 @@ class Store:
             return [_answer(row) for row in session.scalars(wanted)]
 
     def waiting(self) -> list[str]:
-        """Ids without an answer, oldest first."""
+        """Ids of jobs without an answer, the oldest first."""
         waiting = select(Prediction.id).where(Prediction.status == "queued")
         with self._database.read() as session:
             return list(session.scalars(waiting.order_by(Prediction.created, Prediction.id)))
 
     def delete(self, id_: str) -> str:
-        """Remove everything of a job, at once for every reader; its study's UID."""
+        """Delete everything that belongs to a job, at once for every reader. Returns the UID of its study."""
         gone = delete(Prediction).where(Prediction.id == id_).returning(Prediction.id, Prediction.study_uid)
         with self._database.write() as session:
             row = session.execute(gone).one_or_none()
@@ -196,7 +213,7 @@ class Store:
         return str(row.study_uid)
 
     def of_study(self, study_uid: str) -> list[str]:
-        """Ids of all that was ever judged of a study."""
+        """Ids of all predictions for a study."""
         with self._database.read() as session:
             return list(session.scalars(select(Prediction.id).where(Prediction.study_uid == study_uid)))
 
@@ -208,7 +225,7 @@ class Store:
         return row
 
     def _remove(self, id_: str) -> None:
-        """Only ids of jobs come here, never what a client typed."""
+        """Delete a job's folder. `id_` must be a job's id, never text from a client."""
         if not (self._folder / id_).exists():
             return
         trash = Path(tempfile.mkdtemp(dir=self._folder, prefix="."))
@@ -223,7 +240,7 @@ def _answer(row: Prediction) -> Json:
 
 
 def _as_json(origins: Sequence[Dataset]) -> list[Json]:
-    """DICOM JSON of each. Slices of a series share most of their elements, as objects: each is converted once."""
+    """DICOM JSON of each. Slices of a series share most of their element objects; each object is converted once."""
     known: dict[int, Json] = {}
     for element in (element for origin in origins for element in origin):
         if id(element) not in known:

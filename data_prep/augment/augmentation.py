@@ -1,6 +1,7 @@
 """The ranges of the changes, and one draw from them for a whole exam: its slices, masks and boxes.
 
-Never a mirror image or reversed slices: both swap anatomy. One draw for all slices: a knee stays one knee.
+There are no mirror images and no reversed slices, since both swap parts of the anatomy. One draw is used for all slices
+of an exam, so that they still show one knee.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,15 +18,21 @@ from data_prep.volume import FloatArray
 Mask = npt.NDArray[np.bool_]
 Shape = tuple[int, int, int]
 
-# Where a range ends, because beyond it a picture would be turned inside out, folded or empty.
+# Upper limits of the ranges. Beyond them a picture would be inverted, folded or empty.
 LIMITS = {"scale": 1.0, "shear_degrees": 90.0, "crop": 1.0, "elastic": BEND_LIMIT, "drop": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """One change, the same for everything that belongs to an exam of `shape` (slices, height, width).
+    """One change, the same for everything that belongs to an exam.
 
-    kept: bool `[S]`, the slices that aren't blanked. ValueError for arrays of another shape.
+    All methods raise ValueError for an array of another shape.
+
+    Attributes:
+        shape: (slices, height, width) of the exam.
+        warp: Where pixels move.
+        appearance: How intensities change.
+        kept: Bool `[S]`, the slices that aren't blanked.
     """
 
     shape: Shape
@@ -34,21 +41,21 @@ class Draw:
     kept: Mask
 
     def slices(self, slices: FloatArray) -> FloatArray:
-        """Float32 `[S, H, W]` in 0..1 -> the same shape and range."""
+        """Change slices, float32 `[S, H, W]` in 0..1. The result has the same shape and range."""
         self._check(slices.shape)
         changed = self.appearance.apply(self.warp.slices(slices))
         changed[~self.kept] = 0
         return changed
 
     def mask(self, mask: Mask) -> Mask:
-        """Bool `[S, H, W]`, moved as the slices are; empty in blanked slices, where nothing is left to be found."""
+        """Move a mask, bool `[S, H, W]`, like the slices. It is empty in blanked slices."""
         self._check(mask.shape)
         moved = self.warp.mask(mask)
         moved[~self.kept] = False
         return moved
 
     def box(self, box: Box) -> Box | None:
-        """The smallest box around the moved one, so it holds what the old one held; None if nothing is left of it."""
+        """The smallest box that holds all of the moved box; None if the moved box is empty."""
         moved = self.mask(filled(box, self.shape))
         return bounding_box(moved) if moved.any() else None
 
@@ -59,17 +66,27 @@ class Draw:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Half-ranges of uniform draws; crop, shading, blur and noise are drawn from 0 up. 0 leaves that out.
+    """The ranges of the random changes.
 
-    rotation_degrees: about the slice's centre. shift: as a fraction of the slice's size. scale: 0.1 is 0.9 to 1.1.
-    gamma: exponent of the intensities, as exp(draw).
-    shear_degrees: how far columns lean. crop: how much of each side a window may leave out; it is enlarged to the
-        whole slice. elastic: farthest that a smooth bend moves a pixel, as a fraction of the slice's size.
-    shading: of the coil, as exp(field); the range is for the field's extreme. blur_pixels: standard deviation.
-    noise: standard deviation; the intensities go from 0 to 1. drop: how likely each slice is blanked, never all.
+    Draws are uniform from minus the range to the range; crop, shading, blur and noise are drawn from 0 to the range.
+    With 0, that change is left out. Large shifts, crops or drops can move the ligament out of the picture; the label
+    is then wrong.
 
-    Large shifts, crops or drops can take the ligament out of the picture, and the label would be wrong. ValueError
-    names a range that is negative or too large.
+    Attributes:
+        rotation_degrees: Rotation about the slice's centre, in degrees.
+        shift: Fraction of the slice's size.
+        scale: 0.1 means factors of 0.9 to 1.1.
+        gamma: The exponent of the intensities is exp(draw).
+        shear_degrees: How far columns lean, in degrees.
+        crop: Fraction of each side that a window may leave out; the window is enlarged to the whole slice.
+        elastic: Largest distance that a smooth bend moves a pixel, as a fraction of the slice's size.
+        shading: The coil's shading is exp(field); the range is for the field's extreme value.
+        blur_pixels: Standard deviation, in pixels.
+        noise: Standard deviation; intensities are in 0..1.
+        drop: Probability that a slice is blanked. At least one slice is kept.
+
+    Raises:
+        ValueError: For a range that is negative or too large.
     """
 
     rotation_degrees: float = 0.0
@@ -90,14 +107,17 @@ class Augmentation:
                 raise ValueError(f"{name} must be from 0 to below {LIMITS.get(name, np.inf):.4g}, not {value}")
 
     def apply(self, slices: FloatArray, random: np.random.Generator) -> FloatArray:
-        """Slices `[S, H, W]` in 0..1 -> the same shape and range, by a draw of its own. No ranges: no change."""
+        """Change slices, float32 `[S, H, W]` in 0..1, by a new draw. The result has the same shape and range.
+
+        If all ranges are 0, the slices are returned unchanged.
+        """
         if self == Augmentation():
             return slices
         count, height, width = slices.shape
         return self.draw((count, height, width), random).slices(slices)
 
     def draw(self, shape: Shape, random: np.random.Generator) -> Draw:
-        """A change for slices of `shape`. Every range has draws of its own: switching one on leaves the others."""
+        """Draw a change for slices of `shape`. Each range has its own draws: a new range doesn't change the others."""
         turn, down, right, zoom, bend = random.uniform(-1, 1, 5)
         place, scanner, loss = random.spawn(3)
         size = shape[1:]
@@ -130,7 +150,7 @@ class Augmentation:
         )
 
     def _kept(self, slices: int, random: np.random.Generator) -> Mask:
-        """Bool `[S]`; where the draws would blank all slices, the luckiest stays."""
+        """Bool `[S]`. If all slices would be blanked, the one with the highest draw is kept."""
         luck = random.uniform(0, 1, slices)
         kept: Mask = (luck >= self.drop) | (luck == luck.max())
         return kept

@@ -1,7 +1,7 @@
-"""Where each pixel of a slice goes: shift, rotation, scale, shear, crop and elastic bending as one map.
+"""Where each pixel of a slice moves: shift, rotation, scale, shear, crop and elastic bending as one map.
 
-The same map for every slice, within the slice's plane only: thick slices allow no other. Matrices act on
-(column, row, 1) in OpenCV's convention, in which whole numbers are pixel centres.
+The map is the same for every slice and stays within the slice's plane, since slices are too thick for anything else.
+Matrices act on (column, row, 1) in OpenCV's convention, in which whole numbers are pixel centres.
 """
 
 import math
@@ -17,15 +17,23 @@ from data_prep.volume import FloatArray
 Matrix = npt.NDArray[np.float64]
 Size = tuple[int, int]
 
-# A bend is about a quarter of the slice wide: the knee's outline changes, a ligament's texture doesn't.
+# A bend is about a quarter of the slice wide: it changes the knee's outline, but not a ligament's texture.
 BEND_CELLS = (4, 4)
-# Farthest that a control point may move, as a fraction of the slice: a cubic B-spline can't fold the plane where that
-# is below the points' distance / 2.0464 (Choi and Lee, Graphical Models 62, 2000).
+# Largest distance that a control point may move, as a fraction of the slice. A cubic B-spline can't fold the plane if
+# it is below the points' distance / 2.0464 (Choi and Lee, Graphical Models 62, 2000).
 BEND_LIMIT = 1 / (2.0464 * max(BEND_CELLS))
 
 
 def turned(size: Size, degrees: float, zoom: float, right: float, down: float) -> Matrix:
-    """Rotation (counter-clockwise) and scale about the slice's centre, then a shift by fractions of the slice."""
+    """The matrix `[3, 3]` of a rotation and scaling about the slice's centre, then a shift.
+
+    Args:
+        size: Height and width in pixels.
+        degrees: Rotation, counter-clockwise.
+        zoom: Scale factor.
+        right: Shift as a fraction of the width.
+        down: Shift as a fraction of the height.
+    """
     height, width = size
     matrix = np.eye(3)
     matrix[:2] = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, zoom)
@@ -34,7 +42,7 @@ def turned(size: Size, degrees: float, zoom: float, right: float, down: float) -
 
 
 def sheared(size: Size, degrees: float) -> Matrix:
-    """Columns lean by an angle, rows keep their place; the centre stays."""
+    """The matrix `[3, 3]` of a shear: columns lean by an angle, rows keep their place, the centre stays."""
     slope = math.tan(math.radians(degrees))
     matrix = np.eye(3)
     matrix[0, 1:] = slope, -slope * size[0] / 2
@@ -42,7 +50,14 @@ def sheared(size: Size, degrees: float) -> Matrix:
 
 
 def cropped(size: Size, share: float, right: float, down: float) -> Matrix:
-    """A window of `share` of each side, enlarged to the slice; `right`, `down` 0 to 1 place it from edge to edge."""
+    """The matrix `[3, 3]` that enlarges a window to the whole slice.
+
+    Args:
+        size: Height and width in pixels.
+        share: The window's sides, as a fraction of the slice's.
+        right: The window's place, from 0 (left edge) to 1 (right edge).
+        down: The window's place, from 0 (upper edge) to 1 (lower edge).
+    """
     height, width = size
     left, top = right * (1 - share) * width, down * (1 - share) * height
     matrix = np.diag([1 / share, 1 / share, 1.0])
@@ -51,7 +66,15 @@ def cropped(size: Size, share: float, right: float, down: float) -> Matrix:
 
 
 def bent(size: Size, control: Matrix) -> FloatArray:
-    """Pixels `[H, W, 2]` (right, down) of a smooth bend; control points `[2, rows, columns]` in fractions of a side."""
+    """The displacements of a smooth bend.
+
+    Args:
+        size: Height and width in pixels.
+        control: Control points `[2, rows, columns]` (right, down) in fractions of the slice's size.
+
+    Returns:
+        Displacements `[H, W, 2]` (right, down) in pixels.
+    """
     height, width = size
     right, down = (smooth_field(points, size) for points in control)
     return np.stack([right * width, down * height], axis=-1)
@@ -59,21 +82,23 @@ def bent(size: Size, control: Matrix) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """From a slice to its changed picture.
+    """Moves the pixels of slices and masks.
 
-    matrix: float64 `[3, 3]`, from old places to new ones. bend: pixels `[H, W, 2]` by which each new place is moved
-    before the matrix is undone to look up the old one; None for a straight map.
+    Attributes:
+        matrix: Float64 `[3, 3]`, from old places to new ones.
+        bend: Displacements `[H, W, 2]` in pixels, added to each new place before the matrix is inverted to find the old
+            place; None for no bend.
     """
 
     matrix: Matrix
     bend: FloatArray | None = None
 
     def slices(self, slices: FloatArray) -> FloatArray:
-        """`[S, H, W]`, linear between pixels; beyond the edge, the edge's pixel."""
+        """Move slices `[S, H, W]`, with linear interpolation. Beyond the edge, the edge's pixel is repeated."""
         return self._moved(slices, cv2.BORDER_REPLICATE)
 
     def mask(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """`[S, H, W]`, true where at least half of the interpolated pixel was; nothing beyond the edge."""
+        """Move a mask `[S, H, W]`: true where the interpolated value is at least 0.5. Beyond the edge it is false."""
         return self._moved(mask.astype(np.float32), cv2.BORDER_CONSTANT) >= 0.5
 
     def _moved(self, planes: FloatArray, border: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What a scanner makes of the same tissue: contrast, sharpness, shading by the coil, noise."""
+"""Differences between scanners for the same tissue: contrast, sharpness, shading by the coil, noise."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,22 @@ import numpy.typing as npt
 from data_prep.augment.spline import smooth_field
 from data_prep.volume import FloatArray
 
-# Sensitivity falls off over the whole knee: half of it is the smallest detail within a slice, all of it across slices.
+# A coil's sensitivity falls over the whole knee. Its smallest detail is half of the knee within a slice, and the whole
+# knee across slices.
 SHADING_CELLS = (1, 2, 2)
 
 
 def shaded(shape: tuple[int, ...], strength: float, control: npt.NDArray[np.floating]) -> FloatArray:
-    """A factor `[S, H, W]`, smooth in all three directions; its logarithm is `strength` away from 0 where it's most."""
+    """A smooth factor for each pixel.
+
+    Args:
+        shape: (slices, height, width).
+        strength: Largest absolute value of the factor's logarithm.
+        control: Control points of the logarithm, for `smooth_field`.
+
+    Returns:
+        Factors float32 `[S, H, W]`, smooth in all three directions.
+    """
     field = smooth_field(control, shape)
     factor: FloatArray = np.exp(field * np.float32(strength / np.abs(field).max()))
     return factor
@@ -22,12 +32,16 @@ def shaded(shape: tuple[int, ...], strength: float, control: npt.NDArray[np.floa
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """Intensities in the order in which a scanner would change them.
+    """Changes intensities, in the order in which a scanner would change them.
 
-    exponent: of every intensity (gamma). blur_pixels: a Gaussian's standard deviation within the slice; 0 for none.
-    shading: a factor for each pixel `[S, H, W]`; None for none. noise: standard deviation of each channel of the
-    complex signal, whose magnitude is the picture (Gudbjartsson and Patz, Magnetic Resonance in Medicine 34, 1995), so
-    that dark tissue gets brighter, as in a real one. seed: of the noise.
+    Attributes:
+        exponent: Exponent of every intensity (gamma).
+        blur_pixels: Standard deviation of a Gaussian within the slice, in pixels; 0 for no blur.
+        shading: A factor for each pixel `[S, H, W]`; None for no shading.
+        noise: Standard deviation of each channel of the complex signal. The picture is the magnitude of this signal
+            (Gudbjartsson and Patz, Magnetic Resonance in Medicine 34, 1995), so dark tissue becomes brighter, as in a
+            real picture.
+        seed: Seed of the noise.
     """
 
     exponent: float = 1.0
@@ -37,7 +51,7 @@ class Appearance:
     seed: int = 0
 
     def apply(self, slices: FloatArray) -> FloatArray:
-        """Slices `[S, H, W]` in 0..1 -> the same shape and range; what gets brighter than 1 is clipped."""
+        """Change slices, float32 `[S, H, W]` in 0..1. The result has the same shape; values above 1 are set to 1."""
         slices = np.power(slices, np.float32(self.exponent))
         if self.blur_pixels:
             slices = np.stack(
@@ -50,7 +64,7 @@ class Appearance:
         return slices
 
     def _noisy(self, slices: FloatArray) -> FloatArray:
-        # SFC64 is NumPy's quickest generator, and noise is most of what a draw costs.
+        # SFC64 is NumPy's fastest generator, and noise takes most of a draw's time.
         random = np.random.Generator(np.random.SFC64(self.seed))
         real, imaginary = random.standard_normal((2, *slices.shape), np.float32) * np.float32(self.noise)
         real += slices

@@ -1,7 +1,7 @@
-"""The DICOM files in whatever a sender hands over: a file, a folder, a zip, uploads. Nothing is written to disk.
+"""The DICOM files in what a sender sends: a file, a folder, a zip, uploads. Nothing is written to disk.
 
-Every limit is asked before the memory is taken. A zip's member is read by its place in the archive; its name serves
-only to speak of it.
+Every limit is checked before memory is used. The members of a zip are read by their position in the archive; their
+names are only used in messages.
 """
 
 import struct
@@ -18,34 +18,40 @@ from data_prep.names import shown
 
 StudyFiles = Path | Iterable[tuple[str, BinaryIO]]
 
-# DICOM files have 128 bytes of anything, then this (PS3.10 7.1).
+# DICOM files begin with 128 arbitrary bytes, then this prefix (PS3.10 7.1).
 PREAMBLE, PREFIX = 128, b"DICM"
-# Without these, a file may begin with its first element: of file meta information, or of a data set's group 8, whose
-# first elements are a group's length, SpecificCharacterSet, ImageType, dates and SOP UIDs.
+# A file without them may begin with its first element. This is an element of the file meta information, or of a data
+# set's group 8, whose first elements are the group's length, SpecificCharacterSet, ImageType, dates and SOP UIDs.
 FIRST_ELEMENTS = {2: (0x0000, 0x0002), 8: (0x0000, 0x001A)}
 FIRST_VRS = (b"UL", b"OB", b"UI", b"CS", b"SH", b"DA", b"TM", b"ST")
-# The longest value of these, as implicit VR gives it.
+# The longest value of these elements in implicit VR.
 LONGEST_FIRST_VALUE = 1024
 ZIP_MAGIC = b"PK"
-# Streams are read in pieces of this size, so that a lie about a length costs one piece.
+# Streams are read in pieces of this size, so that a false length costs only one piece.
 PIECE = 1 << 20
-# A zip's directory may take this much for each file that we would accept: 46 bytes, a path and extra fields.
+# The size that a zip's directory may have for each file that the limits allow: 46 bytes, a path and extra fields.
 DIRECTORY_BYTES_PER_FILE = 512
-# Below this a blank study may pack as tightly as it likes: only above is the compression ratio asked.
+# The compression ratio is only checked above this size: a small blank study may have any ratio.
 RATIO_FREE_BYTES = 16 << 20
 # Decoders of other methods can't be stopped after a given number of bytes.
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What `zipfile` lets slip on a damaged archive.
+# The exceptions that `zipfile` raises for a damaged archive.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one study may cost.
+    """The largest study that is accepted.
 
-    files: files in all, DICOM or not. file_bytes: one file, unpacked. unpacked_bytes: all of them together.
-    compression_ratio: unpacked over packed bytes of a whole zip or deflated instance; a study packs to a half or a
-        tenth. frame_side: rows or columns of one image. frames: images in all. voxels: pixels of all images.
+    Attributes:
+        files: number of files, DICOM or not.
+        file_bytes: size of one file, unpacked.
+        unpacked_bytes: size of all files together, unpacked.
+        compression_ratio: unpacked size divided by packed size, of a whole zip or a deflated instance; usual studies
+            have 2 to 10.
+        frame_side: rows or columns of one image.
+        frames: number of images.
+        voxels: pixels of all images together.
     """
 
     files: int = 5000
@@ -58,7 +64,7 @@ class Limits:
 
 
 class Budget:
-    """What is left of the limits while one study is read."""
+    """How much of the limits remains while one study is read. Its methods raise InputOverLimit."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -75,11 +81,11 @@ class Budget:
 
     @property
     def largest_file(self) -> int:
-        """Bytes that the next file may have."""
+        """How many bytes the next file may have."""
         return min(self.limits.file_bytes, self._bytes)
 
     def take_bytes(self, size: int) -> None:
-        """Count bytes that are, or are about to be, in memory."""
+        """Count bytes that are in memory or will be read next."""
         self._bytes -= size
         if size > self.limits.file_bytes:
             raise InputOverLimit(f"A file unpacks to more than {self.limits.file_bytes:,} bytes.")
@@ -87,7 +93,7 @@ class Budget:
             raise InputOverLimit(f"The files unpack to more than {self.limits.unpacked_bytes:,} bytes in all.")
 
     def take_frames(self, frames: int, rows: int, columns: int) -> None:
-        """Count images by what their header declares; what is refused isn't counted."""
+        """Count the images that a header declares; refused images aren't counted."""
         side = self.limits.frame_side
         if max(rows, columns) > side:
             raise InputOverLimit(f"The header declares {rows} x {columns} pixels; we take up to {side} x {side}.")
@@ -100,12 +106,17 @@ class Budget:
         self._voxels -= voxels
 
     def check_ratio(self, unpacked: int, packed: int) -> None:
-        """Refuse what unpacks to suspiciously much."""
+        """Refuse a file that unpacks to suspiciously many bytes."""
         if unpacked > max(RATIO_FREE_BYTES, self.limits.compression_ratio * packed):
             raise InputOverLimit(f"It unpacks to more than {self.limits.compression_ratio:g} times its size.")
 
     def inflate(self, packed: bytes) -> bytes:
-        """A raw deflate stream (PS3.5 A.5) unpacked, never beyond the limits."""
+        """Unpack a raw deflate stream (PS3.5 A.5), never beyond the limits.
+
+        Raises:
+            MalformedInput: the stream is damaged or cut short.
+            InputOverLimit: it unpacks to too many bytes.
+        """
         by_ratio = int(max(RATIO_FREE_BYTES, self.limits.compression_ratio * len(packed)))
         largest = min(self.largest_file, by_ratio)
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -122,7 +133,7 @@ class Budget:
 
 
 def begins_as_dicom(head: bytes) -> bool:
-    """Whether the first 132 bytes are a DICOM file's, or the bare data set's that some archives export."""
+    """Whether the first 132 bytes are those of a DICOM file, or of a data set alone, which some archives export."""
     if head[PREAMBLE:] == PREFIX:
         return True
     if len(head) < 8:
@@ -137,10 +148,19 @@ def begins_as_dicom(head: bytes) -> bool:
 
 
 def dicom_files(files: StudyFiles, budget: Budget) -> Iterator[tuple[str, bytes | MalformedInput]]:
-    """Name and bytes of every DICOM file, or what is wrong with a file that may have been one; the rest is skipped.
+    """Every DICOM file; other files are skipped. A zip is opened, a zip within it isn't.
 
-    Streams must be seekable and stand at their start. A zip is opened, a zip within it isn't. Raises MalformedInput
-    when there is no DICOM file at all, InputOverLimit, UnsupportedInput (encrypted, exotic compression).
+    Args:
+        files: the path of a file or folder, or names and streams; streams must be seekable and be at their start.
+        budget: what remains of the limits.
+
+    Yields:
+        The name and the bytes of a DICOM file, or the error of a damaged file that may have been one.
+
+    Raises:
+        MalformedInput: there is no DICOM file at all.
+        InputOverLimit: a limit is exceeded.
+        UnsupportedInput: a zip is encrypted or has an unusual compression method.
     """
     others: list[str] = []
     found = False
@@ -214,14 +234,14 @@ def _members(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> 
 
 
 def _empty(name: str, others: list[str]) -> _Files:
-    """A full disk or a broken copy leaves slices without a byte; hidden files are often empty by intent."""
+    """An empty file may be a lost slice (a full disk, a broken copy); hidden files are often empty on purpose."""
     others.append(f"{name} is empty")
     if not PurePosixPath(name).name.startswith("."):
         yield name, MalformedInput(f"{name}: It is empty.", (FileProblem(name, "It is empty."),))
 
 
 def _open_archive(name: str, stream: BinaryIO, budget: Budget) -> zipfile.ZipFile:
-    """A zip whose directory, as a whole, stays within the limits."""
+    """Open a zip; refuse it if its directory as a whole exceeds the limits."""
     packed = stream.seek(0, 2)
     with _damage(name):
         largest = max(PIECE, budget.limits.files * DIRECTORY_BYTES_PER_FILE)
@@ -238,7 +258,7 @@ def _open_archive(name: str, stream: BinaryIO, budget: Budget) -> zipfile.ZipFil
 
 
 def _rest(head: bytes, stream: _Readable, budget: Budget) -> bytes:
-    """`head` and all that follows it; stops as soon as a limit is passed."""
+    """`head` and all bytes that follow it; reading stops as soon as a limit is exceeded."""
     pieces, size = [head], len(head)
     while size <= budget.largest_file and (piece := stream.read(PIECE)):
         pieces.append(piece)
@@ -248,7 +268,7 @@ def _rest(head: bytes, stream: _Readable, budget: Budget) -> bytes:
 
 
 class _SmallReads:
-    """A stream that refuses large reads: `zipfile` reads a directory, of whatever size it claims, at one go."""
+    """A stream that refuses large reads, because `zipfile` reads a whole directory at once, whatever its size."""
 
     def __init__(self, stream: BinaryIO, largest: int) -> None:
         self._stream = stream
@@ -268,5 +288,5 @@ def _damage(name: str) -> Iterator[None]:
     except InputError:
         raise
     except ZIP_ERRORS:
-        detail = "It is no zip that can be read, or it is damaged or cut short."
+        detail = "It isn't a zip that can be read, or it is damaged or cut short."
         raise MalformedInput(f"{name}: {detail}", (FileProblem(name, detail),)) from None

@@ -1,6 +1,6 @@
-"""DICOM bytes to frames: every image of a study with the few header fields that we read, pixels decoded on demand.
+"""From DICOM bytes to frames: every image of a study, with the few header fields that are read and encoded pixels.
 
-What a header says of a patient is kept for the results alone (`data_prep.dicom.origin`), and nothing is logged.
+A header's patient data is kept only for the results (`data_prep.dicom.origin`) and is never logged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,20 +22,26 @@ from data_prep.dicom.pixels import IntegerArray, PixelData
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
 from data_prep.volume import FloatArray
 
-# pydicom quotes the values that it finds fault with, which may be a patient's; what matters to us is checked here.
+# pydicom's validation messages quote values, which may belong to a patient; Cruciate checks what it needs itself.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
 
 SERIES_UID = 0x0020000E
-# An answer names so many files that can't be read.
+# An answer names at most this many files that can't be read.
 MOST_NAMED = 50
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image plane. file: what the sender calls its file. number: from 1, within its instance.
+    """One image plane.
 
-    attributes: the instance's as they were sent, those on the allow-lists.
+    Attributes:
+        file: the sender's name of the file.
+        number: the frame's number within its instance, from 1.
+        patient: the patient, for comparison only.
+        header: the frame's attributes as plain values.
+        pixels: the instance's encoded pixels.
+        attributes: the instance's attributes as they were sent, those on the allow-lists.
     """
 
     file: str
@@ -49,14 +55,19 @@ class Frame:
     attributes: pydicom.Dataset = field(repr=False)
 
     def decode(self) -> FloatArray:
-        """Float32 `[rows, columns]`: MONOCHROME1 inverted within BitsStored, rescaled, padding set to the lowest value.
+        """Decode the pixels (PS3.3 C.7.6.3.1.2, C.11.1, C.7.5.1.1.2).
 
-        Raises MalformedInput or UnsupportedInput naming the file. PS3.3 C.7.6.3.1.2, C.11.1, C.7.5.1.1.2.
+        Returns:
+            float32 `[rows, columns]`: MONOCHROME1 inverted within BitsStored, rescaled, padding set to the lowest
+            value.
+
+        Raises:
+            MalformedInput, UnsupportedInput: with the file's name.
         """
         with _naming(self.file):
             photometric = self.header.text("PhotometricInterpretation")
             if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-                raise UnsupportedInput(f"PhotometricInterpretation {photometric!r} isn't taken.")
+                raise UnsupportedInput(f"PhotometricInterpretation {photometric!r} isn't supported.")
             stored = self.pixels.plane(self.number - 1)
             meant = sum(self.pixels.value_range) - stored.astype(np.int64) if photometric == "MONOCHROME1" else stored
             values = self._rescale(meant)
@@ -66,7 +77,7 @@ class Frame:
             return values
 
     def _rescale(self, values: IntegerArray) -> FloatArray:
-        """In double precision; most series of MR need none."""
+        """Apply RescaleSlope and RescaleIntercept in double precision; most MR series don't need it."""
         slope, intercept = self.header.needed_number("RescaleSlope"), self.header.needed_number("RescaleIntercept")
         slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
         largest = max(abs(float(end) * slope + intercept) for end in (values.min(), values.max()))
@@ -80,7 +91,7 @@ class Frame:
         return scaled.astype(np.float32)
 
     def padding(self, stored: IntegerArray) -> npt.NDArray[np.bool_]:
-        """Which of the stored values `[rows, columns]` are no image (PS3.3 C.7.5.1.1.2)."""
+        """Which of the stored values `[rows, columns]` are padding (PS3.3 C.7.5.1.1.2)."""
         value = self.header.needed_number("PixelPaddingValue")
         if value is None:
             return np.zeros(stored.shape, bool)
@@ -94,37 +105,48 @@ class Frame:
 
 @dataclass(frozen=True)
 class Unread:
-    """A file of the study that can't be read, and why. series_uid: '' where not even that could be read."""
+    """A file of the study that can't be read, and why.
+
+    Attributes:
+        series_uid: SeriesInstanceUID; '' if it can't be read either.
+    """
 
     error: InputError
     series_uid: str = ""
 
     @property
     def problem(self) -> FileProblem:
-        """Its name, and a sentence."""
+        """The file's name and what is wrong with it."""
         return self.error.files[0]
 
 
 @dataclass(frozen=True)
 class Study:
-    """Every image plane that was found, in the order of UIDs, and every file that couldn't be read."""
+    """Every image plane that was found, in the order of UIDs, and every file that can't be read."""
 
     frames: tuple[Frame, ...]
     unread: tuple[Unread, ...] = ()
 
 
-class _NotToJudge(InputOverLimit):
-    """A long film or a large X-ray beside the MR images."""
+class _NotPredictedOn(InputOverLimit):
+    """An image over a limit that isn't MR, such as a long film or a large X-ray beside the MR images."""
 
 
 def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
-    """Every image plane of a file, a folder, a zip, or named streams of files and zips; pixels stay encoded.
+    """Read every image plane of a study; pixels stay encoded.
 
-    Files that aren't DICOM, and DICOM without images (DICOMDIR, reports, maps of floats), are skipped; an instance that
-    comes twice is taken once. The result doesn't depend on what files are called. Work and memory grow with the
-    bytes of the files, which are held once. A frame's pixels may be damaged: its `pixels.fault` tells.
+    Files that aren't DICOM, and DICOM files without images (DICOMDIR, reports, maps of floats), are skipped. An
+    instance that was sent twice is used once. The result doesn't depend on the names of the files. Time and memory grow
+    with the bytes of the files, which are held once. A frame's pixels may be damaged; see its `pixels.fault`.
 
-    Raises MalformedInput (no DICOM at all, or none that can be read), InputOverLimit, UnsupportedInput.
+    Args:
+        files: a file, a folder, a zip, or named streams of files and zips.
+        limits: the largest study that is accepted.
+
+    Raises:
+        MalformedInput: there is no DICOM file at all, or none that can be read.
+        InputOverLimit: a limit is exceeded.
+        UnsupportedInput: an encoding isn't supported.
     """
     budget = Budget(limits or Limits())
     instances: dict[tuple[str, str], list[list[Frame]]] = {}
@@ -138,7 +160,7 @@ def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
         try:
             with _naming(file):
                 instance = _read_instance(file, content, budget, memo, patients)
-        except (MalformedInput, _NotToJudge) as error:
+        except (MalformedInput, _NotPredictedOn) as error:
             unread.append(Unread(error, _series_uid(content)))
             continue
         if instance:
@@ -152,7 +174,7 @@ def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
 
 
 def nothing_read(unread: Sequence[Unread]) -> InputError:
-    """What to raise where no file could be read."""
+    """The error to raise if no file could be read."""
     first = unread[0].error
     if len(unread) == 1:
         return first
@@ -162,8 +184,8 @@ def nothing_read(unread: Sequence[Unread]) -> InputError:
 
 
 def _file_away(instance: list[Frame], versions: list[list[Frame]]) -> None:
-    """An instance that is there already, whatever the encoding, is taken once: from the file whose bytes come first."""
-    # Two that differ are enough to know: nothing is decoded for a third.
+    """Add an instance to the versions of its UID. Of equal ones, in any encoding, keep that with the smallest bytes."""
+    # Two different versions are already an error, so a third one needn't be decoded.
     for place, known in enumerate(versions if len(versions) < 2 else ()):
         if known[0].pixels.content == instance[0].pixels.content or _same(known, instance):
             versions[place] = min(known, instance, key=lambda frames: frames[0].pixels.content)
@@ -172,7 +194,7 @@ def _file_away(instance: list[Frame], versions: list[list[Frame]]) -> None:
 
 
 def _same(some: Sequence[Frame], others: Sequence[Frame]) -> bool:
-    """Whether two instances say the same in all that we read, and show the same."""
+    """Whether two instances have the same pixels and the same values in all attributes that are read."""
     if [(one.patient, one.header) for one in some] != [(one.patient, one.header) for one in others]:
         return False
     try:
@@ -190,14 +212,14 @@ def _ambiguous(versions: Sequence[Sequence[Frame]]) -> Unread:
 
 @contextmanager
 def _naming(file: str) -> Iterator[None]:
-    """Errors from within name the file, and quote nothing of it."""
+    """Errors raised in this block name the file and quote no value from it."""
     try:
         yield
     except InputError as error:
         if error.files:
             raise
         raise type(error)(f"{file}: {error.detail}", (FileProblem(file, error.detail),)) from None
-    except Exception as error:  # pydicom raises whatever it stumbles on
+    except Exception as error:  # pydicom may raise any exception
         detail = f"It can't be read as DICOM ({type(error).__name__})."
         raise MalformedInput(f"{file}: {detail}", (FileProblem(file, detail),)) from None
 
@@ -214,7 +236,7 @@ def _read_instance(
     except InputOverLimit as error:
         if header.text("Modality") in ("MR", ""):
             raise
-        raise _NotToJudge(error.detail) from None
+        raise _NotPredictedOn(error.detail) from None
     names = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
     sop_uid, series_uid, study_uid = (_uid(header, name) for name in names)
     patient = identity(dataset, patients)
@@ -228,12 +250,12 @@ def _read_instance(
 def _uid(header: Header, keyword: str) -> str:
     value = header.text(keyword)
     if not is_uid(value):
-        raise MalformedInput(f"{keyword} is missing or no UID.")
+        raise MalformedInput(f"{keyword} is missing or isn't a UID.")
     return value
 
 
 def _parse(content: bytes, budget: Budget, memo: Memo) -> tuple[pydicom.Dataset, PixelData, Header] | None:
-    """The header up to the pixels, and where these lie; None for DICOM that holds no image."""
+    """The header up to the pixels, and where the pixels are; None for a DICOM file without an image."""
     opened = open_file(BytesIO(content))
     if opened.syntax == DeflatedExplicitVRLittleEndian:
         opened = opened.inflated(budget)
@@ -252,7 +274,7 @@ def _parse(content: bytes, budget: Budget, memo: Memo) -> tuple[pydicom.Dataset,
 
 
 def _series_uid(content: bytes) -> str:
-    """Of a file whose header as a whole can't be read; '' if this can't be read either."""
+    """SeriesInstanceUID of a file whose whole header can't be read; '' if the UID can't be read either."""
     try:
         opened = open_file(BytesIO(content))
         elements = data_element_generator(
@@ -264,6 +286,6 @@ def _series_uid(content: bytes) -> str:
         )
         values = [element.value for element in elements if element.tag == SERIES_UID]
         value = str(values[0], "ascii").strip(" \0")  # type: ignore[arg-type]
-    except Exception:  # pydicom raises whatever it stumbles on
+    except Exception:  # pydicom may raise any exception
         return ""
     return value if is_uid(value) else ""

@@ -1,7 +1,8 @@
-"""What Cruciate reads of a DICOM header, and nothing else: allow-lists of keywords, as plain Python values.
+"""The attributes that Cruciate reads from a DICOM header, and no others: allow-lists of keywords, as Python values.
 
-A classic instance has one header for its one image; an enhanced one (PS3.3 C.7.6.16) has a header for each frame, made
-of its own functional groups over the shared ones over the instance's attributes, under the classic keywords.
+A classic instance has one header for its one image. An enhanced instance (PS3.3 C.7.6.16) has a header for each frame,
+under the classic keywords. The frame's own functional groups override the shared ones, which override the instance's
+attributes.
 """
 
 import math
@@ -23,10 +24,10 @@ from data_prep.dicom.private import PRIVATE_TAGS, private_values
 from data_prep.errors import MalformedInput
 
 Value = str | float
-# What values mean: by tag, VR, bytes, byte order and character set.
+# Decoded values by tag, VR, bytes, byte order and character set.
 Memo = dict[tuple[object, ...], tuple[Value, ...]]
 
-# The classic keyword for each that an enhanced instance has instead.
+# The classic keyword for each keyword that only an enhanced instance has.
 CLASSIC_NAMES = {
     "EffectiveEchoTime": "EchoTime",
     "FrameAcquisitionNumber": "AcquisitionNumber",
@@ -49,9 +50,10 @@ ALLOWED = (
     *("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *CLASSIC_NAMES,
 )
-# Tells patients apart, see `data_prep.dicom.identity`.
+# Used to distinguish patients, see `data_prep.dicom.identity`.
 PATIENT = ("PatientID", "PatientName")
-# What results repeat of their source, see `data_prep.dicom.origin`: first what has to be there, if only empty (type 2).
+# Attributes that results repeat, see `data_prep.dicom.origin`. Those of the first list must be present, but may be
+# empty (type 2).
 DEMANDED = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
     *("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber", "Manufacturer"),
@@ -64,9 +66,11 @@ REPEATED = (
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
-# What a converter knew no functional group for (PS3.3 C.7.6.16.2.25, C.7.6.16.2.26): these give way to any other group.
+# Attributes for which a converter had no functional group (PS3.3 C.7.6.16.2.25, C.7.6.16.2.26): other groups override
+# them.
 UNASSIGNED = ("UnassignedSharedConvertedAttributesSequence", "UnassignedPerFrameConvertedAttributesSequence")
-# These hold for the instance: in a functional group they would be another's, such as a conversion's source.
+# These belong to the instance. In a functional group they would belong to another instance, such as the one that was
+# converted.
 OF_THE_INSTANCE = frozenset(
     {
         *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "Modality"),
@@ -74,16 +78,16 @@ OF_THE_INSTANCE = frozenset(
         *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     }
 )
-# Numbers as text (PS3.5 6.2, DS and IS): what Python's float() takes besides, such as 1_000 or infinity, is none. A
-# comma is a decimal one, as some scanners write it.
+# Numbers as text (PS3.5 6.2, DS and IS). Other texts that Python's float() accepts, such as 1_000 or infinity, aren't
+# numbers here. A comma is a decimal comma, as some scanners write it.
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
 # "3,000" may be three thousand or three.
 AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-# Representations that say nothing, so that the dictionary has to.
+# Value representations without information; the dictionary's representation is used instead.
 UNTOLD = frozenset({None, VR.UN, VR.OB, VR.OW})
 NUMBERS_AS_TEXT = frozenset({VR.DS, VR.IS})
 TEXTS = frozenset({VR.AE, VR.AS, VR.CS, VR.DA, VR.DT, VR.LO, VR.LT, VR.PN, VR.SH, VR.ST, VR.TM, VR.UC, VR.UI, VR.UT})
-# Stands for what nobody can read: no number, and no word that means anything.
+# Replaces a value that can't be read. It isn't a number, and no word that is looked for.
 UNREADABLE = "\ufffd"
 PADDING = " \0\t\r\n"
 
@@ -105,7 +109,7 @@ class Header:
     values: Mapping[str, tuple[Value, ...]] = field(repr=False)
 
     def texts(self, keyword: str) -> tuple[str, ...]:
-        """All values as text; none if the attribute is absent."""
+        """All values as text; empty if the attribute is absent."""
         return tuple(str(value) for value in self.values.get(keyword, ()))
 
     def text(self, keyword: str) -> str:
@@ -113,12 +117,15 @@ class Header:
         return next(iter(self.texts(keyword)), "")
 
     def number(self, keyword: str) -> float | None:
-        """The first value; None if it is absent or no finite number: for what no pixel and no place depends on."""
+        """The first value; None if it is absent or isn't a finite number.
+
+        Use this where neither pixels nor positions depend on the value.
+        """
         values = self.values.get(keyword)
         return _number(values[0]) if values else None
 
     def needed_number(self, keyword: str) -> float | None:
-        """The first value, None if the attribute is absent; MalformedInput if it is no finite number."""
+        """The first value, None if the attribute is absent; MalformedInput if it isn't a finite number."""
         value = self.number(keyword)
         if value is None and keyword in self.values:
             raise MalformedInput(f"{keyword} isn't a number.")
@@ -134,22 +141,45 @@ class Header:
         return values
 
     def integer(self, keyword: str, default: int | None = None) -> int:
-        """A whole number from 0 up; MalformedInput without one, unless there is a default."""
+        """A whole number from 0 up.
+
+        Args:
+            keyword: the attribute.
+            default: the value if the attribute is absent.
+
+        Raises:
+            MalformedInput: the value isn't a whole number, or is absent and there is no default.
+        """
         value = self.needed_number(keyword)
         if value is None and default is not None:
             return default
         if value is None or value < 0 or value != int(value):
-            raise MalformedInput(f"{keyword} is missing or no whole number.")
+            raise MalformedInput(f"{keyword} is missing or isn't a whole number.")
         return int(value)
 
 
 def instance_header(dataset: Dataset, memo: Memo) -> Header:
-    """What holds for the instance as a whole. memo: of the instances before it, most of whose values are the same."""
+    """The attributes of the instance as a whole.
+
+    Args:
+        dataset: the instance.
+        memo: values decoded from earlier instances, most of which have the same values; it is extended.
+    """
     return Header(_allowed(dataset, _ALLOWED_TAGS, memo) | private_values(dataset))
 
 
 def frame_headers(dataset: Dataset, instance: Header, frames: int, memo: Memo) -> list[Header]:
-    """One header for each frame. MalformedInput if functional groups don't match the frames."""
+    """One header for each frame.
+
+    Args:
+        dataset: the instance.
+        instance: the result of `instance_header`.
+        frames: number of frames.
+        memo: see `instance_header`.
+
+    Raises:
+        MalformedInput: the functional groups don't match the frames.
+    """
     shared, per_frame = _items(dataset, SHARED), _items(dataset, PER_FRAME)
     if not shared and not per_frame:
         return [instance] * frames
@@ -166,13 +196,13 @@ def frame_headers(dataset: Dataset, instance: Header, frames: int, memo: Memo) -
 def _items(dataset: Dataset, keyword: str) -> Items | tuple[()]:
     try:
         found = dataset.get(keyword)
-    except Exception:  # pydicom raises whatever it stumbles on, and may quote the value
+    except Exception:  # pydicom may raise any exception, and may quote the value
         raise MalformedInput(f"{keyword} can't be read.") from None
     return found if isinstance(found, Items) else ()
 
 
 def _grouped(item: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:
-    """What stands in any functional group of an item, one level deep: deeper, it speaks of other images."""
+    """The attributes in the functional groups of an item, one level deep: deeper ones belong to other images."""
     values: dict[str, tuple[Value, ...]] = {}
     for group in _groups(item):
         values |= _allowed(group, _TAGS_OF_FRAMES, memo)
@@ -180,7 +210,7 @@ def _grouped(item: Dataset, memo: Memo) -> dict[str, tuple[Value, ...]]:
 
 
 def _groups(item: Dataset) -> Iterator[Dataset]:
-    """Items of the standard's sequences, those that give way first; of private ones nobody knows what they mean."""
+    """Items of the standard's sequences; those that others override come first. Private sequences are skipped."""
     tags = item.keys()
     for tag in sorted(tags, key=_UNASSIGNED_TAGS.__contains__, reverse=True):
         if not tag.is_private and _is_sequence(item.get_item(tag)):
@@ -213,7 +243,7 @@ def _read(dataset: Dataset, tag: BaseTag, characters: str, memo: Memo) -> tuple[
 
 
 def _converted(dataset: Dataset, element: RawDataElement) -> tuple[Value, ...]:
-    """By pydicom, but for numbers as text; what it can't convert is told by its letters, or UNREADABLE."""
+    """Values as pydicom converts them, except numbers as text. If it can't: the value as text, or UNREADABLE."""
     meant = dictionary_VR(element.tag)
     representation = meant if element.VR in UNTOLD else element.VR
     if representation in NUMBERS_AS_TEXT:
@@ -224,12 +254,12 @@ def _converted(dataset: Dataset, element: RawDataElement) -> tuple[Value, ...]:
         return (float(number),) if element.value else ()
     try:
         return _plain(dataset[element.tag].value)
-    except Exception:  # pydicom's converters raise whatever they stumble on, and quote the value
+    except Exception:  # pydicom's converters may raise any exception, and quote the value
         return _texts(element) if representation in TEXTS else (UNREADABLE,)
 
 
 def _texts(element: RawDataElement) -> tuple[str, ...]:
-    """Values as ASCII; empty ones at the end aren't there, others keep their place."""
+    """Values as ASCII; empty values at the end are dropped, other empty values keep their place."""
     text = (element.value or b"").decode("ascii", "replace").rstrip(PADDING + "\\")
     return tuple(part.strip(PADDING) for part in text.split("\\")) if text else ()
 
@@ -241,14 +271,14 @@ def _valued(text: str) -> Value:
 
 @lru_cache(4096)
 def _numbers(values: tuple[Value, ...]) -> tuple[float, ...] | None:
-    """None if one of them is none. The slices of a series share most of them, and each is asked for several times."""
+    """The numbers; None if one value isn't a number. Cached: the slices of a series share most of their values."""
     read = tuple(_number(value) for value in values)
     known = tuple(number for number in read if number is not None)
     return known if len(known) == len(read) else None
 
 
 def _number(value: Value) -> float | None:
-    """None for what is no number, or may be two."""
+    """The number; None for a text that isn't a number or is ambiguous."""
     if isinstance(value, float):
         return value
     if not NUMBER.fullmatch(value) or AMBIGUOUS.fullmatch(value):
@@ -268,7 +298,7 @@ def _finite(number: float) -> Value:
 
 
 def _text(value: object) -> str:
-    """'' for nothing; of bytes nobody knows what they mean."""
+    """The value as text; '' for an empty value, UNREADABLE for bytes."""
     if isinstance(value, bytes):
         return UNREADABLE if value else ""
     return "" if value is None else str(value).strip(PADDING)

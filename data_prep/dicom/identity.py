@@ -1,7 +1,8 @@
-"""Whose images these are: like is compared with like, an ID with an ID, a name with a name.
+"""Whether images belong to one patient: an ID is compared with an ID, a name with a name.
 
-PatientID and PatientName are type 2 (PS3.3 C.7.1.1): both may be empty, and software that derives images often leaves
-one of them out. One StudyInstanceUID is one patient's (PS3.3 A.1.2), so only what two headers both say can make it two.
+PatientID and PatientName are type 2 (PS3.3 C.7.1.1): both may be empty, and software that derives images often omits
+one of them. One StudyInstanceUID belongs to one patient (PS3.3 A.1.2), so there are two patients only if two headers
+have different values of the same attribute.
 """
 
 import unicodedata
@@ -14,9 +15,12 @@ from pydicom.valuerep import PersonName
 
 
 class Identity(NamedTuple):
-    """Who a header says the patient is, to be compared and never shown; '' and no names where it's silent.
+    """The patient that a header names, for comparison only; never shown.
 
-    names: the name's alphabetic, ideographic and phonetic spelling (PS3.5 6.2.1), each '' if it isn't given.
+    Attributes:
+        id: PatientID, or ''.
+        names: the alphabetic, ideographic and phonetic spelling of PatientName (PS3.5 6.2.1), each '' if it isn't
+            given; empty if none is.
     """
 
     id: str = ""
@@ -27,9 +31,11 @@ class Identity(NamedTuple):
 
 
 def identity(dataset: Dataset, known: dict[object, Identity] | None = None) -> Identity:
-    """Without what software changes: case, spaces, empty components, the width of characters.
+    """The patient, without details that software changes: case, spaces, empty components, the width of characters.
 
-    known: those of the files before it, most of which say the same. The dataset's elements stay as they were sent.
+    Args:
+        dataset: the header; its elements stay as they were sent.
+        known: identities of earlier files, most of which have the same values; it is extended.
     """
     encodings = dataset.original_character_set or default_encoding
     encodings = [encodings] if isinstance(encodings, str) else list(encodings)
@@ -43,7 +49,7 @@ def identity(dataset: Dataset, known: dict[object, Identity] | None = None) -> I
 
 
 def fewest_patients(identities: Iterable[Identity]) -> int:
-    """How many patients these must be at least: by IDs, and where an ID is missing, by names."""
+    """The smallest number of patients that fits: by IDs, and where an ID is missing, by names."""
     distinct = set(identities)
     ids = {one.id for one in distinct if one.id}
     if len(ids) > 1:
@@ -57,19 +63,19 @@ def fewest_patients(identities: Iterable[Identity]) -> int:
 
 
 def plain(text: str) -> str:
-    """An id or a name without what software changes in it."""
+    """An ID or a name without details that software changes."""
     words = unicodedata.normalize("NFKC", text).casefold().replace("^", " ").replace("\0", " ").split()
     return " ".join(words)
 
 
 def _may_be_one(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
-    """The spellings that both give; unknown, and so possible, where they share none."""
+    """Whether two names may be one patient's: a spelling that both have is equal, or they have none in common."""
     shared = [one == other for one, other in zip(names, others, strict=False) if one and other]
     return not shared or any(shared)
 
 
 def _sent(dataset: Dataset, keyword: str) -> bytes | str:
-    """The value as bytes, or as text where it has been decoded."""
+    """The value as bytes, or as text if it has been decoded already."""
     element = dataset.get_item(keyword)
     value = "" if element is None or element.value is None else element.value
     return value if isinstance(value, bytes) else str(value)
@@ -79,6 +85,6 @@ def _text(value: bytes | str, encodings: list[str]) -> str:
     if isinstance(value, str):
         return value
     try:
-        return str(PersonName(value, encodings))  # Its rules for character sets hold for other text too.
-    except Exception:  # pydicom's decoders raise whatever they stumble on
+        return str(PersonName(value, encodings))  # Its rules for character sets also apply to other text.
+    except Exception:  # pydicom's decoders may raise any exception
         return value.decode("latin-1")

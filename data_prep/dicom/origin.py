@@ -1,8 +1,8 @@
-"""What results must repeat of the slices that they were made from: whose they are, and how to refer to them.
+"""Origins: the attributes that results must repeat from the slices that they were made from.
 
-A result belongs to its source's patient, study, frame of reference (PS3.3 C.7.1.1, C.7.2.1, C.7.4.1) and names the
-equipment (C.7.5.1). The allow-list is `header.REPEATED`; the geometry is the volume's. A value that can't be read, or
-that breaks the rules of its representation (PS3.5 6.2), is left out and quoted nowhere.
+A result belongs to the patient, study and frame of reference of its slices (PS3.3 C.7.1.1, C.7.2.1, C.7.4.1) and names
+the equipment (C.7.5.1). The allow-list is `header.REPEATED`; the geometry is the volume's. A value that can't be read,
+or that breaks the rules of its representation (PS3.5 6.2), is left out and never quoted.
 """
 
 import re
@@ -21,13 +21,14 @@ from data_prep.dicom.header import DEMANDED, REPEATED
 from data_prep.dicom.part10 import UID_LENGTH
 
 UNICODE = "ISO_IR 192"
-# The longest value that we repeat: a name of three groups, 64 characters each, several bytes a character.
+# The longest value that is repeated: a name of three groups, 64 characters each, several bytes per character.
 MAX_BYTES = 1024
-# PS3.5 9.1, but for leading zeros: scanners write them, and what names a space must be repeated as it is.
+# PS3.5 9.1, except that leading zeros are allowed: scanners write them, and a FrameOfReferenceUID must be repeated
+# unchanged.
 LIKE_A_UID = re.compile(r"[0-2](\.[0-9]+)+")
-# What decoders put where they can't read a character.
+# Decoders write this in place of a character that they can't read.
 REPLACEMENT = "\ufffd"
-# No knee that we see is older; anonymisers write the year 1.
+# No knee that Cruciate reads is older; anonymisers write the year 1.
 EARLIEST_DATE = "18000101"
 ENUMERATED = {
     "PatientSex": frozenset("MFO"),
@@ -47,12 +48,15 @@ _Elements = dict[BaseTag, DataElement | RawDataElement]
 
 
 def origins(frames: Sequence[Frame]) -> tuple[Dataset, ...]:
-    """For each frame, in order, a small Dataset without pixels, its text in Unicode; it survives DICOM JSON.
+    """The origin of each frame.
 
-    It names the frame (SOPClassUID, SOPInstanceUID, StudyInstanceUID, SeriesInstanceUID, and ReferencedFrameNumber
-    within a multi-frame instance) and holds of `header.REPEATED` what could be read; type 2 attributes always.
+    Returns:
+        A small Dataset without pixels for each frame, in order, with text in Unicode. It can be converted to DICOM JSON
+        and back. It names the frame (SOPClassUID, SOPInstanceUID, StudyInstanceUID, SeriesInstanceUID, and
+        ReferencedFrameNumber within a multi-frame instance) and holds the attributes of `header.REPEATED` that can be
+        read; type 2 attributes are always present.
     """
-    # Slices of one series say the same of patient and study: that is read once.
+    # Slices of one series have the same patient and study, which are read once.
     repeated: dict[tuple[object, ...], _Elements] = {}
     found = []
     for frame in frames:
@@ -60,14 +64,14 @@ def origins(frames: Sequence[Frame]) -> tuple[Dataset, ...]:
         if sent not in repeated:
             repeated[sent] = _repeated(frame.attributes) | _names_of_series(frame)
         elements = repeated[sent] | _names(frame)
-        if "ImagePositionPatient" not in frame.header.values:  # Its place is ours, and in no frame of reference.
+        if "ImagePositionPatient" not in frame.header.values:  # its position is assumed, in no frame of reference
             elements.pop(_TAGS["FrameOfReferenceUID"], None)
         found.append(Dataset(elements))
     return tuple(found)
 
 
 def _as_sent(source: Dataset) -> tuple[object, ...]:
-    """The same for headers that say the same."""
+    """A key that is equal for headers with the same values."""
     sent = [_written(source.get_item(tag)) for tag in _TAGS.values()]
     return str(source.original_character_set), *sent
 
@@ -107,13 +111,13 @@ def _repeated(source: Dataset) -> _Elements:
             element = DataElement(tag, dictionary_VR(tag), empty_value_for_VR(dictionary_VR(tag)))
         if element is not None:
             elements[tag] = element
-    if _TAGS["DeidentificationMethod"] not in elements:  # The flag demands the method (C.7.1.1).
+    if _TAGS["DeidentificationMethod"] not in elements:  # The flag requires the method (C.7.1.1).
         elements.pop(_TAGS["PatientIdentityRemoved"], None)
     return elements
 
 
 def _readable(source: Dataset, keyword: str) -> DataElement | None:
-    """The element with its value as text; None if it isn't there or isn't what its keyword promises."""
+    """The element with its value as text; None if it is absent or its value isn't valid for its keyword."""
     tag = _TAGS[keyword]
     representation = dictionary_VR(tag)
     try:
@@ -122,9 +126,12 @@ def _readable(source: Dataset, keyword: str) -> DataElement | None:
         element = source[tag]
         texts = [str(value) for value in (element.value if element.VM > 1 else [element.value])]
         sound = representation == element.VR and all(_sound(keyword, representation, text) for text in texts)
-        if source.original_character_set in (default_encoding, [default_encoding]):  # None was named: ASCII.
+        if source.original_character_set in (
+            default_encoding,
+            [default_encoding],
+        ):  # No character set was named: ASCII.
             sound = sound and all(text.isascii() for text in texts)
-    except Exception:  # pydicom's converters raise whatever they stumble on
+    except Exception:  # pydicom's converters may raise any exception
         return None
     if not sound or (len(texts) > 1 and dictionary_VM(tag) == "1"):
         return None
@@ -132,13 +139,13 @@ def _readable(source: Dataset, keyword: str) -> DataElement | None:
 
 
 def _sound(keyword: str, representation: str, text: str) -> bool:
-    """May raise for what isn't sound, too."""
+    """Whether a value is valid. It may also raise an exception if it isn't."""
     if not text.strip() or REPLACEMENT in text or "\\" in text or not text.isprintable():
         return False
     if representation == "UI":
         return len(text) <= UID_LENGTH and LIKE_A_UID.fullmatch(text) is not None
     validate_value(representation, text, RAISE)
-    if representation == "DA":  # A day, no range of them.
+    if representation == "DA":  # A day, not a range of days.
         return DA(text) is not None and "-" not in text and text >= EARLIEST_DATE
     if representation == "TM":
         return TM(text) is not None and "-" not in text

@@ -1,6 +1,6 @@
 """A DICOM file's structure (PS3.10 section 7): preamble, file meta information, data set, and where its pixels begin.
 
-The one place that parses it, for files that are predicted on and for files that are stored.
+Only this module parses it, for files that are predicted on and for files that are stored.
 """
 
 import re
@@ -27,7 +27,7 @@ FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA, PIXEL_DATA = 0x7FE00008, 0x7FE00009, 
 PIXEL_TAGS = frozenset({FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA, PIXEL_DATA})
 CHARACTER_SET = 0x00080005
 UNDEFINED_LENGTH = 0xFFFFFFFF
-# Looser than PS3.5 9.1: scanners and anonymisers write leading zeros and empty components. Safe as a file's name.
+# Less strict than PS3.5 9.1: scanners and anonymisers write leading zeros and empty components. Safe as a file's name.
 UID_PATTERN = re.compile(r"[0-9][0-9.]*")
 UID_LENGTH = 64
 # The names of image storage SOP classes (PS3.4 B.5) contain this.
@@ -35,14 +35,18 @@ IMAGE_STORAGE = "Image Storage"
 
 
 def is_uid(text: str) -> bool:
-    """Whether a text may stand for a UID: in an address, or as a file's name."""
+    """Whether a text can be used as a UID, in an address or as a file's name."""
     return 0 < len(text) <= UID_LENGTH and UID_PATTERN.fullmatch(text) is not None
 
 
 class Opened(NamedTuple):
-    """A file whose stream stands at the data set.
+    """A file whose stream is at the start of the data set.
 
-    meta: the file meta information. start: where the data set begins in the file. syntax: the transfer syntax.
+    Attributes:
+        stream: the file.
+        meta: the file meta information.
+        start: where the data set begins in the file, in bytes.
+        syntax: the transfer syntax.
     """
 
     stream: BinaryIO
@@ -52,16 +56,16 @@ class Opened(NamedTuple):
 
     @property
     def implicit(self) -> bool:
-        """Whether elements come without their VR."""
+        """Whether elements are written without their VR."""
         return self.syntax == ImplicitVRLittleEndian
 
     @property
     def little_endian(self) -> bool:
-        """The order of bytes."""
+        """Whether the byte order is little endian."""
         return self.syntax != ExplicitVRBigEndian
 
     def inflated(self, budget: Budget) -> "Opened":
-        """The same with the data set of a deflated file unpacked (PS3.5 A.5), within the limits."""
+        """The same file, with the data set of a deflated file unpacked (PS3.5 A.5), within the limits."""
         if self.syntax != DeflatedExplicitVRLittleEndian:
             return self
         packed = self.stream.read(budget.largest_file + 1)
@@ -69,7 +73,14 @@ class Opened(NamedTuple):
 
 
 class PixelElement(NamedTuple):
-    """Where the pixels of a data set lie in its stream. length: in bytes; None if they are in fragments (PS3.5 A.4)."""
+    """Where the pixels of a data set are in its stream.
+
+    Attributes:
+        tag: the tag of the pixels' element.
+        vr: its VR; None in implicit VR.
+        start: where its value begins, in bytes.
+        length: in bytes; None if the pixels are in fragments (PS3.5 A.4).
+    """
 
     tag: int
     vr: str | None
@@ -79,14 +90,19 @@ class PixelElement(NamedTuple):
 
 @dataclass(frozen=True)
 class Parsed:
-    """A data set up to its pixels. dataset: the tags that were asked for. pixels: None if there are none."""
+    """A data set up to its pixels.
+
+    Attributes:
+        dataset: the elements of the requested tags.
+        pixels: None if there are no pixels.
+    """
 
     dataset: Dataset = field(repr=False)
     pixels: PixelElement | None
 
 
 def open_file(stream: BinaryIO) -> Opened:
-    """Read up to the data set. Without preamble and meta information, the first element tells the transfer syntax."""
+    """Read up to the data set. Without preamble and meta information, the first element shows the transfer syntax."""
     stream.seek(0)
     has_preamble = stream.read(PREAMBLE + len(PREFIX))[PREAMBLE:] == PREFIX
     stream.seek(PREAMBLE + len(PREFIX) if has_preamble else 0)
@@ -100,7 +116,7 @@ def open_file(stream: BinaryIO) -> Opened:
 
 
 def parse(opened: Opened, tags: Sequence[BaseTag | int]) -> Parsed:
-    """Read these tags of the data set; the stream is left where the pixels' element begins."""
+    """Read these tags of the data set; afterwards the stream is at the start of the pixels' element."""
     stream = opened.stream
     ends: list[tuple[int, str | None, int]] = []
 
@@ -126,7 +142,7 @@ def _syntax_of_first_element(element: bytes) -> UID:
 
 
 def _mend_character_set(stream: BinaryIO, length: int) -> None:
-    """A character set of other bytes than printable ASCII names none; pydicom would refuse the whole file for it."""
+    """Blank out a character set that isn't printable ASCII: it names none, and pydicom would refuse the whole file."""
     start = stream.tell()
     value = stream.read(length)
     stream.seek(start)

@@ -1,6 +1,5 @@
 """An instance's pixel data element, still encoded, and how one frame of it becomes stored values (PS3.5 section 8)."""
 
-import struct
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -9,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.uid import ExplicitVRBigEndian
 
+from data_prep.dicom.fragments import ITEM_BYTES, Fragments
 from data_prep.dicom.header import Header
-from data_prep.dicom.transfer_syntax import END_OF_CODESTREAM, NATIVE, PADDING_BYTES, Size, UnsignedArray, decode_frame
+from data_prep.dicom.transfer_syntax import NATIVE, Size, UnsignedArray, decode_frame
 from data_prep.errors import InputError, MalformedInput, UnsupportedInput
 
 IntegerArray = npt.NDArray[np.integer[Any]]
 
-# Encoders write one fragment for a frame, or one for every few kilobytes.
-MAX_FRAGMENTS = 1 << 16
-_ITEM, _DELIMITER = 0xFFFEE000, 0xFFFEE0DD
 DEMANDED = ("Rows", "Columns", "BitsAllocated")
 OPTIONAL = ("SamplesPerPixel", "BitsStored", "HighBit", "PixelRepresentation")
 
@@ -87,7 +84,7 @@ class PixelData:
         if min(self.rows, self.columns) < 1 or not 1 <= self.bits_stored <= self.high_bit + 1 <= self.bits_allocated:
             raise MalformedInput("Rows, Columns, BitsStored or HighBit can't be right.")
         if self.encapsulated:
-            self._fragments  # noqa: B018 - walks through them all
+            self._fragments.check()
             return
         if self.syntax not in NATIVE:
             raise MalformedInput("The pixels aren't compressed, though the transfer syntax says so.")
@@ -99,8 +96,8 @@ class PixelData:
     @property
     def encapsulated(self) -> bool:
         """Whether the pixels lie in fragments; some writers give their length all the same."""
-        item = struct.pack("<HH", _ITEM >> 16, _ITEM & 0xFFFF)
-        return self.length is None or (self.syntax not in NATIVE and self.content.startswith(item, self.start))
+        begins = self.content.startswith(ITEM_BYTES, self.start)
+        return self.length is None or (self.syntax not in NATIVE and begins)
 
     @property
     def value_range(self) -> tuple[int, int]:
@@ -121,7 +118,9 @@ class PixelData:
             raise self.fault
         if not self.encapsulated:
             return self.meaning(self._native(index), self.bits_stored)
-        decoded = decode_frame(self.syntax, self._frame(index), Size(self.rows, self.columns, self.bits_allocated))
+        decoded = decode_frame(
+            self.syntax, self._fragments.frame(index), Size(self.rows, self.columns, self.bits_allocated)
+        )
         precision = decoded.precision or self.bits_stored
         # What was lossless may have something else above the stored bits; what wasn't may end a little above them.
         bits = min(precision, self.bits_stored) if decoded.exact else precision
@@ -168,60 +167,8 @@ class PixelData:
         return moved
 
     @cached_property
-    def _fragments(self) -> list[tuple[int, int]]:
-        """(start, length) of every item, the offset table first. Work grows with their number; done once."""
-        found: list[tuple[int, int]] = []
-        at = self.start
-        while len(found) <= MAX_FRAGMENTS and at + 8 <= len(self.content):
-            group, element, length = struct.unpack_from("<HHI", self.content, at)
-            tag = group << 16 | element
-            if tag == _DELIMITER and len(found) > 1:
-                return found
-            if tag != _ITEM or at + 8 + length > len(self.content):
-                break
-            found.append((at + 8, length))
-            at += 8 + length
-        if at == len(self.content) and len(found) > 1:  # only the delimiter is missing
-            return found
-        raise MalformedInput("The compressed pixels are cut short or their fragments damaged.")
-
-    @cached_property
-    def _fragments_of_frames(self) -> list[list[tuple[int, int]]]:
-        """One for each frame; several by the offset table if it is right, else by where codestreams end (PS3.5 A.4)."""
-        (table_start, table_length), *fragments = self._fragments
-        if len(fragments) == self.frames:
-            return [[fragment] for fragment in fragments]
-        if self.frames == 1:
-            return [fragments]
-        table = struct.unpack_from(f"<{table_length // 4}I", self.content, table_start)
-        frames = _by_offsets(fragments, table)
-        if len(frames) != self.frames:
-            frames = self._by_ends(fragments)
-        if len(frames) != self.frames:
-            raise MalformedInput(f"{len(fragments)} fragments can't be told apart into {self.frames} frames.")
-        return frames
-
-    def _by_ends(self, fragments: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-        frames: list[list[tuple[int, int]]] = [[]]
-        for start, length in fragments:
-            frames[-1].append((start, length))
-            if END_OF_CODESTREAM in self.content[max(start, start + length - PADDING_BYTES) : start + length]:
-                frames.append([])
-        return [frame for frame in frames if any(length for _, length in frame)]
-
-    def _frame(self, index: int) -> bytes:
-        return b"".join(self.content[start : start + length] for start, length in self._fragments_of_frames[index])
-
-
-def _by_offsets(fragments: list[tuple[int, int]], table: tuple[int, ...]) -> list[list[tuple[int, int]]]:
-    """A frame for each offset; none at all if the offsets aren't those of fragments, in order."""
-    starts = [start - fragments[0][0] for start, _ in fragments]
-    if not table or table[0] != 0 or list(table) != sorted(set(table)) or not set(starts).issuperset(table):
-        return []
-    frames: list[list[tuple[int, int]]] = [[] for _ in table]
-    for fragment, owner in zip(fragments, np.searchsorted(table, starts, side="right") - 1, strict=True):
-        frames[owner].append(fragment)
-    return frames
+    def _fragments(self) -> Fragments:
+        return Fragments(self.content, self.start, self.frames)
 
 
 def _whole(header: Header, keyword: str, default: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""The few private attributes that are read, each known by its creator (PS3.5 7.8.1), never by its number alone.
+"""The few private attributes that are read; each is identified by its creator (PS3.5 7.8.1), never by its number alone.
 
 Sources: pydicom's private dictionary (GEMS_PARM_01, MMCPrivate, Philips MR Imaging DD 001 and 005, SIEMENS MR HEADER),
 dcm2niix issues 236 and 881 (SIEMENS MR SDI 02) and its notes on Philips Dixon images.
@@ -13,19 +13,20 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag
 
-# Scanners number their blocks from here; the standard allows 240 of them, of which nobody fills so many in one group.
+# The block numbers that are searched. The standard allows 240 blocks per group, but scanners number them from 0x10 and
+# use only a few.
 BLOCKS = range(0x10, 0x20)
 
 
 class Element(NamedTuple):
-    """Where an attribute stands: (group, block and `low` byte), in a block that `creator` has reserved."""
+    """The place of an attribute: its group and the `low` byte of its element, in a block reserved by `creator`."""
 
     creator: str
     group: int
     low: int
 
 
-# Text that repeats ImageType, whole or its telling part: "M/NORM/DIS2D", ORIGINAL\PRIMARY\M\DIXON\WATER, "W".
+# Text that repeats ImageType or its important part: "M/NORM/DIS2D", ORIGINAL\PRIMARY\M\DIXON\WATER, "W".
 IMAGE_TYPES = frozenset(
     {
         Element("SIEMENS MR HEADER", 0x0051, 0x16),
@@ -35,9 +36,9 @@ IMAGE_TYPES = frozenset(
 )
 # A number: 0 magnitude, 1 phase, 2 real part, 3 imaginary part.
 COMPONENTS = frozenset({Element("GEMS_PARM_01", 0x0043, 0x2F)})
-# What the public attribute of this name would say (Hitachi).
+# The same values as in the public attribute SpectrallySelectedSuppression (Hitachi).
 SUPPRESSIONS = frozenset({Element("MMCPrivate", 0x0029, 0x7E)})
-# Of one frame, the classic attributes or further private ones of that frame.
+# Sequences that hold the classic attributes, or more private attributes, of one frame.
 NESTED = frozenset({Element("Philips MR Imaging DD 005", 0x2005, 0x0F), Element("SIEMENS MR SDI 02", 0x0021, 0xFE)})
 ELEMENTS = IMAGE_TYPES | COMPONENTS | SUPPRESSIONS | NESTED
 
@@ -53,7 +54,7 @@ IMAGE_TYPE = BaseTag(0x00080008)
 
 
 def private_values(dataset: Dataset) -> dict[str, tuple[str | float, ...]]:
-    """ImageTypeCopy, ComponentNumber and SpectrallySelectedSuppression, where private attributes tell them."""
+    """ImageTypeCopy, ComponentNumber and SpectrallySelectedSuppression, as far as private attributes hold them."""
     values: dict[str, tuple[str | float, ...]] = {}
     for element, raw, tag in _present(dataset):
         if element in NESTED:
@@ -69,7 +70,7 @@ def private_values(dataset: Dataset) -> dict[str, tuple[str | float, ...]]:
 
 
 def _present(dataset: Dataset) -> Iterator[tuple[Element, bytes | None, BaseTag]]:
-    """The elements that a data set holds, as bytes and by tag."""
+    """The private elements that a data set has, each with its value as bytes and its tag."""
     for tag in dataset.keys() & _CREATOR_TAGS:
         creator = _raw(dataset, tag)
         name = "" if creator is None else creator.decode("ascii", "replace").strip(" \0")
@@ -80,7 +81,7 @@ def _present(dataset: Dataset) -> Iterator[tuple[Element, bytes | None, BaseTag]
 
 
 def _raw(dataset: Dataset, tag: BaseTag) -> bytes | None:
-    """Bytes as they were sent, little endian for numbers; None for what is no plain value."""
+    """The value's bytes as they were sent, numbers in little endian; None if the value isn't plain text or bytes."""
     element = dataset.get_item(tag)
     if not isinstance(element, RawDataElement):
         value = dataset[tag].value
@@ -97,10 +98,10 @@ def _words(raw: bytes) -> tuple[str, ...]:
 
 
 def _nested(dataset: Dataset, tag: BaseTag) -> dict[str, tuple[str | float, ...]]:
-    """Of the first item: ImageType, or more private attributes."""
+    """ImageType and more private attributes of a sequence's first item."""
     try:
         items = dataset[tag].value
-    except Exception:  # pydicom raises whatever it stumbles on; what can't be read says nothing
+    except Exception:  # pydicom may raise any exception; a value that can't be read is ignored
         return {}
     if not isinstance(items, Items) or not items:
         return {}

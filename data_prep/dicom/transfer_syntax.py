@@ -1,8 +1,8 @@
-"""One image's encoded bytes to stored values, for each transfer syntax that we take (PS3.5 section 10 and annex A).
+"""From one image's encoded bytes to stored values, for each supported transfer syntax (PS3.5 section 10 and annex A).
 
-A codestream says its own size, and libraries allocate by that: so each codestream's own header is read here, in a few
-bytes, and must agree with the DICOM header before a library sees it. (libjpeg's own `get_parameters` takes 16 GB
-for a codestream that claims 65535 x 65535.)
+A codestream's header declares its size, and libraries allocate memory by that. So the few bytes of that header are read
+here, and must agree with the DICOM header, before a library gets the codestream. (libjpeg's own `get_parameters` takes
+16 GB for a codestream that declares 65535 x 65535.)
 """
 
 import struct
@@ -29,16 +29,16 @@ NATIVE = frozenset(
         uid.DeflatedExplicitVRLittleEndian,
     }
 )
-# Every JPEG, JPEG-LS and JPEG 2000 codestream ends so. Writers pad it to an even length; some add a little more.
+# Every JPEG, JPEG-LS and JPEG 2000 codestream ends with this. Writers pad it to an even length; some add more padding.
 END_OF_CODESTREAM, PADDING_BYTES = b"\xff\xd9", 10
 JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
-# openjpeg sets some 10 kB aside for each tile that a codestream declares; scanners write one.
+# openjpeg allocates about 10 kB for each tile that a codestream declares; scanners write one tile.
 MAX_TILES = 1024
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a codestream must agree with."""
+    """The size in the DICOM header, which the codestream must have too."""
 
     rows: int
     columns: int
@@ -46,9 +46,12 @@ class Size:
 
 
 class Decoded(NamedTuple):
-    """Stored values `[rows, columns]`, bit patterns as unsigned integers.
+    """A decoded image.
 
-    precision: how many bits the codestream gives each; None if it doesn't say. exact: nothing was lost.
+    Attributes:
+        plane: stored values `[rows, columns]`, bit patterns as unsigned integers.
+        precision: bits per value in the codestream; None if it doesn't say.
+        exact: whether the compression was lossless.
     """
 
     plane: UnsignedArray
@@ -57,10 +60,20 @@ class Decoded(NamedTuple):
 
 
 def decode_frame(syntax: str, frame: bytes, size: Size) -> Decoded:
-    """One frame. Raises UnsupportedInput naming a syntax that we don't take, MalformedInput for a damaged frame."""
+    """Decode one frame.
+
+    Args:
+        syntax: UID of the transfer syntax.
+        frame: the encoded bytes.
+        size: the size in the DICOM header.
+
+    Raises:
+        UnsupportedInput: the transfer syntax isn't supported; the message names it.
+        MalformedInput: the frame is damaged, or doesn't agree with `size`.
+    """
     decode = _DECODERS.get(syntax)
     if decode is None:
-        raise UnsupportedInput(f"Transfer syntax {uid.UID(syntax).name} isn't taken.")
+        raise UnsupportedInput(f"Transfer syntax {uid.UID(syntax).name} isn't supported.")
     try:
         return decode(frame, size)
     except (RuntimeError, ValueError, IndexError, struct.error) as error:
@@ -70,10 +83,10 @@ def decode_frame(syntax: str, frame: bytes, size: Size) -> Decoded:
 
 
 def _rle(frame: bytes, size: Size) -> Decoded:
-    """PS3.5 annex G."""
+    """RLE (PS3.5 annex G)."""
     try:
         plane = decode_rle(frame, version=2, rows=size.rows, columns=size.columns, bits_allocated=size.bits_allocated)
-    except BaseException as error:  # Rust: a segment that is too long makes it panic, which is no Exception
+    except BaseException as error:  # the Rust code panics on a segment that is too long, which isn't an Exception
         if type(error).__name__ == "PanicException":
             raise MalformedInput("The compressed pixels are longer than the image.") from None
         raise
@@ -97,19 +110,19 @@ def _jpeg_near_lossless(frame: bytes, size: Size) -> Decoded:
 
 
 def _segments(frame: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """Marker and place of each segment of a JPEG header from `at` on, to the first scan's (B.1.1.2, B.1.1.4)."""
+    """Marker and position of each segment of a JPEG header, from `at` to the first scan's (B.1.1.2, B.1.1.4)."""
     while True:
-        while frame[at : at + 2] == b"\xff\xff":  # fill bytes may stand before any marker
+        while frame[at : at + 2] == b"\xff\xff":  # fill bytes may precede any marker
             at += 1
         marker, length = struct.unpack_from(">HH", frame, at)
         if marker not in _SEGMENTS:
-            raise MalformedInput("The JPEG codestream's header is damaged, or of a process that isn't taken.")
+            raise MalformedInput("The JPEG codestream's header is damaged, or its process isn't supported.")
         yield marker, at
         at += 2 + length
 
 
 def _jpeg_frame_header(frame: bytes) -> tuple[int, int, int, int, int, int]:
-    """Marker and place of the first start-of-frame segment; its precision, rows, columns and components."""
+    """Marker and position of the first start-of-frame segment; its precision, rows, columns and components."""
     if frame[:2] != b"\xff\xd8":
         raise MalformedInput("The compressed pixels aren't a JPEG codestream.")
     for marker, at in _segments(frame, 2):
@@ -121,7 +134,7 @@ def _jpeg_frame_header(frame: bytes) -> tuple[int, int, int, int, int, int]:
 
 
 def _with_full_spectrum(frame: bytes, at: int) -> bytes:
-    """A sequential scan has all coefficients, 0 to 63 (B.2.3); some writers leave 0 there, at which libjpeg stops."""
+    """Set a sequential scan's coefficients to 0 to 63 (B.2.3): some writers leave 0 there, which libjpeg refuses."""
     for marker, start in _segments(frame, at):
         if marker == _START_OF_SCAN:
             end = start + 2 + struct.unpack_from(">H", frame, start + 2)[0]
@@ -133,14 +146,14 @@ def _with_full_spectrum(frame: bytes, at: int) -> bytes:
 _START_OF_FRAME = frozenset({0xFFC0, 0xFFC1, 0xFFC2, 0xFFC3, 0xFFF7})
 _SEQUENTIAL, _LOSSLESS = frozenset({0xFFC0, 0xFFC1}), frozenset({0xFFC3, 0xFFF7})
 _START_OF_SCAN = 0xFFDA
-# And tables, restart interval, application data, comments, JPEG-LS parameters.
+# The segments above, and tables, restart interval, application data, comments, JPEG-LS parameters.
 _SEGMENTS = frozenset(
     {*_START_OF_FRAME, _START_OF_SCAN, 0xFFC4, 0xFFCC, 0xFFDB, 0xFFDD, 0xFFF8, 0xFFFE, *range(0xFFE0, 0xFFF0)}
 )
 
 
 def _jpeg_2000(frame: bytes, size: Size) -> Decoded:
-    """ISO 15444-1 A.5.1: the SIZ segment stands at once after the start of codestream; part 15's blocks are as good."""
+    """JPEG 2000 and HTJ2K (part 15): the SIZ segment directly follows the start of codestream (ISO 15444-1 A.5.1)."""
     frame = _codestream(frame)
     start, _, _, right, bottom, left, top, tile_width, tile_height, _, _, components, depth, *steps = (
         struct.unpack_from(">IHHIIIIIIIIHBBB", frame)
@@ -154,7 +167,7 @@ def _jpeg_2000(frame: bytes, size: Size) -> Decoded:
 
 
 def _codestream(frame: bytes) -> bytes:
-    """Without the boxes of a JP2 file (annex I), which some writers leave around it."""
+    """The codestream without the boxes of a JP2 file (annex I), which some writers leave around it."""
     if not frame.startswith(JP2_SIGNATURE):
         return frame
     at = 0

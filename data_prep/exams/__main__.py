@@ -1,7 +1,7 @@
-"""`python -m data_prep.exams`: make an exam table, join tables, share out splits, look for faults, show what is there.
+"""`python -m data_prep.exams`: make an exam table, join tables, make splits, look for faults, report the contents.
 
-A mistake in the data or on the command line is one sentence and exit status 2; nothing is written then. `audit` exits
-with 1 if it finds a fault.
+A mistake in the data or on the command line gives one sentence and exit status 2; nothing is written then. `audit`
+exits with 1 if it finds a fault.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from data_prep.tables.exams import Exam, read_exams, write_exams
 from data_prep.tables.faults import write_faults
 from data_prep.workers import Workers
 
-# Endings of files that are read and not written.
+# Endings of files that are read but not written.
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
 
 
@@ -49,7 +49,7 @@ def _import(options: argparse.Namespace) -> int:
     labels = LabelTable.load(options.labels)
     found = IMPORTERS[options.source].find(options, labels)
     _check_rows(found, options)
-    print(f"{len(found.rows)} exams found; their pixels are looked at now", file=sys.stderr)
+    print(f"{len(found.rows)} exams found; their pixels are checked now", file=sys.stderr)
     looks = _looks([row.exam for row in found.rows], options, options.out)
     seen = []
     for row, look in zip(found.rows, looks, strict=True):
@@ -80,7 +80,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _check_rows(found: ImportResult, options: argparse.Namespace) -> None:
-    """ValueError with every fault of every row, unless such rows are to be left out and others remain."""
+    """ValueError with all faults of all rows, unless faulty rows shall be left out and other rows remain."""
     if not options.skip_bad_rows:
         found.faults.check("; --skip-bad-rows leaves such rows out and lists them")
     elif not found.rows:
@@ -93,7 +93,7 @@ def _merge(options: argparse.Namespace) -> int:
     for table in options.tables:
         for exam in (ours := read_exams(table)):
             if exam.exam_id in exams:
-                raise ValueError(f"{table}: exam {exam.exam_id!r} stands in another of these tables too")
+                raise ValueError(f"{table}: exam {exam.exam_id!r} is in another of these tables too")
             exams[exam.exam_id] = exam
         keys[table] = keys_used(exam.patient_id for exam in ours)
     write_exams(exams.values(), options.out)
@@ -101,7 +101,7 @@ def _merge(options: argparse.Namespace) -> int:
         named = ", ".join(str(table) for table, used in keys.items() if used)
         print(
             f"Patients of {named} were hashed with different keys, so a patient in two of them can't be recognised: "
-            "`split` may part this patient's exams. Import again with one --patient-key."
+            "`split` may put this patient's exams into different splits. Import again with one --patient-key."
         )
     print(f"{len(exams)} exams in {options.out}")
     return 0
@@ -126,7 +126,7 @@ def _split(options: argparse.Namespace) -> int:
     if lacks:
         print("Another --seed, larger shares (--val, --test) or more exams of the class may help.")
     if counts[""]:
-        print(f"in no split, for want of a label or of usable pixels: {counts['']}")
+        print(f"in no split, because they have no label or no usable pixels: {counts['']}")
     return 0
 
 
@@ -161,7 +161,7 @@ def _looks_folder(table: Path) -> Path:
 
 def _csv(text: str) -> Path:
     if Path(text).suffix.lower() in WORKBOOKS:
-        raise argparse.ArgumentTypeError(f"{text}: tables are written as CSV; give it another ending")
+        raise argparse.ArgumentTypeError(f"{text}: tables are written as CSV; use another ending")
     return Path(text)
 
 
@@ -169,29 +169,31 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m data_prep.exams", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    importing = commands.add_parser("import", help="a data set as an exam table")
+    importing = commands.add_parser("import", help="make an exam table from a data set")
     importing.set_defaults(run=_import)
     sources = importing.add_subparsers(dest="source", required=True)
     for name, source in IMPORTERS.items():
         one = sources.add_parser(name, description=source.__doc__)
         one.add_argument("--root", type=Path, required=True, help="the data set's folder")
         one.add_argument("--out", type=_csv, required=True, help="the exam table to write")
-        one.add_argument("--labels", type=Path, help="a TOML file whose values come before our label table's")
+        one.add_argument("--labels", type=Path, help="a TOML file whose values replace those of Cruciate's label table")
         one.add_argument(
-            "--drop", choices=("flagged",), help="leave flagged exams out; OUT.dropped.csv says which, why"
+            "--drop", choices=("flagged",), help="leave out flagged exams; OUT.dropped.csv lists them with the reasons"
         )
         one.add_argument(
-            "--skip-bad-rows", action="store_true", help="leave rows at fault out; OUT.bad-rows.csv says which, why"
+            "--skip-bad-rows",
+            action="store_true",
+            help="leave out rows with faults; OUT.bad-rows.csv lists them with the reasons",
         )
         source.add_options(one)
         Workers.add_options(one)
 
-    merging = commands.add_parser("merge", help="several tables as one")
+    merging = commands.add_parser("merge", help="join several tables into one")
     merging.add_argument("tables", type=Path, nargs="+")
     merging.add_argument("--out", type=_csv, required=True)
     merging.set_defaults(run=_merge)
 
-    splitting = commands.add_parser("split", help="training, validation and test, without leaks")
+    splitting = commands.add_parser("split", help="share exams out to training, validation and test, without leaks")
     splitting.add_argument("table", type=Path)
     splitting.add_argument("--test", type=float, default=0.15, help="share of the exams")
     splitting.add_argument("--val", type=float, default=0.15, help="share of the exams")
@@ -203,8 +205,8 @@ def _parser() -> argparse.ArgumentParser:
     splitting.set_defaults(run=_split)
 
     for name, run, help_ in (
-        ("audit", _audit, "leaks, unreadable exams, shortcuts; exit status 1 if there is a fault"),
-        ("report", _report, "one page with counts and pictures"),
+        ("audit", _audit, "look for leaks, unreadable exams and shortcuts; exit status 1 if there is a fault"),
+        ("report", _report, "write one page with counts and pictures"),
     ):
         command = commands.add_parser(name, help=help_)
         command.add_argument("table", type=Path)

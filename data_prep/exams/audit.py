@@ -1,6 +1,7 @@
-"""What is wrong with an exam table, before a figure is computed on it: leaks, unreadable exams, shortcuts.
+"""Looks for what is wrong with an exam table, before figures are computed on it: leaks, unreadable exams, shortcuts.
 
-Leaks and unreadable exams are faults; what a reader of figures should know is said, and is no fault.
+Leaks, contradicting labels and unreadable exams are faults. What else a reader of figures should know is a warning or
+a remark.
 """
 
 from collections import Counter
@@ -19,15 +20,21 @@ from data_prep.labels import BINARY, FOUR_CLASS, SCHEMES
 from data_prep.statistics import Figure
 from data_prep.tables.exams import Exam
 
-# A page of faults tells as much as a hundred.
+# More faults than this on the screen don't help.
 FAULTS_PRINTED = 40
 
 
 @dataclass(frozen=True)
 class Audit:
-    """faults: sentences, each a reason not to compute anything on this table. warnings, remarks: what to know.
+    """The result of an audit.
 
-    groups: how many exams stay together. shortcut: None if there are too few exams of a class.
+    Attributes:
+        faults: Sentences, each a reason not to compute anything on this table.
+        warnings: Sentences on classes that a split lacks.
+        remarks: Other sentences that a reader of figures should know.
+        tables: What the table holds, counted.
+        groups: How many exams stay together.
+        shortcut: AUC of header fields alone; None if there are too few exams of a class.
     """
 
     faults: tuple[str, ...]
@@ -43,7 +50,7 @@ class Audit:
         if self.shortcut:
             parts.append(f"{self.shortcut}")
             if is_suspicious(self.shortcut):
-                parts.append("WARNING shortcut: headers alone tell the classes apart; a model may learn the scanner.")
+                parts.append("WARNING shortcut: headers alone separate the classes; a model may learn the scanner.")
         else:
             parts.append("AUC of header fields alone: too few exams of a class to say")
         parts += [f"WARNING {warning}" for warning in self.warnings]
@@ -54,7 +61,7 @@ class Audit:
 
 
 def audit(exams: Sequence[Exam], looks: Sequence[Look]) -> Audit:
-    """Everything at once, from looks that are already there; time as in `groups.links`."""
+    """Run all checks of an exam table, given a look at each exam. The time grows as in `groups.links`."""
     tied = grouping.links(exams, looks)
     together = grouping.groups(len(exams), tied)
     return Audit(
@@ -77,12 +84,12 @@ def _leaks(exams: Sequence[Exam], tied: dict[str, list[grouping.Pair]]) -> Itera
 
 
 def _label_faults(exams: Sequence[Exam]) -> Iterable[str]:
-    """A label that contradicts itself: no class that it allows in one scheme is allowed in the other."""
+    """Labels that contradict themselves: the binary classes don't fit the four-class ones."""
     collapse = dict(zip(FOUR_CLASS.classes, FOUR_CLASS.collapses_into[BINARY.name], strict=True))
     for exam in exams:
         collapsed = {BINARY.classes[collapse[name]] for name in exam.four_class}
         if exam.binary and collapsed and not exam.binary <= collapsed:
-            yield f"label of {exam.exam_id}: binary says {'|'.join(exam.binary)}, four_class says otherwise"
+            yield f"label of {exam.exam_id}: binary says {'|'.join(exam.binary)}, four_class says something else"
 
 
 def _unreadable(exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
@@ -99,13 +106,13 @@ def _remarks(exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
         yield f"the quality screen flags {len(flagged)} exams ({found}); `import --drop flagged` leaves them out"
     if any(is_unkeyed(exam.patient_id) for exam in exams):
         yield (
-            "patient ids are bare hashes, as an earlier version made them: whoever tries all possible ids or names "
-            "finds the patients; import again"
+            "patient ids are hashes without a key, made by an earlier version: a person who tries all possible ids or "
+            "names can find the patients; import again"
         )
     if unlabelled := sum(not any(label_set(exam)) for exam in exams):
         yield f"{unlabelled} exams have no label in either scheme; they belong to no split"
     if assumed := sum(exam.spacing_mm is not None for exam in exams):
-        yield f"{assumed} exams are arrays without a header: their spacing is what the table says"
+        yield f"{assumed} exams are arrays without a header: their spacing comes from the table"
     for source in sorted({exam.source for exam in exams}):
         yield from _remarks_on_source(source, exams, looks)
 
@@ -113,7 +120,7 @@ def _remarks(exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
 def _remarks_on_source(source: str, exams: Sequence[Exam], looks: Sequence[Look]) -> Iterable[str]:
     ours = [(exam, look) for exam, look in zip(exams, looks, strict=True) if exam.source == source]
     if all(exam.patient_id in (exam.exam_id, exam.study_uid) for exam, _ in ours):
-        yield f"{source}: it doesn't say whose exams these are, so a patient's exams can't be kept together"
+        yield f"{source}: it doesn't name the patients, so a patient's exams can't be kept together"
     readable = [look for _, look in ours if look.shape]
     if source == "mrnet" and readable:
         mean, deviation = (sum(look.intensity[part] for look in readable) / len(readable) for part in (0, 1))

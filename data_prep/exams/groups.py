@@ -1,4 +1,4 @@
-"""Which exams have to stay together, because a model that saw one of them has as good as seen the others."""
+"""Finds exams that must stay in one split, because a model that has seen one of them has nearly seen the others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from data_prep.exams.look import UNKNOWN_SCANNER, Look
 from data_prep.prepare.fingerprint import near_duplicates
 from data_prep.tables.exams import Exam
 
-# What two exams can share; `scanner` only on request.
+# What two exams can share. `scanner` is used only on request.
 PATIENT, STUDY, SLICE, PIXELS, REPORT, SCANNER = (
     "patient",
     "study",
@@ -23,10 +23,18 @@ Pair = tuple[int, int]
 
 
 def links(exams: Sequence[Exam], looks: Sequence[Look], by_scanner: bool = False) -> dict[str, list[Pair]]:
-    """For each reason, pairs of exams (by index) that it ties together; enough pairs to join all that share a thing.
+    """Find pairs of exams that share something.
 
-    Empty cells and an unknown scanner tie nothing. Time grows with the exams but for near-identical pixels, which
-    compares every two hashes.
+    Empty cells and an unknown scanner link nothing. The time grows linearly with the number of exams, except for
+    near-identical pixels, where every two hashes are compared.
+
+    Args:
+        exams: The exam table.
+        looks: A look at each exam.
+        by_scanner: Whether the scanner links exams too.
+
+    Returns:
+        For each reason, pairs of indices: enough pairs to connect all exams that share the same thing.
     """
     tied = {
         PATIENT: _chains((exam.patient_id,) for exam in exams),
@@ -41,7 +49,7 @@ def links(exams: Sequence[Exam], looks: Sequence[Look], by_scanner: bool = False
 
 
 def groups(exams: int, tied: Mapping[str, Sequence[Pair]]) -> list[list[int]]:
-    """The exams 0 to `exams` - 1 as groups that share something, directly or through others; in order."""
+    """The exams 0 to `exams` - 1, in order, as groups that share something directly or through other exams."""
     pairs = np.array([pair for some in tied.values() for pair in some], int).reshape(-1, 2)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(exams, exams))
     count, member_of = connected_components(graph, directed=False)
@@ -52,7 +60,7 @@ def groups(exams: int, tied: Mapping[str, Sequence[Pair]]) -> list[list[int]]:
 
 
 def _chains(things: Iterable[Iterable[str]]) -> list[Pair]:
-    """Each exam with the last one before it that had the same thing."""
+    """Pairs of each exam and the last exam before it with the same thing."""
     last: dict[str, int] = {}
     pairs = set()
     for index, owned in enumerate(things):

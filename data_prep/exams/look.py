@@ -1,7 +1,7 @@
-"""What one look at an exam's pixels and headers tells: enough for splits, audits and reports to never read them again.
+"""A look: what splits, audits and reports need from an exam's pixels and headers, so that these are read only once.
 
-Looks are kept as small files in a folder beside the table, under a digest of the exam's files (`load.signature`), so a
-second command, or one that goes on after a kill, decodes nothing twice.
+Looks are kept as small files in a folder beside the table, named by a digest of the exam's files (`load.signature`). A
+second command, or one that is repeated after it was stopped, decodes nothing twice.
 """
 
 import re
@@ -21,19 +21,29 @@ from data_prep.tables.exams import Exam
 from data_prep.volume import Acquisition, Laterality, Volume
 from data_prep.workers import Workers
 
-# Part of every kept look's name: raise it when a look at the same pixels tells something else.
+# Part of every kept look's file name. Raise it when a look at the same pixels gives another result.
 VERSION = 2
 UNKNOWN_SCANNER = "unknown"
-# Words of company names that tell no scanner from another.
+# Words of company names that don't help to distinguish scanners.
 _FILLER = re.compile(r"\b(?:medical|systems?|healthcare|healthineers|ge?mbh|inc|corporation|corp|ltd|ag)\b|[^a-z0-9.]+")
 
 
 @dataclass(frozen=True)
 class Look:
-    """shape: (slices, rows, columns), None if the pixels can't be used, and then `flags` says why.
+    """What is known of an exam's pixels and headers.
 
-    intensity: mean and standard deviation of the voxels after min-max to 0..255, as MRNet's are published.
-    slices: a digest of each slice that shows something; perceptual: a hash that near-identical volumes nearly share.
+    Attributes:
+        flags: Faults that the quality screen found.
+        shape: (slices, rows, columns); None if the pixels can't be used: `flags` then says why.
+        spacing_mm: Spacing of slices, rows and columns, in mm.
+        study_uid: StudyInstanceUID; '' if unknown.
+        series_uid: SeriesInstanceUID of the series that was chosen; '' if unknown.
+        laterality: The knee's side.
+        acquisition: How the series was acquired.
+        intensity: Mean and standard deviation of the voxels after scaling minimum to maximum to 0..255, as published
+            for MRNet.
+        slices: A digest of each slice that shows something.
+        perceptual: A hash that is nearly the same for near-identical volumes.
     """
 
     flags: tuple[Flag, ...]
@@ -49,7 +59,7 @@ class Look:
 
     @property
     def scanner(self) -> str:
-        """Maker, model and field strength, written alike; `unknown` if the header doesn't name the model."""
+        """Manufacturer, model and field strength, in a uniform spelling; `unknown` without a model in the header."""
         made = self.acquisition
         maker, model = (_FILLER.sub(" ", (name or "").lower()).split() for name in (made.manufacturer, made.model))
         if not model:
@@ -63,9 +73,18 @@ _LOOK = TypeAdapter(Look)
 
 
 def look_at(exams: Sequence[Exam], folder: Path, workers: Workers) -> list[Look]:
-    """One look for each exam, kept in `folder`; exams that were looked at before cost a few file reads.
+    """Look at each exam, or read the look that is kept.
 
-    Pixels that can't be used or aren't there are a flag of the look; ValueError for a row that lacks a spacing.
+    Args:
+        exams: The exams. Missing or unusable pixels become a flag of the look.
+        folder: The folder of the kept looks.
+        workers: Processes that look at exams.
+
+    Returns:
+        One look for each exam.
+
+    Raises:
+        ValueError: For a row without a spacing, where one is needed.
     """
     kept = [_kept(exam, folder) for exam in exams]
     missing = [exam for exam, look in zip(exams, kept, strict=True) if look is None]
@@ -74,7 +93,7 @@ def look_at(exams: Sequence[Exam], folder: Path, workers: Workers) -> list[Look]
 
 
 def completed(exam: Exam, look: Look) -> Exam:
-    """The exam's row with what the look found; what the table already says stays."""
+    """The exam's row, completed by what the look found. Values that are already in the row stay."""
     return replace(
         exam,
         study_uid=exam.study_uid or look.study_uid,
@@ -86,7 +105,7 @@ def completed(exam: Exam, look: Look) -> Exam:
 
 
 def keep(exam: Exam, look: Look, folder: Path) -> None:
-    """Remember the look, also for an exam whose row says more now than when it was looked at."""
+    """Keep the look on disk, also for an exam whose row was completed after the look."""
     with replacing(_path(exam, folder)) as partial_path:
         partial_path.write_bytes(_LOOK.dump_json(look))
 

@@ -1,4 +1,4 @@
-"""The picture that stands for an exam: its middle slice."""
+"""The picture of an exam on the report page: its middle slice."""
 
 import cv2
 import numpy as np
@@ -7,19 +7,19 @@ from data_prep.prepare.load import load_exam
 from data_prep.tables.exams import Exam
 from data_prep.volume import Volume
 
-# Sharp at 160 points on most screens, and 60 of them weigh a megabyte or two.
+# Pixels. Sharp at 160 points on most screens, and 60 pictures have one or two megabytes.
 WIDTH = 240
 # Percentiles of the slice that become black and white.
 WINDOW = (1.0, 99.0)
 
 
 def exam_picture(exam: Exam) -> bytes:
-    """`picture` of the exam's volume; raises what `load_exam` raises."""
+    """`picture` of the exam's volume. Raises the exceptions of `load_exam`."""
     return picture(load_exam(exam))
 
 
 def picture(volume: Volume) -> bytes:
-    """The middle slice as PNG, `WIDTH` pixels wide, as tall as its millimetres ask for."""
+    """The middle slice as PNG, `WIDTH` pixels wide, with the height that its spacing in mm gives."""
     plane = np.nan_to_num(volume.voxels[len(volume.voxels) // 2])
     low, high = np.percentile(plane, WINDOW)
     levels = np.clip((plane - low) / (high - low or 1.0), 0, 1)

@@ -1,4 +1,4 @@
-"""The report page: what an exam table holds, with pictures. One HTML file that opens from disk and asks no network."""
+"""The report page: what an exam table holds, with pictures. One HTML file that opens from disk without a network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.tables.exams import Exam
 from data_prep.workers import Workers
 
-# Pictures of each label set: two rows on a wide screen.
+# Pictures for each label set: two rows on a wide screen.
 MONTAGE = 12
-# Flagged exams with a picture; a page of more takes long to read, and the others are listed.
+# At most this many flagged exams have a picture, so that the page stays short. The others are listed.
 FLAGGED_PICTURES = 60
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Montage:
-    """Some exams of one label set, and how many there are."""
+    """Some exams of one label set, and how many exams have it."""
 
     four_class: str
     binary: str
@@ -41,10 +41,21 @@ def write_report(
     caveats: Mapping[str, str],
     workers: Workers,
 ) -> Path:
-    """Write `index.html`, and the pictures that it shows beside it; returns the page's path.
+    """Write `index.html` and its pictures. Only exams with a picture on the page are loaded.
 
-    One look for each exam; only exams that are pictured are loaded. caveats: what to say of each source's labels.
-    Raises what `load_exam` raises.
+    Args:
+        table_name: The page's title.
+        exams: The exam table.
+        looks: One look for each exam.
+        folder: Where the page is written.
+        caveats: What to say about each source's labels.
+        workers: Processes that make the pictures.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        InputError: If an exam can't be loaded (`load_exam`).
     """
     seen = [(completed(exam, look), look) for exam, look in zip(exams, looks, strict=True)]
     montages = _montages(seen)
@@ -73,7 +84,7 @@ def write_report(
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` of the items, in order and evenly spread from the first to the last."""
+    """At most `most` of the items, in order, evenly spread from the first to the last."""
     if len(items) <= most:
         return list(items)
     return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
@@ -95,14 +106,17 @@ def _montages(seen: Sequence[Seen]) -> list[Montage]:
 
 
 def _severity(labels: LabelSet) -> tuple[list[int], list[int]]:
-    """From healthy to worst, by the four classes first; what says nothing comes last."""
+    """A key to sort from healthy to worst, by the four classes first; exams without a label come last."""
     binary, four_class = labels
     ranks = sorted(map(FOUR_CLASS.index, four_class)) or [len(FOUR_CLASS)]
     return ranks, sorted(map(BINARY.index, binary)) or [len(BINARY)]
 
 
 def _write_pictures(exams: Sequence[Exam], wanted: set[str], folder: Path, workers: Workers) -> dict[str, str]:
-    """By exam id, the picture's place beside the page; numbered by the table's rows, since ids can't name files."""
+    """Write the pictures; returns their paths, relative to the page, by exam id.
+
+    Files are numbered by the table's rows, because an id may not be a valid file name.
+    """
     chosen = {f"pictures/{row:05d}.png": exam for row, exam in enumerate(exams) if exam.exam_id in wanted}
     pictures = workers.run(exam_picture, list(chosen.values()), "drawing")
     for place, png in zip(chosen, pictures, strict=True):

@@ -1,7 +1,8 @@
-"""A shortcut meter: how well header fields alone, without a pixel, tell injured from healthy.
+"""Measures shortcuts: how well header fields alone, without pixels, separate injured from healthy knees.
 
-What a forest can learn from headers, a network can learn from the traces that scanners leave in pixels. Where that
-works, a good figure says little about ligaments (Zech 2018, PLOS Medicine, saw it for hospitals and pneumonia).
+What a random forest can learn from headers, a network can learn from the traces that scanners leave in pixels. If that
+works, a good figure doesn't show that a model sees ligaments (Zech 2018, PLOS Medicine, found this for hospitals and
+pneumonia).
 """
 
 from collections.abc import Sequence
@@ -18,25 +19,31 @@ from data_prep.exams.look import Look
 from data_prep.statistics import Figure, auc, draws
 from data_prep.tables.exams import Exam
 
-# An AUC whose whole interval lies above this is worth a warning; chance is 0.5.
+# There is a warning if the whole interval of the AUC lies above this value. Chance is 0.5.
 SUSPICIOUS_AUC = 0.6
-# Fewer exams of a class than this can't be cross-validated.
+# With fewer groups of a class than this, cross-validation isn't possible.
 FOLDS = 5
 
 
 def shortcut(exams: Sequence[Exam], looks: Sequence[Look], groups: Sequence[Sequence[int]]) -> Figure | None:
-    """Cross-validated AUC of a random forest on header fields; groups of exams stay in one fold.
+    """Cross-validated AUC of a random forest on header fields.
 
-    None if fewer than FOLDS groups hold healthy exams, or unhealthy ones.
+    Args:
+        exams: The exam table.
+        looks: A look at each exam.
+        groups: Indices of exams that stay in one fold.
+
+    Returns:
+        The AUC; None if fewer than `FOLDS` groups hold healthy exams, or unhealthy ones.
     """
     group_of = {index: number for number, members in enumerate(groups) for index in members}
-    judged = [index for index, exam in enumerate(exams) if len(exam.binary) == 1 and looks[index].shape]
-    unhealthy = np.array([exams[index].binary == {"unhealthy"} for index in judged], bool)
-    group = np.array([group_of[index] for index in judged], int)
+    usable = [index for index, exam in enumerate(exams) if len(exam.binary) == 1 and looks[index].shape]
+    unhealthy = np.array([exams[index].binary == {"unhealthy"} for index in usable], bool)
+    group = np.array([group_of[index] for index in usable], int)
     if min(len(set(group[unhealthy])), len(set(group[~unhealthy]))) < FOLDS:
         return None
-    numbers = np.array([_numbers(looks[index]) for index in judged], float)
-    words = np.array([_words(looks[index]) for index in judged], object)
+    numbers = np.array([_numbers(looks[index]) for index in usable], float)
+    words = np.array([_words(looks[index]) for index in usable], object)
     columns = np.hstack([numbers, words])
     first_word = numbers.shape[1]
     encode = make_column_transformer(
@@ -46,13 +53,13 @@ def shortcut(exams: Sequence[Exam], looks: Sequence[Look], groups: Sequence[Sequ
     model = make_pipeline(encode, RandomForestClassifier(300, min_samples_leaf=3, random_state=0))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     scores = cross_val_predict(model, columns, unhealthy, groups=group, cv=folds, method="predict_proba")[:, 1]
-    drawn = draws(len(judged), np.stack([unhealthy, ~unhealthy], axis=1))
+    drawn = draws(len(usable), np.stack([unhealthy, ~unhealthy], axis=1))
     measured = auc(scores, unhealthy, drawn)
-    return Figure.of("AUC of header fields alone", measured, len(judged), "exams, cross-validated")
+    return Figure.of("AUC of header fields alone", measured, len(usable), "exams, cross-validated")
 
 
 def is_suspicious(measured: Figure) -> bool:
-    """Whether headers tell so much that it can't be chance."""
+    """Whether headers separate the classes so well that it can't be chance."""
     return measured.interval_95[0] > SUSPICIOUS_AUC
 
 

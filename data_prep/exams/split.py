@@ -1,4 +1,4 @@
-"""Training, validation and test: each label set shared out fairly, and never a group of exams torn apart."""
+"""Training, validation and test splits: each label set is shared out by the shares; a group of exams stays together."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,22 +15,33 @@ LabelSet = tuple[frozenset[str], frozenset[str]]
 
 
 def label_set(exam: Exam) -> LabelSet:
-    """What is stratified by: the classes that the label allows in both schemes."""
+    """The classes that the label allows in both schemes. Splits are stratified by this set."""
     return exam.binary, exam.four_class
 
 
 def split_exams(
     exams: Sequence[Exam], groups: Sequence[Sequence[int]], test: float, val: float, seed: int
 ) -> list[Exam]:
-    """The exams with their split.
+    """Give each exam its split.
 
-    test, val: shares of the exams in groups. groups: indices of exams that stay together; in none means no split.
-    The largest groups are dealt first, each to the split that lacks most of what the group brings: the greedy rule of
-    scikit-learn's StratifiedGroupKFold, for shares that aren't equal. ValueError if a split that was asked for gets no
-    exam.
+    The largest groups are placed first, each in the split that lacks most of what the group holds. This is the greedy
+    rule of scikit-learn's StratifiedGroupKFold, for shares that aren't equal.
+
+    Args:
+        exams: The exam table.
+        groups: Indices of exams that stay together. An exam in no group gets no split.
+        test: Share of the exams in groups, 0 to 1.
+        val: Share of the exams in groups, 0 to 1.
+        seed: Determines the order of groups of equal size.
+
+    Returns:
+        The exams with their split.
+
+    Raises:
+        ValueError: If a share isn't possible, or if a split with a share above 0 gets no exam.
     """
     if min(test, val) < 0 or test + val >= 1:
-        raise ValueError("--test and --val must be shares from 0 up that leave something to train on")
+        raise ValueError("--test and --val must be shares of at least 0, and together below 1")
     order = np.random.default_rng(seed).permutation(len(groups))
     dealt = sorted((groups[place] for place in order), key=len, reverse=True)
     kinds = {kind: column for column, kind in enumerate(dict.fromkeys(map(label_set, exams)))}
@@ -47,9 +58,12 @@ def split_exams(
 
 
 def missing_classes(exams: Sequence[Exam], scheme: LabelScheme) -> list[str]:
-    """Sentences on classes that labels of some splits allow and labels of another split don't, with counts.
+    """Find classes that labels of some splits allow and labels of another split don't.
 
-    Nothing is learnt of such a class, or measured on it, in that split. Splits without exams aren't looked at.
+    In that split, nothing can be learnt about the class or measured on it. Splits without exams are skipped.
+
+    Returns:
+        Sentences with counts.
     """
     counts = {
         split: Counter(name for exam in exams if exam.split == split for name in exam.allowed(scheme))
@@ -75,7 +89,7 @@ def _counts(found: Sequence[LabelSet], kinds: dict[LabelSet, int]) -> npt.NDArra
 def _neediest(
     lacking: npt.NDArray[np.float64], brings: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]
 ) -> int:
-    """The split whose want, as a share of all that it shall have, the group meets best; of equal ones, the emptiest."""
+    """The split that lacks most of what the group holds, relative to the split's share; of equal ones, the emptiest."""
     wanted = [split for split in range(len(SPLITS)) if shares[split] > 0]
 
     def want(split: int) -> tuple[float, float]:
@@ -88,4 +102,4 @@ def _neediest(
 def _check_filled(placed: dict[int, Split], shares: npt.NDArray[np.float64]) -> None:
     empty = [name for name, share in zip(SPLITS, shares, strict=True) if share > 0 and name not in placed.values()]
     if empty:
-        raise ValueError(f"split {' and '.join(empty)} would get no exam: there are too few groups to share out")
+        raise ValueError(f"split {' and '.join(empty)} would get no exam: there are too few groups of exams")

@@ -1,4 +1,4 @@
-"""What an exam table holds, counted: the tables of the report page."""
+"""Counts what an exam table holds: the tables of the report page."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ Seen = tuple[Exam, Look]
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text; the first column names the rows, the others hold figures."""
+    """A table with cells as text. The first column names the rows, the others hold figures."""
 
     title: str
     columns: TableRow
@@ -36,7 +36,7 @@ class Table:
 
 
 def tables(seen: Sequence[Seen]) -> list[Table]:
-    """By source, by split in both schemes, by scanner, by side, by flag, and the spacings of each source."""
+    """Exams by source, by split in both schemes, by scanner, by side and by flag, and the spacings of each source."""
     exams = [exam for exam, _ in seen]
     return [
         _sources(seen),
@@ -49,12 +49,12 @@ def tables(seen: Sequence[Seen]) -> list[Table]:
 
 
 def label_name(allowed: frozenset[str], scheme: LabelScheme) -> str:
-    """A set of classes nearly as the exam table writes it, in the scheme's order."""
+    """A set of classes as text, in the scheme's order, such as "healthy | minor strain"."""
     return " | ".join(name for name in scheme.classes if name in allowed) or NO_LABEL
 
 
 def by_source(seen: Iterable[Seen]) -> dict[str, list[Seen]]:
-    """Exams of each source, sources in alphabetical order."""
+    """The exams of each source; sources are in alphabetical order."""
     found: dict[str, list[Seen]] = {}
     for exam, look in sorted(seen, key=lambda one: one[0].source):
         found.setdefault(exam.source or NO_SOURCE, []).append((exam, look))
@@ -82,12 +82,12 @@ def _source_counts(seen: Sequence[Seen]) -> tuple[int, ...]:
 def _splits(exams: Sequence[Exam], scheme: LabelScheme) -> Table:
     pairs = [(label_name(exam.allowed(scheme), scheme), exam.split or NO_SPLIT) for exam in exams]
     title = f"{'Two' if scheme is BINARY else 'Four'} classes by split"
-    note = "A label is the set of classes that it allows: a | b is one of the two, and nobody said which."
+    note = "A label is the set of classes that it allows: a | b is one of the two, and it isn't known which."
     return _cross(title, "label", pairs, _label_names(exams, scheme), [*SPLITS, NO_SPLIT], note)
 
 
 def _by_class(title: str, heading: str, placed: Sequence[tuple[str, Exam]], note: str = "") -> Table:
-    """Exams by some value and by binary label: where the two hang together, a model may learn the value."""
+    """Exams by some value and by binary label. If the two are related, a model may learn the value."""
     pairs = [(value, label_name(exam.binary, BINARY)) for value, exam in placed]
     values = [value for value, _ in Counter(value for value, _ in pairs).most_common()]
     return _cross(title, heading, pairs, values, _label_names([exam for _, exam in placed], BINARY), note)
@@ -100,7 +100,7 @@ def _flags(seen: Sequence[Seen]) -> Table:
 
 
 def _label_names(exams: Iterable[Exam], scheme: LabelScheme) -> list[str]:
-    """The label sets that occur, from healthy to worst, exams without label last."""
+    """The label sets that occur, from healthy to worst; no label comes last."""
     sets = {exam.allowed(scheme) for exam in exams}
     ordered = sorted(sets, key=lambda names: (not names, sorted(map(scheme.index, names))))
     return [label_name(names, scheme) for names in ordered]
@@ -114,7 +114,7 @@ def _cross(
     columns: Sequence[str],
     note: str = "",
 ) -> Table:
-    """How often each row meets each column that occurs, with sums."""
+    """How often each row occurs with each column, with sums. Columns that don't occur are left out."""
     counts = Counter(pairs)
     columns = [column for column in columns if any(counts[row, column] for row in rows)]
     lines = [(row, [counts[row, column] for column in columns]) for row in rows]
@@ -131,7 +131,7 @@ def _spacings(seen: Sequence[Seen]) -> Table:
         if usable:
             rows.append((source, *_geometry(usable)))
     columns = ("source", "between slices, mm", "between pixels, mm", "slices", "rows", "columns", "spacing assumed")
-    return Table("Spacing and size", columns, tuple(rows), "Median, and the range from least to most.")
+    return Table("Spacing and size", columns, tuple(rows), "Median, and the range from lowest to highest.")
 
 
 def _geometry(seen: Sequence[Seen]) -> TableRow:

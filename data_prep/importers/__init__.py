@@ -1,4 +1,7 @@
-"""Data sets from elsewhere as exam tables: one module for each kind, and the table of what their labels mean."""
+"""Importers: they make an exam table from a published data set or a user's own. One module for each source.
+
+`label_table` says what each source's labels mean.
+"""
 
 from data_prep.importers import dicom_folder, kneemri, mrnet, phantom_cohort, rsna2026
 from data_prep.importers.found import Importer

@@ -1,7 +1,7 @@
-"""Where the ligament lies, as columns of a table of diagnoses: a box in pixels of the series that is judged.
+"""Where the ligament lies, as columns of a table of diagnoses: a box in pixels of the series that Cruciate chooses.
 
-Columns and rows count from 0 at the image's upper left corner, as DICOM viewers count them from 1 (PS3.3 C.7.6.3).
-Slices are named by SOPInstanceUID, or count from 0 in the volume's order.
+Columns and rows are counted from 0 at the image's upper left corner. DICOM viewers count them from 1 (PS3.3 C.7.6.3).
+Slices are named by SOPInstanceUID, or are counted from 0 in the volume's order.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from data_prep.boxes import Box
 from data_prep.tables import Line, Table
 from data_prep.volume import Volume
 
-# What each column may be called: our names, and KneeMRI's.
+# The names that each column may have: Cruciate's, and KneeMRI's.
 X, Y = ("box_x", "roiX"), ("box_y", "roiY")
 WIDTH, HEIGHT = ("box_width", "roiWidth"), ("box_height", "roiHeight")
 SLICE, SLICES = ("box_slice", "roiZ"), ("box_slices", "roiDepth")
@@ -21,7 +21,15 @@ ALL = (X, Y, WIDTH, HEIGHT, SLICE, SLICES, FIRST, LAST)
 
 @dataclass(frozen=True)
 class BoxRequest:
-    """What a row says of its box. slices: start and stop, or () if SOPInstanceUIDs name the first and the last."""
+    """The box that a row asks for.
+
+    Attributes:
+        line: The row.
+        rows: Start and stop.
+        columns: Start and stop.
+        slices: Start and stop, or () if SOPInstanceUIDs name the slices.
+        instances: SOPInstanceUIDs of the first and the last slice, or ().
+    """
 
     line: Line
     rows: tuple[int, int]
@@ -31,12 +39,19 @@ class BoxRequest:
 
     @property
     def place(self) -> tuple[object, ...]:
-        """The same for rows that mean the same box."""
+        """A key that is equal for rows that mean the same box."""
         return self.rows, self.columns, self.slices, self.instances
 
 
 def requested(line: Line, table: Table) -> BoxRequest | None:
-    """The row's box, None if its cells are empty; RowError if they don't make one."""
+    """Read the row's box.
+
+    Returns:
+        The box, or None if its cells are empty.
+
+    Raises:
+        RowError: If the cells don't describe a box.
+    """
     cells = {names[0]: next((name for name in names if table.has(name) and line[name]), "") for names in ALL}
     if not any(cells.values()):
         return None
@@ -52,7 +67,11 @@ def requested(line: Line, table: Table) -> BoxRequest | None:
 
 
 def placed(request: BoxRequest, volume: Volume) -> Box:
-    """The box in the volume's grid; RowError if it lies outside, or no slice has the SOPInstanceUID."""
+    """Find the box in the volume's grid.
+
+    Raises:
+        RowError: If the box lies outside the volume, or if not exactly one slice has the SOPInstanceUID.
+    """
     start, stop = request.slices or _slices_of(request, volume.sop_uids)
     for what, end, size in zip(
         ("slices", "rows", "columns"), (stop, request.rows[1], request.columns[1]), volume.shape, strict=True
@@ -63,7 +82,7 @@ def placed(request: BoxRequest, volume: Volume) -> Box:
 
 
 def _span(line: Line, start: str, size: str) -> tuple[int, int]:
-    """Start and stop; a box without a number of slices lies in one."""
+    """Start and stop. A box without a number of slices lies in one slice."""
     length = line.whole_number(size) if size else 1
     if not length:
         raise line.fault("a box must have a size", size)
@@ -76,8 +95,6 @@ def _slices_of(request: BoxRequest, sop_uids: Sequence[str]) -> tuple[int, int]:
         found = [place for place, known in enumerate(sop_uids) if known == uid]
         if len(found) != 1:
             how = f"{len(found)} slices" if found else "no slice"
-            raise request.line.fault(
-                f"{how} of the series that is judged ({len(sop_uids)} slices) has its SOPInstanceUID"
-            )
+            raise request.line.fault(f"{how} of the chosen series ({len(sop_uids)} slices) has its SOPInstanceUID")
         places += found
     return min(places), max(places) + 1

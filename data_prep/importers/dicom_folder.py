@@ -1,4 +1,4 @@
-"""A folder of DICOM studies, however it is laid out, and a spreadsheet (CSV, .xlsx or .ods) of diagnoses.
+"""A folder of DICOM studies, in any layout, and a spreadsheet (CSV, .xlsx or .ods) of diagnoses.
 
 A row names its study by StudyInstanceUID, accession number, or the name or path of a folder that holds only this study.
 Several rows for one study are several readers, each with a name.
@@ -38,7 +38,7 @@ BOX_COLUMNS = tuple(name for names in box_columns.ALL for name in names)
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which column holds what; '' for none. also_study: further columns that may name the study."""
+    """Names of the columns; '' where there is none. also_study: further columns that may name the study."""
 
     study: str
     label: str
@@ -49,7 +49,7 @@ class _Columns:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--diagnoses`, the names of its columns, its encoding, and the file of the patient key."""
+    """Add `--diagnoses`, the names of its columns, its encoding, and the file of the patient key."""
     parser.add_argument(
         "--diagnoses",
         type=Path,
@@ -64,9 +64,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         ("--patient-column", PATIENT_COLUMNS),
         ("--side-column", SIDE_COLUMNS),
     ):
-        parser.add_argument(option, metavar="COLUMN", help=f"default: the first there is of {', '.join(known)}")
+        parser.add_argument(option, metavar="COLUMN", help=f"default: the first in the table of {', '.join(known)}")
     parser.add_argument(
-        "--encoding", default="", help="of a CSV that isn't Unicode, such as cp932 (default: Windows-1252)"
+        "--encoding", default="", help="encoding of a CSV that isn't Unicode, such as cp932 (default: Windows-1252)"
     )
     parser.add_argument(
         "--patient-key",
@@ -77,7 +77,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
-    """One exam for each knee that the table names; of several readers the worst stands, and all are kept."""
+    """One exam for each knee that the table names.
+
+    Of several readers' labels the most severe one is used; all of them are kept in the table.
+    """
     root = options.root.resolve()
     faults = Faults()
     table = read_table(options.diagnoses, known=_known_columns(options), faults=faults, encoding=options.encoding)
@@ -99,9 +102,9 @@ def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
     if unread := len(studies) - len(rows):
         notes.append(f"{unread} of {len(studies)} studies have no row in {table.name}: left out.")
     if unreadable:
-        notes.append(f"Files that begin as DICOM does and can't be read: {unreadable}, left out.")
+        notes.append(f"Files that begin like DICOM but can't be read: {unreadable}, left out.")
     if table.guessed and any(not cell.isascii() for line in table.lines for cell in line.cells.values()):
-        notes.append(f"{table.name} isn't Unicode and was read as {table.guessed}; --encoding names another one.")
+        notes.append(f"{table.name} isn't Unicode and was read as {table.guessed}; change this with --encoding.")
     return ImportResult(tuple(_with_boxes(exams, faults, Workers.from_options(options))), tuple(notes), faults)
 
 
@@ -115,7 +118,7 @@ def _known_columns(options: argparse.Namespace) -> Sequence[str]:
 
 
 def _columns(options: argparse.Namespace, table: Table) -> _Columns:
-    """ValueError if a column that has to be there isn't, or if two may hold the label or the side."""
+    """ValueError if a required column is missing, or if two columns may hold the label or the side."""
     found = {}
     also_study: list[str] = []
     for what, asked, known in (
@@ -131,7 +134,7 @@ def _columns(options: argparse.Namespace, table: Table) -> _Columns:
             raise table.no_column(f"{' or '.join(wanted)} (--{what}-column)")
         if what in ("label", "side") and len(there) > 1:
             raise ValueError(
-                f"{table.name}: {' and '.join(there)} may both hold the {what}; --{what}-column says which does"
+                f"{table.name}: {' and '.join(there)} may both hold the {what}; choose one with --{what}-column"
             )
         found[what] = next(iter(there), "")
         also_study += there[1:] if what == "study" else []
@@ -151,32 +154,32 @@ def _studies(table: Table, columns: _Columns, names: StudyNames, faults: Faults)
 
 
 def _check_agrees(line: Line, columns: _Columns, names: StudyNames, match: Match) -> None:
-    """RowError if another column names another study, as where only some columns were sorted.
+    """RowError if another column names another study, for example because only some columns were sorted.
 
-    What names no study there is taken for something else: a number of one's own, a description.
+    A cell of another column that names no study is ignored: it may be an internal number or a description.
     """
     for column in columns.also_study:
         other = names.find(line[column])
         if other.studies and not other.is_rounded and not other.studies & match.studies:
             raise line.fault(
-                f"it names another study than column {columns.study}; --study-column says which counts", column
+                f"it names another study than column {columns.study}; choose one with --study-column", column
             )
 
 
 def _one_study(line: Line, column: str, names: StudyNames, often: int) -> Match:
-    """RowError says why it isn't one. often: how many rows have the same cell."""
+    """The study that a cell names; RowError says why it isn't exactly one. often: how many rows have this cell."""
     cell = line[column]
     match = names.find(cell)
     if match.is_rounded and (len(match.studies) != 1 or often > 1):
         raise line.fault(
-            f"a spreadsheet has rounded this number, so that {len(match.studies) or 'no'} studies go by it; format the "
-            "column as text and enter it again",
+            f"a spreadsheet has rounded this number, so that {len(match.studies) or 'no'} studies match it; format "
+            "the column as text and enter it again",
             column,
         )
     if len(match.studies) != 1:
         count = len(match.studies)
-        found = f"{count} studies go by that name" if count else "no study below --root goes by that name"
-        hint = "; a spreadsheet may have made a date of it" if looks_like_a_date(cell) and not count else ""
+        found = f"{count} studies have this name" if count else "no study below --root has this name"
+        hint = "; a spreadsheet may have changed it to a date" if looks_like_a_date(cell) and not count else ""
         raise line.fault(found + hint if cell else "it is empty", column)
     return match
 
@@ -204,12 +207,12 @@ def _side(line: Line, column: str) -> Laterality:
         return "unknown"
     sides = declared_sides(line[column])
     if len(sides) != 1:
-        raise line.fault("it names both sides; a knee has a row of its own" if sides else "it names no side", column)
+        raise line.fault("it names both sides; each knee needs its own row" if sides else "it names no side", column)
     return next(iter(sides))
 
 
 def _patients(studies: Mapping[str, Study], knees: Sequence[Knee], ids: PatientIds) -> dict[str, str]:
-    """Each study's patient: an id made of the table's or of the headers', the same if these are; else the study."""
+    """The patient id of each study, made from the table's id or from the headers'; without both, the study's UID."""
     ids_by_name: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for study in studies.values():
         for one in study.patients:
@@ -223,7 +226,7 @@ def _patients(studies: Mapping[str, Study], knees: Sequence[Knee], ids: PatientI
 
 
 def _exam(knee: Knee, study: Study, patients: Mapping[str, str], is_of_two: bool) -> Exam:
-    """is_of_two: the study's other knee is an exam too."""
+    """The exam of one knee. is_of_two: the study's other knee is an exam too."""
     return Exam(
         exam_id=f"{study.uid}-{knee.side}" if is_of_two else study.uid,
         patient_id=patients[study.uid],
@@ -238,7 +241,7 @@ def _exam(knee: Knee, study: Study, patients: Mapping[str, str], is_of_two: bool
 
 
 def _with_boxes(exams: Sequence[tuple[Knee, Exam]], faults: Faults, workers: Workers) -> Iterable[ImportedExam]:
-    """Rows; boxes lie in the grid of the series that is judged, which is named then."""
+    """The exams' rows. A box lies in the grid of the series that Cruciate chooses; the row then names this series."""
     asked = [(exam, knee.box) for knee, exam in exams if knee.box]
     found = iter(list(workers.run(_box, asked, "boxes")) if asked else [])
     for knee, exam in exams:
@@ -252,7 +255,7 @@ def _with_boxes(exams: Sequence[tuple[Knee, Exam]], faults: Faults, workers: Wor
 
 
 def _box(asked: tuple[Exam, BoxRequest]) -> tuple[str, Box] | Fault | None:
-    """The series that is judged and the box in it; None if the pixels can't be used, which the quality screen says."""
+    """The chosen series and the box in it; None if the pixels can't be used, which the quality screen reports."""
     exam, request = asked
     try:
         volume = load_exam(exam)
@@ -266,21 +269,21 @@ def _box(asked: tuple[Exam, BoxRequest]) -> tuple[str, Box] | Fault | None:
 def _changed(meant: Sequence[tuple[Line, Match]]) -> Iterable[str]:
     if changed := [line.number for line, match in meant if match.is_changed]:
         yield (
-            f"A spreadsheet has changed the study's number in {_rows(changed)} (lost zeros, 12345.0, 1.2E+11): the one "
-            "study that fits was taken."
+            f"A spreadsheet has changed the study's number in {_rows(changed)} (lost zeros, 12345.0, 1.2E+11): the "
+            "only study that fits was taken."
         )
 
 
 def _repeated(knees: Sequence[Knee]) -> Iterable[str]:
     if again := [row.line.number for knee in knees for row in knee.rows if row not in knee.readings]:
-        yield f"Repeats of another row's study, reader and label, counted once: {_rows(again)}."
+        yield f"Rows that repeat the study, reader and label of another row are counted once: {_rows(again)}."
 
 
 def _ambiguous_grades(knees: Sequence[Knee]) -> Iterable[str]:
     if {label_key(row.label) for knee in knees for row in knee.rows} == {"0", "1"}:
         yield (
-            "The labels are 0 and 1 only. Here 0 to 3 are grades, so 1 was read as minor strain; where it means any "
-            "injury, write unhealthy, or change [dicom.values.1] with --labels."
+            "The labels are 0 and 1 only. Cruciate reads 0 to 3 as grades, so 1 was read as minor strain. If 1 means "
+            "any injury, write unhealthy, or change [dicom.values.1] with --labels."
         )
 
 

@@ -19,23 +19,24 @@ FORM = "KneeMRI's folder has metadata.csv and the folders vol01 to vol10"
 # The box's start and size along slices, rows and columns.
 BOX = (("roiZ", "roiDepth"), ("roiY", "roiHeight"), ("roiX", "roiWidth"))
 COLUMNS = ("examId", "seriesNo", "aclDiagnosis", "kneeLR", *(name for axis in BOX for name in axis), "volumeFilename")
-# The arrays come without their spacing. A knee's usual field of view is 160 mm, here over 320 pixels; its slices lie
-# some 3.6 mm apart.
+# The arrays have no spacing. A knee's usual field of view is 160 mm, here over 320 pixels; its slices lie about 3.6 mm
+# apart.
 ASSUMED_SPACING: Spacing = (3.6, 0.5, 0.5)
 SCANNER = "siemens avanto 1.5t"
 NO_PATIENTS = (
-    "KneeMRI publishes no patient ids: the series of one examId share one here, a patient's other exams don't."
+    "KneeMRI publishes no patient ids: here the series of one examId share an id, and a patient's other exams get "
+    "other ids."
 )
 SIDES: dict[str, Laterality] = {"l": "L", "left": "L", "r": "R", "right": "R"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--spacing`."""
+    """Add `--spacing`."""
     add_spacing(parser, ASSUMED_SPACING)
 
 
 def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
-    """One exam for each row of `metadata.csv`; all series of one `examId` are one patient's."""
+    """One exam for each row of `metadata.csv`; all series of one `examId` belong to one patient."""
     root = data_set(options, ("metadata.csv",), FORM)
     faults = Faults()
     known = by_key(read_table(root / "metadata.csv", COLUMNS, faults=faults).lines, "examId", "seriesNo", faults=faults)
@@ -58,7 +59,7 @@ def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
 
 def _row(line: Line, files: list[Path], spacing: Spacing, labels: LabelTable) -> ImportedExam:
     if len(files) != 1:
-        found = "isn't in" if not files else f"stands {len(files)} times in"
+        found = "isn't in" if not files else f"is {len(files)} times in"
         raise line.fault(f"{line['volumeFilename']} {found} vol01 to vol10")
     try:
         binary, four_class = labels.classes("kneemri", line["aclDiagnosis"])
@@ -92,7 +93,7 @@ def _side(line: Line) -> Laterality:
 
 
 def _box(line: Line) -> Box:
-    """Starts count from 0, as everything in NumPy, which wrote the volumes."""
+    """The ligament's box. Starts are counted from 0, as in NumPy, which wrote the volumes."""
     slices, rows, columns = (
         (start := line.whole_number(begin), start + line.whole_number(size)) for begin, size in BOX
     )

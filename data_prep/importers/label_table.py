@@ -1,4 +1,4 @@
-"""What each source's labels mean: the sets of classes that they allow, from `labels.toml` and a user's own file."""
+"""What each source's labels mean: the set of classes that each allows, from `labels.toml` and a user's own file."""
 
 import re
 import tomllib
@@ -19,7 +19,14 @@ Classes = frozenset[str]
 
 @dataclass(frozen=True)
 class Meaning:
-    """The classes that a value allows in each scheme, who says so, and other ways to write the value."""
+    """What a label's value means.
+
+    Attributes:
+        binary: The classes that it allows in the binary scheme.
+        four_class: The classes that it allows in the four-class scheme.
+        because: The source of this meaning.
+        aliases: Other ways to write the value.
+    """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
@@ -36,7 +43,12 @@ class Meaning:
 
 @dataclass(frozen=True)
 class SourceLabels:
-    """values: by `label_key`. caveat: what has to be said wherever figures from this source stand."""
+    """The labels of one source.
+
+    Attributes:
+        values: Meanings by `label_key`.
+        caveat: A warning to print beside all figures from this source.
+    """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
@@ -44,13 +56,16 @@ class SourceLabels:
     caveat: str | None = None
 
     def meaning(self, value: str) -> Meaning | None:
-        """A value comes before an alias."""
+        """The meaning of a value or an alias, or None. A value is looked up before an alias."""
         key = label_key(value)
         return self.values.get(key) or self._by_alias.get(key)
 
     @cached_property
     def _by_alias(self) -> dict[str, Meaning]:
-        """Of two values with one alias the later counts: a user's own come last, and no file has an alias twice."""
+        """If two values have the same alias, the later one is used: a user's values come last.
+
+        No single file has an alias twice (`_check_no_word_twice`).
+        """
         return {label_key(alias): meaning for meaning in self.values.values() for alias in meaning.aliases}
 
 
@@ -65,14 +80,18 @@ class LabelTable:
 
     @classmethod
     def load(cls, override: Path | None = None) -> Self:
-        """Our table, with single values or caveats of the user's TOML in place of ours or beside them.
+        """Read Cruciate's table; values and caveats of the user's TOML file replace or extend it.
 
-        ValueError names the file and key at fault.
+        Args:
+            override: The user's file.
+
+        Raises:
+            ValueError: If a file can't be used; the message names the file and the key.
         """
         ours = _read(OURS)
         for name, changes in (_read(override) if override else {}).items():
             if name not in ours:
-                raise ValueError(f"{override}: {name} is no source; there are {', '.join(ours)}")
+                raise ValueError(f"{override}: {name} isn't a source; the sources are {', '.join(ours)}")
             caveat = ours[name].caveat if changes.caveat is None else changes.caveat
             said = {*changes.values, *(label_key(alias) for one in changes.values.values() for alias in one.aliases)}
             kept = {value: meaning for value, meaning in ours[name].values.items() if value not in said}
@@ -80,9 +99,18 @@ class LabelTable:
         return cls(ours)
 
     def classes(self, source: str, value: str) -> tuple[Classes, Classes]:
-        """The classes that a value or one of its aliases allows, binary and four-class; see `label_key`.
+        """The classes that a value or one of its aliases allows; see `label_key`.
 
-        ValueError lists the values that there are. It doesn't quote the cell, which may hold anything.
+        Args:
+            source: A source of the table.
+            value: The cell of the data set's table.
+
+        Returns:
+            The allowed classes, binary and four-class.
+
+        Raises:
+            ValueError: For an unknown value. The message lists the known values. It doesn't quote the cell, which may
+                hold anything, for example a name.
         """
         known = self.sources[source]
         if meaning := known.meaning(value):
@@ -91,16 +119,19 @@ class LabelTable:
             raise ValueError("the label is empty")
         aliases = any(meaning.aliases for meaning in known.values.values())
         others = " (or an alias in data_prep/importers/labels.toml; --labels adds your own)" if aliases else ""
-        raise ValueError(f"the label is none of {source}'s: {', '.join(known.values)}{others}")
+        raise ValueError(f"the label isn't one of {source}'s: {', '.join(known.values)}{others}")
 
     def caveat(self, source: str) -> str:
-        """What to keep in mind about a source's labels; '' for nothing, and for sources that we don't know."""
+        """What to keep in mind about a source's labels; '' for nothing, and for unknown sources."""
         known = self.sources.get(source)
         return known.caveat or "" if known else ""
 
 
 def label_key(value: str) -> str:
-    """The same for labels that differ in case, in what stands between words, or as 1, 1.0 and 1,0 do."""
+    """A key that is equal for labels that mean the same.
+
+    They may differ in case, in the characters between words, or in how a number is written (1, 1.0 and 1,0).
+    """
     return _WHOLE.sub(r"\1", words_key(value).rstrip("."))
 
 
@@ -112,7 +143,7 @@ def _read(path: Path) -> dict[str, SourceLabels]:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ValueError(f"{path}: {faults}") from None
-    except ValueError as error:  # no TOML, no UTF-8, or a word that stands for two values
+    except ValueError as error:  # not TOML, not UTF-8, or a word that stands for two values
         raise ValueError(f"{path}: {error}") from None
     return {
         name: SourceLabels({label_key(value): meaning for value, meaning in source.values.items()}, source.caveat)
@@ -121,7 +152,7 @@ def _read(path: Path) -> dict[str, SourceLabels]:
 
 
 def _check_no_word_twice(name: str, source: SourceLabels) -> None:
-    """ValueError if two values or aliases are the same word in `label_key`'s eyes: nobody can say which is meant."""
+    """ValueError if two values or aliases have the same `label_key` but different meanings."""
     first: dict[str, tuple[str, Meaning]] = {}
     for value, meaning in source.values.items():
         for word in (value, *meaning.aliases):

@@ -29,10 +29,11 @@ PARTS: dict[str, Split] = {"train": "train", "valid": "val"}
 PLANES = ("sagittal", "coronal", "axial")
 OTHER_FINDINGS = ("abnormal", "meniscus")
 SIDE = 256
-# MRNet publishes no spacing. A knee's usual field of view is 160 mm, here over 256 pixels; its slices lie some 4 mm
+# MRNet publishes no spacing. A knee's usual field of view is 160 mm, here over 256 pixels; its slices lie about 4 mm
 # apart.
 ASSUMED_SPACING: Spacing = (4.0, 160 / SIDE, 160 / SIDE)
-# Of all training voxels after min-max to 0..255, from the code that the data set's authors published with it.
+# Mean and standard deviation of all training voxels after scaling minimum to maximum to 0..255, from the code that the
+# data set's authors published with it.
 PUBLISHED_MEAN, PUBLISHED_SD = 58.09, 49.73
 NO_PATIENTS = (
     "MRNet publishes no patient ids, so every exam is its own patient here; its authors count 1,088 patients in the "
@@ -41,13 +42,13 @@ NO_PATIENTS = (
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--plane` and `--spacing`."""
+    """Add `--plane` and `--spacing`."""
     parser.add_argument("--plane", choices=PLANES, default="sagittal")
     add_spacing(parser, ASSUMED_SPACING)
 
 
 def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
-    """One exam for each row of `train-acl.csv` and `valid-acl.csv`, split as published."""
+    """One exam for each row of `train-acl.csv` and `valid-acl.csv`, with the published splits."""
     root = data_set(options, ("train-acl.csv", "valid-acl.csv"), FORM)
     faults = Faults()
     lines = {part: _labels(root / f"{part}-acl.csv", faults) for part in PARTS}
@@ -69,7 +70,7 @@ def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
 
 
 def _labels(table: Path, faults: Faults) -> dict[str, Line]:
-    """Lines by id, with the zeros that the arrays' names have."""
+    """Lines by id, padded with zeros as the arrays' file names are."""
     padded = []
     for line in read_table(table, header=("id", "label"), faults=faults).lines:
         with faults.caught():
@@ -106,7 +107,7 @@ def _row(
 
 
 def _check_array(path: Path) -> None:
-    """ValueError unless the file's header is that of an MRNet array; pixels stay on disk."""
+    """ValueError unless the file's header is that of an MRNet array. The pixels aren't read."""
     if not path.is_file():
         raise ValueError(f"{'/'.join(path.parts[-3:])} is missing")
     array = read_array(path)

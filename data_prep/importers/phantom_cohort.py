@@ -1,4 +1,4 @@
-"""Synthetic knees with exact class counts, written into a folder: the size of a real cohort, and every truth known."""
+"""Synthetic knees with exact class counts, written into a folder: as many as a real cohort has, with known truth."""
 
 import argparse
 from dataclasses import replace
@@ -17,19 +17,24 @@ LIKE = {"mono": Cohort(seed=1, counts=(462, 88, 59, 152), profiles=PROFILES[:2])
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--like` or `--classes`, and `--seed`."""
+    """Add `--like` or `--classes`, and `--seed`."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--like", choices=LIKE, help="the size, classes and scanners of a published cohort")
     which.add_argument(
         "--classes",
         type=_counts,
-        help=f'how many of each class, such as "healthy:30,complete rupture:10", of: {", ".join(FOUR_CLASS.classes)}',
+        help='number of exams of each class, such as "healthy:30,complete rupture:10"; the classes: '
+        + ", ".join(FOUR_CLASS.classes),
     )
-    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same bytes")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
 
 
 def find(options: argparse.Namespace, labels: LabelTable) -> ImportResult:
-    """Make the cohort in `--root`, and return its rows. ValueError if there is one already."""
+    """Make the cohort in `--root` and return its rows.
+
+    Raises:
+        ValueError: If the folder holds a cohort already.
+    """
     root = options.root.resolve()
     if (root / TABLE).exists():
         raise ValueError(f"--root {options.root} holds a cohort already ({TABLE}); name a new folder")

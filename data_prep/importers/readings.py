@@ -1,6 +1,6 @@
-"""What the rows of a table of diagnoses say of each knee: one reading for each reader, of which the worst stands.
+"""The readings of each knee in a table of diagnoses: one for each reader. The most severe one is used.
 
-Rows of one knee that contradict each other are faults, all of them: nobody can say which is right.
+If rows of one knee contradict each other, all of them are faults: it can't be known which is right.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,12 +13,23 @@ from data_prep.tables import Faults, Line
 from data_prep.tables.cells import words_key
 from data_prep.volume import Laterality
 
-ONLY_READER = "1"  # what a reading without a name is called
+ONLY_READER = "1"  # the name of a reader without a name
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One row. label: as it is written; side: of the knee; reader, patient: '' where the row doesn't say."""
+    """One row of the table of diagnoses.
+
+    Attributes:
+        line: The row.
+        label: The label as it is written.
+        binary: The classes that the label allows in the binary scheme.
+        four_class: The classes that the label allows in the four-class scheme.
+        reader: The reader's name; '' if the row doesn't give it.
+        patient: The patient's id; '' if the row doesn't give it.
+        side: The knee's side.
+        box: Where the ligament lies.
+    """
 
     line: Line
     label: str
@@ -31,9 +42,9 @@ class Reading:
 
     @property
     def severity(self) -> tuple[int, int, int]:
-        """Injured before healthy, then by the worst class that it allows, then by the mildest.
+        """A key to sort by: unhealthy above healthy, then the worst class that the label allows, then the mildest.
 
-        "Unhealthy", which may be a complete rupture, is worse than "partial rupture" and not as bad as "complete".
+        "Unhealthy", which may be a complete rupture, ranks above "partial rupture" and below "complete rupture".
         """
         worst, mildest = _span(FOUR_CLASS, self.four_class)
         return _span(BINARY, self.binary)[0], worst, mildest
@@ -41,7 +52,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Knee:
-    """All rows of one knee, which agree in what has to be one. readings: the first row of each reader."""
+    """All rows of one knee. They agree in patient, side and box. readings: the first row of each reader."""
 
     study_uid: str
     side: Laterality
@@ -50,12 +61,12 @@ class Knee:
 
     @property
     def worst(self) -> Reading:
-        """The reading that stands."""
+        """The most severe reading, which is the one that is used."""
         return max(self.readings, key=lambda reading: reading.severity)
 
     @property
     def patient(self) -> str:
-        """As the rows have it; '' if none says it."""
+        """The patient's id in the rows; '' if no row gives it."""
         return next((row.patient for row in self.rows if row.patient), "")
 
     @property
@@ -65,12 +76,15 @@ class Knee:
 
     @property
     def told(self) -> str:
-        """Every reader's own label."""
+        """Every reader's label, such as "Ann:healthy|Ben:partial rupture"."""
         return "|".join(f"{reading.reader or ONLY_READER}:{reading.label}" for reading in self.readings)
 
 
 def knees_of(study_uid: str, rows: Sequence[Reading], faults: Faults) -> list[Knee]:
-    """The knees of one study, one for each side that its rows name; rows that contradict each other are left out."""
+    """The knees of one study, one for each side that its rows name.
+
+    Rows that contradict each other are left out and added to `faults`.
+    """
     sides = dict.fromkeys(row.side for row in rows)
     if "unknown" in sides and len(sides) > 1:
         _refuse((row for row in rows if row.side == "unknown"), "other rows of the study name a side", faults)
@@ -100,7 +114,7 @@ def _other_label(row: Reading) -> str:
 
 
 def _contradicts(rows: Sequence[Reading], what: str, values: Sequence[object], faults: Faults) -> bool:
-    """Whether two rows say different things; each of the two is a fault then."""
+    """Whether two rows have different values; each of the two is then a fault."""
     said = [(row, value) for row, value in zip(rows, values, strict=True) if value]
     others = [row for row, value in said if value != said[0][1]]
     if others:
@@ -113,6 +127,6 @@ def _refuse(rows: Iterable[Reading], reason: str, faults: Faults) -> None:
 
 
 def _span(scheme: LabelScheme, classes: Classes) -> tuple[int, int]:
-    """Worst and mildest class of a set; -1 for a set that says nothing."""
+    """Worst and mildest class of a set; -1 for an empty set."""
     ranks = [scheme.index(name) for name in classes]
     return max(ranks, default=-1), min(ranks, default=-1)

@@ -1,4 +1,4 @@
-"""RSNA 2026 knee challenge: DICOM studies, reports for all, labels for some, a table that says how each series is made.
+"""RSNA 2026 knee challenge: DICOM studies with reports, labels for some of them, and a table that describes all series.
 
 train_series/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm
 train.csv           StudyInstanceUID, Report, ACL (1.0, 0.0 or empty) and eleven other findings
@@ -19,19 +19,19 @@ from data_prep.tables.exams import Exam
 FORM = "the RSNA 2026 knee data have train.csv, train_series.csv and the folder train_series"
 STUDY, SERIES = "StudyInstanceUID", "SeriesInstanceUID"
 SERIES_COLUMNS = (STUDY, SERIES, "Fluid_Sensitive", "Fat_Suppression", "Anatomical_Plane")
-# Series that are surely so come before those of which nothing is said, and these before those that surely aren't.
-# Spreadsheets write true and false in the language that they are set to.
+# The order of series: first true, then an empty cell, then false. Spreadsheets write true and false in their user's
+# language.
 TRUE = ("1", "1.0", "1,0", "true", "yes", "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar")
 FALSE = ("0", "0.0", "0,0", "false", "no", "falsch", "faux", "falso", "onwaar")
 ORDER = dict.fromkeys(TRUE, 0) | {"": 1} | dict.fromkeys(FALSE, 2)
 REPORT_DIGITS = 32
 OWN_PATIENTS = (
-    "Every study has a PatientID of its own: a patient's second study can't be told by it, only by its pixels."
+    "Every study has a different PatientID: a patient's second study can't be found by it, only by its pixels."
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--soft` and `--soft-column`."""
+    """Add `--soft` and `--soft-column`."""
     parser.add_argument("--soft", type=Path, metavar="FILE", help=f"CSV with {STUDY} and an injury's probability")
     parser.add_argument(
         "--soft-column", default="ACL", metavar="COLUMN", help="the probability's column (default: ACL)"
@@ -69,7 +69,7 @@ def _notes(exams: list[Exam]) -> Iterable[str]:
 
 
 def _sagittal(series: list[Line]) -> Line | None:
-    """The sagittal series to judge: fluid-sensitive first, then fat-suppressed, then the lowest UID."""
+    """The sagittal series to predict on: fluid-sensitive first, then fat-suppressed, then the lowest UID."""
     sagittal = [line for line in series if line["Anatomical_Plane"].lower() == "sagittal"]
     ranks = ((_rank(line, "Fluid_Sensitive"), _rank(line, "Fat_Suppression"), line[SERIES]) for line in sagittal)
     return min(zip(ranks, sagittal, strict=True), default=(None, None))[1]
@@ -82,7 +82,7 @@ def _rank(line: Line, column: str) -> int:
 
 
 def _soft(table: Path, column: str, studies: dict[tuple[str, ...], Line], faults: Faults) -> dict[str, float]:
-    """Probability of an injury by study; empty cells say nothing."""
+    """Probability of an injury by study; empty cells are skipped."""
     known = {}
     for key, line in _lines(table, (STUDY, column), (STUDY,), faults).items():
         with faults.caught():
@@ -132,10 +132,11 @@ def _row(root: Path, line: Line, series: Line | None, soft: float | None, labels
 
 
 def _label(hard: str, soft: float | None) -> tuple[str, float]:
-    """The label that stands, '' for none, and its weight.
+    """The label that is used, '' for none, and its weight.
 
-    A soft value p is p of one label and 1 - p of the other. With -log p(set) as the loss and an undecided model, its
-    gradient is |2p - 1| times that of the likelier label alone: that is the weight.
+    A soft value p counts as the label "injured" with weight p and as "healthy" with weight 1 - p. With -log p(set) as
+    the loss and a model that predicts 0.5, its gradient is |2p - 1| times that of the likelier label alone. This factor
+    is the weight.
     """
     if hard or soft is None:
         return hard, 1.0
@@ -143,6 +144,6 @@ def _label(hard: str, soft: float | None) -> tuple[str, float]:
 
 
 def _digest(report: str) -> str:
-    """The same for reports that differ in case and white space only; the text itself goes no further."""
+    """A digest, equal for reports that differ only in case and white space. The text itself isn't kept."""
     text = " ".join(report.lower().split())
     return hashlib.sha256(text.encode()).hexdigest()[:REPORT_DIGITS] if text else ""

@@ -1,4 +1,4 @@
-"""Which DICOM studies lie where below a folder, by a few header fields of every file."""
+"""Finds the DICOM studies below a folder, by a few header fields of every file."""
 
 import os
 from dataclasses import dataclass, field
@@ -17,7 +17,14 @@ TAGS = ["StudyInstanceUID", "AccessionNumber", *PATIENT]
 
 @dataclass
 class Study:
-    """A study's files: the folders that they lie in, what the headers call it, and who they say the patient is."""
+    """A DICOM study on disk.
+
+    Attributes:
+        uid: StudyInstanceUID.
+        folders: The folders that hold its files.
+        accessions: Accession numbers in its headers.
+        patients: Patients in its headers.
+    """
 
     uid: str
     folders: set[Path] = field(default_factory=set)
@@ -26,14 +33,17 @@ class Study:
 
     @property
     def path(self) -> Path:
-        """The deepest folder that holds all files; other studies may lie there too."""
+        """The deepest folder that holds all files. Other studies may be in it too."""
         return Path(os.path.commonpath(self.folders))
 
 
 def studies_below(root: Path) -> tuple[dict[str, Study], int]:
-    """Studies by StudyInstanceUID, and how many files begin as DICOM does and can't be read.
+    """Find all studies below a folder.
 
-    Files that aren't DICOM, with or without a preamble, or belong to no study are skipped.
+    Files that aren't DICOM, with or without a preamble, and files that belong to no study are skipped.
+
+    Returns:
+        Studies by StudyInstanceUID, and the number of files that begin like DICOM but can't be read.
     """
     studies: dict[str, Study] = {}
     unreadable = 0
@@ -46,7 +56,7 @@ def studies_below(root: Path) -> tuple[dict[str, Study], int]:
                 stream.seek(0)
                 header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
             uid, accession = (str(header.get(tag) or "").strip() for tag in TAGS[:2])
-        except Exception:  # pydicom raises whatever it stumbles on, and quotes the value
+        except Exception:  # pydicom may raise any exception, with the header's value in its message
             unreadable += 1
             continue
         if uid:

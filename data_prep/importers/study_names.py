@@ -1,6 +1,7 @@
-"""Which study a cell means: by UID, accession number, folder or path, also after a spreadsheet has changed it.
+"""Finds the study that a cell names by UID, accession number, folder or path, also if a spreadsheet has changed it.
 
-Ways to match are tried from the strictest to the loosest. The first that finds anything decides, and has to find one.
+Ways to match are tried from the strictest to the loosest. The first one that finds any study is used; it must find
+exactly one.
 """
 
 import re
@@ -16,7 +17,7 @@ from data_prep.tables.cells import clean, words_key
 
 # Excel keeps 15 digits of a number and writes zeros for the others.
 EXCEL_DIGITS = 15
-# Of a number that is cut to fewer digits than Excel's 0.00E+00 shows, too many others could be meant that aren't here.
+# A number with fewer digits than Excel's 0.00E+00 shows may mean too many numbers that aren't in the folder.
 ROUNDED_DIGITS = 3
 # `0012345` became 12345 or 12345.0, `1E5` became 100000, `1.10` became 1.1 or 1,1.
 _NUMBER = re.compile(r"\d{1,40}([.,]\d{1,20})?")
@@ -32,7 +33,13 @@ _NAME_AS_NUMBER = re.compile(r"\d{1,40}(\.\d{1,20})?|\d{1,10}E\+?\d{1,3}", re.IG
 
 @dataclass(frozen=True)
 class Match:
-    """studies: UIDs that a cell may mean. is_changed: a spreadsheet changed the cell. is_rounded: digits are lost."""
+    """What a cell may mean.
+
+    Attributes:
+        studies: UIDs of the studies that it may mean.
+        is_changed: A spreadsheet changed the cell.
+        is_rounded: A spreadsheet rounded the cell, so that digits are lost.
+    """
 
     studies: frozenset[str]
     is_changed: bool = False
@@ -40,7 +47,7 @@ class Match:
 
 
 class StudyNames:
-    """Everything that a cell may call the studies found below a folder."""
+    """All names that a cell may use for the studies below a folder."""
 
     def __init__(self, studies: Mapping[str, Study], root: Path) -> None:
         self.root = words_key(root.name)
@@ -58,7 +65,7 @@ class StudyNames:
                     self.paths[tuple(map(words_key, parts[:depth]))].add(uid)
 
     def find(self, cell: str) -> Match:
-        """The studies that a cell may mean; none if there are none."""
+        """The studies that a cell may mean; there may be none or several."""
         if not cell:
             return Match(frozenset())
         for found in (self.exact.get(clean(cell)), self.loose.get(words_key(cell)), self._by_path(cell)):
@@ -73,7 +80,7 @@ class StudyNames:
             self.numbers[Decimal(clean(name))].add(uid)
 
     def _by_path(self, cell: str) -> set[str]:
-        """A path below the root, with either slash; what stands before it has to end with the root's own name."""
+        """Studies at a path below the root, with either slash. Text before that path must end with the root's name."""
         parts = tuple(words_key(part) for part in re.split(r"[\\/]+", cell) if part.strip() not in ("", "."))
         if len(parts) < 2 and not re.search(r"[\\/]", cell):
             return set()
@@ -108,5 +115,5 @@ class StudyNames:
 
 
 def looks_like_a_date(cell: str) -> bool:
-    """Whether a spreadsheet may have made a date of an id such as 1-2."""
+    """Whether a spreadsheet may have changed an id such as 1-2 to a date."""
     return bool(_DATE.fullmatch(cell))

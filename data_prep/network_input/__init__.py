@@ -1,4 +1,4 @@
-"""From a volume to what a network is given, in two steps: `coarse` needs no network, `crop` may follow a localiser.
+"""From a volume to a network input, in two steps: `coarse` needs no network, `crop` may follow a localiser.
 
-No Keras here: worker processes do both.
+This package doesn't import Keras, because worker processes run both steps.
 """

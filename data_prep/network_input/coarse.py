@@ -1,6 +1,6 @@
-"""The first step from a volume to a network: everything that needs no network and no recipe.
+"""The first step from a volume to a network input: everything that needs no network and no recipe.
 
-The volume is screened; for a localiser it is also resampled, as a whole, to a coarse grid.
+The volume is screened; for a localiser the whole volume is also resampled to a coarse grid.
 """
 
 import time
@@ -16,7 +16,7 @@ from data_prep.network_input.suitability import examine
 from data_prep.notice import Notice
 from data_prep.volume import FloatArray, Volume
 
-# Pixels of the coarse grid: a ligament of 30 x 10 mm still has a few hundred of them.
+# Pixel size of the coarse grid: a ligament of 30 x 10 mm still has a few hundred pixels.
 COARSE_MM = 1.0
 # Percentiles of the volume that become 0 and 1; a few bright vessels shouldn't darken the knee.
 WINDOW = (1.0, 99.0)
@@ -24,10 +24,15 @@ WINDOW = (1.0, 99.0)
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
-    """A volume that can be predicted on. Plain arrays, so that it can travel between processes.
+    """A volume that can be predicted on, as plain arrays that can be sent to another process.
 
-    voxels: float32 `[S, R, C]`. notices: what a reader of the answer should know of the volume.
-    grid: for a localiser, float32 `[S, h, w]` in 0..1, every slice as a whole at `COARSE_MM`; None where none is used.
+    Attributes:
+        voxels: float32 `[S, R, C]`.
+        spacing_mm: distance between neighbouring slices, rows and columns.
+        notices: warnings about the volume for the reader of the answer.
+        took_ms: how long this step took.
+        grid: the coarse grid for a localiser, float32 `[S, h, w]` in 0..1, whole slices at `COARSE_MM`; None without
+            a localiser.
     """
 
     voxels: FloatArray
@@ -38,7 +43,15 @@ class Coarse:
 
     @classmethod
     def of(cls, volume: Volume, with_grid: bool = False) -> Self:
-        """Screen the volume. with_grid: for a localiser. Raises UnsuitableStudy if nothing can be predicted."""
+        """Screen the volume.
+
+        Args:
+            volume: the volume.
+            with_grid: whether to make the coarse grid, for a localiser.
+
+        Raises:
+            UnsuitableStudy: the volume can't be predicted on.
+        """
         started = time.perf_counter()
         notices = examine(volume)
         grid = coarse_grid(volume.voxels, volume.spacing_mm) if with_grid else None
@@ -46,7 +59,7 @@ class Coarse:
         return cls(volume.voxels, volume.spacing_mm, notices, round(took_ms, 2), grid)
 
     def in_volume(self, box: Box) -> Box:
-        """A box on the grid as the box of whole voxels that holds it."""
+        """The smallest box of whole voxels of the volume that contains a box on the coarse grid."""
         assert self.grid is not None
         spans = []
         for (start, stop), cells, length in zip(box, self.grid.shape, self.voxels.shape, strict=True):
@@ -56,7 +69,15 @@ class Coarse:
 
 
 def coarse_grid(voxels: FloatArray, spacing_mm: Spacing) -> FloatArray:
-    """Every slice `[R, C]` at `COARSE_MM` a pixel, scaled to 0..1 by percentiles of the whole volume: `[S, h, w]`."""
+    """The volume with every slice resampled to pixels of `COARSE_MM`.
+
+    Args:
+        voxels: float32 `[S, R, C]`.
+        spacing_mm: distance between neighbouring slices, rows and columns.
+
+    Returns:
+        float32 `[S, h, w]`, scaled to 0..1 by percentiles of the whole volume.
+    """
     rows, columns = (
         max(1, round(length * mm / COARSE_MM)) for length, mm in zip(voxels.shape[1:], spacing_mm[1:], strict=True)
     )

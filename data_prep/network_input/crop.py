@@ -1,6 +1,6 @@
-"""The second step from a volume to a network: the block that the recipe cuts out, scaled. A function of arrays alone.
+"""The second step from a volume to a network input: the recipe's block is cut out and scaled.
 
-The block lies around the middle of a box (what a localiser found, or an annotation) or around the volume's centre.
+It works on arrays only. The block is centred on a box (found by a localiser, or annotated) or on the volume's centre.
 """
 
 import math
@@ -14,13 +14,18 @@ from data_prep.network_input.footprint import Footprint
 from data_prep.network_input.recipe import Recipe
 from data_prep.volume import FloatArray
 
-# For percentiles: one voxel in so many is looked at first, and may be wrong by this share of all.
+# For percentiles: every SAMPLE_STEP-th voxel is sampled first; the sample's rank may be wrong by the share MARGIN.
 SAMPLE_STEP, MARGIN = 97, 0.005
 Spacing = tuple[float, float, float]
 
 
 class Crop(NamedTuple):
-    """slices: float32 `[s, h, w]` in 0..1. footprint: where they lie in the volume."""
+    """A block that was cut out and scaled.
+
+    Attributes:
+        slices: float32 `[s, h, w]` in 0..1.
+        footprint: where the slices lie in the volume.
+    """
 
     slices: FloatArray
     footprint: Footprint
@@ -33,7 +38,7 @@ def crop(voxels: FloatArray, spacing_mm: Spacing, recipe: Recipe, box: Box | Non
         voxels: float32 `[slices, rows, columns]`.
         spacing_mm: distance between neighbouring slices, rows and columns.
         recipe: extent, size, window and filters.
-        box: the block lies around its middle, or around the volume's centre if None.
+        box: the block is centred on this box, in voxels; None for the volume's centre.
     """
     shape = (voxels.shape[0], voxels.shape[1], voxels.shape[2])
     footprint = block(shape, spacing_mm, recipe, box)
@@ -49,7 +54,7 @@ def crop(voxels: FloatArray, spacing_mm: Spacing, recipe: Recipe, box: Box | Non
 
 
 def block(shape: tuple[int, int, int], spacing_mm: Spacing, recipe: Recipe, box: Box | None = None) -> Footprint:
-    """The recipe's block in a volume of this shape; whole slices and pixels, at least one of each."""
+    """Where the recipe's block lies in a volume of this shape: whole slices and pixels, at least one of each."""
     sizes = [max(1, round(extent / spacing)) for extent, spacing in zip(recipe.extent_mm, spacing_mm, strict=True)]
     middle = [(start + stop) / 2 for start, stop in box or ((0, length) for length in shape)]
     starts = [math.floor(place - size / 2) for place, size in zip(middle, sizes, strict=True)]
@@ -58,9 +63,9 @@ def block(shape: tuple[int, int, int], spacing_mm: Spacing, recipe: Recipe, box:
 
 
 def percentile(values: FloatArray, percent: float) -> float:
-    """`np.percentile(values, [percent])`, to the last bit, in a fourth of its time.
+    """The same result as `np.percentile(values, [percent])`, to the last bit, in a fourth of its time.
 
-    A sample tells where about it lies; only what lies beyond, on the shorter side, is put in order.
+    A sample shows roughly where the percentile lies. Then only the values beyond it, on the shorter side, are sorted.
     """
     flat = values.ravel()
     sample = np.sort(flat[::SAMPLE_STEP])
@@ -71,7 +76,7 @@ def percentile(values: FloatArray, percent: float) -> float:
     else:
         beyond = flat[flat >= sample[max(int(sample.size * (percent / 100 - MARGIN)), 0)]]
         place = int(rank) - (flat.size - beyond.size)
-    if not 0 <= place < beyond.size - 1:  # the sample misled, or there is no next value
+    if not 0 <= place < beyond.size - 1:  # the sample was misleading, or there is no next value
         return float(np.percentile(flat, [percent])[0])
     below, above = np.partition(beyond, [place, place + 1])[place : place + 2]
     step, share = above - below, np.float64(rank % 1)
@@ -79,7 +84,7 @@ def percentile(values: FloatArray, percent: float) -> float:
 
 
 def _cut(voxels: FloatArray, footprint: Footprint) -> FloatArray:
-    """The region's voxels; beyond the image, the volume's lowest value (air)."""
+    """The block's voxels; outside the image, the lowest of them (air)."""
     _, rows, columns = footprint.volume_shape
     top, bottom, left, right = (int(edge) for edge in (*footprint.rows, *footprint.columns))
     inside = voxels[slice(*footprint.slices), max(top, 0) : min(bottom, rows), max(left, 0) : min(right, columns)]

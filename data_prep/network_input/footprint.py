@@ -1,6 +1,6 @@
-"""Where a network's slices lie in their volume, and how a map on them is carried back to source pixels.
+"""Where the slices of a network input lie in their volume, and how a map on them is carried back to source pixels.
 
-Nothing of a map's sum is gained or lost on the way.
+Carrying back keeps a map's sum.
 """
 
 import math
@@ -15,9 +15,15 @@ from data_prep.volume import FloatArray
 
 @dataclass(frozen=True)
 class Footprint:
-    """Where `[s, h, w]` slices, or a map on a grid over them, lie in their volume, in voxels; `i` covers `[i, i + 1)`.
+    """Where the slices `[s, h, w]` of a network input, or a map on a grid over them, lie in their volume.
 
-    The region may reach beyond the image (padding): what a map holds there is credited to the nearest image edge.
+    The region may extend beyond the image (padding): a map's values there are added at the nearest image edge.
+
+    Attributes:
+        volume_shape: slices, rows and columns of the volume.
+        slices: start and stop in voxels; voxel `i` covers `[i, i + 1)`.
+        rows: the same along rows.
+        columns: the same along columns.
     """
 
     volume_shape: tuple[int, int, int]
@@ -30,9 +36,14 @@ class Footprint:
         return replace(self, rows=_between(self.rows, rows), columns=_between(self.columns, columns))
 
     def carry_back(self, maps: npt.NDArray[np.floating]) -> FloatArray:
-        """Maps `[..., s, h, w]` of equal cells over the region, spread smoothly over source pixels `[..., S, R, C]`.
+        """Spread maps smoothly over source pixels.
 
-        Each slice keeps its sum exactly (up to float32); slices outside the region are zero.
+        Args:
+            maps: `[..., s, h, w]`, maps of equal cells over the region.
+
+        Returns:
+            float32 `[..., S, R, C]`. Each slice keeps its sum exactly (up to float32); slices outside the region are
+            zero.
         """
         slices, rows, columns = self.volume_shape
         spread_rows = _spread(maps.shape[-2], self.rows, rows)
@@ -44,7 +55,7 @@ class Footprint:
     def peak(self, maps: npt.NDArray[np.floating]) -> float:
         """The highest value that `carry_back` gives for a map `[s, h, w]`; 0 if none is above 0.
 
-        Most slices are left out: none of their pixels can be higher than their cells allow.
+        Most slices are skipped: the cells of a slice limit how high its pixels can be.
         """
         _, rows, columns = self.volume_shape
         spread_rows = _spread(maps.shape[-2], self.rows, rows)
@@ -58,7 +69,7 @@ class Footprint:
         return peak
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers, for `from_json`."""
+        """The footprint as plain numbers, for `from_json`."""
         return asdict(self)
 
     @classmethod
@@ -75,8 +86,8 @@ def _between(span: tuple[float, float], fractions: tuple[float, float]) -> tuple
 def _spread(cells: int, region: tuple[float, float], pixels: int) -> npt.NDArray[np.float64]:
     """`[pixels, cells]`: the share of each cell that each pixel gets. Columns sum to one, so sums are kept.
 
-    Weights fall off from a cell's centre as a quadratic B-spline, which is smooth and never negative. It is as wide as
-    a cell, or as a pixel where pixels are larger.
+    The weights around a cell's centre are a quadratic B-spline, which is smooth and never negative. Its scale is the
+    width of a cell, or of a pixel if pixels are larger.
     """
     start, stop = region
     width = max((stop - start) / cells, 1.0)

@@ -1,4 +1,4 @@
-"""What a network is given of a volume: both steps, one after the other. Knows no Keras, so any process can make it."""
+"""The network input of a volume: both steps, one after the other. Without Keras, so that any process can make it."""
 
 import time
 from dataclasses import dataclass
@@ -15,10 +15,15 @@ from data_prep.volume import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class NetworkInput:
-    """slices: float32 `[s, h, w]` in 0..1, as the recipe makes them. footprint: where they lie in the volume.
+    """What is resampled from a volume for a network.
 
-    notices: what a reader of the answer should know of the volume. box: in voxels of the volume, what a localiser
-    found and the slices are centred on; None where there is no localiser, or it found nothing.
+    Attributes:
+        slices: float32 `[s, h, w]` in 0..1, as the recipe makes them.
+        footprint: where the slices lie in the volume.
+        notices: warnings about the volume for the reader of the answer.
+        took_ms: how long both steps took.
+        box: the ligament's box on which the slices are centred, in voxels of the volume; None if there is none: no
+            localiser, or it found nothing.
     """
 
     slices: FloatArray

@@ -1,6 +1,6 @@
-"""Every choice between a scanner's volume and a network's slices: the recipe, which travels with the weights.
+"""The recipe: every choice that turns a scanner's volume into a network input. It is stored with the weights.
 
-Distances are in millimetres, so that a knee has the same size whatever the matrix.
+Distances are in millimetres, so that a knee has the same size in every matrix.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,21 @@ Channels = Literal["gray", "torch", "caffe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice between scanner and network.
+    """How a network input is made from a volume.
 
-    extent_mm: the block that is cut out, along the normal, down the rows, across columns; around the volume's centre
-        where nothing better is known.
-    size: rows and columns that the network sees.
-    window: percentiles of the block that become 0 and 1; what lies beyond is clipped.
-    clahe_clip: contrast limit of adaptive equalisation per slice (OpenCV's clipLimit, 8 x 8 tiles); 0 switches it off.
-    unsharp: how much of (slice - blurred slice) is added back; 0 switches it off.
-    channels: what the network's first layer makes of a grey value: "gray" one centred channel, "torch" RGB with
-        ImageNet mean and deviation, "caffe" BGR in 0..255 with means subtracted.
+    Attributes:
+        extent_mm: size of the block that is cut out, along the normal, down the rows, across the columns. It is centred
+            on the volume unless a better place is known.
+        size: rows and columns of the network input.
+        window: percentiles of the block that become 0 and 1; values outside are clipped.
+        clahe_clip: contrast limit of adaptive equalisation per slice (OpenCV's clipLimit, 8 x 8 tiles); 0 switches it
+            off.
+        unsharp: how much of (slice - blurred slice) is added; 0 switches it off.
+        channels: how the network's first layer converts a grey value: "gray" to one centred channel, "torch" to RGB
+            with ImageNet mean and deviation, "caffe" to BGR in 0..255 with means subtracted.
+
+    Raises:
+        ValueError: an extent or size isn't positive, or the window isn't within 0..100.
     """
 
     extent_mm: tuple[Positive, Positive, Positive]

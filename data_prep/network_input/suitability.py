@@ -1,4 +1,4 @@
-"""Can this volume be judged at all, and what should the reader of an answer know about it?"""
+"""Whether a volume can be predicted on, and what the reader of the answer should know about it."""
 
 import numpy as np
 
@@ -6,21 +6,22 @@ from data_prep.errors import UnsuitableStudy
 from data_prep.notice import Notice
 from data_prep.volume import Volume
 
-# A sagittal knee is shown with the front at the left and the head up; models have seen no other. cos 45 degrees.
+# A sagittal knee is shown with the front at the left and the head up; models are trained on that only. cos 45 degrees.
 MIN_ALIGNMENT = 0.7
-# Routine knee protocols have slices of 3 to 4 mm; beyond this a ligament of 10 mm lies in two slices at most.
+# Routine knee protocols have slices of 3 to 4 mm; above this a ligament of 10 mm lies in two slices at most.
 COARSE_SLICES_MM = 5.0
 
 
 def examine(volume: Volume) -> tuple[Notice, ...]:
-    """What a reader should know of this volume, its own notices first.
+    """Warnings about the volume for the reader of the answer: the volume's own notices first.
 
-    Raises UnsuitableStudy when there is nothing to judge in it.
+    Raises:
+        UnsuitableStudy: the volume can't be predicted on, because all slices are blank or a value isn't finite.
     """
     low, high = volume.voxels.min(axis=(1, 2)), volume.voxels.max(axis=(1, 2))
     if not (np.isfinite(low) & np.isfinite(high)).all():
         raise UnsuitableStudy(
-            "Some pixel values are not finite numbers, so the series can't be judged.", kind="unreadable"
+            "Some pixel values are not finite numbers, so the series can't be predicted on.", kind="unreadable"
         )
     blank = np.flatnonzero(low == high)
     if len(blank) == len(volume.voxels):

@@ -1,6 +1,6 @@
-"""Synthetic knees: sagittal proton-density fat-suppressed studies with known truth, the same bytes for the same seed.
+"""Synthetic knees: sagittal proton-density fat-suppressed studies with known truth. The same seed gives the same bytes.
 
-`generate` makes one knee, `write` its DICOM files and truth, `python -m data_prep.phantom` a whole cohort.
+`generate` makes one knee, `write` writes its DICOM files and truth, `python -m data_prep.phantom` makes a whole cohort.
 """
 
 from data_prep.phantom.dicom_out import write

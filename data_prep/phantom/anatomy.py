@@ -1,13 +1,14 @@
 """One knee's bones, cartilage and menisci as smooth solids, in millimetres of a knee of nominal size.
 
-The frame of the tibia: x lateral, y back, z up; its origin lies in the middle of the tibial plateau. The femur has a
-frame of its own, turned about the axis through the condyles' centres by the flexion; at 0 degrees the two agree.
+Coordinates are in the tibia's frame: x lateral, y back, z up; the origin is the middle of the tibial plateau. The femur
+has its own frame, turned by the flexion about the axis through the condyles' centres; at 0 degrees the two frames are
+the same.
 
 Measured on the label maps of two real right knees (PyPI source distribution of mskt 0.1.22; 0.365 x 0.365 x 0.7 mm),
-smaller and larger one: femur 76 and 87 mm wide, condyles 61 and 66 mm deep, posterior condyles of radius 18 and 22 mm;
-plateau 71 and 81 mm wide, 48 and 55 mm deep, sloping backwards by 0 to 9 degrees, eminence 6 to 8 mm high; patella
-42 x 39 x 21 and 46 x 44 x 23 mm; notch about 20 mm wide and 27 mm deep; 4 to 6 mm between the bones. Shapes below are
-the smaller knee's; `size` spans both.
+the smaller and the larger one: femur 76 and 87 mm wide, condyles 61 and 66 mm deep, posterior condyles of radius 18 and
+22 mm; plateau 71 and 81 mm wide, 48 and 55 mm deep, sloping backwards by 0 to 9 degrees, eminence 6 to 8 mm high;
+patella 42 x 39 x 21 and 46 x 44 x 23 mm; notch about 20 mm wide and 27 mm deep; 4 to 6 mm between the bones. The shapes
+below are those of the smaller knee; the range of `size` includes both.
 """
 
 from dataclasses import dataclass
@@ -62,14 +63,19 @@ class Anatomy:
         )
 
     def femur_to_tibia(self, point: Triple, part: float = 1.0) -> Triple:
-        """A point of the femur's frame in the tibia's; `part` of the flexion, for what follows the femur halfway."""
+        """Convert a point from the femur's frame to the tibia's.
+
+        Args:
+            point: (x, y, z) in mm.
+            part: Share of the flexion. It is below 1 for structures that follow the femur only partly.
+        """
         angle = radians(self.flexion * part)
         (yc, zc), (x, y, z) = CONDYLE_CENTRE, point
         dy, dz = y - yc, z - zc
         return x, yc + cos(angle) * dy + sin(angle) * dz, zc - sin(angle) * dy + cos(angle) * dz
 
     def notch(self, p: Points) -> FloatArray:
-        """The intercondylar notch: a slot that opens downwards and backwards under its roof, Blumensaat's line."""
+        """The intercondylar notch: a slot that is open downwards and backwards, under its roof (Blumensaat's line)."""
         steep = radians(self.roof_angle)
         behind_roof = (p.y + 11) * np.float32(cos(steep)) - (p.z - 8) * np.float32(sin(steep))
         half = np.float32(self.notch_width / 2) - np.maximum(p.z - 8, 0) * np.float32(0.1)
@@ -92,13 +98,16 @@ class Anatomy:
         return cut(cut(bone, groove, 6.0), self.notch(p), 3.0)
 
     def femoral_cartilage_limits(self, p: Points) -> FloatArray:
-        """Where the femur is covered: below a plane from the trochlea's top to the condyles' back, not in the notch."""
+        """The covered part of the femur: outside the notch, and below a plane.
+
+        The plane goes from the trochlea's top to the condyles' back.
+        """
         below = (p.z - 44) + np.float32(0.15) * (p.y + 42)
         flanks = np.abs(p.x) - np.float32(self.condyle_offset + 10)
         return meet(np.maximum(below, flanks), np.float32(1.0) - self.notch(p), 1.0)
 
     def plateau_height(self, p: Points) -> FloatArray:
-        """z of the tibia's upper surface: backward slope, hollow inside, domed outside, eminence, tibial spines."""
+        """z of the tibia's upper surface: backward slope, medially hollow, laterally domed, eminence, tibial spines."""
         slope = np.float32(-np.tan(radians(self.slope)))
         hollow = np.float32(0.004) * ((np.abs(p.x) - 20) ** 2 + (p.y - 2) ** 2) * np.where(p.x < 0, 1.0, -0.25)
         spines = np.exp(-((np.abs(p.x) - 5.5) ** 2) / 14 - (p.y - 3) ** 2 / 60)
@@ -120,13 +129,13 @@ class Anatomy:
         return join(bone, tuberosity, 10.0)
 
     def tibial_cartilage(self, p: Points) -> FloatArray:
-        """A layer on each half of the plateau, none between the spines."""
+        """A layer on each half of the plateau, but not between the spines."""
         above = p.z - self.plateau_height(p)
         oval = self._compartment(p)
         return np.asarray(np.maximum(np.abs(above - 1) - self.cartilage / 2, (oval - 0.92) * 14), np.float32)
 
     def meniscus(self, p: Points) -> FloatArray:
-        """Two rings of wedge section on the plateau's rims, open towards the middle."""
+        """Two rings with a wedge-shaped section on the rims of the plateau, open towards the middle."""
         above = p.z - self.plateau_height(p)
         oval = self._compartment(p)
         wedge = above - 1.0 - (oval - 0.55) * 15
@@ -155,5 +164,5 @@ class Anatomy:
         return [(36, 22, -16), (36, 22, -32), (33, 18, -150)]
 
     def posterior_cruciate(self) -> list[Triple]:
-        """Centre line from the medial condyle's notch wall, arching back and down to behind the plateau."""
+        """Centre line of the ligament: an arc from the medial condyle's notch wall back and down behind the plateau."""
         return arc(self.femur_to_tibia((-8.0, -5.0, 17.0)), (-3.0, 22.0, 24.0), (1.0, 24.5, -7.0))

@@ -1,6 +1,6 @@
-"""Thin slices to paint solids on, in the frames of tibia and femur, and random fields to texture tissues with.
+"""Thin slices to paint solids on, in the frames of tibia and femur, and random fields for the texture of tissues.
 
-Each solid covers what was painted before it; at its edge the signals mix by the share of the voxel that it fills.
+Each solid covers what was painted before it. At its edge the signals are mixed by the share of the voxel that it fills.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from data_prep.phantom.scanner import Scan, smooth_field
 from data_prep.phantom.shapes import Box, Points
 from data_prep.volume import FloatArray
 
-EDGE_MM = 0.8  # over which a surface fades: about one acquired pixel
-COARSE = 3  # distances are smooth: every third row and column are computed, the others interpolated
-TIBIA, PATELLA, FEMUR = 0.0, 0.5, 1.0  # frames, named by the part of the flexion that they follow
+EDGE_MM = 0.8  # width over which a surface fades: about one acquired pixel
+COARSE = 3  # distances are smooth: only every third row and column is computed, the others are interpolated
+TIBIA, PATELLA, FEMUR = 0.0, 0.5, 1.0  # frames: the share of the flexion that each follows
 
 Window = tuple[slice, slice, slice]
 Signal = float | npt.NDArray[np.floating]
@@ -24,10 +24,18 @@ Coordinates = npt.NDArray[np.floating]
 
 
 class Canvas:
-    """One thin slice within each thick one; `signal` float32 `[slices, rows, columns]`, as acquired.
+    """One thin slice within each thick slice.
 
-    axes_mm: where slices, rows and columns lie, along normal, row and column directions, from the block's middle.
-    shift_mm: how far the thin slices lie from the thick ones' middles.
+    Attributes:
+        signal: Float32 `[slices, rows, columns]`, in the acquired matrix.
+        axes_mm: Positions of slices, rows and columns, in mm from the block's middle, along the normal, row and column
+            directions.
+        frames: For each frame, the matrix and offset of `_frame`.
+
+    Args:
+        scan: How the series is measured.
+        anatomy: The knee.
+        shift_mm: Distance of the thin slices from the middles of the thick ones.
     """
 
     def __init__(self, scan: Scan, anatomy: Anatomy, shift_mm: float) -> None:
@@ -40,7 +48,7 @@ class Canvas:
         self.frames = {part: self._frame(part) for part in (TIBIA, PATELLA, FEMUR)}
 
     def _frame(self, part: float) -> tuple[Coordinates, Coordinates]:
-        """(matrix, offset) from (normal, row, column) mm to a frame that follows the femur by `part` of the flexion."""
+        """(matrix, offset) from (normal, row, column) in mm to a frame that follows `part` of the flexion."""
         scan, anatomy = self.scan, self.anatomy
         shrink = np.diag([1 / (anatomy.size * anatomy.width), 1 / anatomy.size, 1 / anatomy.size])
         to_knee = shrink @ scan.knee_axes.T
@@ -52,7 +60,7 @@ class Canvas:
         return turn @ matrix, turn @ (offset - pivot) + pivot
 
     def window(self, box: Box, part: float = TIBIA) -> Window:
-        """The voxels around a box of a frame, in whole blocks of `COARSE` rows and columns; may be empty."""
+        """The voxels around a box in a frame, in whole blocks of `COARSE` rows and columns; may be empty."""
         matrix, offset = self.frames[part]
         corners = np.array(np.meshgrid(*zip(box.low, box.high, strict=True))).reshape(3, -1)
         reach = np.linalg.inv(matrix) @ (corners - offset[:, None])
@@ -69,7 +77,7 @@ class Canvas:
         return slice(0, slices), slice(0, rows), slice(0, columns)
 
     def points(self, window: Window, part: float = TIBIA, step: int = 1) -> Points:
-        """Coordinates of the voxels of a window, or of the middles of its `step` x `step` blocks."""
+        """Coordinates in a frame of the voxels of a window, or of the middles of its `step` x `step` blocks."""
         matrix, offset = self.frames[part]
         axes = [axis[span] for axis, span in zip(self.axes_mm, window, strict=True)]
         if step > 1:
@@ -84,7 +92,7 @@ class Canvas:
     def distance(
         self, shape: Callable[[Points], FloatArray], window: Window, part: float = TIBIA, step: int = COARSE
     ) -> FloatArray:
-        """A shape's distances in a window, computed on blocks and interpolated."""
+        """Distances in mm to a shape in a window, computed for blocks and interpolated."""
         slices, rows, columns = (span.stop - span.start for span in window)
         if 0 in (slices, rows, columns):
             return np.zeros((slices, rows, columns), np.float32)
@@ -94,7 +102,18 @@ class Canvas:
     def paint(
         self, window: Window, distance: FloatArray, value: Signal, strength: Signal = 1.0, edge_mm: float = EDGE_MM
     ) -> FloatArray:
-        """Cover a solid's voxels with a signal; returns the share of each voxel that the solid fills."""
+        """Cover a solid's voxels with a signal.
+
+        Args:
+            window: The voxels.
+            distance: Distance to the solid in mm, negative inside, for each voxel of the window.
+            value: The signal, a number or one for each voxel.
+            strength: 1 replaces the old signal, less mixes the two.
+            edge_mm: Width over which the solid's surface fades.
+
+        Returns:
+            The share of each voxel that the solid fills.
+        """
         share = np.asarray(np.clip(np.float32(0.5) - distance / np.float32(edge_mm), 0, 1), np.float32)
         area = self.signal[window]
         area += share * strength * (value - area)
@@ -102,16 +121,20 @@ class Canvas:
 
 
 def _block_middles(axis: Coordinates, step: int) -> Coordinates:
-    """Where cv2.resize puts the samples of an image that is `step` times smaller."""
+    """Positions of the samples when cv2.resize makes an image `step` times smaller."""
     blocks = -(-len(axis) // step)
     spacing = axis[1] - axis[0] if len(axis) > 1 else 0.0
     return np.asarray(axis[0] + ((np.arange(blocks) + 0.5) * len(axis) / blocks - 0.5) * spacing)
 
 
 class Textures:
-    """Random fields float32 `[slices, rows, columns]` of unit variance: clouds, grains, and strands along the leg.
+    """Random fields, float32 `[slices, rows, columns]` of variance 1.
 
-    leak: where fat escapes suppression; zero in most knees.
+    Attributes:
+        mottle: Clouds.
+        grain: Grains.
+        strands: Strands along the leg.
+        leak: Where fat isn't suppressed; 0 in most knees.
     """
 
     def __init__(self, scan: Scan, rng: np.random.Generator) -> None:

@@ -1,6 +1,6 @@
 """Many synthetic knees and their exam table.
 
-Exam `i` of seed `S` depends on these two numbers and on the cohort's description, never on how many are made.
+Exam `i` of seed `S` depends only on these two numbers and on the cohort's description, not on the number of exams made.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,20 @@ from data_prep.phantom.scanner import Profile
 from data_prep.tables.exams import Exam, Split, write_exams
 from data_prep.workers import Workers
 
-PLASTIC = 1.324717957244746  # R. Roberts' "R2" sequence: fills the unit square evenly however many points are taken
+PLASTIC = 1.324717957244746  # M. Roberts' "R2" sequence: fills the unit square evenly for any number of points
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """weights: how often each class of `FOUR_CLASS` is wanted, relatively; val, test: shares of the exams.
+    """A description of a cohort of synthetic knees.
 
-    counts: exactly how many of each class there are instead, in random order. profiles: the scanners; any by default.
+    Attributes:
+        seed: The cohort's seed.
+        weights: Relative frequency of each class of `FOUR_CLASS`.
+        val: Share of the exams in the validation split.
+        test: Share of the exams in the test split.
+        counts: Exact number of exams of each class, in random order; used instead of `weights` if given.
+        profiles: The scanners; () for all of `PROFILES`.
     """
 
     seed: int
@@ -46,7 +52,7 @@ class Cohort:
         return f"ph-{self.seed}-{index:05d}"
 
     def label(self, index: int) -> str:
-        """Class of an exam: evenly spread, so that few exams show all classes, unless counts are given."""
+        """Class of an exam. Without `counts`, classes are spread evenly, so that a few exams have all classes."""
         if self.counts:
             order = np.random.default_rng(self.seed).permutation(np.repeat(np.arange(len(FOUR_CLASS)), self.counts))
             return FOUR_CLASS.classes[int(order[index])]
@@ -59,7 +65,7 @@ class Cohort:
         return "test" if place < self.test else "val" if place < self.test + self.val else "train"
 
     def make(self, index: int, folder: Path) -> Exam:
-        """Generate one exam, write it to a folder of its own, and return its row."""
+        """Generate one exam, write it to its own folder below `folder`, and return its row."""
         label, name = self.label(index), self.exam_id(index)
         seed, turn = np.random.SeedSequence([self.seed, index]).generate_state(2, np.uint64).tolist()
         profile = self.profiles[turn % len(self.profiles)] if self.profiles else None
@@ -96,9 +102,13 @@ class Cohort:
 
 
 def class_weights(text: str) -> tuple[float, ...]:
-    """`healthy:2,complete rupture:1` as numbers in the order of `FOUR_CLASS`, 0 for classes not named.
+    """Read weights such as `healthy:2,complete rupture:1`.
 
-    ValueError for anything that is no class or no number.
+    Returns:
+        One number for each class of `FOUR_CLASS`, in its order; 0 for classes that aren't named.
+
+    Raises:
+        ValueError: If a name isn't a class or a weight isn't a number.
     """
     weights = dict.fromkeys(FOUR_CLASS.classes, 0.0)
     for item in text.split(","):

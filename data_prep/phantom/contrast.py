@@ -1,8 +1,8 @@
-"""What tissues look like at 1.5 T: proton density, relaxation times, and the spin-echo signal equation.
+"""The signal of tissues at 1.5 T: proton density, relaxation times, and the spin-echo signal equation.
 
 T1 and T2 of cartilage, muscle, synovial fluid, fat and marrow: Gold et al., "Musculoskeletal MRI at 3.0 T: relaxation
 times and image contrast", AJR 2004;183:343-351, 1.5 T columns. Tendon, ligament, meniscus and cortex have T2 far below
-the echo time; their values, and the proton densities, are set so that images look as the published ones do.
+the echo time; their values, and the proton densities, are chosen so that images look like published ones.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ TISSUES = {
 
 
 def signal(tissue: Tissue, tr_ms: float, te_ms: float, fat_left: float) -> float:
-    """S = PD (1 - exp(-TR/T1)) exp(-TE/T2), where of the fat only the part `fat_left` escapes suppression."""
+    """S = PD (1 - exp(-TR/T1)) exp(-TE/T2). `fat_left` is the share of the fat's signal that isn't suppressed."""
     visible = 1 - tissue.fat * (1 - fat_left)
     return visible * tissue.density * (1 - exp(-tr_ms / tissue.t1_ms)) * exp(-te_ms / tissue.t2_ms)
 

@@ -1,4 +1,4 @@
-"""Writes a synthetic knee as MR Image Storage instances (DICOM PS3.3 A.4), and its truth beside them."""
+"""Writes a synthetic knee as MR Image Storage instances (DICOM PS3.3 A.4), and its truth."""
 
 import json
 from pathlib import Path
@@ -10,15 +10,15 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 from data_prep.phantom.knee import FIELD_STRENGTH_T, Phantom
 
 IMPLEMENTATION_UID = UID("2.25.302610193285011384102839421107361843210")
-DATE, TIME = "20260101", "120000"  # of every study: bytes must not depend on the day
+DATE, TIME = "20260101", "120000"  # of every study: the bytes must not depend on the date
 PROTON_MHZ_PER_TESLA = 42.577478518  # CODATA 2018, shielding ignored
 
 
 def write(phantom: Phantom, folder: Path) -> None:
     """Write `folder/dicom/*.dcm` and `folder/truth.npz`.
 
-    The archive holds `acl` bool and `bones` uint8 `[slices, rows, columns]`, in order along the normal; `box`
-    int64 `[3, 2]`, start and stop of slices, rows, columns; `class`; `parameters`, a JSON object as a string.
+    `truth.npz` holds `acl` (bool) and `bones` (uint8), both `[slices, rows, columns]`, in order along the normal; `box`
+    (int64 `[3, 2]`), start and stop of slices, rows, columns; `class`; `parameters`, a JSON object as a string.
     """
     pictures = folder / "dicom"
     pictures.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def write(phantom: Phantom, folder: Path) -> None:
         bones=phantom.bones,
         box=np.array(phantom.box),
         parameters=np.array(json.dumps(phantom.parameters, sort_keys=True, allow_nan=False)),
-        **{"class": np.array(phantom.label)},  # type: ignore[arg-type]  # a keyword in Python, a good name in a file
+        **{"class": np.array(phantom.label)},  # type: ignore[arg-type]  # `class` is a keyword in Python
     )
 
 
@@ -76,7 +76,7 @@ def _add_series(dataset: Dataset, phantom: Phantom) -> None:
     dataset.BodyPartExamined = "KNEE"
     if phantom.header_laterality in ("series", "empty"):
         dataset.Laterality = scan.side if phantom.header_laterality == "series" else ""
-    else:  # a paired body part may go without Laterality where ImageLaterality is, if only empty (PS3.3 C.7.3.1)
+    else:  # Laterality of a paired body part may be absent if ImageLaterality is present, even empty (PS3.3 C.7.3.1)
         dataset.ImageLaterality = scan.side if phantom.header_laterality == "image" else ""
     dataset.FrameOfReferenceUID = phantom.uid("frame of reference")
     dataset.PositionReferenceIndicator = ""

@@ -1,4 +1,4 @@
-"""What else is going on in the knee, whatever the ligament's state: joint fluid and bone bruises."""
+"""Findings beside the ligament: joint fluid and bone bruises. They occur with every state of the ligament."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,19 @@ import numpy as np
 from data_prep.phantom.shapes import Points, Triple
 from data_prep.volume import FloatArray
 
-BRUISED_SHARE = {True: 0.45, False: 0.30}  # by "is the ligament injured": a confounder, not a label
+BRUISED_SHARE = {True: 0.45, False: 0.30}  # for injured and for healthy ligaments: a confounder, not a label
 
 
 @dataclass(frozen=True)
 class Findings:
-    """effusion: from 0 (dry) to 1 (tense). bruise: how wet the marrow is, 0 for none; centres in the femur's and the
-    tibia's frame, lateral as after a pivot shift; bruise_radius in mm.
+    """Joint fluid and bone bruises of one knee.
+
+    Attributes:
+        effusion: Amount of joint fluid, from 0 (none) to 1 (the joint is tense).
+        bruise: Amount of fluid in the marrow, 0 for no bruise.
+        femoral_bruise: The bruise's centre in the femur's frame, in mm; lateral, as after a pivot shift.
+        tibial_bruise: The bruise's centre in the tibia's frame, in mm; lateral, as after a pivot shift.
+        bruise_radius: In mm.
     """
 
     effusion: float
@@ -24,7 +30,7 @@ class Findings:
 
     @classmethod
     def draw(cls, injured: bool, rng: np.random.Generator) -> "Findings":
-        """Random findings; an injured knee has bruises a little more often, and a little more fluid."""
+        """Random findings. An injured knee has bruises a little more often, and a little more fluid."""
         uniform = rng.uniform
         bruised = rng.random() < BRUISED_SHARE[injured]
         return cls(
@@ -36,7 +42,7 @@ class Findings:
         )
 
     def bruise_share(self, p: Points, centre: Triple, mottle: FloatArray) -> FloatArray:
-        """How much of the marrow is replaced by oedema, 0 to 1, in clouds around a centre."""
+        """The share of the marrow that is replaced by oedema, 0 to 1, in clouds around a centre."""
         near = sum(
             ((axis - np.float32(c)) / np.float32(self.bruise_radius)) ** 2 for axis, c in zip(p, centre, strict=True)
         )

@@ -1,4 +1,4 @@
-"""One synthetic knee: its pixels, and everything that is true of it."""
+"""One synthetic knee: its pixels and its truth."""
 
 import uuid
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from data_prep.phantom.scene import paint_knee
 from data_prep.volume import Acquisition, Volume
 
 FIELD_STRENGTH_T = 1.5
-NAMESPACE = uuid.UUID("7d1f5a0e-6f5b-5c39-9a55-2f6f0f3c0a11")  # makes our UIDs differ from others' made from names
+NAMESPACE = uuid.UUID("7d1f5a0e-6f5b-5c39-9a55-2f6f0f3c0a11")  # so that these UIDs differ from others made from names
 HeaderLaterality = Literal["series", "image", "empty", "absent"]
 LATERALITY_IN_HEADER: tuple[HeaderLaterality, ...] = get_args(HeaderLaterality)
 
@@ -26,12 +26,19 @@ Parameters = dict[str, float | str]
 
 @dataclass(frozen=True, eq=False)
 class Phantom:
-    """A synthetic knee; all arrays `[slices, rows, columns]` in order along the normal.
+    """A synthetic knee. All arrays are `[slices, rows, columns]`, in order along the normal.
 
-    pixels: uint16, as the scanner stores them. acl: bool, the ligament with what fills its tears. bones: uint8, 0 or
-    1 + an index into `BONE_NAMES`. label: a class of `FOUR_CLASS`. header_laterality: the attribute that names the
-    side, Laterality or ImageLaterality, or neither, the former being empty or absent. instances_ascend: whether
-    InstanceNumber grows along the normal. parameters: what was drawn.
+    Attributes:
+        seed: The seed that it was made from.
+        label: A class of `FOUR_CLASS`.
+        pixels: uint16, as the scanner stores them.
+        acl: bool, the ligament including its tears.
+        bones: uint8, 0 or 1 + an index into `BONE_NAMES`.
+        scan: How the series was measured.
+        header_laterality: Which attribute names the side: "series" (Laterality), "image" (ImageLaterality), or neither:
+            with "empty" Laterality is empty, with "absent" it is absent.
+        instances_ascend: Whether InstanceNumber increases along the normal.
+        parameters: The random values that were drawn.
     """
 
     seed: int
@@ -50,12 +57,12 @@ class Phantom:
         return bounding_box(self.acl)
 
     def uid(self, *parts: object) -> str:
-        """A UID that depends on the seed, the class and the parts' names only."""
+        """A UID that depends only on the seed, the class and `parts`."""
         name = "/".join(map(str, (self.seed, self.label, *parts)))
         return f"2.25.{uuid.uuid5(NAMESPACE, name).int}"
 
     def to_volume(self) -> Volume:
-        """The knee as it is once read from DICOM."""
+        """The volume that reading the DICOM files gives."""
         scan = self.scan
         return Volume(
             voxels=self.pixels.astype(np.float32),
@@ -78,10 +85,17 @@ class Phantom:
 
 
 def generate(seed: int, label: str, profile: Profile | None = None) -> Phantom:
-    """A random knee whose ligament is in the state `label`, a class of `FOUR_CLASS`; ValueError for any other.
+    """Make a random knee.
 
-    Knees of one seed differ in nothing but the ligament and, a little, in how often there are bruise and effusion.
-    profile: the scanner; drawn from `PROFILES` if not given.
+    Knees of one seed differ only in the ligament and, a little, in how often there are bruises and effusion.
+
+    Args:
+        seed: The same seed, label and profile give the same knee.
+        label: The ligament's state, a class of `FOUR_CLASS`.
+        profile: The scanner; drawn from `PROFILES` if None.
+
+    Raises:
+        ValueError: If the label isn't a class.
     """
     FOUR_CLASS.index(label)
     rng, ligament_rng, findings_rng, image_rng = np.random.default_rng(seed).spawn(4)
@@ -110,7 +124,7 @@ def generate(seed: int, label: str, profile: Profile | None = None) -> Phantom:
 
 
 def _parameters(scan: Scan, anatomy: Anatomy, ligament: Ligament, findings: Findings) -> Parameters:
-    """What was drawn, as plain numbers and words; points and directions are left out, the geometry has them."""
+    """The random values that were drawn. Points and directions are left out: they can be seen in the geometry."""
     found: Parameters = {
         "side": scan.side,
         "profile": scan.profile.name,

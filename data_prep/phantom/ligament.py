@@ -1,8 +1,8 @@
-"""The anterior cruciate ligament in its four states, as a band along a gently bowed line.
+"""The anterior cruciate ligament in its four states, as a band along a slightly curved line.
 
-It runs from the lateral wall of the notch, high at the back, to the plateau in front of the spines; about 30 mm long
-and 8 to 11 mm deep in the sagittal plane. Normal, partly and completely torn appearances: Parkar and Adriaensen,
-J Belg Soc Radiol 2016 (PMC6100662); Bordalo-Rodrigues and White, IDKD 2021-2024, chapter 7 (NBK570163).
+It runs from the lateral wall of the notch, high at the back, to the plateau in front of the spines; it is about 30 mm
+long and 8 to 11 mm deep in the sagittal plane. How a normal, a partly torn and a completely torn ligament looks: Parkar
+and Adriaensen, J Belg Soc Radiol 2016 (PMC6100662); Bordalo-Rodrigues and White, IDKD 2021-2024, chapter 7 (NBK570163).
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,33 @@ HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 FEMORAL_END: Triple = (8.5, 6.5, 24.5)
 TIBIAL_END: Triple = (-1.5, -6.5, 2.0)
 MARGIN_MM = 14.0  # around the two ends: half the depth, the sag of a stump, and the haze
-MUCOID_SHARE = 0.1  # of ligaments that are swollen and grey without a tear; more than in life, so that it is learnt
-LENGTH_MM = 30.0  # about, to turn shares of the length into mm
+MUCOID_SHARE = 0.1  # share of ligaments that are swollen and grey without a tear; more than in patients, to be learnt
+LENGTH_MM = 30.0  # approximate, to convert shares of the length to mm
 
 
 @dataclass(frozen=True)
 class Ligament:
-    """One ACL.
+    """One ACL. Lengths are in mm at nominal size.
 
-    Lengths in mm at nominal size; depth and breadth are half axes of its section. where, gap: a tear's middle and
-    length, as shares of the ligament's, from the femoral end. wetness: how far its signal is raised from dark (0) to
-    that of torn tissue (1), everywhere, and more towards the tibia by `distal`. torn: share of its depth that is
-    interrupted, from the side `torn_side` (1 back, -1 front). wave, sag: how far a ruptured band's line wavers, and its
-    tibial stump sinks. cloud, soak: how much blood surrounds the tear, and how much fluid fills it, 0 to 1.
+    Attributes:
+        state: A class of `FOUR_CLASS`.
+        femoral: The upper end, in the tibia's frame.
+        tibial: The lower end, in the tibia's frame.
+        depth: Half axis of the section, in the sagittal plane.
+        breadth: Half axis of the section, across the sagittal plane.
+        bow: How far the centre line is curved.
+        wetness: The signal everywhere, from 0 (dark) to 1 (as torn tissue).
+        distal: Increase of the wetness towards the tibia.
+        stripes: Strength of the fascicles' pattern.
+        phases: Phases of the fascicles' pattern.
+        where: A tear's middle, as a share of the length from the femoral end.
+        gap: A tear's length, as a share of the ligament's.
+        torn: Share of the depth that is interrupted.
+        torn_side: The side on which the interruption begins: 1 back, -1 front.
+        wave: How far a ruptured band's centre line is wavy.
+        sag: How far a ruptured band's tibial stump sinks.
+        cloud: Amount of blood around the tear, 0 to 1.
+        soak: Amount of fluid in the tear, 0 to 1.
     """
 
     state: str
@@ -88,15 +102,21 @@ class Ligament:
         )
 
     def box(self) -> Box:
-        """The block that holds the ligament and what surrounds a tear."""
+        """The block of space that holds the ligament and the surroundings of a tear."""
         low = np.minimum(self.femoral, self.tibial) - MARGIN_MM
         high = np.maximum(self.femoral, self.tibial) + MARGIN_MM
         return Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
 
     def course(self, p: Points, noise: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(along, across, aside): 0 to 1 from femur to tibia; mm from the centre line in and out of the sagittal plane.
+        """Coordinates along the ligament. A torn ligament's centre line is wavy, and its tibial stump sinks forward.
 
-        A torn ligament's centre line is wavy, and its tibial stump sinks forward.
+        Args:
+            p: Points in the tibia's frame.
+            noise: Random field that varies the waves.
+
+        Returns:
+            (along, across, aside): `along` is 0 at the femur and 1 at the tibia; `across` and `aside` are mm from the
+            centre line, in the sagittal plane and out of it.
         """
         start, chord = np.array(self.femoral), np.array(self.tibial) - np.array(self.femoral)
         length = float(np.linalg.norm(chord))
@@ -116,14 +136,14 @@ class Ligament:
         return along, np.asarray(across - bend - self.sag * stump, np.float32), np.asarray(aside, np.float32)
 
     def band(self, along: FloatArray, across: FloatArray, aside: FloatArray) -> FloatArray:
-        """Distance to the whole band, torn or not: it fans out towards the tibia."""
+        """Distance (mm) to the whole band, torn or not. The band becomes wider towards the tibia."""
         fan = 1 + np.float32(0.45) * np.clip(along - 0.45, 0, 0.7)
         level = np.sqrt((across / (self.depth * fan)) ** 2 + (aside / self.breadth) ** 2 + 1e-6)
         ends = (np.abs(along - 0.5) - 0.62) * 30
         return np.asarray(np.maximum((level - 1) * min(self.depth, self.breadth), ends), np.float32)
 
     def interruption(self, along: FloatArray, across: FloatArray, noise: FloatArray, grain: FloatArray) -> FloatArray:
-        """Distance (mm) to the space where fibres are missing, a frayed cleft; positive all over an intact ligament."""
+        """Distance (mm) to the frayed gap where fibres are missing; positive everywhere in an intact ligament."""
         if not self.torn:
             return np.full_like(along, LENGTH_MM)
         inwards = self.torn_side * across + self.depth
@@ -133,7 +153,10 @@ class Ligament:
         return np.asarray(frayed, np.float32)
 
     def wet_share(self, along: FloatArray, across: FloatArray, noise: FloatArray, grain: FloatArray) -> FloatArray:
-        """0 where it looks like a tendon, 1 where like torn tissue: fascicles, and fat between them near the tibia."""
+        """0 where the signal is a tendon's, 1 where it is torn tissue's.
+
+        It varies with fascicles, and with fat between them near the tibia.
+        """
         broad = np.cos(1.3 * across + self.phases[0] + 1.6 * noise)
         fine = np.cos(2.7 * across + self.phases[1] + 3 * along + grain) * np.clip(0.5 + 0.5 * noise, 0, 1)
         rise = self.distal * np.clip(along - 0.3, 0, 1)
@@ -141,7 +164,7 @@ class Ligament:
         return np.asarray(np.clip(self.wetness + self.stripes * (broad + 0.7 * fine) + rise + patchy, 0, 1), np.float32)
 
     def haze(self, along: FloatArray, across: FloatArray, aside: FloatArray) -> FloatArray:
-        """How much blood and swelling veil the tear and what lies around it, 0 to 0.9."""
+        """Amount of blood and swelling in and around the tear, 0 to 0.9."""
         near = (along - self.where) ** 2 / 0.08 + (across**2 + aside**2) / 50
         return np.asarray(np.clip(self.cloud * np.exp(-near), 0, 0.9), np.float32)
 

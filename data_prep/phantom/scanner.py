@@ -1,4 +1,4 @@
-"""Scanners that don't exist, how they place their slices, and what they do to a perfect image.
+"""Invented scanners: how they place their slices, and how they change a perfect image.
 
 Ranges are those of clinical 1.5 T knee protocols: sagittal proton-density turbo spin echo with fat suppression.
 """
@@ -19,10 +19,25 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Profile:
-    """A make of scanner and its knee protocol.
+    """A type of scanner and its knee protocol. Values are drawn from the ranges.
 
-    matrices: rows and columns of the images; acquired: of the measurement, which is interpolated to the images' matrix.
-    noise: standard deviation as a share of fluid's signal.
+    Attributes:
+        name: The profile's name.
+        model: ManufacturerModelName.
+        series_description: SeriesDescription.
+        scan_options: ScanOptions.
+        matrices: Possible numbers of rows and columns of the images.
+        acquired: Possible numbers of rows and columns of the measurement, which is interpolated to the images' matrix.
+        field_of_view_mm: Length of the images' sides.
+        thickness_mm: Thickness of a slice.
+        gap_mm: Distance from one slice's end to the next one's start.
+        coverage_mm: Length of the stack, at nominal size of the knee.
+        tr_ms: RepetitionTime.
+        te_ms: EchoTime.
+        echo_train: EchoTrainLength.
+        fat_left: Share of the fat's signal that isn't suppressed.
+        noise: Standard deviation as a share of fluid's signal.
+        bits_stored: BitsStored.
     """
 
     name: str
@@ -55,9 +70,13 @@ PROFILES = (
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """How one series was measured; geometry in DICOM's patient coordinates, slices in order along their normal.
+    """How one series was measured. Geometry is in DICOM's patient coordinates; slices are in order along their normal.
 
-    directions: `[2, 3]`, in which columns and rows run; centre_mm: the image block's middle.
+    Attributes:
+        directions: `[2, 3]`, the first two directions of ImageOrientationPatient.
+        centre_mm: The middle of the block of images.
+        knee_centre_mm: The origin of the tibia's frame.
+        knee_axes: `[3, 3]`, the axes of the tibia's frame.
     """
 
     profile: Profile
@@ -95,7 +114,7 @@ class Scan:
 
 
 def place(profile: Profile, anatomy: Anatomy, rng: np.random.Generator) -> Scan:
-    """A random scan of a knee with this profile: which knee it is, how the leg lies, where the slices go."""
+    """A random scan of a knee with this profile: which side it is, how the leg lies, where the slices are."""
     uniform = rng.uniform
     side: Literal["L", "R"] = "L" if rng.random() < 0.5 else "R"
     lateral = 1.0 if side == "L" else -1.0
@@ -147,10 +166,19 @@ def smooth_field(shape: tuple[int, int, int], bumps: tuple[int, int, int], rng: 
 
 
 def measure(ideal: FloatArray, scan: Scan, fluid: float, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
-    """What the scanner makes of the ideal signal `[slices, acquired, acquired]`: integers `[slices, matrix, matrix]`.
+    """Simulate the measurement of an ideal signal.
 
-    Coil shading, now and then motion (ghosts along the phase direction), Rician noise (Gudbjartsson and Patz, MRM
-    1995), interpolation to the matrix, and an arbitrary gain.
+    Coil shading, sometimes motion (ghosts along the phase direction), Rician noise (Gudbjartsson and Patz, MRM 1995),
+    interpolation to the matrix, and an arbitrary gain.
+
+    Args:
+        ideal: Float32 `[slices, acquired, acquired]`.
+        scan: How the series is measured.
+        fluid: The ideal signal of pure fluid.
+        rng: Source of random numbers.
+
+    Returns:
+        Pixels uint16 `[slices, matrix, matrix]`.
     """
     image = ideal * _shading(ideal.shape, rng)
     if rng.random() < 0.25:
@@ -165,7 +193,7 @@ def measure(ideal: FloatArray, scan: Scan, fluid: float, rng: np.random.Generato
 
 
 def enlarge(mask: FloatArray, matrix: int) -> npt.NDArray[np.bool_]:
-    """Occupancies `[slices, acquired, acquired]` as a mask in the image's matrix."""
+    """Shares of filled voxels `[slices, acquired, acquired]` as a mask in the image's matrix."""
     return np.stack([cv2.resize(plane, (matrix, matrix), interpolation=cv2.INTER_LINEAR) > 0.5 for plane in mask])
 
 
@@ -174,7 +202,7 @@ def _resize(plane: FloatArray, matrix: int) -> FloatArray:
 
 
 def _shading(shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
-    """A knee coil's sensitivity: falls off towards both ends and unevenly around."""
+    """A knee coil's sensitivity. It falls towards both ends, and unevenly around the leg."""
     slices, rows, columns = shape
     w, v, u = (np.linspace(-1, 1, n, dtype=np.float32) for n in (slices, rows, columns))
     tilt = rng.normal(0, 0.12, 3).astype(np.float32)

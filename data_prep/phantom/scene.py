@@ -1,4 +1,4 @@
-"""Paints a knee from the skin inwards, as a perfect scanner would see it."""
+"""Paints a knee from the skin inwards, as a perfect scanner would measure it."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +14,19 @@ from data_prep.phantom.scanner import Scan
 from data_prep.phantom.shapes import Box, Points, Triple, ellipsoid, join, meet, tube, tube_box
 from data_prep.volume import FloatArray
 
-SUB_SLICES = 3  # thin slices that are averaged into a thick one: partial volume
+SUB_SLICES = 3  # number of thin slices that are averaged to a thick one (partial volume effect)
 BONE_NAMES = ("femur", "tibia", "patella", "fibula")
 
 
 @dataclass(frozen=True, eq=False)
 class Painting:
-    """The ideal signal and the share of each voxel that ligament and bones (in order of `BONE_NAMES`) fill.
+    """A painted knee. All arrays are float32 `[..., slices, acquired rows, acquired columns]`.
 
-    All `[..., slices, acquired rows, acquired columns]`; fluid: the signal of pure fluid.
+    Attributes:
+        signal: The ideal signal.
+        acl: The share of each voxel that the ligament fills.
+        bones: The share of each voxel that each bone fills, in the order of `BONE_NAMES`.
+        fluid: The signal of pure fluid.
     """
 
     signal: FloatArray
@@ -34,7 +38,7 @@ class Painting:
 def paint_knee(
     scan: Scan, anatomy: Anatomy, ligament: Ligament, findings: Findings, rng: np.random.Generator
 ) -> Painting:
-    """The mean of `SUB_SLICES` thin paintings of the same knee."""
+    """Paint a knee: the mean of `SUB_SLICES` thin paintings."""
     textures = Textures(scan, rng)
     colours = palette(scan.tr_ms, scan.te_ms, scan.fat_left)
     painters = [
@@ -53,7 +57,7 @@ def paint_knee(
 
 
 class Painter:
-    """Paints one canvas; later solids cover earlier ones, so the order of `paint` is part of the anatomy."""
+    """Paints one canvas. Later solids cover earlier ones, so the order in `paint` is part of the anatomy."""
 
     def __init__(
         self,
@@ -70,7 +74,7 @@ class Painter:
         self.bones = np.zeros((len(BONE_NAMES), *canvas.signal.shape), np.float32)
 
     def paint(self) -> None:
-        """Everything, from the skin inwards."""
+        """Paint everything, from the skin inwards."""
         skin = self.skin_and_fat()
         self.muscles(skin)
         self.vessels()
@@ -87,13 +91,13 @@ class Painter:
     def tube(
         self, path: list[Triple], radii: list[float], value: Signal, flatten: float = 1, part: float = TIBIA
     ) -> None:
-        """Paint a tube; `value` is a number or a field over the whole canvas."""
+        """Paint a tube. `value` is a number, or an array for the whole canvas."""
         window = self.canvas.window(tube_box(path, radii, flatten), part)
         distance = self.canvas.distance(partial(tube, path=path, radii=radii, flatten=flatten), window, part)
         self.canvas.paint(window, distance, value if isinstance(value, float) else value[window])
 
     def skin_and_fat(self) -> FloatArray:
-        """Returns the distance to the skin, for what must keep away from it."""
+        """Paint skin and fat. Returns the distance to the skin, which muscles need."""
         canvas, textures = self.canvas, self.textures
         everything = canvas.everything()
         skin = canvas.distance(self.leg, everything, step=4)
@@ -115,7 +119,7 @@ class Painter:
         return join(np.asarray(outline, np.float32), bulge, 26.0)
 
     def muscles(self, skin: FloatArray) -> None:
-        """Each within the fascia, which lies `anatomy.fat` mm below the skin."""
+        """Paint the muscles, each within the fascia, which lies `anatomy.fat` mm below the skin."""
         canvas, textures = self.canvas, self.textures
         muscle = self.colours["muscle"] * (1 + 0.11 * textures.strands + 0.05 * textures.mottle)
         for path, radii, flatten, part in MUSCLES:
@@ -124,12 +128,12 @@ class Painter:
             canvas.paint(window, np.maximum(distance, skin[window] + np.float32(self.anatomy.fat)), muscle[window])
 
     def vessels(self) -> None:
-        """Popliteal artery, empty of signal because its blood flows, and vein, where it is slow."""
+        """Paint the popliteal artery, without signal because its blood flows, and the vein, where blood is slow."""
         self.tube([(5, 33, 150), (3, 29, 20), (2, 28, 0), (3, 31, -150)], [3.0, 2.8, 2.6, 2.4], self.colours["cortex"])
         self.tube([(0, 38, 150), (-1, 35, 20), (-1, 34, 0), (0, 36, -150)], [3.0, 2.6, 2.4, 2.4], self.colours["blood"])
 
     def joint_fluid(self) -> None:
-        """The pouch above the patella, and a patchy film around the cartilage."""
+        """Paint the pouch above the patella, and a patchy film around the cartilage."""
         canvas, amount, fluid = self.canvas, self.findings.effusion, self.colours["fluid"]
         window = canvas.window(Box((-34, -56, -2), (34, 30, 96)), FEMUR)
         ripple = self.textures.mottle[window]
@@ -140,15 +144,15 @@ class Painter:
         canvas.paint(window, film - np.float32(2.8 * amount) - np.float32(1.3) * ripple, fluid)
 
     def film(self, p: Points) -> FloatArray:
-        """Distance beyond the cartilage, in front of the trochlea and behind the condyles."""
+        """Distance to the film of fluid: on the cartilage, in front of the trochlea and behind the condyles."""
         around = self.anatomy.femur(p) - np.float32(self.anatomy.cartilage - 0.3)
         bounds = np.maximum(p.z - 40 + np.float32(0.25) * (p.y + 42), np.abs(p.x) - 26)
         middle = np.minimum(13 - np.abs(p.x), p.y + 16)
-        pressed = np.float32(2.0) * np.exp(-(((p.y + 3) / 15) ** 2))  # bone bears on bone
+        pressed = np.float32(2.0) * np.exp(-(((p.y + 3) / 15) ** 2))  # where the bones press on each other
         return np.asarray(np.maximum(np.maximum(around + pressed, bounds + 3), middle + 2), np.float32)
 
     def notch_lining(self) -> None:
-        """Synovium, fat and fluid between the cruciates, as far back as the capsule."""
+        """Paint synovium, fat and fluid between the cruciate ligaments, back to the capsule."""
         canvas, amount, textures = self.canvas, self.findings.effusion, self.textures
         window = canvas.window(Box((-15, -16, -7), (15, 23, 32)), FEMUR)
         mottle, grain = np.clip(textures.mottle[window], -1.5, 1.5), textures.grain[window]
@@ -162,7 +166,7 @@ class Painter:
         canvas.paint(window, canvas.distance(lining, window, FEMUR) + mottle, filling, edge_mm=2.0)
 
     def plateau(self) -> None:
-        """Cartilage and menisci on the tibia."""
+        """Paint cartilage and menisci on the tibia."""
         canvas, anatomy = self.canvas, self.anatomy
         window = canvas.window(Box((-40, -28, -10), (40, 30, 12)))
         canvas.paint(window, canvas.distance(anatomy.tibial_cartilage, window), self.colours["cartilage"])
@@ -174,7 +178,7 @@ class Painter:
         self.tube(self.anatomy.posterior_cruciate(), radii, band)
 
     def anterior_cruciate(self) -> None:
-        """The band, then what fills a tear, then the haze around it."""
+        """Paint the band, then the contents of a tear, then the haze around it."""
         canvas, ligament, torn = self.canvas, self.ligament, self.colours["torn"]
         window = canvas.window(ligament.box())
         noise = self.textures.mottle[window]
@@ -192,7 +196,7 @@ class Painter:
         canvas.paint(window, band - 5, torn * (0.85 + 0.2 * noise + 0.1 * grain), haze)
 
     def bone(self, name: str, window: Window, distance: FloatArray, part: float, bruise: Triple | None = None) -> None:
-        """Cortex, marrow, and a bruise in it."""
+        """Paint cortex, marrow, and a bruise in the marrow."""
         canvas, textures = self.canvas, self.textures
         self.bones[BONE_NAMES.index(name)][window] = canvas.paint(window, distance, self.colours["cortex"])
         inside = distance + np.float32(1.2)
@@ -245,5 +249,5 @@ MUSCLES: tuple[tuple[list[Triple], list[float], float, float], ...] = (
     ([(0, 25, -16), (0, 27, -60), (0, 30, -150)], [4.0, 14.0, 18.0], 1.8, TIBIA),
     ([(25, -10, -24), (24, -8, -60), (22, -8, -150)], [7.0, 14.0, 15.0], 1.0, TIBIA),
 )
-"""Path, radii, sideways widening and frame of vasti, rectus, biceps, semimembranosus, deep thigh, both heads of
-gastrocnemius, soleus with popliteus, and tibialis anterior."""
+"""Path, radii, sideways widening and frame of each muscle: vasti, rectus, biceps, semimembranosus, deep thigh, both
+heads of gastrocnemius, soleus with popliteus, and tibialis anterior."""

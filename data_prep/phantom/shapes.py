@@ -1,6 +1,6 @@
 """Smooth solids as distance functions: negative inside, zero on the surface, in millimetres near it.
 
-Blends after Quilez, "Smooth minimum" (polynomial form), which leave surfaces without creases, as bone has none.
+Solids are blended after Quilez, "Smooth minimum" (polynomial form), so that surfaces have no creases, as in bones.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Points(NamedTuple):
 
 
 class Box(NamedTuple):
-    """The corners of a block of space, within which a shape lies."""
+    """The corners of a block of space that holds a shape."""
 
     low: Triple
     high: Triple
@@ -37,7 +37,7 @@ def ellipsoid(p: Points, centre: Triple, radii: Triple) -> FloatArray:
 
 
 def tube(p: Points, path: list[Triple], radii: list[float], flatten: float = 1.0) -> FloatArray:
-    """Distance to a round tube through the points of `path` with a radius at each; `flatten` widens it sideways."""
+    """Distance to a round tube through the points of `path`, with a radius at each; `flatten` widens it sideways."""
     nearest: FloatArray | None = None
     squeeze = np.array([1 / flatten, 1, 1])
     corners = np.array(path) * squeeze
@@ -61,23 +61,23 @@ def tube_box(path: list[Triple], radii: list[float], flatten: float = 1.0) -> Bo
 
 
 def arc(start: Triple, bend: Triple, stop: Triple, pieces: int = 8) -> list[Triple]:
-    """Points on the quadratic Bezier curve from `start` to `stop` that is drawn towards `bend`."""
+    """Points on the quadratic Bezier curve from `start` to `stop` with the control point `bend`."""
     t = np.linspace(0, 1, pieces + 1)[:, None]
     curve = (1 - t) ** 2 * np.array(start) + 2 * t * (1 - t) * np.array(bend) + t**2 * np.array(stop)
     return [(float(x), float(y), float(z)) for x, y, z in curve]
 
 
 def join(a: FloatArray, b: FloatArray, blend: float) -> FloatArray:
-    """Union with a fillet of about `blend` millimetres."""
+    """Union of two solids, rounded over about `blend` mm where they meet."""
     overlap = np.maximum(np.float32(blend) - np.abs(a - b), 0) / np.float32(blend)
     return np.asarray(np.minimum(a, b) - overlap * overlap * np.float32(blend / 4), np.float32)
 
 
 def meet(a: FloatArray, b: FloatArray, blend: float) -> FloatArray:
-    """Intersection with rounded edges."""
+    """Intersection of two solids, with edges rounded over about `blend` mm."""
     return -join(-a, -b, blend)
 
 
 def cut(a: FloatArray, tool: FloatArray, blend: float) -> FloatArray:
-    """`a` without `tool`, with rounded edges."""
+    """`a` without `tool`, with edges rounded over about `blend` mm."""
     return meet(a, -tool, blend)

@@ -1,1 +1,1 @@
-"""From an exam to its prepared arrays, made once and kept on disk. `python -m data_prep.prepare` makes them all."""
+"""Makes an exam's network input once and keeps it on disk. `python -m data_prep.prepare` makes those of a table."""

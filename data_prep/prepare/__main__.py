@@ -1,4 +1,4 @@
-"""Make the network inputs of an exam table before training does, here or on a cluster.
+"""Make the network inputs of an exam table before training, on this machine or on a cluster.
 
 python -m data_prep.prepare exams.csv --recipe training/config/presets/demo.toml --out inputs/ [--cluster ADDRESS]
 """
@@ -19,7 +19,11 @@ from data_prep.workers import Workers
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe of a bundle (recipe.json) or of a preset (`[recipe]` of a TOML file); ValueError if it is neither."""
+    """The recipe of a bundle (recipe.json) or of a preset (table `[recipe]` of a TOML file).
+
+    Raises:
+        ValueError: the file has no valid recipe.
+    """
     text = path.read_text(encoding="utf-8")
     try:
         values = json.loads(text) if path.suffix == ".json" else tomlkit.parse(text).unwrap()["recipe"]
@@ -34,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m data_prep.prepare", description="Make network inputs of exams.")
     parser.add_argument("exams", type=Path, help="the exam table")
     parser.add_argument("--recipe", type=Path, required=True, help="a bundle's recipe.json or a preset's TOML file")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the inputs, of many recipes if need be")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the inputs; it may hold many recipes'")
     Workers.add_options(parser)
     options = parser.parse_args()
     ignore_pydicom_warnings()

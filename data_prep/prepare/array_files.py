@@ -1,7 +1,7 @@
-"""Volumes that come as bare arrays: MRNet's .npy files and KneeMRI's pickles. They have no header at all.
+"""Volumes stored as arrays without headers: MRNet's .npy files and KneeMRI's pickles.
 
-A pickle is a program. Here it is read as a description: the few instructions and names that NumPy's pickles of arrays
-have, with objects of our own for the names. Nothing else runs, and memory stays within a few times the file's size.
+A pickle is a program. Here only the few instructions and names are allowed that NumPy's pickles of arrays use, and the
+names stand for Cruciate's own objects. Nothing else runs, and memory stays within a few times the file's size.
 """
 
 import io
@@ -22,19 +22,28 @@ SUFFIXES = (".npy", ".pck")
 
 
 def read_array(path: Path, limits: Limits | None = None) -> npt.NDArray[np.generic]:
-    """Numbers `[slices, rows, columns]` of a .npy file, which stays on disk until it is used, or of a .pck file.
+    """Read the array of a .npy or .pck file.
 
-    Raises MalformedInput or InputOverLimit naming the file; FileNotFoundError.
+    Args:
+        path: the file.
+        limits: the largest file that is accepted.
+
+    Returns:
+        Numbers `[slices, rows, columns]`. Those of a .npy file stay on disk until they are used.
+
+    Raises:
+        MalformedInput, InputOverLimit: with the file's name.
+        FileNotFoundError: there is no such file.
     """
     limits = limits or Limits()
     if path.stat().st_size > limits.file_bytes:
         raise InputOverLimit(f"{path.name}: more than {limits.file_bytes:,} bytes.")
     try:
         array = _unpickled(path.read_bytes()) if path.suffix == ".pck" else np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # both readers raise whatever they stumble on
+    except Exception as error:  # both readers may raise any exception
         raise _malformed(path, f"It can't be read: {_first_line(error)}.") from None
     if array.dtype.kind not in "uif":
-        raise _malformed(path, "It holds no array of numbers.")
+        raise _malformed(path, "It doesn't hold an array of numbers.")
     if array.ndim != 3 or 0 in array.shape:
         raise _malformed(path, f"Its shape {array.shape} isn't (slices, rows, columns).")
     if array.size > limits.voxels:
@@ -52,7 +61,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-# What a pickled array is written with, in protocols 2 to 5 (see `pickletools`).
+# The instructions of a pickled array, in protocols 2 to 5 (see `pickletools`).
 OPCODES = frozenset(
     (
         *("PROTO", "FRAME", "STOP", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
@@ -63,13 +72,13 @@ OPCODES = frozenset(
         *("BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET"),
     )
 )
-# The unpickler makes room for as many things to remember as the largest number says; an array needs some twenty.
+# The unpickler allocates as many memo entries as the largest number says; an array needs about twenty.
 LARGEST_MEMO = 255
 NUMBER_CODE = re.compile("[ui][1248]|f[248]")
 
 
 class _Dtype:
-    """In place of `numpy.dtype(code, align, copy)`, whose byte order is the second item of its state."""
+    """Replaces `numpy.dtype(code, align, copy)`, whose byte order is the second item of its state."""
 
     def __init__(self, code: object, *flags: object) -> None:
         if not isinstance(code, str) or not NUMBER_CODE.fullmatch(code):
@@ -81,7 +90,7 @@ class _Dtype:
 
 
 class _Array:
-    """In place of `numpy._reconstruct`'s array, which gets all that it is by its state."""
+    """Replaces the empty array of `numpy._reconstruct`, whose state then sets its content, type and shape."""
 
     array: npt.NDArray[np.generic] | None = None
 
@@ -93,7 +102,7 @@ class _Array:
         self.fill(content, dtype, shape, "F" if by_columns else "C")
 
     def fill(self, content: object, dtype: object, shape: object, order: Any) -> None:
-        """Python 2 wrote bytes as text, which comes back as latin1."""
+        """Set the array. Python 2 wrote bytes as text, which is read as latin1."""
         if isinstance(content, str):
             content = content.encode("latin1")
         if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype) or not isinstance(shape, tuple):
@@ -106,7 +115,7 @@ class _Array:
 
 
 def _from_buffer(content: object, dtype: object, shape: object, order: object, *axes: object) -> _Array:
-    """In place of NumPy's `_frombuffer` (protocol 5)."""
+    """Replaces NumPy's `_frombuffer` (protocol 5)."""
     if axes or order not in ("C", "F"):
         raise pickle.UnpicklingError("an array with its axes in another order")
     array = _Array()
@@ -115,13 +124,13 @@ def _from_buffer(content: object, dtype: object, shape: object, order: object, *
 
 
 def _bytes(text: str, encoding: str) -> bytes:
-    """In place of `_codecs.encode`, by which Python 3 writes bytes in protocol 2."""
+    """Replaces `_codecs.encode`, which Python 3 uses to write bytes in protocol 2."""
     if encoding != "latin1":
         raise pickle.UnpicklingError("bytes in an unusual encoding")
     return text.encode(encoding)
 
 
-# What a pickled array names: NumPy 1's modules and NumPy 2's.
+# The names in a pickled array, with the modules of NumPy 1 and NumPy 2.
 ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): None,

@@ -1,7 +1,7 @@
-"""Network inputs on disk: what a recipe makes of each exam, made once.
+"""Network inputs on disk, each made once.
 
-A file's name is a digest of the pixels, the recipe and the box, so a changed recipe never meets old files, and a run
-that was killed continues where it stopped. Time grows with the exams whose input isn't there yet; memory doesn't.
+A file's name is a digest of the pixels, the recipe and the box, so old files are never used with a changed recipe, and
+a run that was killed continues where it stopped. Time grows with the number of missing inputs; memory doesn't.
 """
 
 import hashlib
@@ -24,12 +24,16 @@ from data_prep.tables.exams import Exam
 from data_prep.volume import FloatArray
 from data_prep.workers import Workers
 
-# Part of every file's name: raise it when the two steps make something else of the same pixels.
+# Part of every digest: increase it when the two steps give another result for the same pixels.
 VERSION = 1
 
 
 class Locates(Protocol):
-    """What is needed of a localiser (`models.segment.localiser`). sha256: digest of all that its answers depend on."""
+    """The interface of a localiser (`models.segment.localiser`).
+
+    Attributes:
+        sha256: digest of everything that its result depends on.
+    """
 
     sha256: str
 
@@ -37,13 +41,13 @@ class Locates(Protocol):
         """The ligament's box in voxels of the volume, or None."""
 
 
-# What the block is cut around: the volume's centre, the known ligament, or what a localiser finds.
+# The centre of the block: the volume's centre, the known ligament, or the box that a localiser finds.
 Around = Literal["centre", "ligament"] | Locates
 
 
 @dataclass(frozen=True)
 class CachedInputs(Sequence[FloatArray]):
-    """Slices float32 `[s, h, w]` of each exam, opened one exam at a time as they are asked for."""
+    """The slices of each exam's network input, float32 `[s, h, w]`. An exam's file is opened when it is indexed."""
 
     paths: tuple[Path, ...]
 
@@ -64,17 +68,20 @@ class CachedInputs(Sequence[FloatArray]):
 def make_inputs(
     exams: Sequence[Exam], recipe: Recipe, folder: Path, workers: Workers, around: Around = "centre"
 ) -> CachedInputs:
-    """The exams' network inputs in `folder`, in the exams' order; those that are missing are made first.
+    """The network inputs of exams, in the exams' order; missing ones are made first.
+
+    Inputs that were made before an error stay on disk.
 
     Args:
         exams: exams of a table.
-        recipe: what to cut out and how to scale it.
-        folder: where the files lie; it may hold the inputs of many recipes.
-        workers: who decodes. A localiser runs in this process.
-        around: what the block is cut around.
+        recipe: how to make the inputs.
+        folder: the folder of the files; it may hold the inputs of many recipes.
+        workers: the processes that decode. A localiser runs in this process.
+        around: the centre of the block.
 
     Raises:
-        InputError, ValueError: names the exam. OSError. What was made until then stays.
+        InputError, ValueError: an exam can't be used; the message names it.
+        OSError: a file can't be read or written.
     """
     tasks = [_Task(exam, recipe, folder, around if isinstance(around, str) else around.sha256) for exam in exams]
     existing = [task.existing() for task in tasks]
@@ -92,12 +99,12 @@ def _make(missing: Sequence["_Task"], workers: Workers, around: Around) -> Itera
 
 
 def pixel_digests(exams: Sequence[Exam], folder: Path) -> dict[str, str]:
-    """`fingerprint.exam_digest` by exam id, of exams whose inputs `make_inputs` made in this folder."""
+    """`fingerprint.exam_digest` by exam id, for exams whose inputs `make_inputs` made in this folder."""
     return {exam.exam_id: _note(exam, folder)[1] for exam in exams}
 
 
 def _note(exam: Exam, folder: Path) -> list[str]:
-    """What is remembered of the pixels in an exam's files: their digest and `exam_digest`; [] of files never seen."""
+    """The stored digests of an exam's pixels: of the volume, and `exam_digest`; [] if the files are new or changed."""
     path = _note_path(exam, folder)
     lines = path.read_text(encoding="ascii").split("\n") if path.is_file() else []
     return lines if len(lines) == 2 else []
@@ -118,9 +125,12 @@ class _Decoded:
 
 @dataclass(frozen=True)
 class _Task:
-    """One exam's input. around: "centre", "ligament" or the localiser's digest.
+    """The work of making one exam's network input.
 
-    A note, named by the look of the exam's files, keeps the digests of the pixels in them.
+    A note stores the digests of the exam's pixels. Its name is the `signature` of the exam's files.
+
+    Attributes:
+        around: "centre", "ligament" or the localiser's digest.
     """
 
     exam: Exam
@@ -129,18 +139,18 @@ class _Task:
     around: str
 
     def existing(self) -> Path | None:
-        """The file of an exam whose files were seen before, if there is one; no pixel is read."""
+        """The input's file, if it exists and the exam has a note; no pixel is read."""
         note = _note(self.exam, self.folder)
         path = self._path(note[0]) if note else None
         return path if path and path.is_file() else None
 
     def make(self) -> Path:
-        """Decode, cut, write."""
+        """Both steps without a localiser, and the file."""
         decoded = self.decode(with_grid=False)
         return self.write(decoded, self._known_box())
 
     def decode(self, with_grid: bool = True) -> _Decoded:
-        """The first step. with_grid: for a localiser."""
+        """The first step; `with_grid` makes the coarse grid for a localiser."""
         try:
             volume = load_exam(self.exam)
             coarse = Coarse.of(volume, with_grid)

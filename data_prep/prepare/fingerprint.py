@@ -1,7 +1,8 @@
-"""What makes two exams the same pictures, whatever they are called: digests of equal slices, a hash of alike volumes.
+"""Finding exams with the same images, whatever their names: digests for equal slices, a hash for similar volumes.
 
 The hash follows the "pHash" idea (Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010):
-signs of a cosine transform. Knees look alike, so it takes three dimensions and leaves out the coarsest patterns.
+signs of a cosine transform. Knees look similar, so the transform has three dimensions and the coarsest patterns are
+left out.
 """
 
 import hashlib
@@ -14,41 +15,43 @@ from scipy.stats import rankdata
 
 from data_prep.volume import FloatArray, Volume
 
-# A slice shows something if at least this share of its pixels differs from the next; the rest is padding.
+# A slice has content if at least this share of its pixels differs from the next pixel; other slices are padding.
 SHOWN = 0.01
-# The volume's size for hashing, slices, rows, columns: finer than BAND needs, since a gamma changes averages.
+# The volume's size for hashing (slices, rows, columns): finer than BAND needs, because a gamma changes averages.
 GRID = (16, 48, 48)
-# The darkest voxels count as one: air, whose noise and clipping differ from copy to copy, is this share of a knee MR.
+# This share of the voxels, the darkest, is set to one value: it is air, whose noise and clipping differ between copies.
 AIR = 0.3
-# Which cosines give bits: 0 to 1.5 waves over the slices; 1 to 8.5 over rows and columns, as knees share the coarser.
+# The cosines that give bits: 0 to 1.5 waves over the slices; 1 to 8.5 over rows and columns, because coarser patterns
+# are the same in all knees.
 BAND = np.s_[:4, 2:18, 2:18]
 BITS = 4 * 16 * 16
 # Measured on synthetic knees: copies differ by at most 144 bits (15 ways to copy, up to four at once), different knees
 # by at least 305 (179,700 pairs; mean 499, deviation 33). Echoes of one real knee differ by at most 83.
 MAX_DISTANCE = BITS // 5
-# Rows of the distance matrix that are held at a time.
+# Rows of the distance matrix that are in memory at a time.
 BLOCK = 512
 
 
 def slice_digests(volume: Volume) -> tuple[str, ...]:
-    """16 hex digits for each slice that shows something, equal for equal pixels, whatever their scale and offset.
+    """16 hex digits for each slice with content, equal for equal pixels, whatever their scale and offset.
 
-    They say of every pixel whether its neighbours are brighter or darker: what a change of scale can't change.
+    The digest depends on which neighbours of each pixel are brighter or darker. A change of scale doesn't change that.
     """
     digests = (_slice_digest(pixels) for pixels in volume.voxels)
     return tuple(digest for digest in digests if digest)
 
 
 def exam_digest(volume: Volume) -> str:
-    """SHA-256 (hex) of all slices that show something, in whatever order; '' if none does."""
+    """SHA-256 (hex) of all slices with content, in any order; '' if there are none."""
     digests = sorted(set(slice_digests(volume)))
     return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
 
 def perceptual_hash(volume: Volume) -> str:
-    """`BITS` bits as hex, near for volumes of nearly the same pixels; '' if all voxels are alike.
+    """`BITS` bits as hex, with few different bits for nearly equal volumes; '' if all voxels are equal.
 
-    A copy may have another matrix, fewer bits, another window or gamma, JPEG's or other noise, or lack an end slice.
+    A copy may have another matrix, fewer bits, another window or gamma, noise (of JPEG or other), or one slice less at
+    an end.
     """
     small = _shrink(volume.voxels)
     if not 0 < np.ptp(small) < np.inf:
@@ -59,9 +62,15 @@ def perceptual_hash(volume: Volume) -> str:
 
 
 def near_duplicates(hashes: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of indices, the smaller first, whose hashes differ by at most `MAX_DISTANCE` bits; '' is like nothing.
+    """Pairs of nearly equal volumes.
 
-    Time grows with the square of their number (10,000 take seconds), memory with the number.
+    Time grows with the square of the number of hashes (10,000 take seconds), memory with the number.
+
+    Args:
+        hashes: results of `perceptual_hash`; '' matches nothing.
+
+    Returns:
+        Pairs of indices, the smaller first, whose hashes differ by at most `MAX_DISTANCE` bits.
     """
     known = [index for index, text in enumerate(hashes) if text]
     packed = np.frombuffer(bytes.fromhex("".join(hashes[index] for index in known)), np.uint8)

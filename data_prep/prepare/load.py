@@ -1,4 +1,4 @@
-"""From a row of the exam table to its pixels, whatever form the source has them in, and to what is known of them."""
+"""From a row of the exam table to the exam's volume, in whatever form its source stores it, and to its ligament."""
 
 import hashlib
 from pathlib import Path
@@ -13,14 +13,17 @@ from data_prep.selection.series import choose_volume
 from data_prep.tables.exams import Exam
 from data_prep.volume import Volume
 
-# Arrays come without geometry; sagittal sets show the knee's front at the left and the head up.
+# Arrays have no geometry; sagittal data sets show the knee's front at the left and the head up.
 ASSUMED_DIRECTIONS = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]])
 
 
 def load_exam(exam: Exam) -> Volume:
-    """The volume that the exam's row means, of two knees the one on its side.
+    """Load the volume of an exam's row; of two knees, the one on the row's side.
 
-    Raises InputError as `load_study` does, OSError, ValueError by name.
+    Raises:
+        InputError: as `load_study` raises it.
+        OSError: a file can't be read.
+        ValueError: the exam is an array without a spacing; the message names the exam.
     """
     if exam.path.suffix in SUFFIXES:
         return _from_array(exam)
@@ -35,9 +38,17 @@ def load_exam(exam: Exam) -> Volume:
 
 
 def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.bool_] | None:
-    """Where the ligament lies, bool `[slices, rows, columns]`: its mask, or its box filled; None if neither is known.
+    """Where the ligament is: its mask, or its box as a mask.
 
-    ValueError names the exam whose mask or box doesn't fit the volume's shape.
+    Args:
+        exam: the exam.
+        shape: the volume's slices, rows and columns.
+
+    Returns:
+        bool `[slices, rows, columns]`; None if neither mask nor box is known.
+
+    Raises:
+        ValueError: the mask or box doesn't fit the volume's shape; the message names the exam.
     """
     if exam.mask:
         with np.load(exam.mask) as known:
@@ -54,7 +65,7 @@ def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.boo
 
 
 def ligament_box(exam: Exam) -> Box | None:
-    """The ligament's box, or that of its mask, in voxels along slices, rows, columns; None if neither is known."""
+    """The ligament's box, or its mask's box, in voxels along slices, rows, columns; None if neither is known."""
     if exam.box or not exam.mask:
         return exam.box
     with np.load(exam.mask) as known:
@@ -62,9 +73,9 @@ def ligament_box(exam: Exam) -> Box | None:
 
 
 def signature(exam: Exam) -> str:
-    """A digest of what `load_exam` depends on, without reading a pixel: names, sizes and times of the files.
+    """A digest of what `load_exam` depends on: names, sizes and times of the files. No pixel is read.
 
-    Files that change without a new time or size go unnoticed, as with `make`.
+    A file that changes without a new time or size isn't noticed, as with `make`.
     """
     files = sorted(file for file in exam.path.rglob("*") if file.is_file()) if exam.path.is_dir() else [exam.path]
     said = [(file.relative_to(exam.path).as_posix(), *_size_and_time(file)) for file in files]

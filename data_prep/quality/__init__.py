@@ -1,6 +1,6 @@
-"""The quality screen: what a reader would send an exam back for, measured and said with a reason.
+"""The quality screen: measures faults for which a reader would reject an exam, and reports each with a reason.
 
-`screen` looks at a volume, `flag_of` at the error of a study that couldn't be read as one.
+`screen` checks a volume. `flag_of` makes a flag from the error of a study that couldn't be read as a volume.
 """
 
 from data_prep.quality.flag import Flag, flag_of

@@ -1,4 +1,4 @@
-"""Blur: a moving leg, a wrong filter, or a small picture enlarged. Edges are then wide and low."""
+"""Blur: a moving leg, a wrong filter, or a small picture that was enlarged. Edges are then wide and low."""
 
 import math
 
@@ -11,15 +11,15 @@ from data_prep.volume import FloatArray
 # The steepest edges of a sharp exam rise by half of the picture's contrast in one pixel of the sketch (1.3 mm).
 STEEPEST_PERCENTILE = 99.5
 MIN_STEP = 0.42
-# Brightness is taken relative to that of surroundings so many pixels of the sketch wide, which a coil shades alike.
-# This share of the brightest surroundings is added, so that air isn't made bright.
+# Brightness is divided by that of the surroundings, this many pixels of the sketch wide, to remove a coil's shading.
+# This share of the brightest surroundings is added, so that air doesn't become bright.
 SURROUNDINGS_PX, FLOOR = 12.0, 0.15
-# What is darker or brighter than these percentiles isn't contrast.
+# The contrast is the range between these percentiles.
 RANGE = (2, 98)
 
 
 def blurred(sketch: Sketch) -> str | None:
-    """No steep edge anywhere."""
+    """A reason if there is no steep edge anywhere."""
     means = np.stack([_evened(plane) for plane in sketch.means[sketch.shows]])
     low, high = np.percentile(means[:, ::2, ::2], RANGE)
     corner = means[:, 1:, 1:]
@@ -30,7 +30,8 @@ def blurred(sketch: Sketch) -> str | None:
     if step >= MIN_STEP:
         return None
     return (
-        f"The steepest edges rise by {step:.0%} of the contrast in a 128th of the picture; {MIN_STEP:.0%} is the least."
+        f"The steepest edges rise by {step:.0%} of the contrast in a 128th of the picture; at least {MIN_STEP:.0%} is "
+        "needed."
     )
 
 

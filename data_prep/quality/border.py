@@ -1,7 +1,7 @@
 """Wraparound: what lies beside the field of view is folded onto its other side.
 
-Samples in k-space make a picture periodic along the phase direction. Where a limb is larger than the field of view,
-the first and the last line are neighbours, and share their detail; in other pictures they have nothing in common.
+Sampling in k-space makes a picture periodic along the phase direction. If a limb is larger than the field of view, the
+first and the last line are neighbours and show the same detail. In other pictures they have nothing in common.
 """
 
 import cv2
@@ -10,17 +10,17 @@ import numpy as np
 from data_prep.quality.sketch import Sketch
 from data_prep.volume import FloatArray
 
-# Detail along a border: coarser than the first, where noise is, and finer than the second, in pixels of the sketch.
+# Sizes of detail along a border, in pixels of the sketch: coarser than the first (noise) and finer than the second.
 NOISE_PX, DETAIL_PX = 1.0, 4.0
 # Left and right borders of good pictures have nothing in common (up to 0.16); thigh above and calf below have similar
 # outlines (up to 0.5). Folded ones correlate by 0.2 to 0.98.
 MAX_ALIKE = {"left and right": 0.15, "top and bottom": 0.6}
-# Borders darker than this share of the picture's mean show air, or what filters leak across them.
+# Borders darker than this share of the picture's mean show air, or signal that a filter spreads across them.
 MIN_BRIGHTNESS = 0.3
 
 
 def wraparound(sketch: Sketch) -> str | None:
-    """Opposite borders that continue each other."""
+    """A reason if the picture continues from one border to the opposite one."""
     means = sketch.means[sketch.shows] - sketch.air
     dark = MIN_BRIGHTNESS * float(means.mean())
     borders = {"left and right": (means[:, :, 0], means[:, :, -1]), "top and bottom": (means[:, 0], means[:, -1])}
@@ -28,8 +28,8 @@ def wraparound(sketch: Sketch) -> str | None:
         alike, most = _alike(first, last), MAX_ALIKE[name]
         if min(first.mean(), last.mean()) > dark and alike > most:
             return (
-                f"The picture continues from one border to the opposite one ({name}): they correlate by {alike:.2f}, "
-                f"{most:g} is the most. Something beside the field of view is folded into it."
+                f"The picture continues from one border to the opposite one ({name}): their correlation is "
+                f"{alike:.2f}; at most {most:g} is allowed. Something beside the field of view is folded into it."
             )
     return None
 

@@ -1,4 +1,4 @@
-"""A fault of an exam: what kind it is, for counting, and a sentence for the person who decides."""
+"""A flag: a fault of an exam, with a kind for counting and a sentence for the person who decides."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,12 @@ from data_prep.errors import InputError
 
 @dataclass(frozen=True)
 class Flag:
-    """kind: one of `data_prep.quality.KINDS`. reason: a sentence with what was measured and the threshold."""
+    """A fault of an exam.
+
+    Attributes:
+        kind: One of `data_prep.quality.KINDS`.
+        reason: A sentence with what was measured and the threshold.
+    """
 
     kind: str
     reason: str

@@ -1,4 +1,4 @@
-"""Intensities that lost what they said: cut off at the top, too few levels, hardly any contrast.
+"""Intensities that lost information: cut off at the top, too few levels, or hardly any contrast.
 
 Every measure is a share of the picture's own range, so it doesn't matter how the scanner scales its numbers.
 """
@@ -7,31 +7,33 @@ import numpy as np
 
 from data_prep.quality.sketch import Sketch
 
-# Voxels within this share of a slice's range below its brightest count as cut off; lossy compression blurs the edge.
+# Voxels count as cut off if they are at most this share of the slice's range below its brightest voxel; lossy
+# compression changes the brightest values a little.
 TOP_SHARE = 0.005
-# MRNet's pictures and many exported ones are stretched so that 1 % of their voxels, at times 2 %, are white: skin,
-# vessels and a little fluid. Beyond this a joint's worth of fluid is cut off, and fluid can't be told from cartilage.
+# MRNet's pictures and many exported ones are stretched so that 1 % of their voxels, sometimes 2 %, are white: skin,
+# vessels and a little fluid. Above this limit all fluid of a joint is cut off and looks like cartilage.
 MAX_CLIPPED_SHARE = 0.03
-# Six bits would be 64 levels; up to 5 bits, steps between levels exceed the noise and look like a map's contours.
+# Six bits would be 64 levels. With 5 bits or less, steps between levels exceed the noise and look like contour lines.
 MIN_LEVELS = 40
-# So many voxels name the levels; counting them in all takes long.
+# Levels are counted in this many voxels, since counting in all voxels takes long.
 LEVEL_SAMPLE = 100_000
-# Spread from the 1st to the 99th percentile as a share of the brightness; air alone gives good pictures over 0.9.
+# Range from the 1st to the 99th percentile as a share of the brightness. Good pictures have over 0.9, since they show
+# air.
 MIN_CONTRAST = 0.3
 
 
 def clipped(sketch: Sketch) -> str | None:
-    """A white plateau in many slices."""
+    """A reason if too many voxels are cut off at the top."""
     sample = sketch.sample[sketch.shows]
     top, bottom = sample.max(axis=(1, 2), keepdims=True), sample.min(axis=(1, 2), keepdims=True)
     share = float((sample >= top - TOP_SHARE * (top - bottom)).mean())
     if share <= MAX_CLIPPED_SHARE:
         return None
-    return f"{share:.1%} of the voxels have their slice's highest value; {MAX_CLIPPED_SHARE:.0%} is the most."
+    return f"{share:.1%} of the voxels have their slice's highest value; at most {MAX_CLIPPED_SHARE:.0%} is allowed."
 
 
 def flat(sketch: Sketch) -> str | None:
-    """Few grey levels, or a little contrast on much brightness."""
+    """A reason if there are few grey levels, or little contrast at high brightness."""
     values = sketch.sample[sketch.shows].ravel()
     values = values[:: -(-len(values) // LEVEL_SAMPLE)]
     levels = len(np.unique(values))

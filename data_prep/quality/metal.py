@@ -1,6 +1,7 @@
 """Metal in the joint: signal is missing around it and piles up at the rim of the gap.
 
-A ligament's screws spoil a few slices and leave most of the joint to see; a prosthesis leaves hardly anything.
+The screws of a ligament graft spoil a few slices, and most of the joint can be seen; with a prosthesis hardly anything
+can be seen.
 """
 
 import cv2
@@ -9,33 +10,33 @@ import numpy as np
 from data_prep.quality.sketch import Sketch
 from data_prep.volume import FloatArray
 
-# As dark as air: below this share of the way from air to tissue, the median of what is brighter than air.
+# A pixel is as dark as air below this share of the range from air to tissue (the median of what is brighter than air).
 DARK = 0.25
-# Tendons, cortex and vessels are thinner than this many pixels of the sketch (11 mm); a gap by metal is thicker.
+# Tendons, cortex and vessels are thinner than this many pixels of the sketch (11 mm); a gap around metal is thicker.
 GAP_PX = 9
-# The rim of a gap: so many pixels of the sketch.
+# Width of a gap's rim, in pixels of the sketch.
 RIM_PX = 5
-# Pile-up is about as bright as this percentile of the slice, of which it may be a part itself.
+# Pile-up is about as bright as this percentile of the slice, which may include the pile-up itself.
 BRIGHT_PERCENTILE, PILED = 97, 0.9
-# At least so much of a gap's rim is pile-up.
+# At least this share of a gap's rim is pile-up.
 MIN_BRIGHT_RIM = 0.1
-# The joint: the middle half of rows and columns, over all slices. Screws leave gaps in less than this share.
+# Allowed share of gaps in the joint (the middle half of rows and columns, in all slices). Screws make less.
 MAX_GAP = 0.06
 
 
 def metal(sketch: Sketch) -> str | None:
-    """Large gaps with bright rims within the limb."""
+    """A reason if there are large gaps with bright rims within the limb."""
     means = sketch.means[sketch.shows]
     gaps = np.stack([_gaps(plane, sketch.air) for plane in means])
     rows, columns = (slice(size // 4, size - size // 4) for size in means.shape[1:])
     share = float(gaps[:, rows, columns].mean())
     if share <= MAX_GAP:
         return None
-    return f"{share:.0%} of the joint is a gap without signal and with bright rims; {MAX_GAP:.0%} is the most."
+    return f"{share:.0%} of the joint is a gap without signal and with bright rims; at most {MAX_GAP:.0%} is allowed."
 
 
 def _gaps(plane: FloatArray, air: float) -> FloatArray:
-    """Where a slice `[h, w]` has gaps, as 0 and 1."""
+    """The gaps of a slice `[h, w]`: 1 in a gap, else 0."""
     gaps = np.zeros(plane.shape, np.float32)
     bright = plane[plane > air + 0.1 * (plane.max() - air)]
     tissue = float(np.median(bright)) if bright.size else air

@@ -1,9 +1,11 @@
-"""The plane that pictures show: asked of arrays, which have no directions. Headers know better than pixels.
+"""Finds the plane of an array's pictures by their pixels. Arrays have no directions.
 
-A knee's inner half nearly mirrors its outer half. So a sagittal stack resembles itself with its slices in the opposite
-order; coronal and axial pictures resemble their own mirror images. And a leg leaves a sagittal or coronal picture at
-its top and bottom; an axial picture holds a closed cross section. Outlines are compared, not brightness, so that
-contrast, shading and fat suppression matter little.
+If there is a DICOM header, it is used instead, because it is more reliable than pixels.
+
+A knee's inner half is nearly a mirror image of its outer half. So a sagittal stack resembles itself with its slices in
+the opposite order; coronal and axial pictures resemble their own mirror images. In a sagittal or coronal picture the
+leg continues beyond top and bottom; an axial picture holds a closed cross section. Outlines are compared, not
+brightness, so that contrast, shading and fat suppression matter little.
 """
 
 import cv2
@@ -15,25 +17,25 @@ from data_prep.volume import FloatArray
 
 # Slices, rows and columns of the volume that is compared with its mirror images.
 SLICES, SIZE = 24, 48
-# Outlines are blurred by this many of its pixels, since the halves of a knee differ in detail.
+# Outlines are blurred by this many pixels, since the halves of a knee differ in detail.
 BLUR_PX = 1.5
-# A leg may stand a little askew in a picture: its mirror image is turned by twice that angle, in degrees.
+# A leg may be tilted in a picture: its mirror image is then turned by twice that angle, in degrees.
 TURNS = (-20, -10, 0, 10, 20)
-# The mirror may lie so far from the middle, as a share of the stack or the picture.
+# The mirror plane may be this far from the middle, as a share of the stack or the picture.
 REACH = 0.2
 # What is darker or brighter than these percentiles counts as equally dark or bright.
 RANGE = (2, 98)
-# A leg that leaves the picture counts fully from this brightness of both borders on, as a share of the middle's.
+# From this brightness of both borders on, as a share of the middle's, the leg counts as continuing beyond the picture.
 LEAVES = 0.3
-# The stack's likeness counts for less: any limb that lies in the middle of a stack resembles itself in reverse.
+# Weight of the stack's likeness. It counts less, since any limb in the middle of a stack resembles itself in reverse.
 STACK_WEIGHT = 0.5
-# Least sum of the stack's likeness times its weight, minus the picture's, plus how much of a leg leaves it (0 to
-# `LEAVES`). Of 160 sagittal arrays 1 had less, of 80 coronal ones 74.
+# Smallest allowed score: the stack's likeness times its weight, minus the picture's likeness, plus the brightness at
+# the borders (0 to `LEAVES`). 1 of 160 sagittal arrays had less, and 74 of 80 coronal ones.
 MIN_SAGITTAL = -0.09
 
 
 def wrong_plane(sketch: Sketch) -> str | None:
-    """Pictures of an array that mirror themselves more than their stack does, or hold a closed cross section."""
+    """A reason if the pictures of an array are more symmetric than the stack, or hold a closed cross section."""
     if not sketch.volume.is_array:
         return None
     knee = _normalised(sketch.means[sketch.shows])
@@ -46,14 +48,14 @@ def wrong_plane(sketch: Sketch) -> str | None:
     if score >= MIN_SAGITTAL:
         return None
     return (
-        f"The pictures look coronal or axial: they resemble their mirror images by {across_picture:.2f}, the stack its "
-        f"own by {across_stack:.2f}, and at top and bottom {leaves:.0%} of the brightness is left; this gives "
-        f"{score:.2f}, at least {MIN_SAGITTAL:g} in a sagittal knee."
+        f"The pictures look coronal or axial: they resemble their mirror images by {across_picture:.2f}, the stack "
+        f"resembles its own by {across_stack:.2f}, and top and bottom have {leaves:.0%} of the brightness; this gives "
+        f"{score:.2f}, and a sagittal knee has at least {MIN_SAGITTAL:g}."
     )
 
 
 def _normalised(means: FloatArray) -> FloatArray:
-    """`[SLICES, SIZE, SIZE]` from 0 to 1; the root makes dark parts count."""
+    """`[SLICES, SIZE, SIZE]` in 0..1. The square root gives dark parts more weight."""
     small = np.stack([cv2.resize(plane, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for plane in means])
     small = cv2.resize(small.reshape(len(small), -1), (SIZE * SIZE, SLICES)).reshape(SLICES, SIZE, SIZE)
     low, high = np.percentile(small, RANGE)
@@ -73,7 +75,7 @@ def _turned(planes: FloatArray, degrees: float) -> FloatArray:
 
 
 def _likeness(knee: FloatArray, mirrored: FloatArray, axis: int) -> float:
-    """The best correlation of a volume of mean 0 with another one that is moved along an axis."""
+    """The highest correlation of a volume of mean 0 with another one that is moved along an axis."""
     other = mirrored - mirrored.mean()
     spectrum = fft.rfft(knee, axis=axis) * np.conj(fft.rfft(other, axis=axis))
     moved = fft.irfft(spectrum.sum(axis=tuple({0, 1, 2} - {axis})), n=knee.shape[axis])
@@ -84,7 +86,7 @@ def _likeness(knee: FloatArray, mirrored: FloatArray, axis: int) -> float:
 
 
 def _leaves(knee: FloatArray) -> float:
-    """How bright the leg is where the picture ends above and below, as a share of the middle; the darker of both."""
+    """Brightness of the leg at the top and bottom border, the darker of both, as a share of the middle's."""
     knee = np.square(knee)
     inner = knee[:, :, SIZE // 4 : -SIZE // 4]
     ends = np.minimum(inner[:, :3].max(axis=(1, 2)), inner[:, -3:].max(axis=(1, 2)))

@@ -1,4 +1,4 @@
-"""All checks of a volume, by the names under which their flags are counted."""
+"""All checks of a volume, by the kinds of their flags."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ from data_prep.quality.slices import (
 from data_prep.quality.view import knee_not_in_view, two_knees
 from data_prep.volume import Volume
 
-# Each check returns a reason, or None if all is well. These look at geometry and headers.
+# Each check returns a reason, or None if there is no fault. These check geometry and headers.
 OF_SAMPLING: dict[str, Callable[[Volume], str | None]] = {
     "too-few-slices": sampling.too_few_slices,
     "gap": sampling.gap,
@@ -33,7 +33,7 @@ OF_SAMPLING: dict[str, Callable[[Volume], str | None]] = {
     "wrong-body-part": named_otherwise,
     "not-fluid-sensitive": sampling.not_fluid_sensitive,
 }
-# These look at pixels, of which some show something.
+# These check pixels. They need at least one slice that shows something.
 OF_PIXELS: dict[str, Callable[[Sketch], str | None]] = {
     "blank-slices": blank_slices,
     "noise-slices": noise_slices,
@@ -50,15 +50,16 @@ OF_PIXELS: dict[str, Callable[[Sketch], str | None]] = {
     "two-knees": two_knees,
     "knee-not-in-view": knee_not_in_view,
 }
-# These have studies that can't be loaded as one volume, besides some of the above: the kinds of `InputError`s.
-OF_LOADING = ("unreadable", "no-positions", "mixed-studies", "wrong-knee", "nothing-to-judge")
+# Studies that can't be loaded as one volume have these kinds (of `InputError`), or some of the kinds above.
+OF_LOADING = ("unreadable", "no-positions", "mixed-studies", "wrong-knee", "nothing-to-predict-on")
 KINDS = (*dict.fromkeys((*OF_SAMPLING, "blank-volume", *OF_PIXELS, *OF_LOADING)),)
 
 
 def screen(volume: Volume) -> tuple[Flag, ...]:
-    """Every fault that pixels, geometry and headers show; work grows with the voxels, which are read twice.
+    """Find all faults that pixels, geometry and headers show.
 
-    The pixels of another plane aren't looked at: what is expected of them holds for sagittal slices.
+    The time grows with the number of voxels, which are read twice. If the plane isn't sagittal, the pixels aren't
+    checked: the thresholds hold for sagittal slices.
     """
     flags = [Flag(kind, reason) for kind, check in OF_SAMPLING.items() if (reason := check(volume))]
     if sampling.wrong_plane(volume):

@@ -1,4 +1,4 @@
-"""Slices that show nothing or noise, and slices that show what others show."""
+"""Finds slices that show nothing or noise, and slices that repeat others."""
 
 import cv2
 import numpy as np
@@ -7,37 +7,41 @@ import numpy.typing as npt
 from data_prep.quality.sketch import Sketch
 from data_prep.volume import FloatArray
 
-# Detail of one picture stored twice, rounded or rescaled, correlates at least so; that of neighbours 3 mm apart, 0.8.
+# Correlation of detail. One picture stored twice, rounded or rescaled, has at least this; neighbours 3 mm apart 0.8.
 SAME_DETAIL = 0.98
-# Of a measured slice's detail, its two neighbours explain up to 0.7; of an interpolated one's, 0.95 and more.
+# Share of a slice's detail that its two neighbours explain: up to 0.7 for a measured slice, at least 0.95 for an
+# interpolated one.
 MAX_EXPLAINED = 0.9
-# Fewer interpolated slices than this are found by chance, where hardly anything is shown.
+# Fewer interpolated slices than this may be found by chance, if the slices show hardly anything.
 MIN_INTERPOLATED = 2
-# The second difference along rows and columns, which anatomy hardly has: Immerkaer, CVIU 1996.
+# The second difference along rows and columns: it is small for anatomy (Immerkaer, CVIU 1996).
 SECOND_DIFFERENCE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 # Median of the absolute values of normal noise, as a share of its standard deviation.
 MEDIAN_OF_NORMAL = 0.6745
-# So many slices at each end of a stack may graze skin and fat, where outlines resemble nothing.
+# This share of slices at each end of a stack may show only skin and fat, with outlines that resemble no other slice.
 GRAZED = 0.1
-# Noise of a pixel of the sketch (1.3 mm) as a share of the contrast; noisy exams of low field have 0.08.
+# Noise of a pixel of the sketch (1.3 mm) as a share of the contrast; noisy exams at low field strength have 0.08.
 MAX_NOISE = 0.25
 
 
 def blank_volume(sketch: Sketch) -> str | None:
-    """Nothing but noise in every slice."""
+    """A reason if every slice is blank or noise."""
     return None if sketch.shows.any() else "Every slice is blank or noise."
 
 
 def blank_slices(sketch: Sketch) -> str | None:
-    """Slices of one value between others; at the ends of a stack there may be air."""
+    """A reason if slices between others have only one value. At the ends of a stack there may be air."""
     (shown,) = np.nonzero(sketch.shows)
     inside = np.arange(shown[0], shown[-1] + 1)
     empty = inside[~sketch.varies[inside]]
-    return f"Slices {_listed(empty)} are blank; none between others may be." if empty.size else None
+    return f"Slices {_listed(empty)} are blank; slices between others must not be." if empty.size else None
 
 
 def noise_slices(sketch: Sketch) -> str | None:
-    """Slices of noise, fine or in blots, and slices in which noise covers what they show; not air at a stack's ends."""
+    """A reason if slices show noise, fine or in spots, or if noise covers what they show.
+
+    Air at the ends of a stack is allowed.
+    """
     (shown,) = np.nonzero(sketch.shows)
     order = np.arange(len(sketch.shows))
     inside = (order > shown[0]) & (order < shown[-1])
@@ -53,7 +57,7 @@ def noise_slices(sketch: Sketch) -> str | None:
         return None
     return (
         f"In slices {_listed(shown[loud])} noise is up to {noise[loud].max():.0%} of the contrast; "
-        f"{MAX_NOISE:.0%} is the most."
+        f"at most {MAX_NOISE:.0%} is allowed."
     )
 
 
@@ -66,20 +70,23 @@ def _noise(means: FloatArray) -> npt.NDArray[np.float64]:
 
 
 def duplicate_slices(sketch: Sketch) -> str | None:
-    """Pairs of slices with the same fine detail, whatever their gain and rounding."""
+    """A reason if slices have the same fine detail. They may differ in gain and rounding."""
     (shown,) = np.nonzero(sketch.shows)
     alike = np.triu(sketch.detail @ sketch.detail.T, 1)
     pairs = shown[np.argwhere(alike > SAME_DETAIL)]
     if not len(pairs):
         return None
     return (
-        f"Slices {_listed(np.unique(pairs))} repeat each other: their detail correlates by {alike.max():.3f}, "
-        f"{SAME_DETAIL:g} is the most."
+        f"Slices {_listed(np.unique(pairs))} repeat each other: the correlation of their detail is {alike.max():.3f}; "
+        f"at most {SAME_DETAIL:g} is allowed."
     )
 
 
 def interpolated_slices(sketch: Sketch) -> str | None:
-    """Slices that weren't measured: their fine detail is a mixture of their neighbours'. Repeated ones aren't meant."""
+    """A reason if slices weren't measured: their fine detail is a mixture of their neighbours'.
+
+    Slices that repeat each other aren't included.
+    """
     (shown,) = np.nonzero(sketch.shows)
     alike = sketch.detail @ sketch.detail.T
     before, after, between = (np.diag(alike, 1)[:-1], np.diag(alike, 1)[1:], np.diag(alike, 2))
@@ -90,10 +97,10 @@ def interpolated_slices(sketch: Sketch) -> str | None:
         return None
     return (
         f"Slices {_listed(shown[1:-1][made])} are interpolated: their neighbours explain up to "
-        f"{explained[made].max():.0%} of their detail, {MAX_EXPLAINED:.0%} is the most."
+        f"{explained[made].max():.0%} of their detail; at most {MAX_EXPLAINED:.0%} is allowed."
     )
 
 
 def _listed(indices: np.ndarray) -> str:
-    """Numbers from 0, as a heatmap's slices are counted."""
+    """Slice numbers as text. Slices are counted from 0, as in a heatmap."""
     return ", ".join(map(str, indices))

@@ -1,4 +1,4 @@
-"""What the pictures show: one knee, in the middle, or something else."""
+"""Checks that the pictures show one knee, in the middle."""
 
 import cv2
 import numpy as np
@@ -6,42 +6,47 @@ import numpy as np
 from data_prep.quality.sketch import Sketch
 from data_prep.volume import FloatArray
 
-# A knee's picture is square or somewhat longer one way; from here on it has room for two.
+# A knee's picture is square or a little longer in one direction; above this ratio there is room for two knees.
 MAX_ASPECT = 1.8
-# At least this percentage of all pixels is air or padding, or tissue as dark; the brightest of them stands for air.
+# At least this percentage of all pixels is air, padding or equally dark tissue. The brightest of them is used as air.
 AIR_PERCENTILE = 2
-# Between two limbs the picture falls below this share of the darker limb's brightness, down to the air around them.
+# Between two limbs the brightness falls below this share of the darker limb's, to that of the air around them.
 AIR_BETWEEN = 0.12
-# A limb is at least this bright beside a brighter one.
+# Smallest brightness of a limb, as a share of a brighter one's beside it.
 OTHER_LIMB = 0.3
-# Empty slices at one end of the stack: a slab a little wider than the leg has some, this many lie beside the knee.
+# Allowed share of empty slices at one end of the stack. A stack a little wider than the leg has some; with more than
+# this, the stack lies beside the knee.
 MAX_EMPTY_END = 0.25
 # Where a knee is expected: from this share of the slices, or rows, to the same distance from the end.
 MIDDLE = 0.25
 # A well placed limb's centre of brightness lies within a tenth of the picture's width from the middle.
 MAX_OFF_CENTRE = 0.15
-# Edges across the leg (condyles, plateau) have this share of the power of edges along it, also where a coil shades the
-# picture; shafts and muscles less.
+# Edges across the leg (condyles, plateau) have at least this share of the power of edges along it, also if a coil
+# shades the picture. Shafts and muscles have less.
 MIN_ACROSS = 0.145
-# Smoothing before edges are looked for, in pixels of the sketch: noise has as many edges along as across.
+# Smoothing before edges are measured, in pixels of the sketch: noise has as many edges along the leg as across it.
 SMOOTH_PX = 1.5
 
 
 def two_knees(sketch: Sketch) -> str | None:
-    """A frame wide enough for two, or two bodies with air between."""
+    """A reason if the picture is wide enough for two knees, or shows two bodies with air between them."""
     _, rows_mm, columns_mm = (
         size * step for size, step in zip(sketch.volume.shape, sketch.volume.spacing_mm, strict=True)
     )
     aspect = max(rows_mm, columns_mm) / min(rows_mm, columns_mm)
     if aspect > MAX_ASPECT:
-        return f"The picture is {columns_mm:.0f} mm wide and {rows_mm:.0f} mm high; {MAX_ASPECT:g} to 1 is the most."
+        return (
+            f"The picture is {columns_mm:.0f} mm wide and {rows_mm:.0f} mm high; at most {MAX_ASPECT:g} to 1 is "
+            "allowed."
+        )
     means = sketch.means[sketch.shows]
     above_air = means - np.percentile(means, AIR_PERCENTILE)
     valley = min(_valley(above_air.mean(axis=(0, other))) for other in (1, 2))
     if valley > AIR_BETWEEN:
         return None
     return (
-        f"Two bodies with air between: {valley:.0%} of the darker one's brightness is left; {AIR_BETWEEN:.0%} is air."
+        f"Two bodies with air between them: there the brightness is {valley:.0%} of the darker body's; up to "
+        f"{AIR_BETWEEN:.0%} counts as air."
     )
 
 
@@ -54,7 +59,7 @@ def _valley(profile: FloatArray) -> float:
 
 
 def knee_not_in_view(sketch: Sketch) -> str | None:
-    """The knee lies beside the stack or beside the pictures."""
+    """A reason if the knee lies beside the stack or beside the pictures."""
     return _beside_stack(sketch) or _at_the_border(sketch) or _no_joint(sketch)
 
 
@@ -64,7 +69,7 @@ def _beside_stack(sketch: Sketch) -> str | None:
     empty = max(int(shown[0]), slices - 1 - int(shown[-1])) / slices
     if empty <= MAX_EMPTY_END:
         return None
-    return f"{empty:.0%} of the stack, at one end, lies beside the leg; {MAX_EMPTY_END:.0%} is the most."
+    return f"{empty:.0%} of the stack, at one end, lies beside the leg; at most {MAX_EMPTY_END:.0%} is allowed."
 
 
 def _at_the_border(sketch: Sketch) -> str | None:
@@ -75,8 +80,8 @@ def _at_the_border(sketch: Sketch) -> str | None:
     if abs(centre) <= MAX_OFF_CENTRE:
         return None
     return (
-        f"The limb is cut off: its brightness lies {abs(centre):.0%} of the picture's width beside the middle, "
-        f"{MAX_OFF_CENTRE:.0%} is the most."
+        f"The limb is cut off: its centre lies {abs(centre):.0%} of the picture's width beside the middle; "
+        f"at most {MAX_OFF_CENTRE:.0%} is allowed."
     )
 
 
@@ -86,7 +91,7 @@ def _no_joint(sketch: Sketch) -> str | None:
         return None
     return (
         f"No joint in the middle of the pictures: edges across the leg have {across:.0%} of the power of those "
-        f"along it, at least {MIN_ACROSS:.0%} in a knee."
+        f"along it; a knee has at least {MIN_ACROSS:.0%}."
     )
 
 

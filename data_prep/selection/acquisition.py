@@ -1,7 +1,7 @@
 """How an image was made, as far as its header says: fat suppression, weighting.
 
-Headers are read for what they say and not trusted for more; BodyPartExamined and such aren't read at all. What an image
-is, picture or map, says `data_prep.selection.kind`; words of descriptions stand in wording.toml.
+BodyPartExamined and similar attributes aren't read here. Whether an image is a picture or a map is found by
+`data_prep.selection.kind`. The words in descriptions are listed in wording.toml.
 """
 
 from data_prep.dicom.header import Header
@@ -9,28 +9,29 @@ from data_prep.selection.kind import MOST_VALUES, Kind, find, water_or_fat
 from data_prep.selection.wording import Answer, plain, says, suppression
 from data_prep.volume import Acquisition
 
-# A shorter inversion nulls fat (STIR: about 150 ms at 1.5 T, 220 ms at 3 T), a longer one fluid (FLAIR).
+# A shorter inversion time suppresses fat (STIR: about 150 ms at 1.5 T, 220 ms at 3 T), a longer one fluid (FLAIR).
 STIR_BELOW_MS = 300.0
-# T1-weighted spin echoes of the knee repeat faster than this; proton density and T2 weighting, slower.
+# T1-weighted spin echoes of the knee have shorter repetition times than this; proton density and T2 weighting, longer.
 LONG_TR_MS = 1000.0
-# T1 weighting that says so may repeat as slowly as this at 3 T.
+# At 3 T, a series that is named T1-weighted may have a repetition time up to this.
 SLOWEST_T1_MS = 1500.0
-# T1-weighted spin echoes of the knee have echo times of 8 to 20 ms; from here on fluid is bright, whatever TR is.
+# T1-weighted spin echoes of the knee have echo times of 8 to 20 ms; from this value on fluid is bright, whatever TR is.
 LONG_TE_MS = 25.0
-# Gradient echoes as short as this are scouts and T1 weighting, unless their name says that they refocus everything.
+# Gradient echoes with a shorter echo time are scouts or T1-weighted, unless their name says that they are fully
+# refocused.
 SHORT_GRADIENT_TE_MS = 5.0
 # PS3.3 C.8.13.5.7, SpectrallySelectedSuppression.
 SUPPRESSED_SPECTRA = frozenset({"FAT", "FAT AND WATER", "SILICON AND FAT"})
 # PS3.3 C.8.13.3.1.1, value 4 of FrameType and AcquisitionContrast.
 FLUID_CONTRASTS = frozenset({"T2", "PROTON DENSITY", "STIR", "T2 STAR"})
 PLAIN_CONTRASTS = frozenset({"T1", "FLUID ATTENUATED", "TOF", "FLOW ENCODED"})
-# From the most telling: a protocol's name is also that of its copies with another preparation.
+# The most reliable first: a protocol keeps its name when it is copied and its preparation is changed.
 FREE_TEXT = ("SeriesDescription", "ProtocolName", "SequenceName")
 TELLING = ("ScanOptions", "SpectrallySelectedSuppression", *FREE_TEXT)
 
 
 def acquisition(header: Header) -> Acquisition:
-    """The facts that travel with a volume."""
+    """The facts that are stored with a volume."""
     return Acquisition(
         modality=header.text("Modality"),
         kind=find(header).kind.name.lower(),
@@ -45,10 +46,10 @@ def acquisition(header: Header) -> Acquisition:
 
 
 def fat_suppressed(header: Header) -> bool | None:
-    """Whether fat is dark; None where headers contradict themselves or are silent.
+    """Whether fat is dark; None if headers contradict each other or don't say.
 
-    A Dixon part and tags of the sequence count before descriptions; where tags and descriptions could say so and don't,
-    fat isn't suppressed.
+    The part of a Dixon scan and the attributes of the sequence count more than descriptions. If these attributes or
+    descriptions are present and none names a suppression, fat isn't suppressed.
     """
     kind = find(header).kind
     if kind in (Kind.WATER, Kind.IN_PHASE):
@@ -64,7 +65,7 @@ def fat_suppressed(header: Header) -> bool | None:
 
 
 def suppressed_by_tags(header: Header) -> bool:
-    """Whether tags of the sequence say that fat is dark, whatever descriptions say."""
+    """Whether attributes of the sequence say that fat is dark; descriptions aren't read."""
     options, spectra, excited = (
         {_spaced(value) for value in header.texts(name)[:MOST_VALUES]}
         for name in ("ScanOptions", "SpectrallySelectedSuppression", "SpectrallySelectedExcitation")
@@ -79,7 +80,7 @@ def suppressed_by_tags(header: Header) -> bool:
 
 
 def _text_answer(header: Header, name: str) -> Answer:
-    """What one description says. Words for inversion (STIR, TIRM) don't count where InversionTime nulls fluid."""
+    """What one description says. Words for inversion (STIR, TIRM) don't count if InversionTime suppresses fluid."""
     words = plain(" ; ".join(header.texts(name)))
     if _inversion_ms(header) >= STIR_BELOW_MS:
         words = words.replace(" tirm ", " ").replace(" tir ", " ").replace(" stir ", " ")
@@ -99,10 +100,10 @@ def _inversion_ms(header: Header) -> float:
 
 
 def fluid_sensitive(header: Header) -> bool | None:
-    """Whether fluid is bright (proton density and T2 weighting); None where headers leave it open.
+    """Whether fluid is bright (proton density and T2 weighting); None if headers don't say.
 
-    By RepetitionTime for spin echoes; gradient echoes repeat fast whatever they show (DESS, FIESTA), so that their
-    names count, as for all images without RepetitionTime.
+    RepetitionTime decides for spin echoes. Gradient echoes always have short repetition times (DESS, FIESTA), so their
+    names decide, as for all images without RepetitionTime.
     """
     if _inverted(header) and _inversion_ms(header) >= STIR_BELOW_MS:
         return False
@@ -117,7 +118,7 @@ def fluid_sensitive(header: Header) -> bool | None:
 
 
 def _by_echo_time(header: Header, named: bool | None) -> bool | None:
-    """By name first; a long EchoTime shows fluid, a very short one of a gradient echo doesn't."""
+    """The name decides first; a long EchoTime shows fluid, a very short one of a gradient echo doesn't."""
     echo_ms = header.number("EchoTime")
     if named is not None or echo_ms is None:
         return named

@@ -1,8 +1,8 @@
-"""Whether headers say that another part of the body is shown than a knee.
+"""Whether headers say that the images show another part of the body, not a knee.
 
 BodyPartExamined is often wrong: in 15 % of images of one clinic (Gueld 2002, "Quality of DICOM header information for
-image categorization"). So a knee that is named anywhere counts more than another part, unless the description of the
-series names that part; and headers alone refuse nothing.
+image categorization"). So if a knee is named anywhere, other parts are ignored, unless the description of the series
+names them. No study is refused because of these headers alone.
 """
 
 from functools import lru_cache
@@ -12,21 +12,21 @@ from data_prep.selection.wording import WORDS, plain, says
 
 OTHER_BODY_PART = "other-body-part"  # the notice's code
 READ = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "ProtocolName")
-# Up to two words before these are of a coil or a position ("foot ankle coil"), but for "ankle (knee coil)".
+# Up to two words before these name a coil or a position ("foot ankle coil"), except in "ankle (knee coil)".
 BESIDE = frozenset(
     {"coil", "coils", "array", "spule", "matrix", "antenne", "bobina", "spool", "voran", "premiers", "avanti", "eerst"}
 )
 COIL = ("coil", "spule")
 FIRST, LYING = "first", frozenset({"head", "feet", "foot"})
-# Heads and necks of these bones and muscles are no head and no neck: "fibular head", "tete du perone".
+# Heads and necks of these bones and muscles aren't the head or neck of the body: "fibular head", "tete du perone".
 OWN_HEADS = ("fibul", "peron", "femor", "gastroc", "biceps", "humer", "radi")
 HEADS = frozenset({"head", "neck", "tete", "cabeza", "cabeca", "testa", "hals", "kopf", "collo", "cou"})
-# What a study is called counts less than what its series is called, but for words that mean much else.
+# Words with many other meanings: they don't count in a series' description if anything else names a knee.
 UNSURE = frozenset({"head", "neck", "thigh", "lower_leg"})
 
 
 def other_body_parts(header: Header) -> tuple[str, ...]:
-    """In English, those that headers name; none if they name a knee, unless the series itself names another part."""
+    """The other parts that headers name, in English; none if they name a knee, unless the series names another part."""
     texts = {keyword: [_about_the_body(text) for text in header.texts(keyword)] for keyword in READ}
     of_series = texts["SeriesDescription"]
     if not _knee(of_series) and (parts := tuple(part for part in _parts(of_series) if part not in UNSURE)):
@@ -37,7 +37,7 @@ def other_body_parts(header: Header) -> tuple[str, ...]:
 
 @lru_cache(4096)
 def _about_the_body(text: str) -> str:
-    """Plain words without those of coils, positions, and heads of bones."""
+    """Plain words without those for coils, positions, and heads of bones."""
     words = plain(text).split()
     return f" {' '.join(word for place, word in enumerate(words) if not _beside(words, place))} "
 

@@ -1,9 +1,8 @@
-"""What an image is: a picture of the anatomy, or one of the other things that lie beside it in a study.
+"""What kind of image an image is: a picture of the anatomy, or another image that studies contain.
 
 Evidence, the strongest first: FrameType and ImageType at any position (PS3.3 C.7.6.1.1.2, C.8.3.1.1.1, C.8.13.3.1.1)
-with the copies of them that vendors keep in private tags, ComplexImageComponent (C.8.13.3.1.2), and the description of
-the series.
-Words and their meanings stand in wording.toml, real values with their sources in tests/data_prep/kinds.toml.
+with their copies in vendors' private attributes, ComplexImageComponent (C.8.13.3.1.2), and the description of the
+series. Words and their meanings are in wording.toml, real values with their sources in tests/data_prep/kinds.toml.
 """
 
 import re
@@ -17,7 +16,10 @@ from data_prep.selection.wording import WORDS, fat_alone, plain, says, suppressi
 
 
 class Kind(StrEnum):
-    """What an image is, and why it isn't judged if it isn't. Of several that a header names, the first here counts."""
+    """The kind of an image. If a header names several, the first one in this list counts.
+
+    The values are the reasons in messages why an image can't be predicted on.
+    """
 
     PICTURE = "screenshot or report"
     LOCALIZER = "localizer"
@@ -39,11 +41,11 @@ class Kind(StrEnum):
     ANATOMY = "picture of the anatomy"
 
 
-# What can be judged; water is anatomy with its fat suppressed, and an in-phase image is anatomy with its fat.
-JUDGED = (Kind.ANATOMY, Kind.WATER, Kind.IN_PHASE)
-# Kinds that a description alone decides, whatever ImageType says or leaves out.
+# The kinds that can be predicted on: a water image is anatomy with fat suppressed, an in-phase image anatomy with fat.
+PREDICTABLE = (Kind.ANATOMY, Kind.WATER, Kind.IN_PHASE)
+# Kinds that a description alone decides, whatever ImageType says.
 DECIDED_BY_TEXT = (Kind.PICTURE, Kind.LOCALIZER, Kind.FAT, Kind.OPPOSED_PHASE, Kind.WATER, Kind.IN_PHASE)
-# Kinds that a description decides where ImageType doesn't say ORIGINAL: "T2 map" also names the echoes behind a map.
+# Kinds that a description decides if ImageType doesn't say ORIGINAL: the echoes for a map may also be named "T2 map".
 HINTED_BY_TEXT = (Kind.MASK, Kind.PROJECTION, Kind.REFORMAT, Kind.DIFFERENCE, Kind.MAP, Kind.DIFFUSION, Kind.PHASE)
 DIXON_PARTS = {
     "dixon_water": Kind.WATER,
@@ -51,27 +53,27 @@ DIXON_PARTS = {
     "dixon_in_phase": Kind.IN_PHASE,
     "dixon_opposed_phase": Kind.OPPOSED_PHASE,
 }
-# "WATER: Sag PD FSE Flex", as GE names the four series of a Dixon scan.
+# GE names the four series of a Dixon scan like "WATER: Sag PD FSE Flex".
 PREFIX = re.compile(r"^\s*(water|fat|in ?phase|out ?phase)\s*:", re.IGNORECASE)
 PREFIXES = {"water": Kind.WATER, "fat": Kind.FAT, "inphase": Kind.IN_PHASE, "outphase": Kind.OPPOSED_PHASE}
-# GE's number for what a pixel is ((0043,xx2F), creator GEMS_PARM_01); 0 is magnitude.
+# GE's number for the component in the pixels ((0043,xx2F), creator GEMS_PARM_01); 0 is magnitude.
 GE_COMPONENTS = {1.0: Kind.PHASE, 2.0: Kind.REAL, 3.0: Kind.IMAGINARY}
 # Values that only number an echo, an inversion or a coil: "ECHO_01", "TE3", "TI1", "H2".
 NUMBERED = re.compile(r"(?:ECHO|TE|TI|E|H|C|SET|SL|EP)? ?\d+|FM\d+ \d+")
-# The weighting as name of a derived image means a map (DERIVED, PRIMARY, T2), unless one of the second set is there.
+# A weighting in a derived image's type means a map (DERIVED, PRIMARY, T2), unless a word of the second set is present.
 WEIGHTINGS = frozenset({"T1", "T2", "T2 STAR", "T2*", "PD"})
 STILL_WEIGHTED = frozenset({"NONE", "MIXED", "SYNTHETIC", "UNIFORM"})
 CORRECTIONS = frozenset({"DIS2D", "DIS3D", "GDC", "NORM", "PRESCAN NORM"})
-# Words of ImageType can be told to anybody if they are short and hold nothing but these.
+# Words of ImageType may be quoted in messages if they are short and have only these characters.
 QUOTABLE = re.compile(r"[A-Z0-9 .*+-]{1,16}")
-FAT_DOUBT = "its description names fat, and doesn't say whether it is suppressed or shown"
-DIXON_DOUBT = "it belongs to a Dixon scan, and nothing says whether it shows water or fat"
-# Fat fraction and fractional anisotropy, in the description of a derived image; "FA 15" is a flip angle.
+FAT_DOUBT = "its description names fat, but doesn't say whether fat is suppressed or shown"
+DIXON_DOUBT = "it belongs to a Dixon scan, but its headers don't say whether it shows water or fat"
+# Fat fraction and fractional anisotropy in the description of a derived image; "FA 15" is a flip angle.
 SHORT_MAPS = re.compile(r"(?<= )(?:ff|fa)(?= (?!\d))")
-DERIVED_DOUBT = "it is derived, and neither ImageType nor its description says from what"
+DERIVED_DOUBT = "it is derived, but neither ImageType nor its description says from what"
 MAPPED, TECHNIQUES = frozenset({"t1", "t2", "t2star"}), frozenset({"se", "tse", "fse", "cse", "turbo", "spin"})
 PROTON_DENSITY = frozenset({"pd", "pdw", "dp", "dpw"})
-# Values of ImageType that say nothing of how a derived image was made.
+# Values of ImageType that don't show how a derived image was made.
 EMPTY_TYPES = frozenset(
     {"DERIVED", "PRIMARY", "OTHER", "NONE", "MIXED", "UNSPECIFIED", "UNKNOWN", "UNDEFINED", "VOLUME"}
 )
@@ -79,20 +81,20 @@ EVIDENCE = (
     *("FrameType", "ImageType", "ImageTypeCopy", "ComplexImageComponent", "ComponentNumber"),
     *("SeriesDescription", "ProtocolName", "Manufacturer", "ScanOptions", "DiffusionBValue"),
 )
-# ScanOptions DIXW, DIXF and the like name a part of a Dixon scan; other options say nothing of what an image is.
+# ScanOptions such as DIXW and DIXF name a part of a Dixon scan; other options don't name a kind of image.
 DIXON_OPTION = "DIX"
-# Below this diffusion hardly changes an image; from here on it is what the image shows.
+# Lower b-values hardly change an image; from this value on it is a diffusion image.
 DIFFUSION_FROM = 100.0
-# Pixels of a routine knee are 0.3 to 0.8 mm; those of a scout with a field of view of 300 to 500 mm are 1.2 to 2 mm.
+# Pixels of a routine knee series are 0.3 to 0.8 mm; those of a scout (field of view 300 to 500 mm) are 1.2 to 2 mm.
 COARSE_PIXELS_MM = 1.15
-# Beyond this no field of view of one knee has so few pixels: 400 mm in 256.
+# Larger pixels are impossible for one knee: even a field of view of 400 mm has 256 pixels.
 SCOUT_PIXELS_MM = 1.5
-# Routine slices lie 2.5 to 5 mm apart, those of a scout up to 10 mm.
+# Routine slices are 2.5 to 5 mm apart, those of a scout up to 10 mm.
 THICK_MM = 5.5
-# A routine sagittal knee has 15 slices or more; with fewer, already slices as far apart as these are suspicious.
+# A routine sagittal knee series has 15 slices or more. With fewer than FEW_SLICES, a step of SPARSE_MM is suspicious.
 FEW_SLICES = 12
 SPARSE_MM = 4.5
-# No scanner writes so many values; a file that does is read up to here.
+# No scanner writes this many values; further values aren't read.
 MOST_VALUES = 32
 MOST_QUOTED = 3
 Values = tuple[tuple[Value, ...], ...]
@@ -100,7 +102,13 @@ Values = tuple[tuple[Value, ...], ...]
 
 @dataclass(frozen=True)
 class Finding:
-    """kind, and what is unclear about it: `serious` if the image may well be no picture of the anatomy at all."""
+    """What a header says of an image's kind.
+
+    Attributes:
+        kind: the kind.
+        doubts: what is unclear, in words.
+        serious: whether the image may not be a picture of the anatomy.
+    """
 
     kind: Kind
     doubts: tuple[str, ...] = ()
@@ -108,27 +116,33 @@ class Finding:
 
 
 def find(header: Header) -> Finding:
-    """What the header says; the same few values come again with every slice, so that nothing is read twice."""
+    """The kind of image that the header describes. Cached, because the slices of a series share these values."""
     return _find(tuple(header.values.get(keyword, ()) for keyword in EVIDENCE))
 
 
 def derived(header: Header) -> bool:
-    """Whether the image was computed from others, as FrameType says or, without it, ImageType."""
+    """Whether the image was computed from others, by FrameType, or by ImageType if there is no FrameType."""
     return "DERIVED" in _types(header.values.get("FrameType") or header.values.get("ImageType", ()))
 
 
 def corrections(header: Header) -> int:
-    """How many corrections ImageType names: of distortion (DIS2D, DIS3D, Canon's GDC), of the coil's shading (NORM)."""
+    """How many corrections ImageType names: for distortion (DIS2D, DIS3D, Canon's GDC), for coil shading (NORM)."""
     return len(CORRECTIONS & {*_types(header.values.get("ImageType", ()))})
 
 
 def water_or_fat(header: Header) -> bool:
-    """Whether nothing says which of the two it shows: it belongs to a Dixon scan, or its description names fat."""
+    """Whether an image of a Dixon scan, or one whose description names fat, may show either water or fat."""
     return not {DIXON_DOUBT, FAT_DOUBT}.isdisjoint(find(header).doubts)
 
 
 def scout_signs(slices: int, spacing_mm: tuple[float, float, float], planes: int) -> tuple[str, ...]:
-    """What makes a stack look like a localizer, whatever it is called. Few slices that lie close together don't."""
+    """Why a stack looks like a localizer, whatever its name is. Few slices close together are no sign.
+
+    Args:
+        slices: number of slices.
+        spacing_mm: distance between neighbouring slices, rows and columns.
+        planes: in how many planes the series has images.
+    """
     step, *pixel = spacing_mm
     signs = {
         f"{slices} slices {step:.1f} mm apart": step >= (SPARSE_MM if slices < FEW_SLICES else THICK_MM),
@@ -139,7 +153,7 @@ def scout_signs(slices: int, spacing_mm: tuple[float, float, float], planes: int
 
 
 def scout_by_geometry(slices: int, spacing_mm: tuple[float, float, float], planes: int) -> bool:
-    """Whether a stack can be nothing else than a localizer: by one sign that suffices, or by two that go together."""
+    """Whether a stack must be a localizer: it has one strong sign, or two signs. Arguments as in `scout_signs`."""
     signs = len(scout_signs(slices, spacing_mm, planes))
     coarse = min(spacing_mm[1:]) >= SCOUT_PIXELS_MM
     few = slices < FEW_SLICES and spacing_mm[0] >= THICK_MM
@@ -165,10 +179,10 @@ def _find(values: Values) -> Finding:
     short_map = "DERIVED" in types and any(SHORT_MAPS.search(plain(text)) for text in _all_texts(evidence))
     if kind is Kind.ANATOMY and short_map and not _weighted(evidence):
         kind = Kind.MAP
-    if kind not in JUDGED:
+    if kind not in PREDICTABLE:
         return Finding(kind)
     doubts = [f"ImageType has the unknown word {word}" for word in unknown]
-    hints = sorted(hint.value for hint in described if hint not in JUDGED and not _settled(hint, named))
+    hints = sorted(hint.value for hint in described if hint not in PREDICTABLE and not _settled(hint, named))
     hints += [Kind.MAP.value] if short_map and Kind.MAP.value not in hints else []
     doubts += [f"its description has words for another kind of image ({hint})" for hint in hints]
     if kind is Kind.ANATOMY and dixon:
@@ -191,9 +205,9 @@ def _settled(kind: Kind, named: set[Kind]) -> bool:
 
 
 def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[str]]:
-    """The kinds that FrameType, ImageType and their like name, and words of theirs that nobody knows.
+    """The kinds that FrameType, ImageType and similar attributes name, and their unknown words.
 
-    What FrameType says of one frame of an enhanced image counts, and not ImageType, which speaks of all of them.
+    In an enhanced image FrameType counts, which describes one frame; ImageType describes all frames.
     """
     component = _types(evidence["ComplexImageComponent"])
     named = _kinds_of(component)
@@ -213,12 +227,12 @@ def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[s
 
 
 def _kinds_of(words: Iterable[str]) -> set[Kind]:
-    """The kinds that values of ImageType name, apart from anatomy."""
+    """The kinds that values of ImageType name, except anatomy."""
     return {kind for word in words if (kind := _kind_of_type(word))} - {Kind.ANATOMY}
 
 
 def _types(values: tuple[Value, ...]) -> list[str]:
-    """Values of ImageType in capitals, with spaces for underscores and hyphens; Siemens' copy joins them by slashes."""
+    """Values of ImageType in capitals, with spaces for underscores and hyphens; Siemens' copy separates by slashes."""
     words = [word for value in values[:MOST_VALUES] for word in re.split(r"[/\\]", str(value))]
     return [name for word in words[:MOST_VALUES] if (name := re.sub(r"[\s_-]+", " ", word).strip().upper())]
 
@@ -231,7 +245,7 @@ def _types_by_word() -> dict[str, Kind]:
 
 @lru_cache(4096)
 def _kind_of_type(word: str) -> Kind | None:
-    """None for a word that nobody knows. Longer ones, such as "T1 MAP RESCALED", are read like a description."""
+    """The kind that a word names; None if unknown. Longer ones, such as "T1 MAP RESCALED", are read as descriptions."""
     known = _types_by_word().get(word)
     if known or NUMBERED.fullmatch(word):
         return known or Kind.ANATOMY
@@ -246,7 +260,7 @@ def _quoted(word: str) -> str:
 
 
 def _described(evidence: Mapping[str, tuple[Value, ...]], dixon: bool) -> set[Kind]:
-    """The kinds that descriptions name. dixon: whether a single letter may name the part of a Dixon scan."""
+    """The kinds that descriptions name; `dixon`: whether a single letter may name a part of a Dixon scan."""
     kinds: set[Kind] = set()
     for text in _texts(evidence, "SeriesDescription") or _texts(evidence, "ProtocolName"):
         prefix = PREFIX.match(text)
@@ -257,7 +271,7 @@ def _described(evidence: Mapping[str, tuple[Value, ...]], dixon: bool) -> set[Ki
 
 
 def _texts(evidence: Mapping[str, tuple[Value, ...]], keyword: str) -> list[str]:
-    """Descriptions. GE's ProtocolName is that of the whole examination, so that it isn't read."""
+    """Descriptions. GE's ProtocolName names the whole examination, so it isn't read."""
     by_ge = any(str(name).upper().startswith("GE") for name in evidence["Manufacturer"])
     return [] if by_ge and keyword == "ProtocolName" else [str(text) for text in evidence[keyword][:MOST_VALUES]]
 
@@ -286,9 +300,9 @@ def _speaks_of_dixon(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
 
 
 def _weighted(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
-    """Whether a description names a weighting, a suppression of fat or a technique, as that of a copy still does.
+    """Whether a description names a weighting, a fat suppression or a technique; copies keep their description.
 
-    T1 and T2 alone are also the names of maps.
+    T1 and T2 alone don't count, because maps are also named so.
     """
     words = [" ".join(word for word in plain(text).split() if word not in MAPPED) for text in _all_texts(evidence)]
     return any(
@@ -301,6 +315,6 @@ def _weighted(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
 
 
 def _for_readers(evidence: Mapping[str, tuple[Value, ...]]) -> bool:
-    """Whether a description names what no scout is made with: then "plan" and "loc" may mean a plane or a place."""
+    """Whether a description names a technique that scouts don't use; "plan" and "loc" may have other meanings then."""
     words = [plain(text) for text in _all_texts(evidence)]
     return any(suppression(one) == "yes" or not PROTON_DENSITY.isdisjoint(one.split()) for one in words)

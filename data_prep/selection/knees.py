@@ -1,7 +1,7 @@
-"""Which knee each sagittal stack shows, by what headers say and by where the slices lie; and the one that is judged.
+"""Which knee each sagittal stack shows, by headers and by the positions of slices; and which knee is predicted on.
 
-x of the patient system grows to the patient's left (PS3.3 C.7.6.2.1.1), whichever way the patient lies in the scanner.
-A single stack's x says little, because the knee is often moved to the scanner's middle; two stacks can be compared.
+x of the patient system grows to the patient's left (PS3.3 C.7.6.2.1.1), however the patient lies in the scanner. The x
+of a single stack isn't reliable, because the knee is often moved to the scanner's middle. Two stacks can be compared.
 """
 
 from collections import defaultdict
@@ -16,17 +16,17 @@ from data_prep.selection.side import Side, stated_side
 from data_prep.selection.stack import Stack
 from data_prep.volume import Laterality
 
-# A knee measures some 100 to 130 mm from side to side with its skin, and 3D series of one (DESS of the OAI: 160 slices
-# of 0.7 mm; isotropic ones: up to 160 of 1 mm) stay below this. Over both knees it is 220 mm and more.
+# A knee with its skin is about 100 to 130 mm wide from side to side. 3D series of one knee (DESS of the OAI: 160 slices
+# of 0.7 mm; isotropic ones: up to 160 slices of 1 mm) are narrower than this. Series of both knees are 220 mm or more.
 ONE_KNEE_MM = 180.0
-# Where a header says that both are shown, less than that is believed: two narrow knees that touch.
+# The limit if a header says that both knees are shown: narrow knees may touch.
 ONE_KNEE_IF_BOTH_MM = 140.0
-# Stacks of one knee overlap, so their middles are much closer than a knee is wide; those of two knees lie at least as
-# far apart as a child's knee is wide.
+# Stacks of one knee overlap, so their middles are much closer than the width of a knee. The middles of two knees are at
+# least the width of a child's knee apart.
 KNEES_APART_MM = 80.0
-# What a stack over both knees leaves out between them; missing slices rarely come to that.
+# The gap between the knees in a stack of both; missing slices rarely make such a large gap.
 BETWEEN_KNEES_MM = 30.0
-# Patients are moved sideways so that the knee comes nearer to the scanner's middle, and never so far beyond it.
+# Patients are moved sideways to bring the knee nearer to the scanner's middle, but never this far beyond it.
 BEYOND_MIDDLE_MM = 80.0
 
 NAMES: dict[Laterality, str] = {"L": "left", "R": "right"}
@@ -35,9 +35,13 @@ HOW_TO_ASK = "Send one knee at a time, or ask for one: `?laterality=L` or `R`, `
 
 @dataclass(frozen=True, eq=False)
 class _Sided:
-    """A stack and its side. place: which cluster of stacks it lies in, and its frame of reference.
+    """A stack and its side.
 
-    contradiction: why no side is taken though headers name one. by_position: headers don't name it, positions tell.
+    Attributes:
+        place: the number of its cluster of stacks, and its frame of reference.
+        contradiction: why its side is unknown although headers name one.
+        by_position: whether the side is known by positions only, not by headers.
+        both: whether headers name both sides.
     """
 
     stack: Stack
@@ -50,7 +54,13 @@ class _Sided:
 
 @dataclass(frozen=True)
 class Knee:
-    """The stacks of the knee that is judged, with side and notices of each; of all others why they aren't of it."""
+    """The stacks of the knee that is predicted on.
+
+    Attributes:
+        sides: the side of each stack.
+        notices: the notices of each stack.
+        passed_over: the other stacks, each with the reason.
+    """
 
     stacks: tuple[Stack, ...]
     sides: dict[Stack, Laterality] = field(repr=False)
@@ -59,19 +69,21 @@ class Knee:
 
 
 def too_wide(stack: Stack) -> str | None:
-    """Why a stack can't be of one knee; None if it can."""
+    """Why a stack can't show one knee only; None if it can."""
     if stack.extent_mm <= ONE_KNEE_IF_BOTH_MM:
         return None
     limit = ONE_KNEE_IF_BOTH_MM if stated_side(frame.header for frame in stack.frames).both else ONE_KNEE_MM
     if stack.extent_mm <= limit:
         return None
-    return f"its slices cover {stack.extent_mm:.0f} mm from side to side, and one knee takes {limit:.0f} mm at most"
+    return f"its slices cover {stack.extent_mm:.0f} mm from side to side, but one knee is at most {limit:.0f} mm wide"
 
 
 def parted(stack: Stack, fewest: int) -> list[Stack]:
-    """A stack over two knees that leaves out what is between them, as two; any other as it is.
+    """A stack of two knees with a gap between them, as two stacks; any other stack unchanged.
 
-    fewest: slices that a part must have; where fewer are left, slices are missing.
+    Args:
+        stack: the stack.
+        fewest: slices that each part must have; a smaller part means that slices are missing.
     """
     if stack.plane != "sagittal" or stack.offsets_mm is None or len(stack.frames) < 2 * fewest:
         return [stack]
@@ -83,7 +95,15 @@ def parted(stack: Stack, fewest: int) -> list[Stack]:
 
 
 def one_knee(stacks: Sequence[Stack], asked: Side | None = None) -> Knee:
-    """The stacks of the only knee, or of the one that was asked for. UnsuitableStudy with a sentence otherwise."""
+    """The stacks of the only knee, or of the knee that was asked for.
+
+    Args:
+        stacks: sagittal stacks.
+        asked: the knee that was asked for; None if none was.
+
+    Raises:
+        UnsuitableStudy: two knees are shown and none was asked for, or the one that was asked for isn't found.
+    """
     sided = _sided(stacks)
     two = _two_knees(sided)
     if two and asked is None:
@@ -112,7 +132,7 @@ def _sided(stacks: Sequence[Stack]) -> list[_Sided]:
 
 
 def _clusters(stacks: Sequence[Stack]) -> list[int]:
-    """Which group of stacks each belongs to, from 1, from the patient's right to the left; 0 without positions."""
+    """The group of each stack, numbered from 1 from the patient's right to the left; 0 without positions."""
     middles = np.array([np.inf if stack.middle_mm is None else stack.middle_mm[0] for stack in stacks])
     order = np.argsort(middles, kind="stable")
     clusters = np.empty(len(stacks), int)
@@ -128,17 +148,17 @@ def _beyond_middle(stack: Stack, side: Side | None) -> str | None:
     beyond, other = (left_mm, "left") if side == "R" else (-left_mm, "right")
     if beyond < BEYOND_MIDDLE_MM:
         return None
-    return f"The headers say {NAMES[side]}, and the slices lie {beyond:.0f} mm to the {other} of the scanner's middle."
+    return f"The headers say {NAMES[side]}, but the slices lie {beyond:.0f} mm to the {other} of the scanner's middle."
 
 
 def _compared(sided: list[_Sided]) -> list[_Sided]:
-    """Of two groups of stacks in one frame of reference, the one with the larger x is the left knee's."""
+    """Name sides by position: of two groups in one frame of reference, the one with the larger x is the left knee."""
     clusters = sorted({one.place[0] for one in sided} - {0})
     if len(clusters) != 2 or len({one.place[1] for one in sided}) > 1:
         return sided
     lies: dict[int, Laterality] = {clusters[0]: "R", clusters[1]: "L"}
     if any(one.side not in ("unknown", lies.get(one.place[0], one.side)) for one in sided):
-        crossed = "The headers call the knee that lies further to the patient's left the right one."
+        crossed = "By the headers, the right knee would lie further to the patient's left than the left knee."
         return [replace(one, side="unknown", contradiction=one.contradiction or crossed) for one in sided]
     return [
         replace(one, side=lies[one.place[0]], by_position=True) if _is_open(one) and one.place[0] in lies else one
@@ -147,7 +167,7 @@ def _compared(sided: list[_Sided]) -> list[_Sided]:
 
 
 def _shared(sided: list[_Sided]) -> list[_Sided]:
-    """Stacks whose headers are silent are of the same side as the others in their place, where these agree."""
+    """Stacks without a side in their headers get the side of the other stacks in their place, if these agree."""
     sides: dict[tuple[int, str], set[Laterality]] = defaultdict(set)
     for one in sided:
         sides[one.place] |= {one.side} - {"unknown"}
@@ -162,9 +182,9 @@ def _is_open(one: _Sided) -> bool:
 
 
 def _two_knees(sided: Sequence[_Sided]) -> str | None:
-    """How that shows; None if all stacks may be of one knee."""
+    """Why the stacks must show two knees, in words; None if all of them may show one knee."""
     if {"L", "R"} <= {one.side for one in sided if not one.by_position}:
-        return "some series are of the left one, others of the right"
+        return "some series show the left knee, others the right knee"
     if len({one.place[0] for one in sided} - {0}) > 1:
         middles = [one.stack.middle_mm[0] for one in sided if one.stack.middle_mm is not None]
         return f"sagittal series lie {max(middles) - min(middles):.0f} mm apart from side to side"
@@ -174,31 +194,33 @@ def _two_knees(sided: Sequence[_Sided]) -> str | None:
 def _not_there(sided: Sequence[_Sided], asked: Side) -> str:
     contradictions = [one.contradiction for one in sided if one.contradiction]
     if contradictions:
-        return f"The {NAMES[asked]} knee was asked for, and which knee is shown isn't known. {contradictions[0]}"
+        return f"The {NAMES[asked]} knee was asked for, but it isn't known which knee is shown. {contradictions[0]}"
     if {one.side for one in sided} <= {"unknown"}:
         return (
-            f"The {NAMES[asked]} knee was asked for; the study shows two, and neither headers nor positions name them."
+            f"The {NAMES[asked]} knee was asked for. The study shows two knees, but neither headers nor positions say "
+            "which is which."
         )
     other = NAMES["L" if asked == "R" else "R"]
-    return f"The {NAMES[asked]} knee was asked for, and the study shows the {other} one."
+    return f"The {NAMES[asked]} knee was asked for, but the study shows the {other} one."
 
 
 def _why_not(one: _Sided) -> str:
     if one.side != "unknown":
-        return f"of the {NAMES[one.side]} knee"
-    return f"which knee it shows isn't known. {one.contradiction or ''}".strip()
+        return f"it shows the {NAMES[one.side]} knee"
+    return f"it isn't known which knee it shows. {one.contradiction or ''}".strip()
 
 
 def _notices(one: _Sided, asked: Side | None) -> Iterator[Notice]:
     if one.contradiction:
-        yield Notice("laterality-contradicted", f"{one.contradiction} Which knee it is isn't known.")
+        yield Notice("laterality-contradicted", f"{one.contradiction} It isn't known which knee this is.")
     elif one.both and one.side == "unknown":
-        covered = f"the slices cover {one.stack.extent_mm:.0f} mm, which is one knee."
-        yield Notice("laterality-contradicted", f"The headers name both knees, and {covered} Which one isn't known.")
+        covered = f"the slices cover {one.stack.extent_mm:.0f} mm, the width of one knee."
+        unknown = "It isn't known which knee this is."
+        yield Notice("laterality-contradicted", f"The headers name both knees, but {covered} {unknown}")
     if one.by_position:
-        lies = f"Of the study's two knees it's the one that lies further to the {NAMES[one.side]}."
+        lies = f"This knee lies further to the {NAMES[one.side]} than the study's other knee."
         yield Notice("laterality-by-position", f"No header names the side. {lies}")
     if asked and one.side == "unknown":
         yield Notice(
-            "laterality-unconfirmed", f"The {NAMES[asked]} knee was asked for, and no header says which knee this is."
+            "laterality-unconfirmed", f"The {NAMES[asked]} knee was asked for, but no header says which knee this is."
         )

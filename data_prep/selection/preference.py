@@ -1,35 +1,36 @@
-"""Which of several sagittal stacks is judged: criteria in the order in which they count, and what each says of a loser.
+"""Which of several sagittal stacks is chosen to predict on: the criteria in order, and the reason each gives.
 
-Within a series:
+Within a series, the first is preferred:
 
-1. what plainly shows the anatomy, before what may be a map or a localizer: a wrong kind of image can't be judged at all
-2. fat-suppressed, before unknown, before not: of a Dixon set, water
+1. what clearly shows the anatomy, before what may be a map or a localizer, which can't be predicted on
+2. fat-suppressed, before unknown, before not: in a Dixon set, the water image
 3. the echo time nearest to intermediate weighting, which models are trained on
 4. the first echo, the first time point, the lowest b-value: less contrast agent, less diffusion weighting
 5. more slices
 6. corrected for distortion and for the coil's shading
 7. the later acquisition, by time, then by number
 
-Across series, what a reader would open first for the ACL:
+Across series, the series that a radiologist would open first for the ACL is preferred:
 
-1. no other part of the body than a knee named by the headers: an ankle may be in the same study
-2. what plainly shows the anatomy
-3. fluid-sensitive, before unknown, before not: a torn ligament is seen by the fluid in it
-4. fat-suppressed, before unknown, before not: marrow hides fluid where fat is bright
-5. anything, before a gradient echo (DESS, MERGE): it has many slices, and another contrast than the spin echoes that
-   models are trained on; a quick one comes last, because scouts are made so
-6. nothing unclear, such as an unknown word in its ImageType
-7. original, before derived: computed images have less detail; it comes after contrast, because water of a Dixon scan is
-   derived and shows the ligament better than an original T1
-8. an ordinary acquisition, before water of a Dixon scan, before its in-phase image: water and fat can be swapped
+1. headers that name no part of the body except a knee: an ankle may be in the same study
+2. what clearly shows the anatomy
+3. fluid-sensitive, before unknown, before not: the fluid in a torn ligament shows the tear
+4. fat-suppressed, before unknown, before not: bright fat in the marrow hides fluid
+5. other techniques, before a gradient echo (DESS, MERGE): it has many slices, and its contrast differs from the spin
+   echoes that models are trained on; a quick gradient echo is last, because scouts are quick gradient echoes
+6. fewer doubts, such as an unknown word in ImageType
+7. original, before derived: computed images have less detail; this follows contrast, because the water image of a Dixon
+   scan is derived and shows the ligament better than an original T1
+8. an ordinary acquisition, before the water image of a Dixon scan, before its in-phase image: a scanner may confuse
+   water and fat
 9. more slices
 10. smaller pixels
 11. corrected for distortion and for the coil's shading: Siemens may send both versions
-12. the later acquisition, by time, then by number: a scan is repeated because the first one was spoilt
+12. the later acquisition, by time, then by number: a scan is repeated because the first one wasn't good
 
-If headers leave open what one of two series shows, and they are equal in 1 to 11, the study is refused: time and
-numbers don't tell water from fat. What is equal in all of these can't be told apart by headers: one is taken, by its
-UID so that the answer doesn't depend on the order of files, and a notice says so.
+If two series are equal in 1 to 11, and headers don't say what one of them shows, the study is refused: times and
+numbers don't distinguish water from fat. If two series are equal in all criteria, headers can't distinguish them. Then
+one is chosen by its UID, so that the answer doesn't depend on the order of files, and a notice says so.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,7 +40,7 @@ from data_prep.errors import UnsuitableStudy
 from data_prep.notice import Notice
 from data_prep.selection.acquisition import fat_suppressed, fluid_sensitive, gradient_echo, quick_gradient_echo
 from data_prep.selection.body_part import other_body_parts
-from data_prep.selection.kind import JUDGED, corrections, derived, water_or_fat
+from data_prep.selection.kind import PREDICTABLE, corrections, derived, water_or_fat
 from data_prep.selection.stack import Stack
 
 # The echo time of intermediate weighting, as in the fat-suppressed proton-density series that models are trained on.
@@ -48,9 +49,12 @@ INTERMEDIATE_TE_MS = 35.0
 
 @dataclass(frozen=True)
 class Criterion:
-    """A reason to prefer one stack to another: the larger `key`. reason(loser, winner, all candidates) says it.
+    """A reason to prefer one stack to another.
 
-    tells_repeats: it tells a scan from its repetition, and says nothing of what the two show.
+    Attributes:
+        key: the stack with the larger key is preferred.
+        reason: called with loser, winner and all candidates; why the loser isn't chosen, in words.
+        tells_repeats: whether it only distinguishes a scan from its repetition, not the contents of the images.
     """
 
     key: Callable[[Stack], float]
@@ -59,7 +63,7 @@ class Criterion:
 
 
 def prefer(candidates: Sequence[Stack], criteria: Sequence[Criterion]) -> tuple[Stack, list[tuple[Stack, str]]]:
-    """The best candidate, and each other one with the first reason against it; see `draws`."""
+    """The best candidate, and each other candidate with the first reason against it. For equal ones see `draws`."""
 
     def rank(stack: Stack) -> tuple[float | str, ...]:
         return (*(-criterion.key(stack) for criterion in criteria), stack.series_uid, stack.frames[0].sop_uid)
@@ -72,15 +76,15 @@ def _why(loser: Stack, winner: Stack, candidates: Sequence[Stack], criteria: Seq
     for criterion in criteria:
         if criterion.tells_repeats and _unclear(loser, winner):
             shown = f"{_doubts(winner)}; {_doubts(loser)}"
-            return f"{UNCLEAR} of series {winner.series_uid}, and headers don't say plainly what they show ({shown})"
+            return f"{UNCLEAR} from series {winner.series_uid}, and headers don't say clearly what they show ({shown})"
         if criterion.key(loser) < criterion.key(winner):
             return criterion.reason(loser, winner, candidates)
-    return f"{EQUAL} of series {winner.series_uid}: headers don't tell them apart"
+    return f"{EQUAL} from series {winner.series_uid}: headers don't distinguish them"
 
 
-# How the reasons against a loser begin that isn't worse than the winner.
-EQUAL = "as good as what was taken"
-UNCLEAR = "like what was taken"
+# The reason against a loser that isn't worse than the winner begins with one of these.
+EQUAL = "as good as what was chosen"
+UNCLEAR = "like what was chosen"
 
 
 def _unclear(loser: Stack, winner: Stack) -> bool:
@@ -89,29 +93,37 @@ def _unclear(loser: Stack, winner: Stack) -> bool:
 
 
 def draws(chosen: Stack, losers: Sequence[tuple[Stack, str]]) -> tuple[Notice, ...]:
-    """A notice if headers didn't tell what was chosen from something else of its kind.
+    """A notice if headers don't distinguish the chosen stack from another one.
 
-    Raises UnsuitableStudy if they didn't, and don't say what either of them shows.
+    Args:
+        chosen: the chosen stack.
+        losers: the other stacks, each with the reason against it.
+
+    Raises:
+        UnsuitableStudy: headers don't distinguish the two and don't say clearly what they show.
     """
     unclear = _equals(chosen, losers, UNCLEAR)
     if unclear:
         raise UnsuitableStudy(
-            f"Series {chosen.series_uid} and {unclear} are alike, and headers don't say plainly what they show "
-            f"({_doubts(chosen)}). Send only the one to judge.",
+            f"Series {chosen.series_uid} and {unclear} are alike, and headers don't say clearly what they show "
+            f"({_doubts(chosen)}). Send only the series to predict on.",
             kind="unclear-kind",
         )
     equal = _equals(chosen, losers, EQUAL)
     if not equal:
         return ()
-    message = f"Headers don't tell what was judged, of series {chosen.series_uid}, from {equal}: look at all of them."
+    message = (
+        f"Headers don't distinguish the images predicted on, of series {chosen.series_uid}, from {equal}: look at all "
+        "of them."
+    )
     return (Notice("equal-series", message),)
 
 
 def _equals(chosen: Stack, losers: Sequence[tuple[Stack, str]], how: str) -> str:
-    """What was as good as the chosen stack, in words; '' for nothing."""
-    uids = {stack.series_uid for stack, reason in losers if reason.startswith(f"{how} of series {chosen.series_uid}")}
+    """What was as good as the chosen stack, in words; '' if nothing was."""
+    uids = {stack.series_uid for stack, reason in losers if reason.startswith(f"{how} from series {chosen.series_uid}")}
     return " and ".join(
-        "other images of its own" if uid == chosen.series_uid else f"series {uid}" for uid in sorted(uids)
+        "other images of the same series" if uid == chosen.series_uid else f"series {uid}" for uid in sorted(uids)
     )
 
 
@@ -153,7 +165,7 @@ def _fluid_reason(loser: Stack, winner: Stack, _: Sequence[Stack]) -> str:
 def _fat_reason(loser: Stack, winner: Stack, _: Sequence[Stack]) -> str:
     if fat_suppressed(winner.header):
         return f"not fat-suppressed, as far as headers say; series {winner.series_uid} is"
-    return f"not fat-suppressed; of series {winner.series_uid} it isn't known"
+    return f"not fat-suppressed; for series {winner.series_uid} it isn't known"
 
 
 def _clock(stack: Stack) -> float:
@@ -167,7 +179,9 @@ def _clock(stack: Stack) -> float:
 
 
 def _later(key: Callable[[Stack], float]) -> Criterion:
-    return Criterion(key, lambda _, winner, __: f"acquired before what was taken of series {winner.series_uid}", True)
+    return Criterion(
+        key, lambda _, winner, __: f"acquired before what was chosen from series {winner.series_uid}", True
+    )
 
 
 FAT = Criterion(lambda stack: _yes_unknown_no(fat_suppressed(stack.header)), _fat_reason)
@@ -178,12 +192,12 @@ SLICES = Criterion(
 PLAINLY_ANATOMY = Criterion(
     lambda stack: 0.0 if stack.finding.serious else 1.0,
     lambda loser, winner, _: (
-        f"may be no picture of the anatomy ({_doubts(loser)}); series {winner.series_uid} plainly is one"
+        f"may not be a picture of the anatomy ({_doubts(loser)}); series {winner.series_uid} clearly is one"
     ),
 )
 CORRECTED = Criterion(
     lambda stack: corrections(stack.header),
-    lambda _, winner, __: f"less corrected than what was taken of series {winner.series_uid}",
+    lambda _, winner, __: f"less corrected than what was chosen from series {winner.series_uid}",
 )
 REPEATS = (
     _later(_clock),
@@ -196,15 +210,15 @@ WITHIN_SERIES = (
     Criterion(lambda stack: -abs(_number(stack, "EchoTime", 1e6) - INTERMEDIATE_TE_MS), _echo_reason),
     Criterion(
         lambda stack: -_number(stack, "EchoNumbers"),
-        lambda loser, *_: f"echo {_number(loser, 'EchoNumbers'):g}: the first is taken",
+        lambda loser, *_: f"echo {_number(loser, 'EchoNumbers'):g}: the first is chosen",
     ),
     Criterion(
         lambda stack: -_number(stack, "TemporalPositionIdentifier"),
-        lambda loser, *_: f"time point {_number(loser, 'TemporalPositionIdentifier'):g}: the first is taken",
+        lambda loser, *_: f"time point {_number(loser, 'TemporalPositionIdentifier'):g}: the first is chosen",
     ),
     Criterion(
         lambda stack: -_number(stack, "DiffusionBValue"),
-        lambda loser, *_: f"b-value {_number(loser, 'DiffusionBValue'):g}: the lowest is taken",
+        lambda loser, *_: f"b-value {_number(loser, 'DiffusionBValue'):g}: the lowest is chosen",
     ),
     SLICES,
     CORRECTED,
@@ -223,11 +237,11 @@ ACROSS_SERIES = (
     FAT,
     Criterion(
         lambda stack: 0.0 if quick_gradient_echo(stack.header) else 1.0,
-        lambda _, winner, __: f"a quick gradient echo, as scouts are; series {winner.series_uid} is none",
+        lambda _, winner, __: f"a quick gradient echo, like a scout; series {winner.series_uid} isn't one",
     ),
     Criterion(
         lambda stack: 0.0 if gradient_echo(stack.header) else 1.0,
-        lambda _, winner, __: f"a gradient echo; series {winner.series_uid} is none",
+        lambda _, winner, __: f"a gradient echo; series {winner.series_uid} isn't one",
     ),
     Criterion(
         lambda stack: -len(stack.finding.doubts),
@@ -238,7 +252,7 @@ ACROSS_SERIES = (
         lambda _, winner, __: f"derived images; series {winner.series_uid} is original",
     ),
     Criterion(
-        lambda stack: -JUDGED.index(stack.finding.kind),
+        lambda stack: -PREDICTABLE.index(stack.finding.kind),
         lambda loser, winner, _: f"{loser.finding.kind.value}; series {winner.series_uid} is an ordinary one",
     ),
     SLICES,

@@ -1,7 +1,8 @@
-"""From frames to the one volume that is judged, and why each other one was passed over.
+"""From frames to the one volume that is predicted on, and why each other one was passed over.
 
-Within a series one volume is taken, then one series: sagittal, fluid-sensitive, fat-suppressed first, by geometry and
-headers (the intermediate-weighted, fat-suppressed sagittal series is what readers look for the ACL on).
+First one volume is chosen within each series, then one series, by geometry and headers: sagittal, and preferably
+fluid-sensitive and fat-suppressed (radiologists look for the ACL on the intermediate-weighted, fat-suppressed sagittal
+series).
 """
 
 from collections import Counter
@@ -28,18 +29,20 @@ from data_prep.selection.side import Side
 from data_prep.selection.stack import Stack, stacks, unusable
 from data_prep.volume import FloatArray, Laterality, Volume
 
-# A knee's ligaments take some 25 mm from side to side with their surroundings: fewer slices don't cover them.
+# A knee's ligaments and their surroundings are about 25 mm wide from side to side: fewer slices don't cover them.
 MIN_SLICES = 8
-# What a study without a volume to judge is called: by the part of it that came nearest to being one.
-NOTHING_TO_JUDGE = ("two-knees", "too-few-slices", "no-positions", "wrong-plane", "nothing-to-judge")
+# The kinds of refusal of a study without a volume to predict on. The first one that a part of the study has counts.
+NOTHING_TO_PREDICT_ON = ("two-knees", "too-few-slices", "no-positions", "wrong-plane", "nothing-to-predict-on")
 WANTED = f"Send one study with a sagittal MR series of one knee, at least {MIN_SLICES} slices."
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A series, or a part of one, that wasn't judged, and why.
+    """A series, or a part of one, that wasn't predicted on, and why.
 
-    series_uid: '' for a file whose series can't be read; the reason names it.
+    Attributes:
+        series_uid: SeriesInstanceUID; '' for a file whose series can't be read, which the reason names.
+        reason: why, in words.
     """
 
     series_uid: str
@@ -47,7 +50,7 @@ class PassedOver:
 
 
 class _Refusal(NamedTuple):
-    """Why a part of a series can't be judged; kind: one of `NOTHING_TO_JUDGE`."""
+    """Why a part of a series can't be predicted on; `kind` is one of `NOTHING_TO_PREDICT_ON`."""
 
     kind: str
     reason: str
@@ -55,7 +58,13 @@ class _Refusal(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """The volume that is judged and everything that isn't; of each slice, what results must repeat (`origins`)."""
+    """The result of choosing a volume.
+
+    Attributes:
+        volume: the volume that is predicted on.
+        passed_over: everything else in the study, with the reasons.
+        origins: the attributes of each slice that results must repeat (`data_prep.dicom.origin`).
+    """
 
     volume: Volume
     passed_over: tuple[PassedOver, ...]
@@ -63,25 +72,42 @@ class Selection:
 
 
 def load_study(files: StudyFiles, limits: Limits | None = None, laterality: Side | None = None) -> Selection:
-    """Read and choose: the union of what `read_study` and `choose_volume` raise."""
+    """Read a study and choose its volume. Raises the errors of `read_study` and `choose_volume`.
+
+    Args:
+        files: a file, a folder, a zip, or named streams of files and zips.
+        limits: the largest study that is accepted.
+        laterality: see `choose_volume`.
+    """
     study = read_study(files, limits)
     return choose_volume(study.frames, study.unread, laterality)
 
 
 def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = (), laterality: Side | None = None) -> Selection:
-    """The one volume to judge; only its pixels are decoded, once, into float32 `[slices, rows, columns]`.
+    """Choose the one volume to predict on. Only its pixels are decoded.
 
-    unread: files of the study that can't be read. They are passed over, unless one belongs to the series to judge.
-    laterality: the knee that is meant, where the study may show both.
-    The result doesn't depend on the order of the frames. Raises UnsuitableStudy when there is nothing to judge, when
-    patients or studies are mixed, when two knees are shown and none is named, or not the one that is, when a slice is
-    missing or can't be read or decoded; UnsupportedInput, MalformedInput.
+    The result doesn't depend on the order of the frames.
+
+    Args:
+        frames: the images of a study.
+        unread: files of the study that can't be read. They are passed over, unless one belongs to the chosen series.
+        laterality: the knee to predict on, if the study may show both.
+
+    Returns:
+        The volume, its voxels float32 `[slices, rows, columns]`, and what was passed over.
+
+    Raises:
+        UnsuitableStudy: there is nothing to predict on; files of several patients or studies are mixed; two knees are
+            shown and none is asked for, or the one that is asked for isn't shown; or a slice is missing or can't be
+            read or decoded.
+        UnsupportedInput: the encoding of the pixels isn't supported.
+        MalformedInput: no file can be read, or no slice can be decoded.
     """
     if unread and not frames:
         raise nothing_read(unread)
     _check_one_study(frames)
     passed: list[PassedOver] = []
-    kinds = {"nothing-to-judge"}
+    kinds = {"nothing-to-predict-on"}
     candidates: list[Stack] = []
     in_order = sorted(frames, key=lambda frame: (frame.series_uid, frame.sop_uid, frame.number))
     for series_uid, members in groupby(in_order, key=lambda frame: frame.series_uid):
@@ -92,7 +118,7 @@ def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = (), latera
     passed += _unread_by_series(unread)
     if not candidates:
         problems = tuple(file.problem for file in unread)[:MOST_NAMED]
-        raise UnsuitableStudy(_nothing_to_judge(passed), problems, min(kinds, key=NOTHING_TO_JUDGE.index))
+        raise UnsuitableStudy(_nothing_to_predict_on(passed), problems, min(kinds, key=NOTHING_TO_PREDICT_ON.index))
     knee = one_knee(candidates, laterality)
     chosen, losers = _preferred(knee.stacks)
     _check_whole(chosen, in_order, unread)
@@ -112,7 +138,7 @@ def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = (), latera
 
 
 def _preferred(candidates: Sequence[Stack]) -> tuple[Stack, list[tuple[Stack, str]]]:
-    """The stack that is judged, the best of the best of each series, and why each other one isn't."""
+    """The best of the best stacks of each series, and why each other stack isn't chosen."""
     finalists, passed = [], []
     for _, members in groupby(candidates, key=lambda stack: stack.series_uid):
         winner, losers = prefer(list(members), WITHIN_SERIES)
@@ -123,7 +149,7 @@ def _preferred(candidates: Sequence[Stack]) -> tuple[Stack, list[tuple[Stack, st
 
 
 def _passed_over(series_uid: str, reasons: Sequence[str]) -> list[PassedOver]:
-    """Each reason once, with the number of parts that it holds for."""
+    """Each reason once, with the number of parts that it applies to."""
     return [
         PassedOver(series_uid, reason if count == 1 else f"{count} parts: {reason}")
         for reason, count in Counter(reasons).items()
@@ -161,14 +187,14 @@ def _unread_by_series(unread: Sequence[Unread]) -> list[PassedOver]:
 
 
 def _check_whole(chosen: Stack, frames: Sequence[Frame], unread: Sequence[Unread]) -> None:
-    """A file of the series to judge that can't be read may be one of its slices, and none may be lost in silence."""
+    """Refuse the study if a file of the chosen series can't be read: it may be one of the slices."""
     problems = [file.problem for file in unread if file.series_uid == chosen.series_uid]
     taken, plane = set(chosen.frames), chosen.plane
     others = (frame for frame in frames if frame.series_uid == chosen.series_uid and frame not in taken)
     problems += [FileProblem(frame.file, fault) for frame in others if (fault := _lost_slice(frame, plane))]
     if problems:
         raise UnsuitableStudy(
-            f"Series {chosen.series_uid} can't be judged: {len(problems)} of its files can't be read. "
+            f"Series {chosen.series_uid} can't be predicted on: {len(problems)} of its files can't be read. "
             f"The first: {problems[0].file}: {problems[0].detail}",
             tuple(problems[:MOST_NAMED]),
             "unreadable",
@@ -176,7 +202,7 @@ def _check_whole(chosen: Stack, frames: Sequence[Frame], unread: Sequence[Unread
 
 
 def _lost_slice(frame: Frame, plane: str) -> str | None:
-    """Why a frame that may belong to a stack of this plane isn't in it: its place or size can't be read."""
+    """Why a frame that may belong to a stack of this plane isn't in it: its position or size can't be read."""
     try:
         for keyword, count in (("ImageOrientationPatient", 6), ("ImagePositionPatient", 3), ("PixelSpacing", 2)):
             frame.header.numbers(keyword, count)
@@ -199,8 +225,8 @@ def _notices(unread: Sequence[Unread]) -> tuple[Notice, ...]:
     return (Notice("files-not-read", message),)
 
 
-def _nothing_to_judge(passed: Sequence[PassedOver]) -> str:
-    """Each cause once, with the first series of which it holds."""
+def _nothing_to_predict_on(passed: Sequence[PassedOver]) -> str:
+    """Each reason once, with the first series that it applies to."""
     series: dict[str, list[str]] = {}
     for one in passed:
         series.setdefault(one.reason, []).append(one.series_uid)
@@ -208,11 +234,11 @@ def _nothing_to_judge(passed: Sequence[PassedOver]) -> str:
         f"series {uids[0]}{f' and {len(uids) - 1} more' if len(uids) > 1 else ''}: {reason}"
         for reason, uids in series.items()
     ]
-    return f"Nothing to judge ({'; '.join(found[:8])}{'; and more' if len(found) > 8 else ''}). {WANTED}"
+    return f"Nothing to predict on ({'; '.join(found[:8])}{'; and more' if len(found) > 8 else ''}). {WANTED}"
 
 
 class _Candidates(NamedTuple):
-    """The stacks of one series that could be judged, why each other part of it can't, and what else is to be said."""
+    """The stacks of one series that can be predicted on, why its other parts can't, and remarks about the series."""
 
     stacks: list[Stack]
     refusals: list[_Refusal]
@@ -221,11 +247,11 @@ class _Candidates(NamedTuple):
 
 def _candidates(frames: Sequence[Frame]) -> _Candidates:
     reasons = {frame: unusable(frame) for frame in frames}
-    refused = [_Refusal("nothing-to-judge", reason) for reason in sorted(filter(None, set(reasons.values())))]
+    refused = [_Refusal("nothing-to-predict-on", reason) for reason in sorted(filter(None, set(reasons.values())))]
     usable = [frame for frame, reason in reasons.items() if reason is None]
     parts, copies = stacks(usable)
     if usable and not parts:
-        refused.append(_Refusal("nothing-to-judge", "too many orientations or matrices in one series"))
+        refused.append(_Refusal("nothing-to-predict-on", "too many orientations or matrices in one series"))
     candidates = []
     for part in (half for whole in parts for half in parted(whole, MIN_SLICES)):
         refusal = _shortcoming(part)
@@ -233,7 +259,7 @@ def _candidates(frames: Sequence[Frame]) -> _Candidates:
             candidates.append(part)
         else:
             refused.append(refusal)
-    notes = [f"{_count(copies, 'image')} sent twice, under another SOPInstanceUID: taken once"] if copies else []
+    notes = [f"{_count(copies, 'image')} sent twice, under another SOPInstanceUID: used once"] if copies else []
     return _Candidates(candidates, refused, notes)
 
 
@@ -252,7 +278,7 @@ def _shortcoming(stack: Stack) -> _Refusal | None:
         return _Refusal("no-positions", disorder)
     if scout_by_geometry(len(stack.frames), stack.spacing_mm, stack.planes):
         signs = scout_signs(len(stack.frames), stack.spacing_mm, stack.planes)
-        return _Refusal("nothing-to-judge", f"localizer, by its geometry: {'; '.join(signs)}")
+        return _Refusal("nothing-to-predict-on", f"localizer, by its geometry: {'; '.join(signs)}")
     if wide := too_wide(stack):
         return _Refusal("two-knees", wide)
     return None
@@ -266,8 +292,8 @@ def _kind_notices(stack: Stack) -> tuple[Notice, ...]:
     return (
         Notice(
             "series-kind-unknown",
-            f"Headers don't say plainly what series {stack.series_uid} shows ({'; '.join(doubts)}). "
-            "It was judged as a picture of the anatomy.",
+            f"Headers don't say clearly what series {stack.series_uid} shows ({'; '.join(doubts)}). "
+            "It was treated as a picture of the anatomy.",
         ),
     )
 
@@ -277,7 +303,8 @@ def _part_notices(stack: Stack) -> tuple[Notice, ...]:
     if not parts:
         return ()
     message = (
-        f"The headers say that the series shows another part of the body ({', '.join(parts)}). It was judged as a knee."
+        f"The headers say that the series shows another part of the body ({', '.join(parts)}). It was treated as a "
+        "knee."
     )
     return (Notice(OTHER_BODY_PART, message),)
 

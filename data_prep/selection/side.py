@@ -1,8 +1,9 @@
-"""Which side of the body a header names, in the words of scanners and of the people who type at them.
+"""Which side of the body a header names, in the words that scanners and their operators write.
 
 Laterality, ImageLaterality and FrameLaterality declare it (PS3.3 C.7.3.1, 10.1, C.7.6.16.2.8): R, L, B (both) or U
-(unpaired); other software writes whole words. A description names it in passing, so there only words count that mean
-nothing else in a protocol's name: "KNEE LT", but not the "sin" of "sin contraste" or the "R" of a "T2 R".
+(unpaired); other software writes whole words. A description may name it among other things. So in a description only
+words count that have no other meaning in a protocol's name: "KNEE LT", but not the "sin" of "sin contraste" or the "R"
+of "T2 R".
 """
 
 import re
@@ -23,7 +24,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# Languages that scanners and their operators speak: English, German, Dutch, French, Spanish, Portuguese, Italian,
+# Languages of scanners and their operators: English, German, Dutch, French, Spanish, Portuguese, Italian,
 # Swedish, Norwegian, Danish, Finnish, Polish, Czech, Russian, Greek, Arabic, Turkish. With and without accents.
 LEFT_WORDS = _set(
     "left lt lft links linke linker linkes gauche izquierda izquierdo izq izqda sinistra sinistro esquerda esquerdo "
@@ -36,13 +37,13 @@ RIGHT_WORDS = _set(
     "правая правый правое правого прав δεξί δεξιά δεξι δεξια يمين اليمنى الأيمن"
 )
 BOTH_WORDS = _set("both bilateral bilat bilatéral bilaterale beide beider beidseits beidseitig bds ambas ambos ambedue")
-# Chinese, Japanese and Korean set no spaces between words.
+# Chinese, Japanese and Korean have no spaces between words.
 LEFT_SIGNS, RIGHT_SIGNS, BOTH_SIGNS = ("左", "좌", "왼"), ("右", "우측", "오른"), ("両", "双", "雙", "양측")
-# What a declaring attribute may be cut down to: the first letters of the words above.
+# Short forms in attributes that declare a side: the first letters of the words above.
 LEFT_LETTERS = _set("l g i s e v li sn sx sin vä ve lewo sol")
 RIGHT_LETTERS = _set("r d p h re dx der des dir hö hø sağ")
 BOTH_LETTERS = _set("b")
-# Beside its language's word for the knee, a short form is clear in a description too: knee, left, right.
+# Next to the word for knee in the same language, a short form is clear in a description too: knee, left, right.
 SHORT_FORMS = (
     (_set("knee knees kn"), _set("l"), _set("r")),
     (_set("knie kniegelenk"), _set("l li"), _set("r re")),
@@ -55,16 +56,18 @@ SHORT_FORMS = (
     (_set("kolano koleno"), _set("l"), _set("p")),
     (_set("diz"), _set("sol"), _set("sağ")),
 )
-# One word in BodyPartExamined and protocol names.
+# Knee and side in one word, in BodyPartExamined and protocol names.
 LEFT_KNEE, RIGHT_KNEE = _set("lknee ltknee kneel kneelt"), _set("rknee rtknee kneer kneert")
 
 
 @dataclass(frozen=True)
 class StatedSide:
-    """What the headers of some images say of their side.
+    """What the headers of some images say about their side.
 
-    side: the one side that they name; None if they name none or contradict each other. both: they say that both sides
-    are shown. contradiction: why no side is taken from them though they name some, as a sentence.
+    Attributes:
+        side: the one side that they name; None if they name none or contradict each other.
+        both: whether they say that both sides are shown.
+        contradiction: a sentence that says how they contradict each other; None if they don't.
     """
 
     side: Side | None = None
@@ -73,7 +76,10 @@ class StatedSide:
 
 
 def stated_side(headers: Iterable[Header]) -> StatedSide:
-    """What all headers agree on. Attributes that declare a side come first, descriptions may contradict them."""
+    """The side that the headers name together. Attributes that declare a side count more than descriptions.
+
+    Descriptions can contradict these attributes; then no side is taken.
+    """
     values = {
         (keyword, text) for header in headers for keyword in (*DECLARING, *DESCRIBING) for text in header.texts(keyword)
     }
@@ -92,13 +98,13 @@ def stated_side(headers: Iterable[Header]) -> StatedSide:
 
 
 def declared_sides(text: str) -> frozenset[Side]:
-    """The sides that a value of an attribute for it names: any short form of any language counts."""
+    """The sides that a value of Laterality or a similar attribute names: any short form of any language counts."""
     words = _words(text)
     return _named(text, words, LEFT_LETTERS, RIGHT_LETTERS, BOTH_LETTERS)
 
 
 def described_sides(text: str) -> frozenset[Side]:
-    """The sides that a description names, by words that mean nothing else there."""
+    """The sides that a description names, by words that have no other meaning there."""
     words = _words(text)
     return _named(text, words, LEFT_KNEE, RIGHT_KNEE, frozenset()) | _beside_a_knee(words)
 
@@ -128,7 +134,7 @@ def _beside_a_knee(words: list[str]) -> frozenset[Side]:
 
 
 def _words(text: str) -> list[str]:
-    """In lower case; "KneeLt" and "KNEE_LT" are two words, "R2" is one."""
+    """The words of a text in lower case; "KneeLt" and "KNEE_LT" are two words, "R2" is one."""
     text = unicodedata.normalize("NFKC", text)
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     return re.findall(r"[^\W_]+", text.lower())

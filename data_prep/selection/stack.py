@@ -1,7 +1,7 @@
 """From the frames of one series to stacks: which images belong to one volume, in which order, how far apart.
 
-Geometry is PS3.3 C.7.6.2: slices are ordered along their normal, by number only where no positions are given, by file
-name never.
+Geometry follows PS3.3 C.7.6.2: slices are ordered along their normal, by number only if no positions are given, and
+never by file name.
 """
 
 import hashlib
@@ -16,29 +16,29 @@ import numpy.typing as npt
 from data_prep.dicom.frames import Frame
 from data_prep.dicom.header import Header
 from data_prep.errors import InputError, MalformedInput
-from data_prep.selection.kind import JUDGED, Finding, find, scout_signs
+from data_prep.selection.kind import PREDICTABLE, Finding, find, scout_signs
 
 FloatVector = npt.NDArray[np.float64]
 
-# Direction cosines of one stack differ by rounding alone: 0.01 is half a degree.
+# Direction cosines of one stack differ only by rounding: 0.01 is half a degree.
 ORIENTATION_TOLERANCE = 0.01
-# Unit vectors in headers are rounded, and stay as they are: a viewer may compare the digits of a map with its source's.
+# Unit vectors in headers are rounded. They stay unchanged: a viewer may compare the digits of a map and of its slices.
 UNIT_TOLERANCE = 1e-4
-# Pixel spacings of one stack differ by rounding alone, to two decimals at worst.
+# Pixel spacings of one stack differ only by rounding, to two decimals at worst.
 SPACING_TOLERANCE_MM = 0.005
 # Rows, Columns, PixelSpacing, ImageOrientationPatient.
 GEOMETRY_TOLERANCES = np.array([0, 0, *[SPACING_TOLERANCE_MM] * 2, *[ORIENTATION_TOLERANCE] * 6])
-# Images closer than this along the normal lie at one position.
+# Images closer than this along the normal have the same position.
 POSITION_TOLERANCE_MM = 0.05
-# Steps between slices may differ from their median by this share of it: positions rounded to whole millimetres turn a
-# step of 3 mm into one of 4. A missing slice is a share of one.
+# Steps between slices may differ from their median by this share of it: if positions are rounded to whole millimetres,
+# a step of 3 mm may become 4 mm. A missing slice is a difference of 1.
 STEP_TOLERANCE = 0.4
-# Numbers that are written for each image differ within one volume, by rounding and because they were measured: by so
-# much, or by this share of the number. Echoes of a knee's series lie at least half a millisecond apart.
+# Numbers that are written for each image differ within one volume, because they are rounded or measured: by at most
+# this much, or by this share of the number. Echoes of a knee series are at least half a millisecond apart.
 CONTRAST_TOLERANCES = {"EchoTime": (0.1, 0.02), "DiffusionBValue": (5.0, 0.02)}
-# What separates the images at one position leaves volumes: most of its parts have at least this share of the positions.
+# A contrast separates volumes if most of its parts have images at no less than this share of the positions.
 WHOLE = 0.5
-# A real series holds a few stacks (three planes); a radial one is nothing that we could judge.
+# A usual series has a few stacks (three planes); a radial series has more, and can't be predicted on.
 MAX_STACKS = 64
 PLANES = ("sagittal", "coronal", "axial")
 
@@ -49,8 +49,8 @@ MR_CLASSES = frozenset(
         "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
     }
 )
-# What tells images at one position apart: first the kind of image (`data_prep.selection.kind`), then the first of these
-# that differs. Each of its values makes a volume.
+# Images at one position are separated first by their kind (`data_prep.selection.kind`), then by the first of these
+# attributes that differs. Each of its values makes a volume.
 CONTRASTS = (
     "EchoTime",
     "EchoNumbers",
@@ -66,7 +66,9 @@ CONTRASTS = (
 class Stack:
     """Images of one orientation, matrix and spacing, in order along their normal (row x column direction).
 
-    planes: in how many planes their series has images, 3 for most scouts.
+    Attributes:
+        frames: the images.
+        planes: in how many planes the series has images; 3 for most scouts.
     """
 
     frames: tuple[Frame, ...]
@@ -74,12 +76,12 @@ class Stack:
 
     @property
     def header(self) -> Header:
-        """The first slice's, for what all slices share."""
+        """The first slice's header, for attributes that all slices share."""
         return self.frames[0].header
 
     @cached_property
     def finding(self) -> Finding:
-        """What the images are, by headers and geometry; where `spacing_mm` is known."""
+        """The kind of the images by headers and geometry. `spacing_mm` must be known."""
         found = find(self.header)
         signs = scout_signs(len(self.frames), self.spacing_mm, self.planes)
         doubts = tuple(f"it may be a localizer: {sign}" for sign in signs)
@@ -92,7 +94,7 @@ class Stack:
 
     @property
     def frame_of_reference(self) -> str:
-        """FrameOfReferenceUID, '' if there is none: positions of stacks that share it can be compared."""
+        """FrameOfReferenceUID, '' if there is none. Positions of stacks with the same one can be compared."""
         return str(self.frames[0].attributes.get("FrameOfReferenceUID") or "")
 
     @cached_property
@@ -104,17 +106,17 @@ class Stack:
 
     @property
     def plane(self) -> str:
-        """By the normal's largest component."""
+        """sagittal, coronal or axial, by the normal's largest component."""
         return _plane(self.frames[0])
 
     @cached_property
     def offsets_mm(self) -> FloatVector | None:
-        """Position of each slice along the normal; None where it can't be known."""
+        """`[slices]`, position of each slice along the normal; None if it isn't known."""
         return _offsets(self.frames)
 
     @cached_property
     def positions_mm(self) -> FloatVector:
-        """`[slices, 3]`; relative to the first slice where no positions are given."""
+        """`[slices, 3]`, position of each slice; relative to the first slice if no positions are given."""
         given = _positions(self.frames)
         if given is not None:
             return given
@@ -123,7 +125,7 @@ class Stack:
 
     @cached_property
     def middle_mm(self) -> FloatVector | None:
-        """`[3]`, the centre of the stack; None where no positions are given."""
+        """`[3]`, the centre of the stack; None if no positions are given."""
         given = _positions(self.frames)
         if given is None:
             return None
@@ -135,7 +137,7 @@ class Stack:
 
     @property
     def extent_mm(self) -> float:
-        """From the first slice's outer face to the last one's, along the normal; slices without gaps between them."""
+        """From the outer face of the first slice to that of the last, along the normal, as if slices had no gaps."""
         assert self.offsets_mm is not None
         return float(self.offsets_mm[-1] - self.offsets_mm[0]) + self.spacing_mm[0]
 
@@ -147,19 +149,19 @@ class Stack:
         return float(np.median(np.diff(self.offsets_mm))), rows, columns
 
     def disorder(self) -> str | None:
-        """Why the positions of the slices can't be known; None if they are."""
+        """Why the positions of the slices aren't known; None if they are."""
         if self.offsets_mm is not None:
             return None
         positions = _positions(self.frames)
         if positions is None:
-            return "slice positions are missing, and InstanceNumber and SpacingBetweenSlices don't replace them"
+            return "slice positions are missing, and InstanceNumber and SpacingBetweenSlices can't replace them"
         if _at_one_position(positions):
             return f"all {len(self.frames)} images have the same position"
         more = len(self.frames) - _places(self.frames)
-        return f"{more} more images than positions, which can't be told apart"
+        return f"{more} more images than positions; headers don't distinguish them"
 
     def gap(self) -> tuple[int, float] | None:
-        """Number, from 1, of the first slice whose step to the next one isn't the usual, and that step in mm."""
+        """Number, from 1, of the first slice with an unusual step to the next slice, and that step in mm; or None."""
         assert self.offsets_mm is not None
         steps = np.diff(self.offsets_mm)
         usual = self.spacing_mm[0]
@@ -168,7 +170,7 @@ class Stack:
 
 
 def unusable(frame: Frame) -> str | None:
-    """Why an image can't be part of a volume that we'd judge, by its header alone; None if it can."""
+    """Why an image can't be part of a volume to predict on, by its header alone; None if it can."""
     header = frame.header
     modality = header.text("Modality")
     if modality != "MR":
@@ -178,7 +180,7 @@ def unusable(frame: Frame) -> str | None:
     if not header.text("PhotometricInterpretation").startswith("MONOCHROME"):
         return "colour picture"
     kind = find(header).kind
-    if kind not in JUDGED:
+    if kind not in PREDICTABLE:
         return kind.value
     try:
         return _unusable_geometry(frame)
@@ -207,16 +209,22 @@ def _perpendicular(orientation: tuple[float, ...]) -> bool:
 
 
 class Sorted(NamedTuple):
-    """The frames of one series as stacks; copies: frames that were sent again under another UID, in none of them."""
+    """The frames of one series as stacks.
+
+    Attributes:
+        stacks: the stacks.
+        copies: the number of frames that were sent again under another UID; they are in no stack.
+    """
 
     stacks: list[Stack]
     copies: int
 
 
 def stacks(frames: Sequence[Frame]) -> Sorted:
-    """Usable frames of one series: first by geometry, then, where positions repeat, by contrast.
+    """Sort usable frames of one series into stacks: first by geometry, then, where positions repeat, by contrast.
 
-    The result doesn't depend on the order of the frames. No stack at all if there are more than MAX_STACKS geometries.
+    The result doesn't depend on the order of the frames. There is no stack if there are more than MAX_STACKS
+    geometries.
     """
     frames = sorted(frames, key=lambda frame: (frame.sop_uid, frame.number))
     by_geometry = _by_geometry(frames)
@@ -232,7 +240,7 @@ def stacks(frames: Sequence[Frame]) -> Sorted:
 
 
 def _by_geometry(frames: Sequence[Frame]) -> list[list[Frame]]:
-    """Work grows with frames times geometries, of which it stops one beyond MAX_STACKS."""
+    """Frames grouped by geometry. It stops after MAX_STACKS + 1 groups; time grows with frames times groups."""
     geometries = np.array([_geometry(frame) for frame in frames])
     left = np.arange(len(frames))
     groups: list[list[Frame]] = []
@@ -250,7 +258,7 @@ def _geometry(frame: Frame) -> list[float]:
 
 
 def _by_kind(frames: list[Frame]) -> list[list[Frame]]:
-    """Volumes, where positions repeat: Dixon's four images may share echo times, so that what they are comes first."""
+    """Volumes by kind, then contrast. The four images of a Dixon scan may share echo times, so the kind comes first."""
     parts: dict[str, list[Frame]] = {}
     for frame in frames:
         parts.setdefault(find(frame.header).kind, []).append(frame)
@@ -276,12 +284,12 @@ def _parts(frames: Sequence[Frame], keyword: str) -> list[list[Frame]]:
 
 
 def _labels(frames: Sequence[Frame], keyword: str) -> Sequence[tuple[str, ...] | int]:
-    """The same for frames whose values are the same, within the keyword's tolerance."""
+    """A label for each frame, equal for frames whose values are equal within the keyword's tolerance."""
     texts = [frame.header.texts(keyword) for frame in frames]
     if keyword not in CONTRAST_TOLERANCES or len(set(texts)) == 1:
         return texts
     absolute, share = CONTRAST_TOLERANCES[keyword]
-    values = np.array([frame.header.number(keyword) for frame in frames], float)  # NaN for what isn't known
+    values = np.array([frame.header.number(keyword) for frame in frames], float)  # NaN for an unknown value
     distinct = np.unique(values)  # in order, NaN last
     steps = np.diff(distinct, prepend=distinct[0])
     groups = np.cumsum(~(steps <= np.maximum(absolute, share * np.abs(distinct))))
@@ -289,13 +297,13 @@ def _labels(frames: Sequence[Frame], keyword: str) -> Sequence[tuple[str, ...] |
 
 
 def _are_volumes(parts: Sequence[Sequence[Frame]], frames: Sequence[Frame]) -> bool:
-    """Whether most parts cover much of what there is; a number that each slice has for itself separates nothing."""
+    """Whether most parts have most of the positions; a number that differs for each slice doesn't separate volumes."""
     counts = [_places(part) for part in parts]
     return float(np.median(counts)) >= WHOLE * _places(frames)
 
 
 def _places(frames: Sequence[Frame]) -> int:
-    """How many positions along the normal; as many as images where no positions are given."""
+    """The number of different positions along the normal; the number of images if no positions are given."""
     positions = _positions(frames)
     if positions is None:
         return len(frames)
@@ -312,9 +320,9 @@ def _repeats(positions: FloatVector, frames: Sequence[Frame]) -> bool:
 
 
 def _copies(frames: Sequence[Frame]) -> set[Frame]:
-    """Frames of one geometry that repeat the place, contrast and pixels of one before them: sent again, renamed.
+    """Frames of one geometry with the position, contrast and pixels of an earlier frame: sent again, under another UID.
 
-    Pixels are decoded only where everything else is the same.
+    Pixels are decoded only if everything else is equal.
     """
     positions = _positions(frames)
     if positions is None or not _repeats(positions, frames):
@@ -335,7 +343,7 @@ def _same_pixels(frames: Sequence[Frame]) -> list[Frame]:
     for frame in frames:
         try:
             digest = hashlib.sha256(frame.decode().data).digest()
-        except InputError:  # It is told where it matters.
+        except InputError:  # Reported later, if the frame is needed.
             continue
         if digest in seen:
             copies.append(frame)
@@ -351,7 +359,7 @@ def _ordered(frames: Sequence[Frame]) -> tuple[Frame, ...]:
 
 
 def _offsets(frames: Sequence[Frame]) -> FloatVector | None:
-    """Along the normal, from positions; from unique numbers and SpacingBetweenSlices where there are none at all."""
+    """Offsets along the normal, from positions; from unique numbers and SpacingBetweenSlices if there are none."""
     positions = _positions(frames)
     if positions is not None:
         if _repeats(positions, frames):

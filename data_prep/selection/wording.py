@@ -1,8 +1,7 @@
-"""What single words of a header mean, in the languages that scanners are sold with. The words stand in wording.toml.
+"""The meaning of single words in a header, in the languages of scanners. The words are listed in wording.toml.
 
-A description is read as a row of plain words: no capitals, no accents, no punctuation. Chinese, Japanese and Korean
-words that the vocabulary knows are cut out of their sentence, and words written without a space ("PDfsSag") are taken
-apart.
+A description is read as a list of plain words without capitals, accents and punctuation. Known Chinese, Japanese and
+Korean words are cut out of their sentence, and words written without spaces ("PDfsSag") are split.
 """
 
 import re
@@ -14,17 +13,17 @@ from pathlib import Path
 from typing import Literal
 
 WORDS = tomllib.loads((Path(__file__).parent / "wording.toml").read_text(encoding="utf-8"))
-# From here on scripts put no space between words.
+# Scripts from this character on have no spaces between words.
 FIRST_CJK = "\u2e80"
-# Unknown ones end the Latin word beside them all the same ("PD矢状位FS").
+# Unknown CJK characters also end the Latin word beside them ("PD矢状位FS").
 CJK_RUN = re.compile(rf"[{FIRST_CJK}-\uffff]+")
 # Accents of Latin, Greek and Cyrillic letters; those of other scripts are letters themselves.
 ACCENTS = re.compile("[\u0300-\u036f]")
-# Letters that no accent can be taken off, and dashes.
+# Letters that can't be split into a letter and an accent, and dashes.
 PLAIN_LETTERS = str.maketrans("łøıđæ−–", "loida--")
-# Thai vowels and tones above and below a letter belong to its word.
+# Thai vowels and tones above and below a letter are part of the word.
 WORD = re.compile("(?:[^\\W_]|[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e])+")
-# Sets of characters that stand for a word.
+# Characters that are replaced by a word.
 SIGNS = (
     (r"\bw\s*/\s*o(?:ut)?(?=[^a-z]|$|fs|fat)", " without "),
     (r"\bw\s*/", " with "),
@@ -32,7 +31,7 @@ SIGNS = (
     (r"\bf\.s\b", " fs "),
     (r"\b([rt][12])\s*(?:\*|star\b)", r"\1star "),
     (r"\(\s*fs\s*-\s*\)|\(\s*-\s*fs\s*\)|\bn\s*[-/]\s*fs\b", " no fs "),
-    (r"\bfs\s*-\s*$|\bfs-(?=\s)", " fs fs off "),  # it denies, or nothing follows: unclear
+    (r"\bfs\s*-\s*$|\bfs-(?=\s)", " fs fs off "),  # a minus sign or a dash: unclear
     (r"\bs\s*/\s*(?=fs|fat|sat|gord|gras|sup)|\bss\s+(?=fs|fat|sat|gras)", " sans "),
     (r"\bo\.\s*(?=fs\b|fat|fett)", " ohne "),
     (r"\b[bб]\s*/\s*(?=fs\b|жир)", " без "),
@@ -41,13 +40,13 @@ SIGNS = (
     (r"\(\s*-\s*\)", " minus "),
     (r"\(\s*\+\s*\)", " plus "),
 )
-# The standard allows descriptions of 64 characters (PS3.5 6.2, LO). More is read, but not without an end.
+# The standard allows descriptions of 64 characters (PS3.5 6.2, LO). Longer ones are read up to this length.
 LONGEST_TEXT = 256
 # "CoilSurvey" is two words, "mFFE" is one.
 INNER_CAPITAL = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
-# Words that a denial may be away from what it denies, and a word for fat from one for suppression.
+# The largest distance, in words, from a negation to what it negates, and from a word for fat to one for suppression.
 REACH = 3
-# Parts of a word that was written without spaces; shorter ones would be found everywhere.
+# The vocabulary for words written without spaces. Shorter parts would be found in almost any word.
 PARTS = (
     *(("suppression", "words"), ("suppression", "no")),
     *(("weighting", "fluid"), ("weighting", "plain"), ("text", "localizer")),
@@ -62,7 +61,7 @@ Answer = Literal["yes", "no", "unclear", ""]
 
 
 def phrases(*keys: str) -> tuple[str, ...]:
-    """Of one section of the vocabulary, `phrases("text", "map")`, as plain words."""
+    """The phrases of one section of the vocabulary, such as `phrases("text", "map")`, as plain words."""
     section = WORDS
     for key in keys:
         section = section[key]
@@ -70,7 +69,7 @@ def phrases(*keys: str) -> tuple[str, ...]:
 
 
 def _letters(text: str) -> str:
-    """Lower case, without accents; full-width letters as usual ones."""
+    """The text in lower case, without accents, with normal letters instead of full-width ones."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     bare = ACCENTS.sub("", unicodedata.normalize("NFD", folded))
     return unicodedata.normalize("NFC", bare).translate(PLAIN_LETTERS)
@@ -78,7 +77,7 @@ def _letters(text: str) -> str:
 
 @cache
 def _known() -> frozenset[str]:
-    """Single words that words without spaces are made of."""
+    """The single words that words written without spaces may consist of."""
     lists = [phrases(*section) for section in PARTS]
     words = {phrase.rstrip("*") for one in lists for phrase in one if " " not in phrase}
     return frozenset(word for word in {*words, *COMMON_PARTS} if len(word) >= SHORTEST_PART)
@@ -98,7 +97,7 @@ def _cjk() -> re.Pattern[str]:
 
 @lru_cache(4096)
 def plain(text: str) -> str:
-    """Plain words with one space around each, of the first LONGEST_TEXT characters."""
+    """The plain words of the first LONGEST_TEXT characters, with one space around each."""
     text = _letters(INNER_CAPITAL.sub(" ", text[:LONGEST_TEXT])).replace("_", " ")
     for sign, word in SIGNS:
         text = re.sub(sign, word, text)
@@ -108,7 +107,7 @@ def plain(text: str) -> str:
 
 
 def _parts(word: str) -> tuple[str, ...]:
-    """The fewest known words and numbers that a word is made of; the word itself if it is one or has no such parts."""
+    """The fewest known words and numbers that form a word; the word itself if it is known or can't be split."""
     if word in _known() or not word.isascii():
         return (word,)
     best: list[tuple[str, ...] | None] = [(), *[None] * len(word)]
@@ -125,7 +124,7 @@ def _parts(word: str) -> tuple[str, ...]:
 
 @cache
 def _finder(*keys: str) -> re.Pattern[str]:
-    """Finds any of a section's phrases in plain words."""
+    """A pattern that finds any phrase of a section in plain words."""
     return re.compile(rf"(?<= )(?:{'|'.join(_regex(phrases(*keys)))})(?= )")
 
 
@@ -134,13 +133,13 @@ def _regex(found: Iterable[str]) -> list[str]:
 
 
 def says(words: str, *keys: str) -> bool:
-    """Whether plain words hold a phrase of a section."""
+    """Whether plain words contain a phrase of a section."""
     return _finder(*keys).search(words) is not None
 
 
 @lru_cache(4096)
 def suppression(words: str) -> Answer:
-    """Whether plain words say that fat is suppressed: "unclear" if they contradict each other, "" for silence."""
+    """Whether plain words say that fat is suppressed: "unclear" if they contradict each other, "" if they don't say."""
     places = [(found.start(), found.end()) for found in _method().finditer(words)]
     answers = {_polarity(words[:start].split(), words[end:].split()) for start, end in places}
     if len(answers) > 1:
@@ -149,7 +148,7 @@ def suppression(words: str) -> Answer:
 
 
 def fat_alone(words: str) -> bool:
-    """Whether plain words name fat, and neither its suppression nor the fat pad of the knee."""
+    """Whether plain words name fat, but neither its suppression nor the fat pad of the knee."""
     return not suppression(words) and says(words.replace(" fat pad ", " "), "suppression", "fat")
 
 
@@ -162,11 +161,11 @@ def _method() -> re.Pattern[str]:
 
 
 def _polarity(before: list[str], after: list[str]) -> Answer:
-    """Whether what stands before and after a word for fat suppression denies it."""
+    """Whether the words before and after a word for fat suppression negate it."""
     near = [word for word in before if not _is(word, "fillers")][-REACH:]
     if near and _is(near[-1], "no"):
         return "unclear" if len(near) > 1 and _is(near[-2], "both") else "no"
-    if after in (["without"], ["wo"]):  # without contrast agent, as a rule
+    if after in (["without"], ["wo"]):  # usually without contrast agent
         return "unclear"
     about_fat = len(after) < 2 or not _is(after[1], "objects")
     if after == ["0"] or (after and _is(after[0], "off") and about_fat) or (len(after) == 1 and _is(after[0], "no")):

@@ -1,4 +1,4 @@
-"""Tables as people save them: CSV of any dialect, .xlsx and .ods, as rows of cleaned text with every fault named."""
+"""Reads tables as people save them: CSV of any dialect, .xlsx and .ods. Rows are cleaned text; every fault is named."""
 
 from data_prep.tables.cells import column_key, decimal
 from data_prep.tables.faults import Fault, Faults

@@ -1,8 +1,8 @@
-"""CSV in any dialect: encoding, separator and line ends are found out from the file, the same way every time.
+"""CSV in any dialect: encoding, separator and line ends are found from the file, always by the same rules.
 
-RFC 4180 has commas only; spreadsheets write the list separator of the country that they are set to. Sniffers guess from
-the letters' statistics and are often wrong on short tables. Here the separator is the one that makes the column names
-which the reader looks for appear.
+RFC 4180 has commas only; spreadsheets write the list separator of the country in their settings. Sniffers guess from
+letter statistics and are often wrong on short tables. Here the separator is chosen that gives the expected column
+names.
 """
 
 import csv
@@ -13,17 +13,18 @@ from contextlib import suppress
 from itertools import islice
 
 NumberedRow = tuple[int, list[str]]
-# Gives a score for how well some rows look like the table that is looked for.
+# Gives a score for how similar some rows are to the expected table.
 RowScore = Callable[[Sequence[NumberedRow]], tuple[int, ...]]
 
 SEPARATORS = (",", ";", "\t", "|")
-# Rows, of at most so many letters, that are looked at to find the separator, and the column names among them.
+# The first rows, and at most this many characters, are used to find the separator and the column names.
 SAMPLE, SAMPLE_TEXT = 20, 1 << 20
-# A last row of our own: if it is swallowed by another, a quotation mark stands open there.
+# A last row that is added: if it becomes part of another row, that row has a quotation mark that isn't closed.
 _END = "\x1e"
-# In UTF-16 nearly every second byte of a Western table is zero, and hardly any other; elsewhere zeros are anywhere.
+# In UTF-16 nearly every second byte of a Western table is zero, and hardly any other byte. Other files have zeros in
+# both places.
 ZEROS_OF_UTF16, ZEROS_OF_OTHERS = 0.3, 0.1
-# A byte that is no UTF-8 as Python keeps it (PEP 383), and any letter that isn't ASCII.
+# Python's representation of a byte that isn't UTF-8 (PEP 383), and any character that isn't ASCII.
 _ODD, _BEYOND_ASCII = re.compile("[\udc80-\udcff]+"), re.compile("[^\x00-\x7f]+")
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -35,10 +36,20 @@ _MARKS = (
 
 
 def decoded(data: bytes, encoding: str = "") -> tuple[str, str]:
-    """The text, and the encoding if it is a guess, else ''. ValueError if this is no text.
+    """Decode a file.
 
-    A byte order mark decides, then zeros (UTF-16), then whether it is UTF-8, as hardly any other text is by chance.
-    What is left is taken for Windows-1252, which holds all letters of Latin-1.
+    A byte order mark decides first, then zeros (UTF-16), then whether the bytes are valid UTF-8, which other texts
+    hardly ever are by chance. All other files are read as Windows-1252, which includes all letters of Latin-1.
+
+    Args:
+        data: the file's bytes.
+        encoding: the encoding, if it is known.
+
+    Returns:
+        The text, and the encoding if it is a guess, else ''.
+
+    Raises:
+        ValueError: the file isn't text, or isn't in the given encoding.
     """
     if encoding:
         return _strictly(data, encoding), ""
@@ -53,7 +64,7 @@ def decoded(data: bytes, encoding: str = "") -> tuple[str, str]:
         return data.decode(), ""
     text = data.decode(errors="surrogateescape")
     odd, beyond_ascii = (sum(map(len, pattern.findall(text))) for pattern in (_ODD, _BEYOND_ASCII))
-    if odd <= beyond_ascii - odd:  # UTF-8, but for the name of a file in some other encoding
+    if odd <= beyond_ascii - odd:  # UTF-8, except the name of a file in another encoding
         return text, ""
     with suppress(UnicodeDecodeError):
         return data.decode("cp1252"), "Windows-1252"
@@ -61,9 +72,14 @@ def decoded(data: bytes, encoding: str = "") -> tuple[str, str]:
 
 
 def rows_of(text: str, score: RowScore) -> list[NumberedRow]:
-    """All rows that hold anything, with their numbers; the separator is the one whose rows `score` likes best.
+    """All rows that aren't empty, with their numbers.
 
-    ValueError names a row whose quotation mark isn't closed.
+    Args:
+        text: the file's text.
+        score: the separator whose rows have the highest score is used.
+
+    Raises:
+        ValueError: a quotation mark isn't closed; the message names the row.
     """
     text = io.StringIO(text, newline=None).getvalue()  # lines end with \n, \r\n or \r
     first, _, rest = text.partition("\n")
@@ -74,7 +90,7 @@ def rows_of(text: str, score: RowScore) -> list[NumberedRow]:
 
 
 def _sample(text: str, separator: str) -> list[NumberedRow]:
-    """The first rows; with a wrong separator, those before a quotation mark that seems open."""
+    """The first rows. With a wrong separator a quotation mark may seem open: then only the rows before it."""
     rows: list[NumberedRow] = []
     with suppress(ValueError):
         rows.extend(islice(_parsed(text, separator), SAMPLE))
@@ -82,7 +98,7 @@ def _sample(text: str, separator: str) -> list[NumberedRow]:
 
 
 def _parsed(text: str, separator: str) -> Iterator[NumberedRow]:
-    """Rows that hold anything, from 1."""
+    """Rows that aren't empty, numbered from 1."""
     reader = csv.reader(io.StringIO(f"{text}\n{_END}"), delimiter=separator)
     number = 0
     try:
@@ -101,7 +117,7 @@ def _parsed(text: str, separator: str) -> Iterator[NumberedRow]:
 
 
 def _utf16(data: bytes) -> str:
-    """UTF-16 without its mark, by which of two bytes is zero; '' if it is none."""
+    """The kind of UTF-16 without a byte order mark, by which of two bytes is zero; '' if it isn't UTF-16."""
     sample = data[: 1 << 12]
     first, second = (sample[start::2].count(0) / max(len(sample) / 2, 1) for start in (0, 1))
     if max(first, second) < ZEROS_OF_UTF16 or min(first, second) > ZEROS_OF_OTHERS:

@@ -4,19 +4,21 @@ A set of classes is written `partial rupture or strain|complete rupture`; an emp
 """
 
 import csv
-import math
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
 
 from data_prep import names
 from data_prep.boxes import Box
 from data_prep.files import replacing
-from data_prep.labels import SCHEMES, LabelScheme
+from data_prep.labels import BINARY, FOUR_CLASS, SCHEMES, LabelScheme
+from data_prep.ranges import FromZero, Positive
 from data_prep.tables import Faults, Line, column_key, decimal, read_table
 from data_prep.tables.cells import clean, words_key
 from data_prep.volume import Laterality
@@ -130,11 +132,15 @@ def _exam(line: Line, columns: Sequence[str], root: Path) -> Exam:
         if column in ("path", "mask") and text:
             values[column] = _existing(root, line.as_written(column))
         elif text:
-            try:
-                values[column] = PARSERS.get(column, str)(text)
-            except ValueError as error:
-                raise line.fault(f"{text!r} is not {error}", column) from None
-    return Exam(**values)
+            values[column] = text
+    try:
+        cells = Cells.model_validate({name: values[name] for name in Cells.model_fields if name in values})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        column = str(fault["loc"][0])
+        must_be = MUST_BE.get(column) or str(fault["ctx"]["error"])
+        raise line.fault(f"{values[column]!r} is not {must_be}", column) from None
+    return Exam(**values | {name: getattr(cells, name) for name in cells.model_fields_set})
 
 
 def _existing(root: Path, text: str) -> Path:
@@ -172,11 +178,11 @@ def _as_bytes(text: str) -> Iterable[str]:
 
 
 def _parts(text: str) -> list[str]:
-    """What stands between `|`, or between `;`."""
+    """The parts between `|`, or between `;`."""
     return [part.strip() for part in re.split(r"[|;]", text)]
 
 
-def _classes(scheme: LabelScheme) -> Callable[[str], frozenset[str]]:
+def _classes(scheme: LabelScheme) -> BeforeValidator:
     def parse(text: str) -> frozenset[str]:
         known = {words_key(name): name for name in scheme.classes}
         names = list(map(words_key, _parts(text)))
@@ -184,63 +190,65 @@ def _classes(scheme: LabelScheme) -> Callable[[str], frozenset[str]]:
             raise ValueError(f"a set of {', '.join(scheme.classes)}")
         return frozenset(known[name] for name in names)
 
-    return parse
+    return BeforeValidator(parse)
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+def _one_of(choices: tuple[str, ...]) -> BeforeValidator:
     def parse(text: str) -> str:
         known = {choice.casefold(): choice for choice in choices}
         if text.casefold() not in known:
             raise ValueError("one of " + ", ".join(repr(choice) for choice in choices))
         return known[text.casefold()]
 
-    return parse
+    return BeforeValidator(parse)
 
 
 def _identifier(text: str) -> str:
-    """A name by which exams or patients are told apart; a number or a date that a spreadsheet made of it is refused."""
+    """A name that distinguishes exams or patients; a number or a date that a spreadsheet made of it is refused."""
     if _CHANGED.fullmatch(text):
         raise ValueError("an id: a spreadsheet has made a rounded number or a date of it")
     return text
 
 
-def _weight(text: str) -> float:
+def _spacing(text: str) -> list[float]:
     try:
-        weight = decimal(text)
+        return [decimal(part) for part in _parts(text)]
     except ValueError:
-        raise ValueError("a number") from None
-    if weight < 0:
-        raise ValueError("a number from 0 up")
-    return weight
+        return []
 
 
-def _spacing(text: str) -> Spacing:
-    try:
-        slices, rows, columns = map(decimal, _parts(text))
-    except ValueError:
-        slices = rows = columns = math.nan
-    if not all(0 < part < math.inf for part in (slices, rows, columns)):
-        raise ValueError("three distances in mm such as 3.6|0.5|0.5")
-    return slices, rows, columns
+def _box(text: str) -> list[list[str]]:
+    return [span.split(":") for span in _parts(text)]
 
 
-def _box(text: str) -> Box:
-    try:
-        spans = [tuple(int(end) for end in span.split(":")) for span in _parts(text)]
-        (top, bottom), (above, below), (left, right) = spans
-        if not all(0 <= start < stop for start, stop in ((top, bottom), (above, below), (left, right))):
-            raise ValueError
-    except ValueError:
-        raise ValueError("a box such as 10:15|120:180|90:140 (slices, rows, columns)") from None
-    return (top, bottom), (above, below), (left, right)
+def _spans(box: Box) -> Box:
+    if not all(0 <= start < stop for start, stop in box):
+        raise ValueError("an empty box")
+    return box
 
 
-PARSERS: dict[str, Callable[[str], Any]] = {
-    **{name: _classes(scheme) for name, scheme in SCHEMES.items()},
-    **dict.fromkeys(("exam_id", "patient_id", "study_uid", "series_uid"), _identifier),
-    "weight": _weight,
-    "laterality": cast(Callable[[str], Laterality], _one_of(get_args(Laterality))),
-    "split": cast(Callable[[str], Split], _one_of(get_args(Split))),
-    "spacing_mm": _spacing,
-    "box": _box,
+Identifier = Annotated[str, BeforeValidator(_identifier)]
+
+
+class Cells(BaseModel):
+    """The cells of a row that are more than a text or a path, from their texts. A field left out isn't filled in."""
+
+    exam_id: Identifier = ""
+    patient_id: Identifier = ""
+    study_uid: Identifier = ""
+    series_uid: Identifier = ""
+    binary: Annotated[frozenset[str], _classes(BINARY)] = frozenset()
+    four_class: Annotated[frozenset[str], _classes(FOUR_CLASS)] = frozenset()
+    weight: Annotated[FromZero, BeforeValidator(decimal)] = 1.0
+    laterality: Annotated[Laterality, _one_of(get_args(Laterality))] = "unknown"
+    split: Annotated[Split, _one_of(get_args(Split))] = ""
+    spacing_mm: Annotated[tuple[Positive, Positive, Positive] | None, BeforeValidator(_spacing)] = None
+    box: Annotated[Annotated[Box, AfterValidator(_spans)] | None, BeforeValidator(_box)] = None
+
+
+# What a cell must be, where pydantic's own message would speak of its parts.
+MUST_BE = {
+    "weight": "a number from 0 up",
+    "spacing_mm": "three distances in mm such as 3.6|0.5|0.5",
+    "box": "a box such as 10:15|120:180|90:140 (slices, rows, columns)",
 }

@@ -1,4 +1,4 @@
-"""What is wrong with a table's rows: collected, so that one message tells all of it."""
+"""The faults in a table's rows, collected so that one message reports all of them."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -8,13 +8,20 @@ from pathlib import Path
 
 from data_prep.files import replacing
 
-# A screen of faults tells as much as a thousand: most have one cause.
+# A message lists at most this many faults: most faults of a table have the same cause.
 SHOWN = 20
 
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """table: the file's name; row: as a spreadsheet counts; column: '' for the whole row; reason: quotes no cell."""
+    """A fault in a table.
+
+    Attributes:
+        table: the file's name.
+        row: the row's number as spreadsheets count.
+        column: the column, or '' for the whole row.
+        reason: what is wrong; it never quotes a cell.
+    """
 
     table: str
     row: int
@@ -36,21 +43,33 @@ class RowError(ValueError):
 
 @dataclass
 class Faults:
-    """The faults found so far. columns: what `listed_columns` says of the columns of each table that was read."""
+    """The faults found so far.
+
+    Attributes:
+        found: the faults.
+        columns: for each table that was read, the text of `listed_columns`.
+    """
 
     found: list[Fault] = field(default_factory=list)
     columns: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """A row's fault is kept, and the work goes on behind the block."""
+        """Keep the fault of a RowError raised in this block, and continue after the block."""
         try:
             yield
         except RowError as error:
             self.found.append(error.fault)
 
     def check(self, advice: str = "") -> None:
-        """ValueError with all faults, each table's by row, if there are any; advice: what can be done about them."""
+        """Raise a ValueError if there are faults.
+
+        Args:
+            advice: what can be done about the faults.
+
+        Raises:
+            ValueError: with all faults, sorted by table and row.
+        """
         faults = sorted(set(self.found))
         if not faults:
             return
@@ -66,7 +85,7 @@ class Faults:
 
 
 def write_faults(faults: Iterable[Fault], path: Path) -> None:
-    """A CSV of table, row, column and reason."""
+    """Write faults as a CSV file with the columns table, row, column and reason."""
     with (
         replacing(path) as partial,
         partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,

@@ -1,6 +1,6 @@
-"""A table as lines: the columns wanted are found whatever the file's form, and messages quote no cell.
+"""Reads a table as lines. The wanted columns are found in any form of file, and messages never quote a cell.
 
-A cell may hold a report or a patient's number. Names of columns are quoted, unless they look like such cells.
+A cell may hold a report or a patient's number. Column names are quoted, unless they look like such cells.
 """
 
 import re
@@ -15,7 +15,7 @@ from data_prep.tables.csv_text import NumberedRow, RowScore
 from data_prep.tables.faults import Fault, Faults, RowError
 
 MAX_BYTES = 256 << 20
-# What no column is called: long numbers and dates, a person's name as DICOM writes it, classes.
+# These are data, not column names: long numbers and dates, a person's name as DICOM writes it, classes.
 _DATA = re.compile(r"\d{4}|\d[./:]\d|\^|^\d+$")
 _CLASSES = {words_key(name) for scheme in SCHEMES.values() for name in scheme.classes}
 COLUMNS_SHOWN = 30
@@ -23,9 +23,13 @@ COLUMNS_SHOWN = 30
 
 @dataclass(frozen=True)
 class Line:
-    """One row of `table`; number: as a spreadsheet counts rows, from 1.
+    """One row of a table.
 
-    cells: cleaned text by `column_key`. written: the text of cells that cleaning changed, for names of files.
+    Attributes:
+        table: the table's name.
+        number: the row's number as spreadsheets count, from 1.
+        cells: cleaned text by `column_key`.
+        written: the original text of cells that cleaning changed, for names of files.
     """
 
     table: str
@@ -38,15 +42,15 @@ class Line:
 
     @property
     def place(self) -> str:
-        """Such as "train.csv, row 3"."""
+        """Table and row, such as "train.csv, row 3"."""
         return f"{self.table}, row {self.number}"
 
     def as_written(self, column: str) -> str:
-        """The cell without cleaning, but for blanks around it."""
+        """The cell's original text; only outer spaces are removed."""
         return self.written.get(column_key(column), self[column])
 
     def fault(self, reason: str, column: str = "") -> RowError:
-        """What to raise where this row, or its cell in a column, can't be used."""
+        """The error to raise if this row, or its cell in a column, can't be used."""
         return RowError(Fault(self.table, self.number, column, reason))
 
     def whole_number(self, column: str) -> int:
@@ -58,7 +62,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """columns: as the file names them. guessed: the encoding, where the file doesn't tell it."""
+    """A table.
+
+    Attributes:
+        name: the file's name.
+        columns: the columns as the file names them.
+        lines: the rows.
+        guessed: the encoding if it was guessed, else ''.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -66,11 +77,11 @@ class Table:
     guessed: str = ""
 
     def has(self, column: str) -> bool:
-        """Whether a column goes by that name."""
+        """Whether there is a column with that name."""
         return column_key(column) in map(column_key, self.columns)
 
     def no_column(self, wanted: str) -> ValueError:
-        """What to raise where a column is missing; wanted: which, in words."""
+        """The error to raise if a column is missing; `wanted` names it in words."""
         return ValueError(f"{self.name}: no column {wanted}; {listed_columns(self.columns)}")
 
 
@@ -83,11 +94,20 @@ def read_table(
     encoding: str = "",
     may_be_empty: bool = False,
 ) -> Table:
-    """Every row that holds anything, from CSV of any dialect, .xlsx or .ods, listed_columns apart by content.
+    """Read every row that isn't empty, from CSV of any dialect, .xlsx or .ods; the content shows which of them it is.
 
-    header: the columns of a file that has no header. known: columns by which the header is found, beside `required`.
-    faults: where faults of single rows go; without, they are a ValueError. ValueError also for a missing file or
-    column, a column that stands twice, and a file that is no table; it names the file.
+    Args:
+        table: the file.
+        required: columns that must exist.
+        header: the columns of a file that has no header.
+        known: more columns that help to find the header.
+        faults: collects the faults of single rows; without it they are a ValueError.
+        encoding: the encoding of a CSV file, if it is known.
+        may_be_empty: whether a table without rows is allowed.
+
+    Raises:
+        ValueError: the file or a column is missing, a column occurs twice, the file isn't a table, or a row has a
+            fault and `faults` is None; the message names the file.
     """
     if not table.is_file():
         raise ValueError(f"{table}: there is no such file")
@@ -117,9 +137,14 @@ def read_table(
 
 
 def by_key(lines: Iterable[Line], *columns: str, faults: Faults | None = None) -> dict[tuple[str, ...], Line]:
-    """Lines by the cells that tell them apart; a fault for each where these are empty, or stand in another line too.
+    """Lines by their cells in key columns.
 
-    Lines that can't be told apart are left out, all of them.
+    It is a fault if a key cell is empty or if two lines have the same key. All lines with the same key are left out.
+
+    Args:
+        lines: the lines.
+        columns: the key columns.
+        faults: collects the faults; without it they are a ValueError.
     """
     known: dict[tuple[str, ...], Line] = {}
     twice = set()
@@ -139,7 +164,7 @@ def by_key(lines: Iterable[Line], *columns: str, faults: Faults | None = None) -
 
 
 def listed_columns(columns: Iterable[str]) -> str:
-    """The columns that were found, in words; not quoted if they look like data rather than names."""
+    """The columns that were found, in words; they aren't quoted if they look like data."""
     names = [name for name in columns if name]
     if any(map(_is_data, names)):
         return "its first row looks like data, not like names of columns"
@@ -159,12 +184,12 @@ def _rows(data: bytes, score: RowScore, encoding: str) -> tuple[list[NumberedRow
         return _sheet(workbook.sheets_of(data), score), "", False
     text, guessed = csv_text.decoded(data, encoding)
     if text.lstrip()[:1] == "<" or text.startswith("%PDF"):
-        raise ValueError(f"it is a page or a document, not a table; {workbook.SAVE_AGAIN}")
+        raise ValueError(f"it is a web page or a document, not a table; {workbook.SAVE_AGAIN}")
     return csv_text.rows_of(text, score), guessed, not text.endswith(("\n", "\r"))
 
 
 def _sheet(sheets: list[list[NumberedRow]], score: RowScore) -> list[NumberedRow]:
-    """The one sheet that has the columns looked for; ValueError if several have."""
+    """The one sheet that has the wanted columns; ValueError if several sheets have them."""
     filled = [sheet for sheet in sheets if sheet]
     scores = [score(sheet[: csv_text.SAMPLE])[0] for sheet in filled]
     best = [sheet for sheet, score in zip(filled, scores, strict=True) if score == max(scores)]
@@ -174,7 +199,7 @@ def _sheet(sheets: list[list[NumberedRow]], score: RowScore) -> list[NumberedRow
 
 
 def _row_score(wanted: set[str], width: int) -> RowScore:
-    """Rows are the better the more of the wanted columns one of them names, then the more rows are as wide as it."""
+    """A score: how many wanted columns the header row names, then how many rows have as many cells as the header."""
 
     def score(rows: Sequence[NumberedRow]) -> tuple[int, ...]:
         if not rows:
@@ -192,21 +217,19 @@ def _named(row: Sequence[str], wanted: set[str]) -> int:
 
 
 def _header_row(rows: Sequence[NumberedRow], wanted: set[str]) -> int:
-    """The first of the rows that name most of the wanted columns: people put a title above their tables."""
+    """The first row with the most wanted columns. It may not be row 1, because people write a title above tables."""
     head = rows[: csv_text.SAMPLE]
     return max(range(len(head)), key=lambda index: (_named(head[index][1], wanted), -index), default=0)
 
 
 def _check_columns(table: str, columns: Sequence[str]) -> None:
-    """ValueError if two columns have one name: nobody can say which is meant."""
+    """ValueError if two columns have the same name, because either may be meant."""
     first: dict[str, int] = {}
     for number, name in enumerate(columns, start=1):
         before = first.setdefault(column_key(name), number)
         if name and before != number:
             called = "a column" if any(map(_is_data, columns)) else f"the column {name[:COLUMNS_SHOWN]}"
-            raise ValueError(
-                f"{table}: {called} stands there twice, as columns {before} and {number}; keep one of them"
-            )
+            raise ValueError(f"{table}: {called} occurs twice, as columns {before} and {number}; keep one of them")
 
 
 def _lines(
@@ -217,7 +240,7 @@ def _lines(
     is_cut: bool,
     faults: Faults | None,
 ) -> list[Line]:
-    """is_cut: the file ends within a line."""
+    """The lines of a table; `is_cut`: the file ends within a line."""
     lines = []
     ours = faults or Faults()
     width = len(columns)
@@ -236,7 +259,7 @@ def _lines(
 
 
 def _line(bare: Line, columns: Sequence[str], keys: Sequence[str], row: Sequence[str], required: set[str]) -> Line:
-    """Cells under their columns. Spreadsheets leave out empty cells at a row's end."""
+    """A line with its cells by column. Spreadsheets omit empty cells at the end of a row."""
     if len(row) > len(columns):
         raise bare.fault(
             f"it has {len(row)} cells, and there are {len(columns)} columns; a cell that holds a separator needs "

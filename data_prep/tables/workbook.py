@@ -1,7 +1,7 @@
 """Workbooks: the sheets of .xlsx (ECMA-376) and .ods (OASIS OpenDocument 1.3) files as rows of text.
 
-Both are zip archives of XML. python-calamine reads them; before it does, every part is unpacked under a limit and the
-sheets' extents are measured, since a file of a few kB can name a cell in the last row and column.
+Both are zip archives of XML. python-calamine reads them. Before that, every part is unpacked under a limit and the
+sheets' extents are measured, because a file of a few kB can have a cell in the last row and column.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from data_prep.tables.csv_text import NumberedRow
 
 MAX_UNPACKED = 256 << 20
-# Rows by columns, up to the last cell that holds anything. The largest public table here has 150,000.
+# Rows times columns, up to the last cell that isn't empty. The largest public table that is imported has 150,000.
 MAX_CELLS = 4_000_000
 ZIP, OLD_OFFICE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 SAVE_AGAIN = "save it as .xlsx, .ods or CSV"
@@ -24,11 +24,15 @@ DIGITS = 15
 
 
 class _Refused(ValueError):
-    """A reason of ours, which quotes nothing."""
+    """A reason that quotes nothing from the workbook."""
 
 
 def sheets_of(data: bytes) -> list[list[NumberedRow]]:
-    """Every sheet that isn't hidden: its rows that hold anything, with their numbers. ValueError says what is wrong."""
+    """Every sheet that isn't hidden, as its non-empty rows with their numbers.
+
+    Raises:
+        ValueError: the workbook is damaged, too large, or has a password.
+    """
     from python_calamine import SheetVisibleEnum, load_workbook
 
     try:
@@ -39,7 +43,7 @@ def sheets_of(data: bytes) -> list[list[NumberedRow]]:
         return [list(_rows(workbook.get_sheet_by_name(name).iter_rows())) for name in shown]
     except _Refused:
         raise
-    except Exception:  # zipfile's, ElementTree's and calamine's errors quote what they stumble on
+    except Exception:  # the errors of zipfile, ElementTree and calamine may quote the content
         raise ValueError(f"the workbook is damaged; {SAVE_AGAIN}") from None
 
 
@@ -64,7 +68,7 @@ def _text(value: object) -> str:
 
 
 def _parts(data: bytes) -> dict[str, bytes]:
-    """The XML parts, unpacked; zipfile stops at the size that a part declares and checks its sum."""
+    """The XML parts, unpacked; zipfile stops at the size that a part declares and checks its checksum."""
     parts: dict[str, bytes] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [member for member in archive.infolist() if _is_needed(member.filename)]
@@ -77,7 +81,7 @@ def _parts(data: bytes) -> dict[str, bytes]:
     if b"encryption-data" in parts.get("META-INF/manifest.xml", b""):
         raise _Refused("the workbook has a password; save it without one")
     if not any(name == "content.xml" or re.match(r"xl/.*\.xml$", name) for name in parts):
-        raise _Refused(f"it is an archive, but no .xlsx or .ods workbook; {SAVE_AGAIN}")
+        raise _Refused(f"it is an archive, but not an .xlsx or .ods workbook; {SAVE_AGAIN}")
     return parts
 
 
@@ -86,7 +90,7 @@ def _is_needed(name: str) -> bool:
 
 
 def _packed(parts: dict[str, bytes]) -> io.BytesIO:
-    """An archive whose parts have the sizes that they had under the limit."""
+    """A new archive of the unpacked parts, whose sizes are known to be under the limit."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, part in parts.items():
@@ -105,12 +109,15 @@ def _check_extents(parts: dict[str, bytes]) -> None:
             continue
         if any(rows * columns > MAX_CELLS for rows, columns in extents):
             raise _Refused(
-                f"a sheet of the workbook has more than {MAX_CELLS} cells; delete what stands far from the table"
+                f"a sheet of the workbook has more than {MAX_CELLS} cells; delete the cells far from the table"
             )
 
 
 def _xlsx_extent(sheet: bytes) -> tuple[int, int]:
-    """The last row and column, from 1, of any cell: `c` elements, placed by `r` such as "B7" or one after the other."""
+    """The last row and column of any cell, from 1. Cells are `c` elements; `r` gives the place, such as "B7".
+
+    Without `r`, a cell follows the one before it.
+    """
     rows = columns = row = column = 0
     for event, element in ElementTree.iterparse(io.BytesIO(sheet), ("start", "end")):
         tag = element.tag.rpartition("}")[2]
@@ -133,7 +140,7 @@ def _column_number(letters: str) -> int:
 
 
 def _ods_extents(content: bytes) -> Iterator[tuple[int, int]]:
-    """For each table its rows and columns up to the last cell that holds a value."""
+    """The rows and columns of each table, up to the last cell with a value."""
     rows = columns = row = column = width = 0
     for event, element in ElementTree.iterparse(io.BytesIO(content), ("start", "end")):
         tag = element.tag.rpartition("}")[2]

@@ -1,7 +1,8 @@
 """Class activation maps that add up (Zhou 2016, arXiv:1512.04150, extended to volumes).
 
-Features are averaged over space, picked or averaged over slices, and scored by one linear layer. Each grid cell's share
-of a logit is therefore known. The shares and the bias add up to the logit, so the map is exact and not an estimate.
+Features are averaged over space; over slices their maximum or mean is taken; one linear layer makes the logits. So the
+share of each cell of the features' grid in a logit is known. The shares and the bias add up to the logit: the map is
+exact, not an estimate.
 """
 
 import numpy as np
@@ -23,25 +24,25 @@ class Cam:
 
 
 def credit_to_winners(pooled: Doubles) -> Doubles:
-    """For features pooled over space, `[S, C]`: 1 where a slice has a channel's maximum (the first one, at ties)."""
+    """For features pooled over space, `[S, C]`: 1 where a slice has a channel's maximum (the first slice, at ties)."""
     credit = np.zeros_like(pooled)
     credit[pooled.argmax(axis=0), np.arange(pooled.shape[1])] = 1
     return credit
 
 
 def linear_maps(grid: FloatArray, credit: Doubles, kernel: FloatArray) -> FloatArray:
-    """Each cell's share of each logit.
+    """The share of each cell in each logit.
 
     Args:
-        grid: features `[S, h, w, C]`.
-        credit: how much of a channel's pooled value each slice gave, `[S, C]`.
-        kernel: the linear head `[C, K]`.
+        grid: Features `[S, h, w, C]`.
+        credit: The share of each slice in a channel's pooled value, `[S, C]`.
+        kernel: The linear head `[C, K]`.
 
     Returns:
         Maps float32 `[K, S, h, w]`.
     """
     slices, height, width, _ = grid.shape
-    # A slice that won no channel costs nothing: its map is zero.
+    # The map of a slice without credit is zero: it needs no computation.
     maps = np.zeros((kernel.shape[1], slices, height, width), np.float32)
     for index in np.flatnonzero(credit.any(axis=1)):
         won = np.flatnonzero(credit[index])

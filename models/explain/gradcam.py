@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju 2017, arXiv:1610.02391), slice by slice on one common scale: maps of heads that aren't linear."""
+"""Grad-CAM (Selvaraju 2017, arXiv:1610.02391) for each slice, on one common scale: maps of heads that aren't linear."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from models.explain.method import Explainable, Explanation
 
 
 class GradCam:
-    """Where the features lie that raise each logit; never below zero, and no sum is promised."""
+    """Shows where the features lie that raise each logit. Maps are never below zero; they don't add up to the logit."""
 
     name = "grad-cam"
     exact = False
@@ -21,8 +21,8 @@ def gradcam_maps(grid: FloatArray, slopes: FloatArray) -> FloatArray:
     """Where the features lie that raise each logit; never below zero.
 
     Args:
-        grid: features `[S, h, w, C]`.
-        slopes: derivatives of the logits by the features' mean over space, `[K, S, C]`.
+        grid: Features `[S, h, w, C]`.
+        slopes: Derivatives of the logits by the features' mean over space, `[K, S, C]`.
 
     Returns:
         Maps float32 `[K, S, h, w]`.

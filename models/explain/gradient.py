@@ -1,4 +1,4 @@
-"""Derivatives, the one thing that each of Keras' backends says in its own words."""
+"""Derivatives. Each of Keras' backends has its own functions for them."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,15 @@ from data_prep.volume import FloatArray
 
 
 def slopes(function: Callable[[keras.KerasTensor], keras.KerasTensor], point: FloatArray) -> FloatArray:
-    """The derivative of each of the values `[K]` of a function at a point `[...]`: `[K, ...]`."""
+    """Derivatives of a function at a point.
+
+    Args:
+        function: It takes an array `[...]` and returns values `[K]`.
+        point: Float32 `[...]`.
+
+    Returns:
+        The derivative of each value, `[K, ...]`.
+    """
     if keras.backend.backend() == "jax":
         import jax  # type: ignore[import-not-found, unused-ignore]
 

@@ -1,6 +1,6 @@
-"""The interface of explanation methods, and what they find.
+"""The interface of explanation methods, and their result.
 
-A method sees the slices, the features that the classifier made of them, and the classifier itself.
+A method gets the slices, the features that the classifier made from them, and the classifier itself.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Readout(NamedTuple):
-    """How a linear head scores an exam.
+    """How a linear head makes the logits of an exam.
 
     `logits = sum over s, c of credit[s, c] * mean over space of (features - offset)[s, c] * kernel[c] + bias`
 
-    offset: `[C]`, subtracted from the features of each cell. credit: `[S, C]`, how much of a channel's pooled value
-    each slice gave. kernel: `[C, K]`. bias: `[K]`.
+    Attributes:
+        offset: `[C]`, subtracted from the features of each cell; None for 0.
+        credit: `[S, C]`, the share of each slice in a channel's pooled value.
+        kernel: `[C, K]`.
+        bias: `[K]`.
     """
 
     offset: FloatArray | None
@@ -30,13 +33,13 @@ class Readout(NamedTuple):
 
 
 class Explainable(Protocol):
-    """What a method may ask a classifier. Features are float32 `[S, h, w, C]` of one exam."""
+    """What an explanation method needs from a classifier. Features are float32 `[S, h, w, C]` of one exam."""
 
     def features(self, slices: FloatArray) -> FloatArray:
         """The forward pass: slices float32 `[S, H, W]` -> features."""
 
     def logits(self, features: FloatArray) -> FloatArray:
-        """Scores float32 `[K]`, before any softmax."""
+        """Logits float32 `[K]`, before any softmax."""
 
     def readout(self, features: FloatArray) -> Readout:
         """The linear head. Raises ValueError if the head isn't linear."""
@@ -49,8 +52,11 @@ class Explainable(Protocol):
 class Explanation:
     """Where each logit comes from.
 
-    logits: float32 `[K]`. maps: float32 `[K, S, h, w]`, each cell's share. bias: float32 `[K]`.
-    method: what made the maps. If it is exact, `maps.sum((1, 2, 3)) + bias` equals `logits`.
+    Attributes:
+        logits: Float32 `[K]`.
+        maps: Float32 `[K, S, h, w]`, each cell's share.
+        bias: Float32 `[K]`.
+        method: The method that made the maps. If it is exact, `maps.sum((1, 2, 3)) + bias` equals `logits`.
     """
 
     logits: FloatArray
@@ -62,7 +68,9 @@ class Explanation:
 class Method(Protocol):
     """An explanation method.
 
-    name: as answers have it. exact: the promise that maps and bias add up to the logits.
+    Attributes:
+        name: Its name in answers.
+        exact: Whether maps and bias add up to the logits.
     """
 
     name: str
@@ -72,10 +80,10 @@ class Method(Protocol):
         """Explain all logits of one exam.
 
         Args:
-            classifier: the classifier to ask.
-            slices: float32 `[S, H, W]` in 0..1, as the recipe makes them.
-            features: float32 `[S, h, w, C]`, what `classifier.features` made of them.
+            classifier: The classifier that made the features.
+            slices: Float32 `[S, H, W]` in 0..1, as the recipe makes them.
+            features: Float32 `[S, h, w, C]`, the result of `classifier.features`.
 
         Raises:
-            ValueError: for a classifier that this method can't explain.
+            ValueError: For a classifier that this method can't explain.
         """

@@ -1,1 +1,1 @@
-"""The ways to build an exam classifier, behind one interface (`classifier`). `registry` lists them."""
+"""Routes: the ways to build an exam classifier, with one interface (`classifier`). `registry` lists them."""

@@ -1,4 +1,4 @@
-"""The one interface that every route has: slices in, logits out, and an explanation from the same forward pass."""
+"""The interface of every route: from slices to logits, and an explanation from the same forward pass."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,14 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Parts:
-    """What a preset says of a classifier. A route takes the parts that it has.
+    """A preset's description of a classifier. A route uses the parts that it has.
 
-    head: None for the route's default. dropout: before the head. pooling, kernel: of a support vector machine.
+    Attributes:
+        trunk: The trunk.
+        head: The head; None for the route's default.
+        dropout: Dropout before the head.
+        pooling: Pooling over slices before a support vector machine.
+        kernel: The support vector machine's kernel.
     """
 
     trunk: Trunk
@@ -31,44 +36,52 @@ class Parts:
 
 
 class ExamClassifier(Protocol):
-    """A trunk makes a grid of features of each slice; scores and maps are made from the grid.
+    """A classifier of exams. A trunk makes a grid of features from each slice; logits and maps are made from the grid.
 
-    Slices are float32 `[S, H, W]` in 0..1, as the recipe makes them, any number of them.
+    Slices are float32 `[S, H, W]` in 0..1, as the recipe makes them. There may be any number of them.
     """
 
     scheme: LabelScheme
 
     @classmethod
     def from_architecture(cls, architecture: dict[str, Any], scheme: LabelScheme, recipe: Recipe) -> Self:
-        """The same network again, untrained, from what a bundle's manifest says of it."""
+        """An untrained network of the architecture in a bundle's manifest."""
 
     def architecture(self) -> dict[str, Any]:
-        """What `from_architecture` needs, as plain JSON values."""
+        """The argument of `from_architecture`, as plain JSON values."""
 
     def grid_span(self) -> tuple[Span, Span]:
-        """Where the grid of features, and so of maps, lies on a slice: fractions of its rows and of its columns."""
+        """Where the grid of features, and of maps, lies on a slice: as fractions of its rows and of its columns."""
 
     def features(self, slices: FloatArray) -> FloatArray:
-        """The forward pass, all that is expensive: `[S, H, W]` -> `[S, h, w, C]`."""
+        """The forward pass of the trunk, which takes most of the time: `[S, H, W]` -> `[S, h, w, C]`."""
 
     def logits(self, features: FloatArray) -> FloatArray:
-        """Scores `[K]`, before any softmax."""
+        """Logits float32 `[K]`, before any softmax."""
 
     def explain(self, slices: FloatArray, features: FloatArray, method: Method | None = None) -> Explanation:
-        """Scores and maps, from the same features. method: the route's own if None (CAM if exact maps exist)."""
+        """Logits and maps from the same features.
+
+        Args:
+            slices: Float32 `[S, H, W]` in 0..1.
+            features: The result of `features` for these slices.
+            method: The explanation method; None for the route's own (CAM if exact maps exist).
+        """
 
     def save(self, folder: Path) -> None:
-        """Write the weights, and nothing but weights, into a folder."""
+        """Write the weights, and nothing else, into a folder."""
 
     def load(self, folder: Path) -> None:
         """Read the weights that `save` wrote."""
 
 
 class TrainableClassifier(ExamClassifier, Protocol):
-    """A route that a preset can ask for.
+    """A route that a preset can use.
 
-    tables: the optional tables of a preset that the route reads. learns: how it is trained, `network` by gradient
-    descent on the attribute `network`, `machine` by fitting a machine to cached features of a frozen trunk.
+    Attributes:
+        tables: The optional tables of a preset that the route reads.
+        learns: How it is trained: "network" by gradient descent on the attribute `network`, "machine" by fitting a
+            support vector machine to cached features of a frozen trunk.
     """
 
     tables: ClassVar[frozenset[str]]
@@ -79,4 +92,4 @@ class TrainableClassifier(ExamClassifier, Protocol):
         """A classifier of these parts, with random weights."""
 
     def load_pretrained(self) -> None:
-        """Give the trunk the weights that it starts from."""
+        """Load the weights that the trunk starts from."""

@@ -1,8 +1,8 @@
 """Several classifiers of one kind as one: the mean of their calibrated logits, and of their maps.
 
-Each member's logits are divided by its own temperature first, so that no member counts more for being surer than it
-should. The mean of logits is the geometric mean of probabilities, the logarithmic opinion pool (Genest and Zidek 1986,
-doi:10.1214/ss/1177013825). A mean of exact maps is exact.
+Each member's logits are first divided by its own temperature, so that an overconfident member doesn't count more. The
+mean of logits corresponds to the geometric mean of probabilities, the logarithmic opinion pool (Genest and Zidek 1986,
+doi:10.1214/ss/1177013825). The mean of exact maps is exact.
 """
 
 import hashlib
@@ -27,10 +27,19 @@ FILES = "members.json"
 
 
 class Ensemble:
-    """members: classifiers of one route, architecture, scheme and recipe; temperatures: of each.
+    """An ensemble of classifiers.
 
-    Features are the members' side by side, `[S, h, w, C of all]`; members with the same trunk share one forward pass.
-    ValueError for members of different architectures.
+    Its features are those of the members, concatenated: `[S, h, w, C of all]`. Members with the same trunk share one
+    forward pass.
+
+    Args:
+        route: The members' route.
+        members: Classifiers of one route, architecture, scheme and recipe.
+        temperatures: Each member's temperature.
+        recipe: The members' recipe.
+
+    Raises:
+        ValueError: For members of different architectures.
     """
 
     def __init__(
@@ -71,7 +80,10 @@ class Ensemble:
         )
 
     def save(self, folder: Path) -> None:
-        """Each member's files, of files with the same content only the first; `members.json` says whose is which."""
+        """Write each member's files. Of files with the same content only the first is written.
+
+        `members.json` lists the files of each member.
+        """
         stored: dict[bytes, str] = {}
         files: list[dict[str, str]] = []
         for number, member in enumerate(self._members):
@@ -95,19 +107,19 @@ class Ensemble:
 
     @cached_property
     def _trunk_of(self) -> list[int]:
-        """Which trunk each member has, from 0 up: those that make the same bits of noise are the same."""
+        """The number of each member's trunk, from 0. Trunks are the same if they make the same bits from noise."""
         noise = np.random.default_rng(0).random((2, *self.recipe.size), np.float32)
         known: dict[bytes, int] = {}
         return [known.setdefault(member.features(noise).tobytes(), len(known)) for member in self._members]
 
     def _with_own(self, features: FloatArray) -> Iterator[tuple[ExamClassifier, FloatArray]]:
-        """Each member with its trunk's features."""
+        """Each member and its trunk's features."""
         parts = np.split(features, max(self._trunk_of) + 1, axis=-1)
         for member, trunk in zip(self._members, self._trunk_of, strict=True):
             yield member, parts[trunk]
 
     def _mean(self, parts: Sequence[FloatArray]) -> FloatArray:
-        """Of one array of each member, every one divided by its member's temperature."""
+        """The mean of one array of each member, each divided by the member's temperature."""
         scaled = [part.astype(np.float64) / t for part, t in zip(parts, self._temperatures, strict=True)]
         mean: FloatArray = np.mean(scaled, axis=0).astype(np.float32)
         return mean

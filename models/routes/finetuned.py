@@ -1,4 +1,4 @@
-"""The fine-tuned route, the general one: any trunk, any head. MRNet is a special case."""
+"""The fine-tuned route: any trunk with any head. MRNet is a special case."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -25,10 +25,10 @@ WEIGHTS = "model.weights.h5"
 
 
 class FineTuned:
-    """One network, asked about one exam: exact maps from a linear head, Grad-CAM from fully connected layers.
+    """One network for one exam: exact maps from a linear head, Grad-CAM from fully connected layers.
 
-    Logits and maps leave out what all classes share. A softmax doesn't see it; a map would show it, as evidence for
-    every class at once.
+    The mean over all classes is subtracted from logits and maps. It doesn't change a softmax, but a map would show it
+    as evidence for every class.
     """
 
     tables: ClassVar[frozenset[str]] = frozenset({"head"})
@@ -52,9 +52,10 @@ class FineTuned:
         return {"trunk": asdict(self.trunk), "head": asdict(self.head)}
 
     def load_pretrained(self) -> None:
-        """Give the trunk the weights that it is meant to start from.
+        """Load the weights that the trunk starts from.
 
-        Their features may be large: a linear head then starts from zero, where its loss is a constant guess's.
+        Features of ImageNet weights may be large. A linear head therefore starts from zero, where its loss is that of
+        equal probabilities.
         """
         if self.trunk.weights == "imagenet":
             load_imagenet(self.network.trunk, self.trunk)
@@ -62,14 +63,15 @@ class FineTuned:
                 self.network.head.set_weights([np.zeros_like(weight) for weight in self.network.head.get_weights()])
 
     def train_from(self, layer: str) -> None:
-        """Choose what is trained, as `ExamNetwork.train_from` has it."""
+        """Choose what is trained; see `ExamNetwork.train_from`."""
         self.network.train_from(layer)
 
     def grid_span(self) -> tuple[Span, Span]:
         return grid_span(self.network.trunk)
 
     def features(self, slices: FloatArray) -> FloatArray:
-        # Equal slices at different places of a batch may differ in the last bit: repeats at the end are repeated here.
+        # Features of equal slices may differ in the last bit within a batch, so slices that repeat at the end are left
+        # out, and their features are repeated.
         own = int(ops.sum(own_slices(slices[None])))
         grid = ops.convert_to_numpy(self.network.trunk(slices[:own], training=False))
         return np.pad(grid.astype(np.float32), ((0, len(slices) - own), (0, 0), (0, 0), (0, 0)), mode="edge")
@@ -84,7 +86,7 @@ class FineTuned:
 
     @property
     def method(self) -> Method:
-        """CAM where the head is linear, Grad-CAM elsewhere."""
+        """CAM if the head is linear, otherwise Grad-CAM."""
         return GradCam() if self.head.hidden else Cam()
 
     def explain(self, slices: FloatArray, features: FloatArray, method: Method | None = None) -> Explanation:
@@ -100,7 +102,7 @@ class FineTuned:
         return slopes(self._scores, _pooled(features).astype(np.float32))
 
     def _scores(self, pooled: keras.KerasTensor) -> keras.KerasTensor:
-        """Logits `[K]` of one exam `[S, C]` by the network's own layers, to be differentiated."""
+        """Logits `[K]` of one exam `[S, C]`, from the network's own layers, so that they can be differentiated."""
         logits = self.network.score(pooled[None], own_slices(pooled[None]))[0]
         return logits - ops.mean(logits)
 
@@ -110,7 +112,7 @@ class FineTuned:
         return kernel - kernel.mean(axis=-1, keepdims=True), bias - bias.mean()
 
     def save(self, folder: Path) -> None:
-        # A network that was trained would save its optimiser, too.
+        # A trained network would also save its optimiser.
         bare = self._new_network()
         bare.set_weights(self.network.get_weights())
         bare.save_weights(folder / WEIGHTS)

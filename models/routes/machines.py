@@ -1,7 +1,7 @@
-"""Decision functions as plain arrays, one-vs-rest (Cortes and Vapnik 1995, doi:10.1007/BF00994018).
+"""Decision functions of support vector machines as plain arrays (Cortes and Vapnik 1995, doi:10.1007/BF00994018).
 
-Two classes share one hyperplane (D = 1, positive on the side of the second class), K classes have one each (D = K):
-what scikit-learn's `decision_function` gives, in double precision.
+They are one-vs-rest: two classes share one hyperplane (D = 1, positive on the side of the second class), K classes have
+one each (D = K). Results are those of scikit-learn's `decision_function`, in double precision.
 """
 
 from dataclasses import dataclass, fields
@@ -18,7 +18,10 @@ Doubles = npt.NDArray[np.float64]
 class Linear:
     """(features - mean) @ kernel + intercept.
 
-    mean: the average exam's features `[C]`; kernel `[C, D]`, with the standardisation's scale in it; intercept `[D]`.
+    Attributes:
+        mean: The average exam's features `[C]`.
+        kernel: `[C, D]`; it includes the scale of the standardisation.
+        intercept: `[D]`.
     """
 
     mean: Doubles
@@ -27,7 +30,7 @@ class Linear:
 
     @classmethod
     def untrained(cls, channels: int, decisions: int) -> Self:
-        """A machine of the right shape that knows nothing."""
+        """An untrained machine of the right shape."""
         return cls(np.zeros(channels), np.zeros((channels, decisions)), np.zeros(decisions))
 
     def decisions(self, features: Doubles) -> Doubles:
@@ -40,8 +43,13 @@ class Linear:
 class Rbf:
     """Sum over support vectors v of dual * exp(-gamma |z - v|^2) + intercept, where z = (features - mean) / scale.
 
-    support: every machine's support vectors, standardised, `[V, C]`; dual `[V, D]`, 0 where a vector isn't the
-    machine's own; gamma: 0-dimensional.
+    Attributes:
+        mean: The average exam's features `[C]`.
+        scale: The scale of the standardisation `[C]`.
+        support: The support vectors of all decisions, standardised, `[V, C]`.
+        dual: `[V, D]`, 0 where a vector isn't a support vector of the decision.
+        intercept: `[D]`.
+        gamma: 0-dimensional.
     """
 
     mean: Doubles
@@ -53,7 +61,7 @@ class Rbf:
 
     @classmethod
     def untrained(cls, channels: int, decisions: int) -> Self:
-        """A machine of the right shape that knows nothing."""
+        """An untrained machine of the right shape."""
         nothing = np.zeros((0, channels)), np.zeros((0, decisions))
         return cls(np.zeros(channels), np.ones(channels), *nothing, np.zeros(decisions), np.array(1.0))
 
@@ -63,7 +71,7 @@ class Rbf:
         return scores
 
     def gradient(self, features: Doubles) -> Doubles:
-        """Of each decision by each feature at one exam's features `[C]`: `[C, D]`."""
+        """Derivatives `[C, D]` of each decision by each feature, at one exam's features `[C]`."""
         away = (features - self.mean) / self.scale - self.support
         pull = self._likeness(features)[:, None] * self.dual
         gradient: Doubles = -2 * self.gamma * (away.T @ pull) / self.scale[:, None]
@@ -82,10 +90,16 @@ MACHINES: dict[str, type[Machine]] = {"linear": Linear, "rbf": Rbf}
 
 
 def to_logits(decisions: Doubles) -> Doubles:
-    """`[..., D]` -> `[..., K]`: (-d/2, d/2) of one hyperplane, otherwise each decision without what all share.
+    """Logits of decisions, for a softmax with a temperature.
 
-    Softmax with a temperature then makes probabilities of them; of two classes, Platt's without his offset. Linear, so
-    that it makes gradients by decisions into gradients by logits, too.
+    For two classes, this softmax gives Platt's probabilities without his offset. The function is linear, so it converts
+    gradients of decisions to gradients of logits too.
+
+    Args:
+        decisions: `[..., D]`.
+
+    Returns:
+        `[..., K]`: (-d/2, d/2) for one hyperplane, otherwise each decision minus the mean of all.
     """
     if decisions.shape[-1] == 1:
         return np.concatenate([-decisions / 2, decisions / 2], axis=-1)
@@ -99,7 +113,16 @@ def save_machine(machine: Machine, path: Path) -> None:
 
 
 def load_machine(untrained: Machine, path: Path) -> Machine:
-    """The machine in a file of `save_machine`; KeyError or ValueError where it doesn't fit the untrained one."""
+    """Read a file of `save_machine`.
+
+    Args:
+        untrained: A machine of the expected shape.
+        path: The file.
+
+    Raises:
+        KeyError: If an array is missing.
+        ValueError: If an array doesn't fit the untrained machine.
+    """
     with np.load(path, allow_pickle=False) as stored:
         arrays = {field.name: np.asarray(stored[field.name], np.float64) for field in fields(untrained)}
     vectors = len(arrays.get("support", ()))

@@ -1,4 +1,4 @@
-"""The network that both network routes train: a trunk on each slice, mean over space, pooled over slices, a head."""
+"""The network that both network routes train: a trunk on each slice, mean over space, pooling over slices, a head."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,10 +13,14 @@ from models.trunks import train_from
 
 @dataclass(frozen=True)
 class Head:
-    """What comes after the trunk and the mean over space.
+    """The layers after the trunk and the mean over space.
 
-    pooling: how slices become one exam. hidden: widths of fully connected layers before the scores; without any, the
-    head is linear and its maps are exact. dropout: before each layer.
+    Attributes:
+        pooling: How features of slices are combined to features of the exam.
+        hidden: Widths of fully connected layers before the logits. Without them, the head is linear and its maps are
+            exact.
+        activation: Of the fully connected layers.
+        dropout: Before each layer.
     """
 
     pooling: Literal["max", "mean", "attention"] = "max"
@@ -26,10 +30,10 @@ class Head:
 
 
 class ExamNetwork(keras.Model):  # type: ignore[misc]
-    """What is trained: exams `[B, S, H, W]` -> logits `[B, K]`, float32.
+    """The network that is trained: exams `[B, S, H, W]` -> logits `[B, K]`, float32.
 
-    Shorter exams of a batch repeat their last slice, which changes nothing. What comes after the trunk is float32 under
-    mixed precision, too.
+    Shorter exams of a batch repeat their last slice; the repeats don't change the logits. Layers after the trunk use
+    float32, also with mixed precision.
     """
 
     def __init__(self, trunk: keras.Model, head: Head, classes: int) -> None:
@@ -49,9 +53,13 @@ class ExamNetwork(keras.Model):  # type: ignore[misc]
             width = layer.units
 
     def train_from(self, layer: str) -> None:
-        """Choose what `fit` changes; compile afterwards. Raises ValueError for a layer that the trunk doesn't have.
+        """Choose what `fit` changes. Compile afterwards.
 
-        layer: "" for everything, "none" for what comes after the trunk, or the trunk's first layer to be trained.
+        Args:
+            layer: The trunk's first layer to be trained; "" trains everything, "none" only the layers after the trunk.
+
+        Raises:
+            ValueError: For a layer that the trunk doesn't have.
         """
         train_from(self.trunk, layer)
 
@@ -59,14 +67,20 @@ class ExamNetwork(keras.Model):  # type: ignore[misc]
         return self.see(self.trunk, exams, training)
 
     def see(self, trunk: keras.Model, exams: keras.KerasTensor, training: bool) -> keras.KerasTensor:
-        """Logits `[B, K]` of exams `[B, S, ...]` whose slices this trunk, or its upper part, takes."""
+        """Logits `[B, K]` of exams `[B, S, ...]`. trunk: the trunk or its upper part, which takes the exams' slices."""
         _, slices, *size = ops.shape(exams)
         grid = trunk(ops.reshape(exams, (-1, *size)))
         pooled = ops.mean(ops.cast(grid, "float32"), axis=(1, 2))
         return self.score(ops.reshape(pooled, (-1, slices, pooled.shape[-1])), own_slices(exams), training)
 
     def score(self, pooled: keras.KerasTensor, own: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Logits `[B, K]` of slices pooled over space `[B, S, C]`; own: `[B, S]`, as in `own_slices`."""
+        """Logits `[B, K]` of features averaged over space.
+
+        Args:
+            pooled: `[B, S, C]`.
+            own: `[B, S]`, the result of `own_slices`.
+            training: Whether dropout is used.
+        """
         exam = self.dropout(self.pooling(pooled, own), training=training)
         for layer in self.hidden:
             exam = self.dropout(layer(exam), training=training)
@@ -74,9 +88,11 @@ class ExamNetwork(keras.Model):  # type: ignore[misc]
 
 
 class UpperNetwork(keras.Model):  # type: ignore[misc]
-    """The same network, weights shared, on what its trunk's frozen part made: `[B, S, h, w, C]` -> logits `[B, K]`.
+    """The same network, with shared weights, on frozen features: `[B, S, h, w, C]` -> logits `[B, K]`.
 
-    above: the trunk's upper part, as `cut_in_two` has it.
+    Args:
+        network: The whole network.
+        above: The trunk's upper part; see `cut_in_two`.
     """
 
     def __init__(self, network: ExamNetwork, above: keras.Model) -> None:
@@ -84,8 +100,8 @@ class UpperNetwork(keras.Model):  # type: ignore[misc]
         self.network, self.above = network, above
         self.build((None, None, *above.input_shape[1:]))
 
-    def build(self, grids_shape: tuple[int | None, ...]) -> None:
-        self.built = True  # both parts are
+    def build(self, features_shape: tuple[int | None, ...]) -> None:
+        self.built = True  # both parts are built
 
-    def call(self, grids: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        return self.network.see(self.above, grids, training)
+    def call(self, features: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        return self.network.see(self.above, features, training)

@@ -1,7 +1,7 @@
-"""From slices to one exam: maximum, mean, or gated attention (Ilse 2018, arXiv:1802.04712, equation 9).
+"""Pooling over an exam's slices: maximum, mean, or gated attention (Ilse 2018, arXiv:1802.04712, equation 9).
 
-Exams of unequal length share a batch when the shorter ones repeat their last slice. No pooling sees such repeats.
-Everything here is float32, whatever the precision of the trunk.
+Exams of different lengths can be in one batch: the shorter ones repeat their last slice. Such repeats don't change any
+pooling. Everything here is float32, for every precision of the trunk.
 """
 
 import keras
@@ -16,7 +16,14 @@ ATTENTION_UNITS = 128
 
 
 def own_slices(exams: keras.KerasTensor) -> keras.KerasTensor:
-    """`[B, S, ...]` -> `[B, S]`: 1 for an exam's own slices, 0 for those at its end that repeat the one before them."""
+    """Find slices that aren't repeats at the end of an exam.
+
+    Args:
+        exams: `[B, S, ...]`.
+
+    Returns:
+        Float32 `[B, S]`: 1 for an exam's own slices, 0 for slices at its end that repeat the one before them.
+    """
     differ = ops.not_equal(exams[:, 1:], exams[:, :-1])
     differ = ops.any(differ, axis=tuple(range(2, len(exams.shape))))
     still_to_come = ops.flip(ops.cumsum(ops.flip(ops.cast(differ, "float32"), axis=1), axis=1), axis=1)
@@ -24,13 +31,13 @@ def own_slices(exams: keras.KerasTensor) -> keras.KerasTensor:
 
 
 class Maximum(keras.layers.Layer):  # type: ignore[misc]
-    """The strongest slice of each channel: `[B, S, C]` -> `[B, C]`."""
+    """The maximum over slices of each channel: `[B, S, C]` -> `[B, C]`."""
 
     def call(self, slices: keras.KerasTensor, own: keras.KerasTensor) -> keras.KerasTensor:
         return ops.max(slices, axis=1)
 
     def credit(self, slices: Doubles) -> Doubles:
-        """How much of each channel's pooled value each slice of one exam gave: `[S, C]` -> `[S, C]`."""
+        """The share of each slice of one exam in each channel's pooled value: `[S, C]` -> `[S, C]`."""
         return credit_to_winners(slices)
 
 
@@ -47,18 +54,18 @@ class Mean(keras.layers.Layer):  # type: ignore[misc]
         return weights / ops.sum(weights, axis=1, keepdims=True)
 
     def scores(self, slices: keras.KerasTensor) -> keras.KerasTensor:
-        """How much each slice counts, `[B, S, 1]`: all the same."""
+        """The scores of the slices, `[B, S, 1]`: all are equal."""
         return ops.zeros_like(slices[..., :1])
 
     def credit(self, slices: Doubles) -> Doubles:
-        """How much of each channel's pooled value each slice of one exam gave: `[S, C]` -> `[S, C]`."""
+        """The share of each slice of one exam in each channel's pooled value: `[S, C]` -> `[S, C]`."""
         exam = ops.convert_to_tensor(slices[None], "float32")
         weights = ops.convert_to_numpy(self.weights_of(exam, own_slices(exam)))
         return np.broadcast_to(weights[0].astype(np.float64), slices.shape)
 
 
 class GatedAttention(Mean):
-    """The mean with learnt scores: `w (tanh(V h) * sigmoid(U h))` of a slice's features `h`."""
+    """The mean with learnt scores: `w (tanh(V h) * sigmoid(U h))` for a slice's features `h`."""
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         self.content = keras.layers.Dense(ATTENTION_UNITS, "tanh", use_bias=False, dtype=self.dtype_policy)

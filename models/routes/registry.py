@@ -1,7 +1,7 @@
-"""The routes that can be trained. A new one is one file and one line here.
+"""The routes that can be trained. A new route needs one file and one line here.
 
-`models.bundle` finds the class of a bundle's route here, `training.config` which tables of a preset the route reads,
-and `training.fitting` how it learns. tests/models/routes/test_contract.py then covers it.
+`models.bundle` finds the class of a bundle's route here. `training.config` finds which tables of a preset the route
+reads, and `training.fitting` how it is trained. tests/models/routes/test_contract.py tests every route.
 """
 
 from models.routes.classifier import TrainableClassifier

@@ -1,6 +1,6 @@
 """The third route: features of a frozen trunk, mean over space, mean or max over slices, and a support vector machine.
 
-The published project fed VGG16 features to a scikit-learn SVC; maps, logits and storage are ours.
+The published project used VGG16 features with a scikit-learn SVC; maps, logits and storage are Cruciate's.
 """
 
 from dataclasses import asdict
@@ -27,9 +27,14 @@ MACHINE, TRUNK = "svc.npz", "trunk.weights.h5"
 
 
 class SVC:
-    """The route. `machine` is empty until it is fitted (training/fitting/svc.py) or loaded; `network` never learns.
+    """The route. `machine` is empty until it is fitted (training/fitting/svc.py) or loaded; `network` is never trained.
 
-    pooling: over slices. kernel: "linear", with exact maps, or "rbf".
+    Args:
+        trunk: The trunk.
+        pooling: Pooling over slices.
+        kernel: "linear", with exact maps, or "rbf".
+        scheme: The classes.
+        recipe: How network input is made.
     """
 
     tables: ClassVar[frozenset[str]] = frozenset({"svc"})
@@ -57,7 +62,7 @@ class SVC:
         return {"trunk": asdict(self.trunk), "pooling": self.pooling, "kernel": self._kernel}
 
     def load_pretrained(self) -> None:
-        """Give the trunk the weights that it is meant to have."""
+        """Load the trunk's weights."""
         if self.trunk.weights == "imagenet":
             load_imagenet(self.network, self.trunk)
 
@@ -74,16 +79,19 @@ class SVC:
 
     @property
     def method(self) -> Method:
-        """CAM of a linear machine, Grad-CAM of one with an RBF kernel."""
+        """CAM for a linear machine, Grad-CAM for an RBF kernel."""
         return GradCam() if isinstance(self.machine, Rbf) else Cam()
 
     def explain(self, slices: FloatArray, features: FloatArray, method: Method | None = None) -> Explanation:
         return (method or self.method).explain(self, slices, features)
 
     def readout(self, features: FloatArray) -> Readout:
-        """Shares in the difference between this exam and the average one, whose logits are the bias.
+        """The linear head. Shares explain the difference from the average exam, whose logits are the bias.
 
-        Each cell is compared with the average exam's features, so that a cell like any other has no share.
+        Each cell is compared with the average exam's features, so that an average cell has no share.
+
+        Raises:
+            ValueError: For an RBF kernel.
         """
         machine = self.machine
         if isinstance(machine, Rbf):
@@ -99,11 +107,11 @@ class SVC:
         return (self._credit(slices) * to_logits(gradient).T[:, None]).astype(np.float32)
 
     def _credit(self, slices: Doubles) -> Doubles:
-        """How much of each channel's pooled value each slice gave: `[S, C]` -> `[S, C]`."""
+        """The share of each slice in each channel's pooled value: `[S, C]` -> `[S, C]`."""
         return credit_to_winners(slices) if self.pooling == "max" else np.full(slices.shape, 1 / len(slices))
 
     def save(self, folder: Path) -> None:
-        """The machine's arrays and the trunk's weights up to the cut, so that no other file is needed."""
+        """Write the machine's arrays and the trunk's weights up to the cut, so that no other file is needed."""
         save_machine(self.machine, folder / MACHINE)
         self.network.save_weights(folder / TRUNK)
 
@@ -113,7 +121,7 @@ class SVC:
 
 
 def pool_slices(slices: npt.NDArray[np.floating], pooling: SlicePooling) -> Doubles:
-    """Features of an exam's slices `[S, C]` -> of the exam `[C]`."""
+    """Pool features over slices: `[S, C]` -> float64 `[C]`."""
     pooled: Doubles = slices.max(axis=0) if pooling == "max" else slices.mean(axis=0, dtype=np.float64)
     return pooled.astype(np.float64)
 

@@ -1,1 +1,1 @@
-"""Segmentation before classification: what finds the ligament, so that the crop can be centred on it."""
+"""Segmentation before classification: finds the ligament, so that the crop can be centred on it."""

@@ -1,4 +1,4 @@
-"""The interface of localisers: a screened volume in, the box of the ligament out. `LOCALISERS` lists the kinds."""
+"""The interface of localisers: from a screened volume to the box of the ligament. `LOCALISERS` lists the kinds."""
 
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
@@ -8,9 +8,11 @@ from data_prep.network_input.coarse import Coarse
 
 
 class Localiser(Protocol):
-    """Finds the ligament in a volume, before the recipe cuts its block.
+    """Finds the ligament in a volume, before the recipe makes the crop.
 
-    kind: its name in `LOCALISERS`. sha256: digest of everything that its answers depend on.
+    Attributes:
+        kind: Its name in `LOCALISERS`.
+        sha256: Digest of everything that its boxes depend on.
     """
 
     kind: ClassVar[str]
@@ -20,11 +22,11 @@ class Localiser(Protocol):
         """Find the ligament.
 
         Args:
-            coarse: a screened volume with its `grid`, float32 `[S, h, w]` in 0..1.
+            coarse: A screened volume with its coarse grid, float32 `[S, h, w]` in 0..1.
 
         Returns:
-            The box in voxels of the volume (`Coarse.in_volume` converts one on the grid), or None if nothing was found:
-            the block is then cut around the volume's centre.
+            The box in voxels of the volume (`Coarse.in_volume` converts a box on the coarse grid), or None if nothing
+            was found: the crop is then centred on the volume.
         """
 
     def save(self, folder: Path) -> None:
@@ -32,8 +34,13 @@ class Localiser(Protocol):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote. Raises ValueError or OSError if it can't be read."""
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: If a file's content can't be used.
+            OSError: If a file can't be read.
+        """
 
 
-# By kind. A new localiser is one file and one line here.
+# Localisers by kind. A new localiser needs one file and one line here.
 LOCALISERS: dict[str, type[Localiser]] = {}

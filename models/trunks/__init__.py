@@ -1,7 +1,7 @@
-"""Convolutional feature extractors: a batch of slices in, a grid of features for each slice out.
+"""Trunks: convolutional networks that make a grid of features from each slice.
 
-`trunk` says which and builds it, `pretrained` fills it with ImageNet weights, `freezing` chooses what is trained and
-cuts there, `grid` knows where on the slices its features lie.
+`trunk` describes and builds a trunk, `pretrained` loads ImageNet weights, `freezing` chooses which layers are trained
+and cuts the trunk there, `grid` computes where on the slices the features lie.
 """
 
 from models.trunks.freezing import check_layer, cut_in_two, train_from

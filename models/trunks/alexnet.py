@@ -1,4 +1,4 @@
-"""AlexNet: the one-tower network of Krizhevsky 2014 (arXiv:1404.5997), layer for layer as torchvision has it."""
+"""AlexNet: the one-tower network of Krizhevsky 2014 (arXiv:1404.5997), with the same layers as in torchvision."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,16 @@ import keras
 
 
 def alexnet(image: keras.KerasTensor, width: float) -> Iterator[keras.Layer]:
-    """Its layers, applied one by one to `[n, H, W, C]`; `width` scales the published channel counts.
+    """Apply AlexNet's layers one by one.
 
-    Zeros before the first, strided convolution are padded explicitly: sizes and borders agree with torchvision's.
+    A separate layer pads zeros before the first, strided convolution, so that sizes and borders are as in torchvision.
+
+    Args:
+        image: `[n, H, W, C]`.
+        width: Factor of the published channel counts.
+
+    Yields:
+        Each layer after it was applied.
     """
     for layer in _layers(width):
         image = layer(image)

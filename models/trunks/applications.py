@@ -1,4 +1,4 @@
-"""VGG16 and VGG19 (Simonyan 2014, arXiv:1409.1556) and ResNet50 (He 2015, arXiv:1512.03385), as Keras has them."""
+"""VGG16 and VGG19 (Simonyan 2014, arXiv:1409.1556) and ResNet50 (He 2015, arXiv:1512.03385) from keras.applications."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,7 +12,7 @@ APPLICATIONS: dict[str, Callable[..., keras.Model]] = {
 
 
 def application(name: str, image: keras.KerasTensor) -> Iterator[keras.Layer]:
-    """Its convolutional layers under Keras' names, applied to `[n, H, W, C]`; random weights."""
+    """The convolutional layers under Keras' names, applied to `image` `[n, H, W, C]`, with random weights."""
     network = APPLICATIONS[name](include_top=False, weights=None, input_tensor=image)
     before = keras.Model(network.inputs, image).layers
     return (layer for layer in network.layers if layer not in before)

@@ -1,4 +1,4 @@
-"""What a trunk sees of grey slices: the channel conventions of a recipe."""
+"""From grey slices to a trunk's input channels: the channel conventions of a recipe."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,21 @@ from keras import ops
 
 from data_prep.network_input.recipe import Channels
 
-# ImageNet statistics that the pretrained weights expect: torchvision's (RGB), and Caffe's (BGR; of bytes, not scaled).
+# ImageNet statistics that the pretrained weights expect: torchvision's (RGB), and Caffe's (BGR, of bytes 0..255).
 TORCH_MEAN, TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE_MEAN, CAFFE_DEVIATION = tuple(mean / 255 for mean in (103.939, 116.779, 123.68)), (1 / 255,) * 3
 
 
 def as_channels(pixels: keras.KerasTensor, channels: Channels) -> keras.KerasTensor:
-    """Slices `[n, H, W]` in 0..1 -> `[n, H, W, 1]` in -1..1 ("gray") or `[n, H, W, 3]` ("torch", "caffe")."""
+    """Convert slices to a trunk's input channels.
+
+    Args:
+        pixels: `[n, H, W]` in 0..1.
+        channels: The recipe's convention.
+
+    Returns:
+        `[n, H, W, 1]` in -1..1 for "gray", `[n, H, W, 3]` for "torch" and "caffe".
+    """
     grey = keras.layers.Reshape((*pixels.shape[1:], 1), name="grey")(pixels)
     if channels == "gray":
         return keras.layers.Rescaling(2.0, -1.0, name="centred")(grey)
@@ -25,9 +33,9 @@ def as_channels(pixels: keras.KerasTensor, channels: Channels) -> keras.KerasTen
 
 @keras.saving.register_keras_serializable("cruciate")
 class InColour(keras.layers.Layer):  # type: ignore[misc]
-    """Grey `[n, H, W, 1]` -> three channels `[n, H, W, 3]`, each `scale * grey + offset`.
+    """Makes three channels `[n, H, W, 3]`, each `scale * grey + offset`, from grey `[n, H, W, 1]`.
 
-    As a convolution it takes a sixth of the time that copies and arithmetic on them do.
+    It is a convolution, which takes a sixth of the time of copies and arithmetic on them.
     """
 
     def __init__(self, scale: Sequence[float], offset: Sequence[float], **rest: Any) -> None:

@@ -1,23 +1,31 @@
-"""Which of a trunk's layers are trained."""
+"""Chooses which of a trunk's layers are trained."""
 
 import keras
 
 
 def check_layer(network: keras.Model, layer: str) -> None:
-    """ValueError for a layer from which `train_from` can't train."""
+    """Raise ValueError if `train_from` doesn't accept the layer."""
     names = [each.name for each in network.layers]
     if layer not in ("", "none", *names):
         raise ValueError(f'{network.name} has no layer {layer!r}; train from "" (all), "none", or {", ".join(names)}')
 
 
 def train_from(network: keras.Model, layer: str) -> None:
-    """Train the named layer and what comes after it; freeze what it computes from. "" trains all, "none" nothing.
+    """Train the named layer and all layers after it; freeze the layers before it.
 
-    Takes effect at the next `compile`. Raises ValueError for a layer that the network doesn't have.
+    This takes effect at the next `compile`.
 
-    Frozen BatchNormalization (ResNet50) normalises with its stored statistics, in training too. A trainable one uses
-    those of its batch: at one exam a step, that exam's slices alone, so that the exam's own brightness vanishes from
-    its features and training sees other features than prediction, which uses running means over many steps.
+    A frozen BatchNormalization (ResNet50) normalises with its stored statistics, also in training. A trainable one uses
+    the statistics of its batch. With one exam a step, these are the statistics of that exam's slices: the exam's own
+    brightness disappears from its features, and features in training differ from those in prediction, which uses
+    running means over many steps.
+
+    Args:
+        network: A trunk.
+        layer: A layer's name; "" trains all layers, "none" trains no layer.
+
+    Raises:
+        ValueError: For a layer that the network doesn't have.
     """
     check_layer(network, layer)
     frozen = network.layers if layer == "none" else []
@@ -28,10 +36,17 @@ def train_from(network: keras.Model, layer: str) -> None:
 
 
 def cut_in_two(network: keras.Model, layer: str) -> tuple[keras.Model, keras.Model]:
-    """What comes before the named layer and the layer with what comes after it; weights are shared.
+    """Cut a trunk before a layer. The two parts share the trunk's weights.
 
-    "none": the whole network, and one that passes its grid on. Raises ValueError for a layer that the network doesn't
-    have, and where another path goes around the layer.
+    Args:
+        network: A trunk.
+        layer: A layer's name. With "none", the lower part is the whole network, and the upper part changes nothing.
+
+    Returns:
+        The part before the layer, and the part from the layer on.
+
+    Raises:
+        ValueError: For a layer that the network doesn't have, and if another path goes around the layer.
     """
     if layer == "none":
         grid = keras.Input(network.output_shape[1:])

@@ -1,4 +1,4 @@
-"""Where on the slices a trunk's features lie (Araujo 2019, doi:10.23915/distill.00021)."""
+"""Computes where on the slices a trunk's features lie (Araujo 2019, doi:10.23915/distill.00021)."""
 
 import keras
 
@@ -6,11 +6,17 @@ Span = tuple[float, float]
 
 
 def grid_span(network: keras.Model) -> tuple[Span, Span]:
-    """Where the features' grid lies on the slices: first and last edge of its cells, as fractions of rows and columns.
+    """Where the grid of features lies on the slices.
 
-    A cell is centred on its receptive field, so a grid covers less than its slices: without padding to make up for
-    kernels, the outermost cells lie further in than an even division would put them. Branches that meet again are
-    centred alike in every trunk here; the first one is followed.
+    A cell is centred on its receptive field. Where a kernel isn't compensated by padding, the outermost cells lie
+    further inside than with an even division of the slice, so the grid may cover less than the slice. Branches that
+    meet again have the same centres in every trunk here; only the first branch is followed.
+
+    Args:
+        network: A trunk.
+
+    Returns:
+        For rows and for columns: the first and the last edge of the grid's cells, as fractions of the slice.
     """
     path = _path(network)
     rows, columns = _span(path, 0), _span(path, 1)
@@ -28,7 +34,7 @@ def _path(network: keras.Model) -> list[keras.Layer]:
 
 
 def _span(path: list[keras.Layer], axis: int) -> Span:
-    """Centre of the first cell and distance to the next, in pixels, layer by layer; then the outermost cells' edges."""
+    """Edges of the outermost cells, from the first cell's centre and the distance to the next, layer by layer."""
     first, step = 0.5, 1.0
     for layer in path:
         if isinstance(layer, keras.layers.ZeroPadding2D):
@@ -42,7 +48,7 @@ def _span(path: list[keras.Layer], axis: int) -> Span:
 
 
 def _padded_before(layer: keras.Layer, kernel: int, axis: int) -> int:
-    """Rows or columns that `padding="same"` puts before the first; an odd one out goes after the last."""
+    """Number of rows or columns that `padding="same"` adds before the first; of an odd number, one more comes after."""
     if layer.padding == "valid":
         return 0
     length, cells = layer.input.shape[1 + axis], layer.output.shape[1 + axis]

@@ -15,10 +15,10 @@ TORCHVISION_FILES = {
     "alexnet": "alexnet_imagenet_features.npz",
     "squeezenet": "squeezenet1_1_imagenet_features.npz",
 }
-# Their arrays are HWIO: conv1_kernel, conv1_bias, ... and 0_weight, 0_bias, 3_squeeze_weight, ...
+# The files' kernels are HWIO: conv1_kernel, conv1_bias, ... and 0_weight, 0_bias, 3_squeeze_weight, ...
 PUBLISHED = {"alexnet": "alexnet", "squeezenet": "squeezenet1_1"}
 OTHERWISE = 'or train with weights = "random"'
-# Where SqueezeNet's blocks stand in torchvision's `features`: that is what their arrays are called.
+# Indices of SqueezeNet's blocks in torchvision's `features`. The names of their arrays begin with them.
 SQUEEZENET_INDEX = {
     "conv1": 0,
     "fire2": 3,
@@ -34,7 +34,11 @@ Weights = list[npt.NDArray[np.float32]]
 
 
 def load_imagenet(network: keras.Model, trunk: Trunk) -> None:
-    """Fill a trunk with ImageNet weights; FileNotFoundError says where to get them if they aren't there."""
+    """Load ImageNet weights into a trunk.
+
+    Raises:
+        FileNotFoundError: If the weights aren't there; the message says where to get them.
+    """
     published = _from_keras(trunk.name) if trunk.name in APPLICATIONS else _from_torchvision(trunk.name)
     for layer in network.layers:
         if layer.weights:
@@ -42,11 +46,11 @@ def load_imagenet(network: keras.Model, trunk: Trunk) -> None:
 
 
 def _from_torchvision(name: str) -> Callable[[str], Weights]:
-    """What fetches the arrays of one layer of AlexNet or SqueezeNet: kernel (HWIO) and bias."""
+    """A function that gives the arrays of one layer of AlexNet or SqueezeNet: kernel (HWIO) and bias."""
     path = _folder() / TORCHVISION_FILES[name]
     if not path.is_file():
         raise FileNotFoundError(
-            f"no {path.name}: make it of torchvision's {PUBLISHED[name]} (.pth or .safetensors) by "
+            f"no {path.name}: make it from torchvision's {PUBLISHED[name]} (.pth or .safetensors) with "
             f"`python -m models.convert FILE --out FOLDER` and set CRUCIATE_WEIGHTS to that folder, {OTHERWISE}"
         )
     with np.load(path) as archive:
@@ -63,11 +67,11 @@ def _squeezenet_key(layer: str) -> str:
 
 
 def _from_keras(name: str) -> Callable[[str], Weights]:
-    """What fetches the arrays of one layer of a network of keras.applications."""
+    """A function that gives the arrays of one layer of a network of keras.applications."""
     path = _folder() / f"{name}_imagenet_notop.weights.h5"
     try:
         network = APPLICATIONS[name](include_top=False, weights=str(path) if path.is_file() else "imagenet")
-    except Exception as failed:  # Keras' download raises nothing narrower
+    except Exception as failed:  # Keras' download raises a plain Exception
         if path.is_file():
             raise
         raise FileNotFoundError(

@@ -1,6 +1,6 @@
-"""SqueezeNet 1.1: Iandola 2016 (arXiv:1602.07360), pooled earlier, as its authors' second release has it.
+"""SqueezeNet 1.1: Iandola 2016 (arXiv:1602.07360), with earlier pooling, as in its authors' second release.
 
-Layer for layer torchvision's `features` of squeezenet1_1, under the paper's names.
+The layers are those of torchvision's `features` of squeezenet1_1, with the paper's names.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import keras
 
 # A pool has the number of the block that it follows.
 BLOCKS = ["conv1", "pool1", "fire2", "fire3", "pool3", "fire4", "fire5", "pool5", "fire6", "fire7", "fire8", "fire9"]
-# Channels of a fire module: of its narrow part and of each of the two wide ones (s1x1, and e1x1 = e3x3 in the paper).
+# Channels of a fire module: of its narrow part and of each of its two wide parts (s1x1, and e1x1 = e3x3 in the paper).
 FIRES = {
     "fire2": (16, 64),
     "fire3": (16, 64),
@@ -23,9 +23,16 @@ FIRES = {
 
 
 def squeezenet(image: keras.KerasTensor, width: float) -> Iterator[keras.Layer]:
-    """Its layers, applied one by one to `[n, H, W, C]`; `width` scales the published channel counts.
+    """Apply SqueezeNet's layers one by one.
 
-    A fire module is cut at its own name (both wide parts, side by side) or at one of its parts.
+    A trunk can be cut at a fire module's name (both wide parts, concatenated) or at one of the module's parts.
+
+    Args:
+        image: `[n, H, W, C]`.
+        width: Factor of the published channel counts.
+
+    Yields:
+        Each layer after it was applied.
     """
     for block in BLOCKS:
         if block in FIRES:
@@ -49,9 +56,9 @@ def _fire(name: str, image: keras.KerasTensor, width: float) -> Iterator[keras.L
 
 
 def _pool(name: str, image: keras.KerasTensor) -> Iterator[keras.Layer]:
-    """Maxima of 3 x 3, every second one; the last may reach over the edge (torchvision's `ceil_mode`).
+    """Maximum pooling of 3 x 3 with stride 2; the last window may extend beyond the edge (torchvision's `ceil_mode`).
 
-    What lies beyond is zero, which no maximum of rectified values notices.
+    Beyond the edge the values are 0, which doesn't change a maximum of rectified values.
     """
     beyond = tuple((0, 1 - length % 2) for length in image.shape[1:3])
     pad = _applied(keras.layers.ZeroPadding2D(beyond, name=f"{name}_pad"), image)

@@ -1,9 +1,9 @@
-"""Tensors by name from a file that PyTorch's `torch.save` or safetensors wrote, without PyTorch.
+"""Reads tensors by name from a file that PyTorch's `torch.save` or safetensors wrote, without PyTorch.
 
-A `.pth` describes its tensors by a pickle, which is a program. Here it is read as a description: the few instructions
-and names that a dictionary of tensors needs, with objects of our own for the names. Nothing else runs. The formats:
-torch/serialization.py of PyTorch 2 (`_legacy_save` until 1.5, a zip with one member for each storage since then) and
-https://huggingface.co/docs/safetensors.
+A `.pth` file describes its tensors by a pickle, which is a program. Here only the few instructions and names that a
+dictionary of tensors needs are allowed, and the names stand for Cruciate's own objects. Nothing else is executed. The
+formats: torch/serialization.py of PyTorch 2 (`_legacy_save` until 1.5, a zip with one member for each storage since
+then) and https://huggingface.co/docs/safetensors.
 """
 
 import io
@@ -24,10 +24,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 Tensors = dict[str, npt.NDArray[np.generic]]
-# Far more than the networks that are converted have: AlexNet with its classifier takes 244 MB.
+# Much more than the networks that are converted need: AlexNet with its classifier has 244 MB.
 MOST_BYTES = 2_000_000_000
 MOST_TENSORS, MOST_PICKLE_BYTES = 10_000, 10_000_000
-# What a dictionary of tensors is written with, in protocol 2 (see `pickletools`).
+# The instructions that write a dictionary of tensors, in protocol 2 (see `pickletools`).
 OPCODES = frozenset(
     (
         *("PROTO", "FRAME", "STOP", "GLOBAL", "REDUCE", "BUILD", "BINPERSID", "NEWTRUE", "NEWFALSE", "NONE"),
@@ -46,34 +46,45 @@ OPCODES = frozenset(
         ),
     )
 )
-# The unpickler makes room for as many things to remember as the largest number says.
+# The unpickler allocates memory for as many objects as the largest memo number says.
 LARGEST_MEMO = 100_000
 DTYPES = {"FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2", "LongStorage": "i8", "IntStorage": "i4"}
-# The first pickle of a file before PyTorch 1.6, and its second.
+# The first and the second pickle of a file from before PyTorch 1.6.
 LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
 def read_tensors(path: Path) -> Tensors:
-    """Every tensor of a dictionary. ValueError for what is none, or does something that none needs; OSError."""
+    """Read all tensors of a dictionary.
+
+    Args:
+        path: A `.safetensors` file, or a file that `torch.save` wrote.
+
+    Returns:
+        Tensors by name.
+
+    Raises:
+        ValueError: If the file isn't a dictionary of tensors, or uses instructions that none needs.
+        OSError: If the file can't be read.
+    """
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES:,} bytes")
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(path))
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"no readable safetensors file ({error})") from None
+            raise ValueError(f"not a readable safetensors file ({error})") from None
     try:
         with path.open("rb") as stream:
             return _from_zip(stream) if zipfile.is_zipfile(stream) else _legacy(stream)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, struct.error) as error:
-        raise ValueError(f"no readable .pth file ({error})") from None
+        raise ValueError(f"not a readable .pth file ({error})") from None
     except (pickle.UnpicklingError, AttributeError, IndexError, KeyError, TypeError, MemoryError) as error:
-        raise ValueError(f"no dictionary of tensors ({error})") from None
+        raise ValueError(f"not a dictionary of tensors ({error})") from None
 
 
 @dataclass(frozen=True)
 class _Storage:
-    """Numbers in a row that tensors are cut from."""
+    """A sequence of numbers that tensors are parts of."""
 
     dtype: np.dtype[Any]
     key: str
@@ -89,17 +100,17 @@ class _Tensor:
 
     @classmethod
     def rebuilt(cls, storage: object, offset: object, shape: object, strides: object, *_: object) -> "_Tensor":
-        """In place of `torch._utils._rebuild_tensor_v2`."""
+        """Replaces `torch._utils._rebuild_tensor_v2`."""
         if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
-            raise pickle.UnpicklingError("a tensor that isn't cut from a storage")
+            raise pickle.UnpicklingError("a tensor that isn't part of a storage")
         if len(shape) != len(strides) or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)):
             raise pickle.UnpicklingError("a tensor without a shape")
         return cls(storage, int(str(offset)), shape, strides)
 
     def cut(self, numbers: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """The tensor from its storage's numbers, which must hold all of it."""
+        """The tensor, from its storage's numbers; UnpicklingError if they don't hold all of it."""
         reach = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)) + 1
-        # Strides of 0 would make many numbers of one.
+        # Strides of 0 would make many numbers from one.
         if 0 not in self.shape and (reach > numbers.size or math.prod(self.shape) > numbers.size):
             raise pickle.UnpicklingError("a tensor that reaches beyond its storage")
         native = numbers.dtype.newbyteorder("=")
@@ -108,21 +119,21 @@ class _Tensor:
 
 
 class _Names(OrderedDict[str, Any]):
-    """In place of `OrderedDict`: a state dictionary carries `_metadata`, which says nothing about tensors."""
+    """Replaces `OrderedDict`: a state dictionary has an attribute `_metadata`, which isn't needed for tensors."""
 
     def __setstate__(self, state: object) -> None:
         pass
 
 
 def _parameter(tensor: object, *_: object) -> object:
-    """In place of `torch._utils._rebuild_parameter`."""
+    """Replaces `torch._utils._rebuild_parameter`."""
     return tensor
 
 
 ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): _Names,
     ("torch._utils", "_rebuild_tensor_v2"): _Tensor.rebuilt,
-    ("torch._utils", "_rebuild_tensor"): _Tensor.rebuilt,  # of the first versions
+    ("torch._utils", "_rebuild_tensor"): _Tensor.rebuilt,  # in the first versions
     ("torch._utils", "_rebuild_parameter"): _parameter,
     **{("torch", name): name for name in DTYPES},
 }
@@ -131,11 +142,13 @@ ALLOWED: dict[tuple[str, str], Any] = {
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"the pickle asks for {module}.{name}, which no dictionary of tensors needs")
+            raise pickle.UnpicklingError(
+                f"the pickle asks for {module}.{name}, which a dictionary of tensors doesn't need"
+            )
         return ALLOWED[module, name]
 
     def persistent_load(self, pid: Any) -> _Storage:
-        """("storage", type, key, device, number of elements)."""
+        """The storage that `pid` describes: ("storage", type, key, device, number of elements)."""
         kind, storage, key, _, size, *_ = pid
         if kind != "storage" or storage not in DTYPES or not isinstance(key, str) or type(size) is not int or size < 0:
             raise pickle.UnpicklingError("a storage of something other than numbers")
@@ -143,11 +156,11 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _unpickled(stream: IO[bytes]) -> Any:
-    """The next pickle of the stream, once all of its instructions are known to be harmless."""
+    """Load the next pickle of the stream, after a check that all of its instructions are harmless."""
     start = stream.tell()
     for opcode, argument, place in _instructions(stream):
         if opcode.name not in OPCODES or ("PUT" in opcode.name and int(argument or 0) > LARGEST_MEMO):
-            raise pickle.UnpicklingError(f"the pickle does something ({opcode.name}) that no tensors need")
+            raise pickle.UnpicklingError(f"the pickle uses {opcode.name}, which a dictionary of tensors doesn't need")
         if (place or 0) - start > MOST_PICKLE_BYTES:
             raise pickle.UnpicklingError(f"a description of more than {MOST_PICKLE_BYTES:,} bytes")
     size = stream.tell() - start
@@ -163,7 +176,7 @@ def _instructions(stream: IO[bytes]) -> Iterator[tuple[pickletools.OpcodeInfo, A
 
 
 def _tensors_in(content: object) -> dict[str, _Tensor]:
-    """Of a state dictionary, or of a checkpoint that has one under `state_dict`."""
+    """The tensors of a state dictionary, or of a checkpoint that has one under `state_dict`."""
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping):
@@ -195,7 +208,7 @@ def _from_zip(stream: IO[bytes]) -> Tensors:
             member = archive.getinfo(f"{root}data/{storage.key}")
             if member.file_size != storage.size * dtype.itemsize:
                 raise pickle.UnpicklingError(
-                    f"a storage of {member.file_size:,} bytes where {storage.size:,} numbers are"
+                    f"a storage has {member.file_size:,} bytes instead of {storage.size:,} numbers"
                 )
             return np.frombuffer(archive.read(member), dtype)
 
@@ -203,11 +216,11 @@ def _from_zip(stream: IO[bytes]) -> Tensors:
 
 
 def _legacy(stream: IO[bytes]) -> Tensors:
-    """Five pickles (magic number, protocol, machine, tensors, keys of storages), then each storage with its length."""
+    """Read five pickles (magic number, protocol, machine, tensors, storage keys), then each storage with its length."""
     stream.seek(0)
     try:
         if _unpickled(stream) != LEGACY_MAGIC or _unpickled(stream) != LEGACY_PROTOCOL:
-            raise ValueError("no file of torch.save")
+            raise ValueError("not a file of torch.save")
     except (pickle.UnpicklingError, ValueError) as error:
         raise ValueError(f"neither a .pth that torch.save wrote nor .safetensors ({error})") from None
     machine, tensors, keys = _unpickled(stream), _tensors_in(_unpickled(stream)), _unpickled(stream)

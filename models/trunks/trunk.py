@@ -1,4 +1,4 @@
-"""Which trunk, cut where, from which weights; and the network that this makes."""
+"""The description of a trunk (network, cut, weights), and the network that it describes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,21 +14,27 @@ from models.trunks.applications import APPLICATIONS, application
 from models.trunks.channels import as_channels
 from models.trunks.squeezenet import squeezenet
 
-# Each yields its layers in order, once they have been applied to the channels: later ones may never be needed.
+# Each yields its layers in order, after it has applied them: later layers may not be needed.
 SCALABLE: dict[str, Callable[[keras.KerasTensor, float], Iterator[keras.Layer]]] = {
     "alexnet": alexnet,
     "squeezenet": squeezenet,
 }
-# More channels than this times the published ones fill any memory.
+# Upper limit of `width`: more channels would need too much memory.
 MOST_WIDE = 16.0
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """Which extractor, up to which layer, from which weights.
+    """The description of a trunk.
 
-    cut: name of the last layer kept. width: fraction of the published channel counts, for AlexNet and SqueezeNet with
-    random weights; ValueError elsewhere unless 1.
+    Attributes:
+        name: The network.
+        cut: Name of the last layer that is kept.
+        weights: The weights that it starts from.
+        width: Factor of the published channel counts, for AlexNet and SqueezeNet with random weights.
+
+    Raises:
+        ValueError: If `width` isn't 1 for another network, or with ImageNet weights.
     """
 
     name: Literal["alexnet", "vgg16", "vgg19", "resnet50", "squeezenet"] = "alexnet"
@@ -44,10 +50,19 @@ class Trunk:
 
 
 def build_trunk(trunk: Trunk, size: tuple[int, int], channels: Channels) -> keras.Model:
-    """The network `[n, H, W]` in 0..1 -> features `[n, h, w, C]`; random weights until they are loaded.
+    """Build the network of a trunk, with random weights.
 
-    Raises ValueError for a layer that the trunk doesn't have, and for ImageNet weights under a channel convention that
-    isn't theirs.
+    Args:
+        trunk: The description.
+        size: Rows and columns of a slice.
+        channels: The recipe's channel convention.
+
+    Returns:
+        The network: slices `[n, H, W]` in 0..1 -> features `[n, h, w, C]`.
+
+    Raises:
+        ValueError: For a layer that the trunk doesn't have, and for ImageNet weights with another channel convention
+            than theirs.
     """
     published = "caffe" if trunk.name in APPLICATIONS else "torch"
     if trunk.weights == "imagenet" and channels != published:

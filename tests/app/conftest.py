@@ -33,8 +33,8 @@ def make_app(bundles, tmp_path) -> Iterator[Callable[..., Flask]]:
     """Starts services on this test's own results folder, and stops them at the end."""
     apps = []
 
-    def make(**settings) -> Flask:
-        app = create_app(Settings(**{"bundles": bundles, "data": tmp_path / "var"} | settings))
+    def make(clock: Callable[[], float] = time.time, **settings) -> Flask:
+        app = create_app(Settings(**{"bundles": bundles, "data": tmp_path / "var"} | settings), clock)
         apps.append(app)
         app.extensions[EXTENSION].engine.loaded.result(LOADING_S)
         return app
@@ -59,6 +59,16 @@ def answered(bundles, tmp_path_factory) -> Iterator[tuple[FlaskClient, dict]]:
     assert response.status_code == 201, response.text
     yield client, response.json
     app.extensions[EXTENSION].stop()
+
+
+class Clock:
+    """The time, and what a test adds to it."""
+
+    def __init__(self) -> None:
+        self.added_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.added_s
 
 
 def settled(client, place: str) -> dict:

@@ -229,7 +229,7 @@ def test_a_part_is_what_it_holds_whatever_it_is_called(answered, kind):
         (b"hello", "", 415, "neither a zip archive nor a DICOM file"),
         (b"hello", "application/dicom", 400, "isn't a DICOM file"),
         (b"hello", "application/zip", 400, "isn't a zip archive"),
-        (study_zip()[:-500], "application/octet-stream", 400, "not a whole one"),
+        (study_zip()[:-500], "application/octet-stream", 400, "incomplete"),
         (gzip.compress(study_zip()), "application/gzip", 415, "application/zip"),
         (gzip.compress(study_zip()), "application/octet-stream", 415, "gzip archive"),
         (b"7z\xbc\xaf\x27\x1c" + bytes(90), "application/x-zip-compressed", 415, "7-Zip archive"),
@@ -268,7 +268,7 @@ def test_too_many_parts_are_refused(posted):
 
 def test_an_unknown_bundle_is_refused_with_the_names_that_there_are(posted):
     problem = posted(study_zip(), 400, query_string={"bundle": "nope"})
-    assert "loaded are: tiny, four" in problem["detail"]
+    assert "the loaded bundles are: tiny, four" in problem["detail"]
 
 
 @pytest.mark.parametrize("content_type", ["application/zip", "multipart/form-data; boundary=x"])

@@ -69,7 +69,7 @@ class Sample:
         try:
             return read_study([(self.name, io.BytesIO(content))]).frames
         except InputError as error:
-            if "is missing or no UID" not in error.detail:
+            if "is missing or isn't a UID" not in error.detail:
                 raise
         for keyword in IDENTITY:
             if keyword not in self.dataset:

@@ -716,7 +716,7 @@ def mixed(maker: Maker) -> None:
 
 def nothing_sagittal(maker: Maker) -> None:
     """Other planes, scouts, maps, fat."""
-    maker.study.kinds = ("wrong-plane", "nothing-to-judge", "too-few-slices")
+    maker.study.kinds = ("wrong-plane", "nothing-to-predict-on", "too-few-slices")
     for decoy in (other_planes, computed_map, scout, phase, screenshot, ct, reformat, few_slices):
         if maker.chance(0.5):
             maker.told(decoy.__name__)

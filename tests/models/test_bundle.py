@@ -68,7 +68,7 @@ def forge(folder, change) -> None:
         (lambda manifest: manifest.pop("files"), "no readable manifest"),
         (lambda manifest: manifest["files"].update({"../../etc/passwd": "0"}), "not the files"),
         (lambda manifest: manifest["architecture"]["trunk"].update(width=0.5), "can't be rebuilt"),
-        (lambda manifest: manifest["architecture"]["trunk"].update(cut="conv4"), "golden study gives"),
+        (lambda manifest: manifest["architecture"]["trunk"].update(cut="conv4"), "golden volume gives"),
         (lambda manifest: manifest["architecture"].pop("trunk"), "can't be rebuilt"),
     ],
 )
@@ -93,7 +93,7 @@ def test_other_weights_under_a_forged_hash_fail_the_golden_answer(copy, tmp_path
     bundle.classifier.save(copy)
     digest = hashlib.sha256((copy / "model.weights.h5").read_bytes()).hexdigest()
     forge(copy, lambda manifest: manifest["files"].update({"model.weights.h5": digest}))
-    with pytest.raises(BundleError, match="golden study"):
+    with pytest.raises(BundleError, match="golden volume"):
         load_bundle(copy)
 
 
@@ -152,7 +152,7 @@ def a_bundle_with_a_folder(path):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (a_file, "is no folder"),
+        (a_file, "isn't a folder"),
         (a_folder_of_pictures, "holds other files and no bundle"),
         (another_manifest, "holds other files and no bundle"),
         (a_half_bundle, "holds other files and no bundle"),

@@ -58,8 +58,8 @@ def test_a_fit_at_a_bound_is_not_used():
     nearly = 0.01 * allowed
     nearly[0] = nearly[0, ::-1] / 100
     for logits, reason in (
-        (4 * allowed, "answered rightly"),
-        (1e-3 * allowed, "answered rightly"),
+        (4 * allowed, "predicted correctly"),
+        (1e-3 * allowed, "predicted correctly"),
         (nearly, "ended at its bound, temperature 0.05"),
         (-4 * allowed, "ended at its bound, temperature 20"),
     ):
@@ -72,7 +72,7 @@ def test_answers_that_are_no_numbers_make_no_temperature():
     allowed = labelled(20, 20)
     logits = noisy(allowed)
     logits[3] = np.nan
-    assert "no numbers" in Calibration.fitted(logits, allowed).unusable
+    assert "aren't finite numbers" in Calibration.fitted(logits, allowed).unusable
 
 
 def test_enough_exams_of_both_sides_make_one():

@@ -52,7 +52,7 @@ def test_the_peak_is_that_of_the_whole_map(seed, columns):
     ],
 )
 def test_a_scale_that_makes_no_sense_is_refused(changes):
-    with pytest.raises(ValueError, match="scale of colours"):
+    with pytest.raises(ValueError, match="colour scale"):
         replace(ColourScale(0.75, {"unhealthy": 0.004}, {"unhealthy": 20}), **changes)
 
 

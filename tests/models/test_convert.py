@@ -78,7 +78,7 @@ def without(name: str) -> dict[str, np.ndarray]:
             "not floats [64, 3, 11, 11]",
         ),
         (published("squeezenet") | {"features.0.weight": np.zeros((96, 3, 7, 7), np.float32)}, "[96, 3, 7, 7]"),  # 1.0
-        (published("alexnet") | {"features.0.bias": np.full(64, np.nan, np.float32)}, "no numbers"),
+        (published("alexnet") | {"features.0.bias": np.full(64, np.nan, np.float32)}, "aren't finite numbers"),
         (published("alexnet") | {"features.0.bias": np.zeros(64, np.int64)}, "not floats [64]"),
     ],
 )

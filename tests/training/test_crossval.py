@@ -137,7 +137,7 @@ def test_a_classifier_that_no_bundle_holds_can_be_compared(knees, tmp_path, caps
     assert not list(tmp_path.rglob("manifest.json"))
     with pytest.raises(SystemExit):
         main(["vgg16-svc", *table, "--out", str(tmp_path / "other"), "--ensemble", str(tmp_path / "e"), *words])
-    assert "nearest_neighbours is there to be compared with" in capsys.readouterr().err
+    assert "nearest_neighbours is for comparison only" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
 
 

@@ -76,17 +76,17 @@ def test_figures_say_how_many_exams_were_left_out(monkeypatch, capsys, bundle, k
     )
     assert code == 0, err
     assert "4 phantom exams, split all, of exams.csv (8 of 12 exams are left out" in out
-    assert f"the answers of 4 exams are in {tmp_path / 'r.json'}" in out
+    assert f"the predictions for 4 exams are in {tmp_path / 'r.json'}" in out
 
 
 @pytest.mark.parametrize(
     ("split", "reason"),
     [
         ("tset", "no exam of split 'tset' in exams.csv, which has 5 train, 3 val, 4 test; choose one with --split"),
-        ("train", "nothing remains to judge on: 5 of 5 exams are left out: 5 that it has learnt from"),
+        ("train", "nothing remains to predict on: 5 of 5 exams are left out: 5 that it has learnt from"),
     ],
 )
-def test_nothing_to_judge_on_is_one_sentence(monkeypatch, capsys, bundle, knees, split, reason):
+def test_nothing_to_predict_on_is_one_sentence(monkeypatch, capsys, bundle, knees, split, reason):
     code, _, err = run(monkeypatch, capsys, bundle, knees / "exams.csv", "--split", split)
     assert code == 2
     assert reason in err
@@ -117,7 +117,7 @@ def test_what_is_left_may_be_too_little(monkeypatch, capsys, bundle, exams, tmp_
     assert "0 unhealthy" in err
 
 
-def test_a_bundle_that_does_not_say_what_it_has_seen_is_judged_with_a_warning(monkeypatch, capsys, knees, tmp_path):
+def test_a_bundle_that_does_not_say_what_it_has_seen_is_evaluated_with_a_warning(monkeypatch, capsys, knees, tmp_path):
     code, out, err = run(monkeypatch, capsys, write_tiny_bundle(tmp_path / "tiny"), knees / "exams.csv")
     assert code == 0, err
     assert "warning: tiny doesn't say which exams it has learnt from" in out

@@ -1,4 +1,4 @@
-"""The study as a user runs it, on small synthetic exams: rows that work, rows that don't, killed and continued."""
+"""The experiments as a user runs them, on small synthetic exams: some run, some fail, one is killed and continued."""
 
 import csv
 import json
@@ -63,8 +63,8 @@ def entries(out: Path) -> dict[str, dict]:
 
 @pytest.fixture(scope="module")
 def killed_and_continued(knees, tmp_path_factory) -> tuple[Path, list[str]]:
-    """A study of three rows, killed in the third and run again; and the presets that the second run had to run."""
-    out = tmp_path_factory.mktemp("study") / "study"
+    """Three experiments, killed in the third and run again; and the presets that the second run had to run."""
+    out = tmp_path_factory.mktemp("experiments") / "experiments"
     words = arguments(knees / "exams.csv", out, "--rows", "vgg19", "mrnet-tuned", "mrnet-binary", changes=TINY + EPOCH)
     cross_validate, begun = experiments.cross_validate, []
 
@@ -173,7 +173,7 @@ def patchworks(folder: Path, count: int) -> Path:
 
 def test_a_tenth_has_each_label_as_often_and_whole_patients(tmp_path):
     table = patchworks(tmp_path, 200)
-    tenth = write_tenth(table, tmp_path / "study", False, Workers(jobs=1))
+    tenth = write_tenth(table, tmp_path / "experiments", False, Workers(jobs=1))
     assert tenth.name == "exams-tenth.csv"
     drawn = read_exams(tenth)
     assert Counter(label for exam in drawn for label in exam.binary) == {"healthy": 16, "unhealthy": 4}
@@ -183,12 +183,14 @@ def test_a_tenth_has_each_label_as_often_and_whole_patients(tmp_path):
     }
 
 
-def test_a_quick_study_is_of_a_tenth_and_says_so(tmp_path):
+def test_quick_experiments_are_of_a_tenth_and_says_so(tmp_path):
     changes = [*TINY, "scheme='binary'", "trunk.name='alexnet'", "trunk.cut='conv5'", "recipe.channels='gray'"]
     main(
-        arguments(patchworks(tmp_path, 200), tmp_path / "study", "--quick", "--rows", "random-forest", changes=changes)
+        arguments(
+            patchworks(tmp_path, 200), tmp_path / "experiments", "--quick", "--rows", "random-forest", changes=changes
+        )
     )
-    entry = entries(tmp_path / "study")["random-forest"]
+    entry = entries(tmp_path / "experiments")["random-forest"]
     (first, *_) = entry["report"]["figures"]
     assert (first["exams"], first["measured_on"]) == (20, "patchwork exams of exams-tenth.csv, held out in 2 folds")
     assert entry["row"]["says"] == "SVC was best suited"

@@ -110,7 +110,7 @@ def test_killed_in_the_middle_of_an_epoch_the_same_command_makes_the_same_bundle
 
     result = train(knees, out)
     assert result.returncode == 0, result.stderr
-    assert "going on in phase fit after epoch 1" in result.stdout
+    assert "continuing in phase fit after epoch 1" in result.stdout
     assert digests(out) == digests(trained)
     assert not (tmp_path / "small.run").exists()
 
@@ -163,7 +163,7 @@ def test_a_wrong_setting_is_one_sentence_and_no_traceback(knees, tmp_path, chang
     ("before", "after", "reason"),
     [
         (",val,\n", ",train,\n", "no exam of split 'val' in the table, which has 8 train, 4 test"),
-        (",unhealthy,", ",healthy,", "split train has 5 healthy, 0 unhealthy: there is nothing to tell apart"),
+        (",unhealthy,", ",healthy,", "split train has 5 healthy, 0 unhealthy: there are no classes to separate"),
         (",unhealthy,", ",torn,", "column binary: 'torn'"),
     ],
 )

@@ -127,7 +127,7 @@ def test_a_trial_that_lags_behind_is_given_up_after_its_first_fold(searched):
     assert min(scores["pruned"]) > np.median(scores["complete"])
 
 
-def test_split_test_is_neither_learnt_from_nor_judged_on_and_need_not_be_readable(knees, tmp_path, learner):
+def test_split_test_is_neither_learnt_from_nor_scored_and_need_not_be_readable(knees, tmp_path, learner):
     (tmp_path / "table").mkdir()
     (tmp_path / "table" / "exams.csv").write_bytes((knees / "exams.csv").read_bytes())
     exams = read_exams(knees / "exams.csv")
@@ -220,11 +220,11 @@ def test_what_runs_out_of_memory_or_diverges_is_a_row_and_the_search_goes_on(kne
 
     learner(fallible)
     tune.main(arguments(knees, tmp_path / "search", trials=12))
-    reasons = {"": 0, "out of memory": 0, "probabilities that are no numbers": 0}
+    reasons = {"": 0, "out of memory": 0, "probabilities that aren't numbers": 0}
     for row in rows(tmp_path / "search"):
         reasons[row["failed"]] += 1
         c = float(row["svc.c"])
-        assert row["failed"] == ("out of memory" if c > 1 else "" if c > 1e-3 else "probabilities that are no numbers")
+        assert row["failed"] == ("out of memory" if c > 1 else "" if c > 1e-3 else "probabilities that aren't numbers")
     assert sum(reasons.values()) == 12
     assert min(reasons.values()) > 0
     assert "failed: out of memory; svc.c=" in capsys.readouterr().out
@@ -246,7 +246,7 @@ def test_when_no_trial_comes_to_an_end_that_is_said(knees, tmp_path, learner, ca
 
     learner(hungry)
     said = ended(arguments(knees, tmp_path / "search", trials=2), capsys)
-    assert "none of 2 trials came to an end: out of memory" in said
+    assert "none of 2 trials was completed: out of memory" in said
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What a run is told: presets, search spaces, the published experiments, and the machine that it runs on."""
+"""The settings of a run: presets, search spaces, the published experiments, and the machine that it runs on."""

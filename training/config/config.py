@@ -1,4 +1,4 @@
-"""What one training run is told: a preset (TOML, in presets/), changed by `--set key=value`, checked as a whole."""
+"""The configuration of a training run: a preset (TOML, in presets/), changed by `--set key=value`, and checked."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from models.routes.registry import ROUTES
 from models.trunks import Trunk
 from training.config.svc_fit import SvcFit
 
-# A step ten times as large as the gradient leads nowhere.
+# Nothing is learnt with steps more than ten times as large as the gradient.
 Rate = Annotated[Positive, Field(le=10)]
 PRESETS = Path(__file__).parent / "presets"
 
@@ -27,19 +27,30 @@ PRESETS = Path(__file__).parent / "presets"
 class Fit:
     """How the network is fitted.
 
-    patience: epochs without a better validation loss after which training stops; the best weights are kept.
-    plateau_patience, plateau_factor: after so many such epochs (half of `patience`, if not given) the learning rate
-        is multiplied by the factor.
-    weight_decay: decoupled from the gradient, for every optimiser; never on biases. momentum: of sgd and rmsprop.
-    trainable_from: the trunk's first layer that learns; "" for all of them, "none" for the head only.
-    cache_frozen: compute once, and keep on disk, what the layers below `trainable_from` make of each exam. Augmentation
-        then goes with `oversample` only: exams stay as they are, and the copies of rare ones are changed once and kept.
-    loss: one of losses.LOSSES.
-    class_weights: exams count inversely to how common their label set is. oversample: exams of rare label sets repeat
-        until each set comes equally often. With either, probabilities lean towards the rare classes, and a
-        temperature doesn't undo that.
-    restarts: how often to start again, with the next seed, when the training loss of the first epoch exceeds
-        `restart_above` (if not given, the loss of the best constant guess).
+    Attributes:
+        epochs: the largest number of epochs.
+        patience: epochs without a better validation loss after which training stops; the best weights are kept.
+        batch_exams: exams in a batch.
+        optimiser: the name of Keras' optimiser.
+        learning_rate: the first learning rate.
+        weight_decay: decoupled from the gradient, for every optimiser; never on biases.
+        momentum: for sgd and rmsprop.
+        plateau_patience: epochs without a better validation loss after which the learning rate is multiplied by
+            `plateau_factor`; half of `patience`, if not given.
+        plateau_factor: between 0 and 1.
+        dropout: the share of features that dropout sets to zero.
+        trainable_from: the trunk's first layer that learns; "" for all of them, "none" for the head only.
+        cache_frozen: compute the output of the layers below `trainable_from` once for each exam, and keep it on disk.
+            Augmentation then works with `oversample` only: exams stay unchanged, and the copies of rare exams are
+            changed once and kept.
+        loss: one of losses.LOSSES.
+        class_weights: weight exams inversely to how common their label set is. Probabilities then lean towards the rare
+            classes, and a temperature doesn't correct that.
+        oversample: repeat exams of rare label sets until each set comes equally often. Probabilities then lean towards
+            the rare classes, too.
+        restarts: how often to start again, with the next seed, when the training loss of the first epoch exceeds
+            `restart_above`.
+        restart_above: a loss; if not given, that of the best constant guess plus `restart.tolerance`.
     """
 
     epochs: Count = 50
@@ -62,7 +73,7 @@ class Fit:
 
     def __post_init__(self) -> None:
         if self.class_weights and self.oversample:
-            raise ValueError("class_weights and oversample do the same: choose one")
+            raise ValueError("class_weights and oversample have the same effect: choose one")
         if self.momentum and self.optimiser not in ("sgd", "rmsprop"):
             raise ValueError(f"{self.optimiser} takes no momentum; sgd and rmsprop do")
         if self.cache_frozen and not self.trainable_from:
@@ -73,10 +84,16 @@ class Fit:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """First lessons, on small crops around ligaments whose place is known: the same weights go on to whole knees.
+    """A first phase on small crops around ligaments whose position is known. Training then continues on whole knees.
 
-    A knee's label alone is a faint signal for random weights: the loss stays at chance for a long time. Needs exams
-    whose truth is known; crops are as sharp as the recipe's slices.
+    With random weights a knee's label alone is a weak signal, and the loss stays at chance for a long time. Needs exams
+    with a known ligament. Choose `size` so that crops have the pixel size of the recipe's slices.
+
+    Attributes:
+        extent_mm: size of a crop: across the slices, height, width.
+        size: height and width of a crop's slices in pixels.
+        epochs: how many.
+        learning_rate: the first learning rate.
     """
 
     extent_mm: tuple[Positive, Positive, Positive]
@@ -87,7 +104,7 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class HeadFirst:
-    """Epochs in which only the head learns, so that its first, wild gradients don't spoil a pretrained trunk."""
+    """Epochs in which only the head learns, so that its large first gradients don't spoil a pretrained trunk."""
 
     epochs: Count
     learning_rate: Rate
@@ -95,9 +112,12 @@ class HeadFirst:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole run. Every figure that it leads to depends on nothing but this, the exams and the library versions.
+    """The configuration of a run. Its figures depend only on this, the exams and the library versions.
 
-    Tables that a preset leaves out have their defaults; ValueError for one that its route doesn't read.
+    Tables that a preset leaves out have their defaults.
+
+    Raises:
+        ValueError: for a table that the route doesn't read, and for values that don't fit together.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -121,8 +141,8 @@ class Config:
             raise ValueError(f"scheme {self.scheme!r} is none of {', '.join(SCHEMES)}")
         if self.fit.cache_frozen and not self.fit.oversample and self.augmentation != Augmentation():
             raise ValueError(
-                "fit.cache_frozen shows the same pictures in every epoch: take the table [augmentation] out, or set "
-                "fit.oversample, whose copies are changed"
+                "fit.cache_frozen shows the same pictures in every epoch: remove the table [augmentation], or set "
+                "fit.oversample, which changes its copies"
             )
         for table in ("head", "svc"):
             if getattr(self, table) is not None and table not in ROUTES[self.route].tables:
@@ -131,25 +151,32 @@ class Config:
 
     @property
     def parts(self) -> Parts:
-        """What the classifier consists of."""
+        """The parts of the classifier."""
         svc = self.svc or SvcFit()
         return Parts(self.trunk, self.head, self.fit.dropout, svc.pooling, svc.kernel)
 
     def untrained(self, recipe: Recipe) -> TrainableClassifier:
-        """The classifier that is to be trained, with random weights, for slices that `recipe` makes."""
+        """The classifier to be trained, with random weights, for slices that `recipe` makes."""
         return ROUTES[self.route].untrained(self.parts, SCHEMES[self.scheme], recipe)
 
     @property
     def keeps_copies(self) -> bool:
-        """Whether augmentation makes copies once, instead of other pictures in every epoch."""
+        """Whether augmentation makes copies once, instead of new pictures in every epoch."""
         return self.fit.cache_frozen and self.augmentation != Augmentation()
 
 
 def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:
-    """The configuration and its TOML text, comments kept, with the changes in it.
+    """Read a preset and change it.
 
-    preset: a name in presets/ or a file. changes: "fit.epochs=3" and the like, values as TOML writes them.
-    Raises ValueError with the key at fault.
+    Args:
+        preset: a name in presets/ or a TOML file.
+        changes: for example "fit.epochs=3"; the values in TOML.
+
+    Returns:
+        The configuration, and its TOML text with the changes and the preset's comments.
+
+    Raises:
+        ValueError: names the key that is wrong.
     """
     path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
     if not path.is_file():
@@ -169,7 +196,7 @@ def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:
 
 
 def _change(document: tomlkit.TOMLDocument, change: str) -> None:
-    """Set a key, which the preset may lack; whether there is such a key is asked of the whole configuration."""
+    """Set a key, also one that the preset lacks. Unknown keys are found later, when the configuration is checked."""
     key, separator, value = change.partition("=")
     *tables, last = key.split(".")
     try:

@@ -1,4 +1,4 @@
-"""Where and by what means a run happens: folders, processors, precision. What is learnt stands in the preset."""
+"""Where and on what hardware a run happens: folders, processors, precision. What is learnt is in the preset."""
 
 import argparse
 from dataclasses import dataclass, field
@@ -12,11 +12,16 @@ from models.segment.localiser import Localiser
 
 @dataclass(frozen=True)
 class Place:
-    """inputs: folder of the exams' network inputs. run: what a killed run needs to continue.
+    """Where and on what hardware a run happens.
 
-    board: TensorBoard's folder, if any. mixed_precision: float16 arithmetic on float32 weights, faster on recent GPUs.
-    devices: GPUs to share batches. localiser: finds the ligament in each exam, so that the block is cut around it; the
-    bundle gets a copy.
+    Attributes:
+        inputs: folder of the exams' network inputs.
+        run: folder of the files that a killed run needs to continue.
+        workers: the processes that work in parallel.
+        board: TensorBoard's folder, if any.
+        mixed_precision: float16 arithmetic on float32 weights, faster on recent GPUs.
+        devices: the number of GPUs that share each batch.
+        localiser: finds the ligament in each exam, so that the block is cut around it; the bundle gets a copy.
     """
 
     inputs: Path
@@ -29,17 +34,19 @@ class Place:
 
     @property
     def around(self) -> Around:
-        """What every block is cut around, but for a warm-up's."""
+        """What every block is cut around, except a warm-up's crops."""
         return self.localiser or "centre"
 
     @staticmethod
     def add_options(parser: argparse.ArgumentParser) -> None:
-        """The options that `from_options` reads, besides `--exams` and `--out`."""
+        """Add the options that `from_options` reads, except `--exams` and `--out`."""
         parser.add_argument(
             "--inputs", type=Path, help="folder of network inputs (default: `inputs` beside the exam table)"
         )
         parser.add_argument("--ready", dest="inputs", type=Path, help=argparse.SUPPRESS)  # its name in version 0.1
-        parser.add_argument("--run", type=Path, help="folder for what a killed run needs to go on (default: OUT.run)")
+        parser.add_argument(
+            "--run", type=Path, help="folder of the files that a killed run needs to continue (default: OUT.run)"
+        )
         parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write curves and pictures of each epoch")
         parser.add_argument("--mixed-precision", action="store_true", help="float16 arithmetic, for recent GPUs")
         parser.add_argument("--devices", type=int, default=1, metavar="N", help="share each batch among N GPUs")
@@ -47,7 +54,7 @@ class Place:
 
     @classmethod
     def from_options(cls, options: argparse.Namespace) -> Self:
-        """The place that the command line names."""
+        """The place that the command line describes."""
         return cls(
             inputs=options.inputs or options.exams.parent / "inputs",
             run=options.run or options.out.parent / f"{options.out.name}.run",

@@ -1,4 +1,4 @@
-"""The rows of a study, as its TOML file (published.toml) has them, and what they become on smaller machines."""
+"""The published experiments (experiments/published.toml), and how they are changed for smaller machines."""
 
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 PUBLISHED = Path(__file__).parent / "experiments" / "published.toml"
 # full: as the presets are; reduced: for 2 cores; quick: reduced further.
 Effort = Literal["full", "reduced", "quick"]
-# Names what a size changes in all rows.
+# The key of the changes that a size makes in all experiments.
 EVERY_ROW = "every row"
 
 
@@ -18,8 +18,16 @@ EVERY_ROW = "every row"
 class Experiment:
     """An experiment: a preset and the keys that it changes.
 
-    published: figures under our names for them, measured on `source`; says: what else was published.
-    note: what is to know of ours. waits_for: why it can't be run yet.
+    Attributes:
+        name: its short name.
+        experiment: its description.
+        preset: the preset's name.
+        set: changes of the preset, as `--set` writes them.
+        published: published figures, under the names of our figures.
+        source: what the published figures were measured on.
+        says: what else was published.
+        note: a remark about our figures.
+        waits_for: why it can't be run yet; "" if it can.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -37,7 +45,14 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Experiments:
-    """source: what rows that name none were published on. reduced, quick: changes by preset or row, for each size."""
+    """All published experiments.
+
+    Attributes:
+        source: what the published figures were measured on, for experiments that name no source.
+        row: the experiments.
+        reduced: changes for 2 cores, by the name of a preset or an experiment.
+        quick: further changes for `--quick`, by the same names.
+    """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
@@ -48,14 +63,14 @@ class Experiments:
 
     @classmethod
     def read(cls, path: Path = PUBLISHED) -> Self:
-        """The file's content, each row with a source of what was published. ValueError names what is wrong."""
-        study = TypeAdapter(cls).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-        sources = [row.source or (study.source if row.published or row.says else "") for row in study.row]
-        rows = [replace(row, source=source) for row, source in zip(study.row, sources, strict=True)]
-        return replace(study, row=tuple(rows))
+        """Read the file; every experiment with published figures gets a source. ValueError names what is wrong."""
+        content = TypeAdapter(cls).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        sources = [row.source or (content.source if row.published or row.says else "") for row in content.row]
+        rows = [replace(row, source=source) for row, source in zip(content.row, sources, strict=True)]
+        return replace(content, row=tuple(rows))
 
     def changes(self, row: Experiment, size: Effort) -> tuple[str, ...]:
-        """What a size changes of a row, beside what the row changes of its preset; of two changes of a key the last."""
+        """What a size changes in an experiment, beside its own changes; the last change of a key counts."""
         tables = {"full": [], "reduced": [self.reduced], "quick": [self.reduced, self.quick]}[size]
         names = dict.fromkeys((EVERY_ROW, row.preset, row.name))
         found = [change for table in tables for name in names for change in table.get(name, ())]

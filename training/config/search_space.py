@@ -1,4 +1,4 @@
-"""What a search may change: a space (TOML, in spaces/) gives keys of a preset a range or a list of choices.
+"""Search spaces: a TOML file (in spaces/) gives keys of a preset a range or a list of choices.
 
 [fit.optimiser]
 choices = ["adamw", "sgd"]
@@ -27,10 +27,15 @@ Value: TypeAlias = bool | int | float | str | list[bool | int | float | str]
 
 @dataclass(frozen=True)
 class Parameter:
-    """From `low` to `high`, whole numbers if both are, or one of `choices`.
+    """The values that a key may have: a range or a list of choices.
 
-    log: drawn evenly on a logarithmic scale. when: keys and the values under which the parameter means something; where
-    it doesn't, the preset's own value stays.
+    Attributes:
+        low: lowest value. If both ends are whole numbers, only whole numbers are drawn.
+        high: highest value.
+        log: draw evenly on a logarithmic scale.
+        choices: the list of choices, instead of a range.
+        when: conditions, the values of other keys under which this key has an effect. If they aren't met, the preset's
+            own value stays.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -51,7 +56,7 @@ class Parameter:
             raise ValueError("a logarithmic scale needs a low above 0")
 
     def draw(self, key: str, trial: BaseTrial) -> str:
-        """The trial's value, as TOML writes it."""
+        """The trial's value in TOML."""
         if self.choices:
             return str(trial.suggest_categorical(key, [_toml(choice) for choice in self.choices]))
         assert self.low is not None
@@ -72,7 +77,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Space:
-    """Parameters by their keys, in an order in which a condition comes before what hangs on it."""
+    """Parameters by key. A key in a condition comes before the key that has the condition."""
 
     parameters: dict[str, Parameter]
 
@@ -85,7 +90,12 @@ class Space:
     def around(self, preset: str, changes: Sequence[str]) -> "Space":
         """The space without the keys that `--set` fixes.
 
-        ValueError that names the key if nothing is left, or if an extreme value makes no configuration.
+        Args:
+            preset: a name in presets/ or a TOML file.
+            changes: `--set`.
+
+        Raises:
+            ValueError: if no key is left, or if an extreme value makes an invalid configuration; it names the key.
         """
         fixed = {change.partition("=")[0] for change in changes}
         left = Space({key: parameter for key, parameter in self.parameters.items() if key not in fixed})
@@ -101,7 +111,7 @@ class Space:
         return left
 
     def draw(self, trial: BaseTrial, values: Mapping[str, object]) -> list[str]:
-        """A trial's changes "key=value" to a preset whose keys have these `values`."""
+        """A trial's changes "key=value" of a preset; `values` are the preset's values by key."""
         values, changes = dict(values), []
         for key, parameter in self.parameters.items():
             if parameter.means_something(values):
@@ -111,7 +121,7 @@ class Space:
         return changes
 
     def _corners(self, key: str, values: Mapping[str, object]) -> Iterator[list[str]]:
-        """Changes that set a key to each of its extremes, under the first of each of its conditions."""
+        """Changes that set a key to each of its extremes, with the first value of each of its conditions."""
         conditions: list[str] = []
         for other, allowed in self.parameters[key].when.items():
             if other in self.parameters:
@@ -123,7 +133,7 @@ class Space:
 
 
 def load_space(space: str) -> Space:
-    """A name in spaces/ or a file. ValueError with the key at fault."""
+    """Read a space: a name in spaces/ or a TOML file. ValueError names the key that is wrong."""
     path = Path(space) if space.endswith(".toml") else SPACES / f"{space}.toml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in SPACES.glob("*.toml")))
@@ -140,7 +150,7 @@ def load_space(space: str) -> Space:
 
 
 def flat(config: Config) -> dict[str, object]:
-    """Every key of `--set` and its value, as TOML would give it."""
+    """Every key that `--set` can change, with its value as TOML gives it."""
     values: dict[str, object] = {}
     for table, content in TypeAdapter(Config).dump_python(config, mode="json").items():
         values |= {f"{table}.{key}": value for key, value in content.items()} if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""How the classifier over frozen features is fitted: the table [svc] of a preset. Reading it loads no scikit-learn."""
+"""How the classifier over frozen features is fitted: the table [svc] of a preset. Doesn't import scikit-learn."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,13 +17,16 @@ KERNELS: dict[str, Kernel] = {"linear_svc": "linear", "logistic_regression": "li
 class SvcFit:
     """Settings of the classifier over frozen features.
 
-    kind: the classifier; a bundle can hold SVCs and logistic regression only. pooling: over slices.
-    c: cost of an error relative to the penalty, for SVCs and logistic regression (scikit-learn's C).
-    gamma: sharpness of the RBF kernel; 0 means 1 / channels.
-    neighbours: how many exams vote, for nearest neighbours.
-    trees, leaf: number of trees of a random forest or of gradient boosting, and exams in the smallest leaf.
-    rate: how much each tree of gradient boosting adds.
-    balanced: the two answers to a question have the same total weight, however rare one of them is.
+    Attributes:
+        kind: the classifier; a bundle can hold only SVCs and logistic regression.
+        pooling: over slices.
+        c: cost of an error relative to the penalty, for SVCs and logistic regression (scikit-learn's C).
+        gamma: sharpness of the RBF kernel; 0 means 1 / channels.
+        neighbours: how many exams vote, for nearest neighbours.
+        trees: number of trees of a random forest or of gradient boosting.
+        leaf: exams in the smallest leaf of these trees.
+        rate: how much each tree of gradient boosting adds.
+        balanced: give the two answers to a question the same total weight, even if one of them is rare.
     """
 
     kind: Kind = "linear_svc"
@@ -38,7 +41,7 @@ class SvcFit:
 
     @property
     def kernel(self) -> Kernel:
-        """The kernel of the machine that a bundle would hold; linear for kinds that it can't hold."""
+        """The kernel of the machine in a bundle; "linear" for kinds that a bundle can't hold."""
         return KERNELS.get(self.kind, "linear")
 
     def __post_init__(self) -> None:

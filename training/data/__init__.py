@@ -1,1 +1,1 @@
-"""From exam tables to examples and batches: checks, folds, augmented copies, cached features."""
+"""From exam tables to examples and batches: checks, folds, augmented copies, frozen features."""

@@ -1,4 +1,4 @@
-"""Batches of examples, in an order and with random changes that the seed decides."""
+"""Batches of examples. The seed decides their order and their random changes."""
 
 import math
 
@@ -12,12 +12,19 @@ from training.data.examples import Examples
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Inputs `[B, S, ...]`, targets `[B, ...]` and weights `[B]`.
+    """Batches of inputs `[B, S, ...]`, targets `[B, ...]` and weights `[B]`.
 
-    S is that of the longest exam: shorter ones repeat their last slice, which a maximum over slices doesn't see.
-    augmentation: random changes of slices and masks; None for figures. oversample: in every epoch each kind of target
-    comes equally often; exams of rare kinds repeat, each time with a new random change. Only for learning: figures and
-    temperatures need classes as often as they are. epoch: where to begin.
+    S is the number of slices of the longest exam. Shorter exams repeat their last slice, which doesn't change a maximum
+    over slices.
+
+    Args:
+        examples: the exams.
+        batch: exams in a batch.
+        augmentation: random changes of slices and masks; None for figures.
+        seed: decides order and random changes.
+        oversample: in every epoch each kind of target comes equally often; exams of rare kinds repeat, each time with a
+            new random change. Only for learning: figures and temperatures need the true frequencies of the classes.
+        epoch: the first epoch.
     """
 
     def __init__(
@@ -50,7 +57,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._start()
 
     def _start(self) -> None:
-        """Set `order` `[N, 2]`: this epoch's exams, and how often each came before."""
+        """Set `order` `[N, 2]`: this epoch's exams, and how often each of them came before in the epoch."""
         random = np.random.default_rng((self.seed, self.epoch))
         exams = len(self.examples.inputs)
         once = np.column_stack([np.arange(exams), np.zeros(exams, int)])
@@ -75,9 +82,16 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def balanced(kinds: npt.NDArray[np.int_], random: np.random.Generator) -> npt.NDArray[np.int_]:
-    """`[N, 2]`, exams and how often each came before: every kind `[E]` of exam as often as the commonest.
+    """An epoch in which every kind of exam comes as often as the most common kind.
 
-    Exams of one kind come equally often, but for some, newly drawn, that come once more.
+    Exams of one kind come equally often, except some randomly drawn ones that come once more.
+
+    Args:
+        kinds: the kind of each exam, `[E]`.
+        random: draws the order.
+
+    Returns:
+        `[N, 2]`, the index of an exam and how often it came before.
     """
     _, rows = np.unique(kinds, return_inverse=True)
     most = np.bincount(rows).max()

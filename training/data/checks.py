@@ -1,6 +1,6 @@
-"""What exams allow, asked before anything is computed: can this configuration learn from them, can it be judged?
+"""Checks before anything is computed: can this configuration learn from these exams, and can they be scored?
 
-Every fault of a table is in one sentence, with the split, how many exams of which class it has, and what to type.
+Every error of a table is one sentence with the split, how many exams of each class it has, and what to type.
 """
 
 from collections import Counter
@@ -15,11 +15,11 @@ from data_prep.tables.exams import Exam
 from models.routes.registry import ROUTES
 from training.config.config import Config
 
-SHARE_OUT = "share the exams out again: python -m data_prep.exams split TABLE, with another --seed, --val or --test"
+SPLIT_AGAIN = "split the exams again: python -m data_prep.exams split TABLE, with another --seed, --val or --test"
 
 
 def counted(exams: Sequence[Exam], scheme: LabelScheme) -> str:
-    """How many exams there are of each class, and of which label sets: `11 healthy, 0 unhealthy`."""
+    """The number of exams of each class and label set: `11 healthy, 0 unhealthy`."""
     sets = Counter(frozenset(exam.allowed(scheme)) for exam in exams)
     parts = [f"{sets.pop(frozenset({name}), 0)} {name}" for name in scheme.classes]
     unlabelled = sets.pop(frozenset(), 0)
@@ -29,19 +29,19 @@ def counted(exams: Sequence[Exam], scheme: LabelScheme) -> str:
 
 
 def splits_of(exams: Sequence[Exam]) -> str:
-    """Which splits a table has, with their counts: `12 train, 4 val, 2 in no split`."""
+    """The splits of a table with their counts: `12 train, 4 val, 2 in no split`."""
     counts = Counter(exam.split for exam in exams)
     named = [f"{counts[name]} {name}" for name in ("train", "val", "test") if counts[name]]
     return ", ".join([*named, *([f"{counts['']} in no split"] if counts[""] else [])]) or "no exam at all"
 
 
 def check_learnable(config: Config, exams: Sequence[Exam]) -> None:
-    """ValueError with all that keeps this configuration from learning from splits "train" and "val"."""
+    """Raises ValueError with every reason why this configuration can't learn from splits "train" and "val"."""
     scheme = SCHEMES[config.scheme]
     splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val")}
     if empty := [name for name, members in splits.items() if not members]:
         missing = " and ".join(map(repr, empty))
-        raise ValueError(f"no exam of split {missing} in the table, which has {splits_of(exams)}; {SHARE_OUT}")
+        raise ValueError(f"no exam of split {missing} in the table, which has {splits_of(exams)}; {SPLIT_AGAIN}")
     faults = []
     for name, members in splits.items():
         if not any(exam.allowed(scheme) for exam in members):
@@ -55,31 +55,31 @@ def check_learnable(config: Config, exams: Sequence[Exam]) -> None:
 
 
 def check_scorable_split(exams: Sequence[Exam], split: str) -> None:
-    """ValueError for exams that allow no binary AUC with an interval; it names the split and counts."""
+    """Raises ValueError, with the split and counts, if exams don't allow a binary AUC with an interval."""
     sides = Counter(name for exam in exams if len(exam.binary) == 1 for name in exam.binary)
     if min(sides[name] for name in BINARY.classes) < FEWEST:
         raise ValueError(
             f"{split} has {counted(exams, BINARY)}; an AUC with an interval needs at least two healthy and two "
-            f"unhealthy exams. Take other exams, or {SHARE_OUT}"
+            f"unhealthy exams. Take other exams, or {SPLIT_AGAIN}"
         )
 
 
 def _other_scheme(exams: Sequence[Exam], scheme: LabelScheme) -> str:
-    """Which other scheme's labels the exams have, as what to type."""
+    """The option for another scheme whose labels the exams have; "" if there is none."""
     others = [name for name, other in SCHEMES.items() if other != scheme and any(exam.allowed(other) for exam in exams)]
     return "".join(f", but some have a {name} label: --set 'scheme=\"{name}\"'" for name in others)
 
 
 def _nothing_to_tell(exams: Sequence[Exam], scheme: LabelScheme) -> str:
-    """Exams that all may be of one class teach nothing: the answer may always be that class."""
+    """An error if one class is allowed for all exams: a model could then always predict this class."""
     labelled = [exam.allowed(scheme) for exam in exams if exam.allowed(scheme)]
     if not frozenset.intersection(*labelled):
         return ""
-    return f"split train has {counted(exams, scheme)}: there is nothing to tell apart; {SHARE_OUT}"
+    return f"split train has {counted(exams, scheme)}: there are no classes to separate; {SPLIT_AGAIN}"
 
 
 def _unanswerable(config: Config, splits: dict[str, list[Exam]]) -> str:
-    """Which of its questions a classifier of route svc can't learn: "this class?" needs exams of both answers."""
+    """An error if route svc can't learn one of its questions: "this class?" needs exams with both answers."""
     if ROUTES[config.route].learns != "machine":
         return ""
     scheme = SCHEMES[config.scheme]
@@ -92,7 +92,7 @@ def _unanswerable(config: Config, splits: dict[str, list[Exam]]) -> str:
     ]
     if not lacking:
         return ""
-    # Labels that are sets of classes teach a one-vs-rest classifier nothing about the classes in them.
+    # From a label with several classes a one-vs-rest classifier can't learn anything about these classes.
     binary = ", or ask for two classes: --set 'scheme=\"binary\"'" if len(scheme) > 2 else ""
     named = " and others surely ".join(map(repr, lacking))
     return (

@@ -1,7 +1,7 @@
-"""Changed copies of exams of rare label sets, kept as network inputs: augmentation for a trunk that computes once.
+"""Changed copies of exams of rare label sets, kept as network inputs: augmentation for frozen features.
 
-A copy hangs on the exam's pixels, the ranges of the changes and the copy's number alone, so folds and epochs share it.
-Disk: an array for each copy.
+A copy depends only on the exam's pixels, the ranges of the changes and the copy's number, so folds and epochs share it.
+Each copy is a network input on disk.
 """
 
 import hashlib
@@ -14,14 +14,20 @@ from data_prep.files import replacing
 from data_prep.prepare.cache import CachedInputs
 from training.data.examples import Examples
 
-# Part of every copy's name: raise it when `Augmentation` makes something else of the same draw.
+# Part of every copy's name. Raise it when `Augmentation` changes what it makes from the same draw.
 VERSION = 1
 
 
 def with_copies(examples: Examples, augmentation: Augmentation) -> Examples:
-    """The exams, rare ones followed by copies, so that each set of allowed classes comes about equally often.
+    """The exams and copies of the rare ones, so that each set of allowed classes comes about equally often.
 
-    The arrays must lie on disk, as `prepare` makes them; copies are written beside them, where they are missing.
+    Args:
+        examples: exams whose network inputs are on disk, as `prepare` makes them. Missing copies are written beside
+            them.
+        augmentation: the ranges of the changes.
+
+    Returns:
+        The exams in the same order, each followed by its copies.
     """
     assert isinstance(examples.inputs, CachedInputs)
     _, rows, counts = np.unique(examples.targets.kinds, return_inverse=True, return_counts=True)
@@ -36,7 +42,7 @@ def with_copies(examples: Examples, augmentation: Augmentation) -> Examples:
 
 
 def _copy(path: Path, augmentation: Augmentation, number: int) -> Path:
-    """The array's copy of this number, made if it isn't there."""
+    """The network input's copy of this number; made if it is missing."""
     key = hashlib.sha256(repr((VERSION, path.stem, augmentation, number)).encode()).hexdigest()
     copy = path.with_name(f"{key}.npy")
     if not copy.is_file():

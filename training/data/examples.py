@@ -20,8 +20,10 @@ from training.data.targets import ClassSets, Targets
 class Examples:
     """N exams to learn from.
 
-    inputs: of each exam what the network is given, float32 `[S, H, W]`, or `[S, h, w, C]` where the frozen part of a
-    trunk has made features of it. targets: what the network shall answer. weights: float32 `[N]`.
+    Attributes:
+        inputs: each exam's network input, float32 `[S, H, W]`, or its frozen features, `[S, h, w, C]`.
+        targets: what the network should predict.
+        weights: float32 `[N]`.
     """
 
     inputs: Sequence[FloatArray]
@@ -30,7 +32,7 @@ class Examples:
 
     @property
     def allowed(self) -> npt.NDArray[np.float32]:
-        """The classes that each label allows, `[N, K]`; TypeError if the targets are others."""
+        """The classes that each label allows, `[N, K]`; TypeError if the targets aren't sets of classes."""
         if not isinstance(self.targets, ClassSets):
             raise TypeError(f"these examples have {type(self.targets).__name__}, not sets of classes")
         return self.targets.allowed
@@ -44,13 +46,19 @@ def prepare(
     workers: Workers,
     around: Around = "centre",
 ) -> Examples:
-    """Network inputs in `folder`, made where they are missing, and labels.
+    """Network inputs and labels of exams; missing network inputs are made first.
 
-    around: what the block is cut around.
+    Args:
+        exams: the exams.
+        scheme: the classes.
+        recipe: how network inputs are made.
+        folder: the folder of network inputs.
+        workers: the processes that make them.
+        around: what the block is cut around.
 
     Raises:
-        ValueError: names the exam whose label says nothing in this scheme, whose ligament isn't known though the block
-            shall lie around it, or whose array isn't what the recipe makes.
+        ValueError: names an exam without a label in this scheme, without a known ligament although the block should lie
+            around it, or with an array that isn't what the recipe makes.
         InputError: for pixels that can't be read.
     """
     for exam in exams:
@@ -71,13 +79,13 @@ def prepare(
 
 
 def check_slices(exam_id: str, slices: FloatArray, size: tuple[int, int]) -> None:
-    """ValueError for what a network can't learn from: other shapes than `[S, *size]`, values that are no numbers."""
+    """Raises ValueError for an array that isn't `[S, *size]` or has values that aren't finite numbers."""
     if slices.ndim != 3 or not len(slices) or slices.shape[1:] != size:
         raise ValueError(
             f"exam {exam_id}: its array is {list(slices.shape)}, but the recipe makes [S, {size[0]}, {size[1]}]"
         )
     if not np.isfinite(slices).all():
-        raise ValueError(f"exam {exam_id}: its array holds values that are no numbers")
+        raise ValueError(f"exam {exam_id}: its array has values that aren't finite numbers")
 
 
 def unseen_classes(exams: Sequence[Exam], scheme: LabelScheme) -> list[str]:

@@ -1,7 +1,7 @@
-"""What a frozen trunk makes of exams, on disk, computed once: features averaged over space, or whole grids.
+"""Frozen features, computed once and kept on disk: averaged over space, or with their spatial dimensions.
 
-A file's name is a digest of the network input's name (pixels and recipe), of the trunk and of its weights, so that a
-change never meets old features, and a run that was killed goes on with the exams it lacks. Augmented copies aren't
+A file's name is a digest of the network input's name (pixels and recipe), of the trunk and of its weights. So changed
+settings never read old features, and a killed run continues with the missing exams. Randomly changed slices aren't
 kept.
 """
 
@@ -21,9 +21,9 @@ from data_prep.progress import with_progress
 from data_prep.volume import FloatArray
 from models.trunks import Trunk
 
-# Part of every file's name: raise it when the same trunk makes something else of the same slices.
+# Part of every file's name. Raise it when the same trunk computes different features from the same slices.
 VERSION = 1
-# Slices in one forward pass; on a CPU, more is not faster.
+# Slices in one forward pass; more isn't faster on a CPU.
 BATCH = 32
 Item = TypeVar("Item")
 
@@ -31,9 +31,17 @@ Item = TypeVar("Item")
 def cached_features(
     network: keras.Model, trunk: Trunk, slices: CachedInputs, folder: Path, batch: int = BATCH
 ) -> list[FloatArray]:
-    """Each exam's features `[S, C]`, averaged over space, in order; those that `folder` lacks are computed first.
+    """Each exam's features, averaged over space; those that `folder` lacks are computed first.
 
-    network: what `build_trunk` made of `trunk`, with its weights, for slices of the arrays' size.
+    Args:
+        network: the network that `build_trunk` made from `trunk`, with its weights, for slices of this size.
+        trunk: the trunk.
+        slices: the exams' network inputs.
+        folder: the folder of features.
+        batch: slices in one forward pass.
+
+    Returns:
+        `[S, C]` of each exam, in order.
     """
     kept = _cached(averaged(network), _digest(network, repr((VERSION, trunk.name, trunk.cut))), slices, folder, batch)
     return [np.load(path) for path in kept.paths]
@@ -42,12 +50,23 @@ def cached_features(
 def cached_frozen(
     below: keras.Model, what: str, slices: CachedInputs, folder: Path, batch: int = BATCH
 ) -> CachedInputs:
-    """Each exam's grids `[S, h, w, C]` as `below` makes them, opened as they are asked for; what: names the network."""
+    """Each exam's frozen features `[S, h, w, C]`; those that `folder` lacks are computed first.
+
+    Args:
+        below: the frozen part of a network.
+        what: describes it, beside its weights.
+        slices: the exams' network inputs.
+        folder: the folder of frozen features.
+        batch: slices in one forward pass.
+
+    Returns:
+        The files, each opened when it is used.
+    """
     return _cached(below, _digest(below, repr((VERSION, "grids", what))), slices, folder, batch)
 
 
 def averaged(network: keras.Model) -> keras.Model:
-    """The network with its grid averaged over space: `[n, H, W]` -> `[n, C]`."""
+    """The network with its output averaged over space: `[n, H, W]` -> `[n, C]`."""
     return keras.Model(network.input, keras.layers.GlobalAveragePooling2D()(network.output))
 
 
@@ -62,9 +81,10 @@ def _cached(network: keras.Model, digest: str, slices: CachedInputs, folder: Pat
 
 
 def compute(network: keras.Model, exams: Sequence[FloatArray], batch: int = BATCH) -> Iterator[FloatArray]:
-    """What the network makes of each exam's slices `[S, H, W]`, `[S, ...]`, as they are done.
+    """The network's output `[S, ...]` for each exam's slices `[S, H, W]`, one exam after the other.
 
-    Batches run across exams, so that each is full; the last one is filled up with black, for one shape throughout.
+    A batch may have slices of several exams, so every batch is full. The last one is filled up with black slices, so
+    that all batches have the same shape.
     """
     batches = _ahead(_batches(exams, batch))
     rows = (row for filled, count in batches for row in network.predict_on_batch(filled)[:count])
@@ -73,7 +93,7 @@ def compute(network: keras.Model, exams: Sequence[FloatArray], batch: int = BATC
 
 
 def _batches(exams: Sequence[FloatArray], batch: int) -> Iterator[tuple[FloatArray, int]]:
-    """All slices in order as `[batch, H, W]`, and how many of them are slices."""
+    """All slices in order as `[batch, H, W]`, and how many of a batch are real slices."""
     rest: FloatArray | None = None
     for slices in exams:
         rest = np.asarray(slices) if rest is None else np.concatenate([rest, slices])
@@ -85,7 +105,7 @@ def _batches(exams: Sequence[FloatArray], batch: int) -> Iterator[tuple[FloatArr
 
 
 def _ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The items, the next one made in a thread while one is worked on."""
+    """The items; the next one is made in a thread while the current one is used."""
     with ThreadPoolExecutor(1) as thread:
         iterator = iter(items)
         coming = thread.submit(next, iterator, None)
@@ -95,7 +115,7 @@ def _ahead(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def _digest(network: keras.Model, what: str) -> str:
-    """Of the network's name, layer sizes and weights; where they came from doesn't matter."""
+    """A digest of the network's description, layer sizes and weights, whatever file they came from."""
     digest = hashlib.sha256(what.encode())
     for weight in network.get_weights():
         digest.update(repr(weight.shape).encode() + np.ascontiguousarray(weight).tobytes())

@@ -1,7 +1,7 @@
-"""Cross-validation's folds: stratified by label set, grouped by what may not be torn apart, repeated with seeds.
+"""Cross-validation's folds: stratified by label set, grouped by exams that stay together, repeated with other seeds.
 
-Each fold is an exam table of its own, whose split "test" is held out. A search for hyperparameters may look at its
-"train" and "val" only: that is what makes it nested.
+Each fold is an exam table whose split "test" is held out. A search for hyperparameters may use only its "train" and
+"val"; this makes the cross-validation nested.
 """
 
 import warnings
@@ -23,14 +23,21 @@ from training.data.checks import allowed_by, check_learnable
 
 # Share of a fold's other exams that choose the epoch and the temperature, as in `data_prep.exams split`.
 VALIDATION = 0.15
-# Flags of exams that load but that no bundle would judge.
+# Flags of exams that load but that no bundle predicts on.
 BLANK = {"unreadable", "blank-volume"}
 TEST, UNLABELLED, UNUSABLE = "of split test, or tied to one that is", "without a label", "without usable pixels"
 
 
 @dataclass(frozen=True)
 class Fold:
-    """exams: with their split here, "test" for the held-out ones. repeat, number: from 1 up."""
+    """One fold of a cross-validation.
+
+    Attributes:
+        repeat: number of the repeat, from 1.
+        number: number of the fold in the repeat, from 1.
+        seed: the repeat's seed.
+        exams: all exams with their split in this fold, "test" for the held-out ones.
+    """
 
     repeat: int
     number: int
@@ -39,21 +46,28 @@ class Fold:
 
     @property
     def known(self) -> list[Exam]:
-        """What may be learnt from and chosen on."""
+        """The exams that may be learnt from and chosen on."""
         return [exam for exam in self.exams if exam.split != "test"]
 
     @property
     def held_out(self) -> list[Exam]:
-        """What only the finished model sees."""
+        """The exams that only the finished model sees."""
         return [exam for exam in self.exams if exam.split == "test"]
 
 
 def eligible(
     exams: Sequence[Exam], looks: Sequence[Look], scheme: LabelScheme, with_test: bool = False
 ) -> tuple[list[list[Exam]], Counter[str]]:
-    """Groups of exams that stay together, without those that can't take part, and how many were left out and why.
+    """The exams that can take part.
 
-    with_test: take in the exams of the table's split "test", which stay untouched otherwise.
+    Args:
+        exams: an exam table.
+        looks: a look at each exam.
+        scheme: the classes.
+        with_test: whether exams of the table's split "test" take part.
+
+    Returns:
+        Groups of exams that stay together, and how many exams were left out for each reason.
     """
     left_out: Counter[str] = Counter()
     together = []
@@ -67,14 +81,14 @@ def eligible(
 
 
 def check_some(together: Sequence[Sequence[Exam]], left_out: Counter[str]) -> None:
-    """ValueError with the reasons where no exam can take part."""
+    """Raises ValueError with the reasons if no exam can take part."""
     if not together:
         reasons = "; ".join(f"{count} exams {reason}" for reason, count in left_out.items()) or "the table has none"
         raise ValueError(f"no exam can take part: {reasons}")
 
 
 def check_folds(config: Config, folds: Sequence["Fold"]) -> None:
-    """ValueError that names the fold whose own exams this configuration can't learn from."""
+    """Raises ValueError, with the fold's number, if this configuration can't learn from a fold's exams."""
     for fold in folds:
         try:
             check_learnable(config, fold.known)
@@ -85,7 +99,7 @@ def check_folds(config: Config, folds: Sequence["Fold"]) -> None:
 
 
 def thin_folds(folds: Sequence["Fold"], scheme: LabelScheme) -> str:
-    """A warning where folds have too few validation exams for their choices; "" where all have enough."""
+    """A warning if folds have too few validation exams to choose on; "" if all have enough."""
     allowed = [allowed_by([exam for exam in fold.known if exam.split == "val"], scheme) for fold in folds]
     few = [each for each in allowed if thin(each)]
     if not few:
@@ -98,9 +112,16 @@ def thin_folds(folds: Sequence["Fold"], scheme: LabelScheme) -> str:
 
 
 def make_folds(together: Sequence[Sequence[Exam]], folds: int, repeats: int, seed: int) -> Iterator[Fold]:
-    """Every fold of every repeat; repeat r has seed `seed` + r - 1, for its shuffle and for what is trained.
+    """Every fold of every repeat.
 
-    together: groups of exams, none of which is torn apart. ValueError if there are too few of them.
+    Args:
+        together: groups of exams that stay together.
+        folds: how many.
+        repeats: how many.
+        seed: repeat r shuffles and trains with `seed` + r - 1.
+
+    Raises:
+        ValueError: if there are too few groups.
     """
     if folds < 2 or repeats < 1:
         raise ValueError("cross-validation needs at least 2 folds and 1 repeat")
@@ -114,7 +135,7 @@ def make_folds(together: Sequence[Sequence[Exam]], folds: int, repeats: int, see
 
 
 def _unfit(exam: Exam, look: Look, scheme: LabelScheme, of_test: bool) -> str:
-    """Why an exam can't take part; '' if it can."""
+    """Why an exam can't take part; "" if it can."""
     if of_test:
         return TEST
     if not exam.allowed(scheme):
@@ -123,7 +144,7 @@ def _unfit(exam: Exam, look: Look, scheme: LabelScheme, of_test: bool) -> str:
 
 
 def _deal(together: Sequence[Sequence[Exam]], folds: int, seed: int) -> list[int]:
-    """The fold that holds each group out, from 0 up; ValueError if one would be empty."""
+    """The fold that holds each group out, from 0; ValueError if a fold would be empty."""
     exams = [exam for group in together for exam in group]
     group_of = np.repeat(np.arange(len(together)), [len(group) for group in together])
     kinds = {kind: number for number, kind in enumerate(dict.fromkeys(map(label_set, exams)))}
@@ -132,7 +153,7 @@ def _deal(together: Sequence[Sequence[Exam]], folds: int, seed: int) -> list[int
         raise ValueError(f"{folds} folds need a label that at least as many exams have")
     dealt = np.full(len(together), -1)
     with warnings.catch_warnings():
-        # A rare label set can't be in every fold, and need not be.
+        # A rare label set can't be in every fold, and doesn't have to be.
         warnings.filterwarnings("ignore", "The least populated class")
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         for fold, (_, held_out) in enumerate(splitter.split(exams, kind_of, group_of)):
@@ -144,7 +165,7 @@ def _deal(together: Sequence[Sequence[Exam]], folds: int, seed: int) -> list[int
 
 
 def _with_splits(together: Sequence[Sequence[Exam]], dealt: Sequence[int], fold: int, seed: int) -> tuple[Exam, ...]:
-    """All exams: those of the fold "test", of the others a share "val" and the rest "train"."""
+    """All exams: "test" for those of the fold, "val" for a share of the others, and "train" for the rest."""
     held_out = [exam for group, place in zip(together, dealt, strict=True) if place == fold for exam in group]
     others = [group for group, place in zip(together, dealt, strict=True) if place != fold]
     known = [exam for group in others for exam in group]

@@ -1,7 +1,7 @@
-"""Learning on what a trunk's frozen part makes of each exam, computed once and kept: an epoch costs what learns.
+"""Learning on frozen features, which are computed once and kept: an epoch computes only the layers that learn.
 
-The features are float32, so that a run ends with the weights of one that computes them anew. Disk: `4 S h w C` bytes
-an exam; VGG16 before block5_conv3 at 112 x 112 and 13 slices: 1.3 MB.
+The features are float32, so the trained weights are the same as without the cache. An exam takes `4 S h w C` bytes on
+disk: 1.3 MB for VGG16 before block5_conv3 at 112 x 112 and 13 slices.
 """
 
 from dataclasses import replace
@@ -20,27 +20,29 @@ from training.data.features import cached_frozen
 
 
 class FrozenFeatures:
-    """A classifier cut in two before the first layer that learns, and the folder of the lower part's answers."""
+    """A classifier cut in two before the first layer that learns, and the folder of its frozen features."""
 
     def __init__(self, classifier: FineTuned, trainable_from: str, place: Place) -> None:
         below, above = cut_in_two(classifier.network.trunk, trainable_from)
         self.classifier, self.below, self.above = classifier, below, above
-        # The cut counts where everything is frozen: pooling has no weights to tell trunks apart by.
+        # The cut is included because pooling layers have no weights: without it, two cuts could have the same digest.
         self.what = repr((classifier.trunk.name, classifier.trunk.cut, trainable_from, below.output.dtype))
         self.folder = place.inputs / "grids"
 
     def network(self) -> UpperNetwork:
-        """What is to be trained; its weights are the classifier's."""
+        """The part to be trained; it shares its weights with the classifier."""
         return UpperNetwork(self.classifier.network, self.above)
 
     def of(self, examples: Examples) -> Examples:
-        """The same exams, `[S, h, w, C]` instead of slices."""
+        """The same exams with frozen features `[S, h, w, C]` instead of slices."""
         if not isinstance(examples.inputs, CachedInputs):
-            raise TypeError("grids are cached by the names of network inputs: make the examples with `prepare`")
+            raise TypeError(
+                "frozen features are cached by the names of network inputs: make the examples with `prepare`"
+            )
         return replace(examples, inputs=cached_frozen(self.below, self.what, examples.inputs, self.folder))
 
     def logits(self, examples: Examples) -> FloatArray:
-        """`[N, K]` of prepared exams."""
-        grids = self.of(examples).inputs
-        answers = [self.classifier.logits(keras.ops.convert_to_numpy(self.above(np.asarray(grid)))) for grid in grids]
-        return np.stack(answers)
+        """`[N, K]` of exams with network inputs."""
+        frozen = self.of(examples).inputs
+        logits = [self.classifier.logits(keras.ops.convert_to_numpy(self.above(np.asarray(exam)))) for exam in frozen]
+        return np.stack(logits)

@@ -1,6 +1,6 @@
-"""What a network shall answer about exams: the classes that each label allows, or masks.
+"""What a network should predict: the classes that each label allows, or masks.
 
-A target belongs to its exam: an augmentation that moves the slices moves the mask with them.
+If an augmentation moves an exam's slices, it moves the exam's mask in the same way.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Targets(Protocol):
         Args:
             exam: its index.
             draw: the change of the exam's slices, if there is one.
-            slices: how many slices the exam has in its batch; what it lacks is repeated from its last one.
+            slices: how many slices the exam has in its batch; missing ones are copies of the last slice.
         """
 
     def take(self, exams: Indices) -> Self:
@@ -42,7 +42,7 @@ class Targets(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ClassSets:
-    """Sets of classes. allowed: float32 `[N, K]`, 1 for each class that the exam's label allows."""
+    """Sets of classes; `allowed` is float32 `[N, K]`, 1 for each class that the exam's label allows."""
 
     allowed: npt.NDArray[np.float32]
 
@@ -55,7 +55,7 @@ class ClassSets:
         return np.asarray(rows, np.int_)
 
     def one(self, exam: int, draw: Draw | None, slices: int) -> FloatArray:
-        """`[K]`; no change of the slices changes it."""
+        """`[K]`; it doesn't depend on changes of the slices."""
         allowed: FloatArray = self.allowed[exam]
         return allowed
 
@@ -65,7 +65,7 @@ class ClassSets:
 
 @dataclass(frozen=True, eq=False)
 class Masks:
-    """Where something lies. masks: bool `[S, H, W]` of each exam, on the grid of its slices."""
+    """Masks; `masks` has bool `[S, H, W]` of each exam, in the pixels of its slices."""
 
     masks: Sequence[Mask]
 
@@ -78,7 +78,7 @@ class Masks:
         return np.array([int(mask.any()) for mask in self.masks])
 
     def one(self, exam: int, draw: Draw | None, slices: int) -> FloatArray:
-        """`[slices, H, W]`, 0 or 1, moved as the slices are."""
+        """`[slices, H, W]`, 0 or 1, moved like the slices."""
         mask = self.masks[exam]
         moved = draw.mask(mask) if draw else mask
         return np.pad(moved, ((0, slices - len(moved)), (0, 0), (0, 0)), mode="edge").astype(np.float32)
@@ -88,7 +88,7 @@ class Masks:
 
 
 def rarity(kinds: npt.NDArray[np.int_]) -> npt.NDArray[np.float32]:
-    """Weights `[N]` of mean one under which every kind `[N]` counts alike, however common it is."""
+    """Weights `[N]`, with mean 1, that give every kind of `kinds` `[N]` the same total weight."""
     _, rows, counts = np.unique(kinds, return_inverse=True, return_counts=True)
     weights: npt.NDArray[np.float32] = (len(kinds) / (len(counts) * counts[rows])).astype(np.float32)
     return weights

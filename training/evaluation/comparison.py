@@ -1,4 +1,4 @@
-"""What came of a study's rows, beside what was published of them: one table to read, and two for programs."""
+"""The figures of the experiments beside the published ones: one table for people, two for programs."""
 
 import csv
 import json
@@ -19,10 +19,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Entry:
-    """A row as the table has it.
+    """A row of the table.
 
-    changes: what the row's own settings were changed by. command: what cross-validates it, but for `--exams` and
-    `--out`. missing: why there is no report, where there is none.
+    Attributes:
+        row: the experiment.
+        changes: changes beside the experiment's own settings.
+        command: the command that cross-validates it, without `--exams` and `--out`.
+        report: our figures; None if there are none.
+        missing: why there is no report; "" if there is one.
     """
 
     row: Experiment
@@ -33,12 +37,12 @@ class Entry:
 
     @property
     def figures(self) -> dict[str, Figure]:
-        """Ours, by name."""
+        """Our figures, by name."""
         return {figure.name: figure for figure in self.report.figures} if self.report else {}
 
     @property
     def measured_on(self) -> str:
-        """What ours were measured on, or why there are none."""
+        """What our figures were measured on, or why there are none."""
         if not self.report:
             return f"not run: {self.missing}"
         first = self.report.figures[0]
@@ -46,13 +50,13 @@ class Entry:
 
     @property
     def remarks(self) -> str:
-        """What is to know of ours."""
+        """Remarks about our figures."""
         changed = f"changed here: {', '.join(self.changes)}" if self.changes else ""
         return "; ".join(filter(None, (self.row.note, changed)))
 
 
 def write_tables(entries: Sequence[Entry], folder: Path, command: str) -> str:
-    """Write `table.md`, `table.csv` and `table.json` into the folder; returns the first one's text."""
+    """Write `table.md`, `table.csv` and `table.json` into the folder; returns the text of `table.md`."""
     text = f"`{command}`; in brackets 95 % intervals by bootstrap over exams\n\n{markdown(entries)}\n"
     with replacing(folder / "table.md") as partial:
         partial.write_text(text, encoding="utf-8")
@@ -66,7 +70,7 @@ def write_tables(entries: Sequence[Entry], folder: Path, command: str) -> str:
 
 
 def markdown(entries: Sequence[Entry]) -> str:
-    """Two lines for each experiment, what was published above ours, and a column for each figure that there is."""
+    """A Markdown table: for each experiment a line of published figures and a line of ours; a column per figure."""
     names = _names(entries)
     rows = [["experiment", "figures", *names, "measured on", "remarks"]]
     rows.append(["---"] * len(rows[0]))
@@ -81,7 +85,7 @@ def markdown(entries: Sequence[Entry]) -> str:
 
 
 def lines(entry: Entry) -> Iterator[list[object]]:
-    """A line of COLUMNS for each figure, published or ours; one without a figure if there is none."""
+    """A line of COLUMNS for each figure, published or ours; a single line without a figure if there is none."""
     row, ours = entry.row, entry.figures
     for name in dict.fromkeys((*row.published, *ours)) or [""]:
         known = [row.name, row.experiment, name, row.published.get(name, ""), row.source, row.says]
@@ -90,7 +94,7 @@ def lines(entry: Entry) -> Iterator[list[object]]:
 
 
 def _names(entries: Sequence[Entry]) -> list[str]:
-    """Of every figure that there is, in the order of the reports, the longest first."""
+    """The names of all figures, in the order of the reports; the report with the most figures comes first."""
     reports = sorted(entries, key=lambda entry: len(entry.figures), reverse=True)
     ours = [name for entry in reports for name in entry.figures]
     return list(dict.fromkeys([*ours, *(name for entry in entries for name in entry.row.published)]))

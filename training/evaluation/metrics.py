@@ -1,6 +1,6 @@
-"""How well probabilities tell the classes apart: figures with 95 % intervals (`data_prep.statistics`).
+"""How well probabilities separate the classes: figures with 95 % intervals (`data_prep.statistics`).
 
-An exam whose label allows several classes says nothing about a single one: it isn't scored, but counted.
+An exam whose label allows several classes has no single true class. It isn't scored, but it is counted.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,22 @@ from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
 from data_prep.statistics import FEWEST, Doubles, Figure, auc, draws, mean
 from models.severity import expected_grade
 
-# Stands for a probability of zero, whose logarithm doesn't exist.
+# Replaces a probability of zero, which has no logarithm.
 SMALLEST = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Predictions `[N, K]` whose truth `[N]` is a single class.
+    """Predictions whose truth is a single class.
 
-    draws: how often each prediction was drawn, `[1 + R, N]`; the first row has each of them once. All predictions of
-    one exam are drawn together. A resample without any exam of a class in `classes` is drawn again.
-    classes: those with at least FEWEST exams; the others have no figure of their own and aren't in a macro mean.
+    Attributes:
+        truth: the index of the true class, `[N]`.
+        probabilities: the predictions, `[N, K]`.
+        draws: how often each prediction was drawn, `[1 + R, N]`; the first row has each of them once. All predictions
+            of one exam are drawn together. A resample without any exam of a class in `classes` is drawn again.
+        classes: those with at least FEWEST exams; the others have no figure of their own and aren't in a macro mean.
+        exams: how many exams are scored.
+        not_scored: how many exams aren't scored.
     """
 
     truth: npt.NDArray[np.int_]
@@ -36,14 +41,20 @@ class Scored:
 
     @classmethod
     def of(cls, exam_ids: Sequence[object], allowed: npt.NDArray[np.floating], probabilities: Doubles) -> Self:
-        """exam_ids: whose prediction each one is, `[N]`; allowed: `[N, K]`, 1 for each class that the label allows.
+        """The predictions that can be scored.
 
-        ValueError if no exam can be scored.
+        Args:
+            exam_ids: the exam of each prediction, `[N]`.
+            allowed: `[N, K]`, 1 for each class that the label allows.
+            probabilities: `[N, K]`.
+
+        Raises:
+            ValueError: if no exam can be scored.
         """
         single = allowed.sum(axis=1) == 1
         scored, exam = np.unique(np.asarray(exam_ids)[single], return_inverse=True)
         if not scored.size:
-            raise ValueError("no exam has a single class, so there is nothing to judge by")
+            raise ValueError("no exam has a single class, so there is nothing to score")
         members = np.asarray(allowed[single], np.float64)
         exams_of = np.zeros((scored.size, members.shape[1]))
         exams_of[exam] = members
@@ -53,7 +64,7 @@ class Scored:
         return cls(members.argmax(axis=1), probabilities[single], drawn, classes, scored.size, not_scored)
 
     def figure(self, name: str, values: Doubles, measured_on: str) -> Figure:
-        """What `values` `[1 + R]`, one for each draw, say."""
+        """The figure of `values` `[1 + R]`, one value for each draw."""
         return Figure.of(name, values, self.exams, measured_on)
 
     def mean(self, values: npt.NDArray[Any]) -> Doubles:
@@ -77,13 +88,20 @@ class Scored:
         return counts.reshape(-1, classes, classes)
 
     def auc(self, positive: int) -> Doubles:
-        """One class against the rest: how often one of its exams scores above another, ties counting half."""
+        """One class against the rest: how often an exam of it has a higher score than another; ties count half."""
         return auc(self.probabilities[:, positive], self.truth == positive, self.draws)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Figures of one scheme. confusion: predictions, true classes in rows; not_scored: exams without a single class."""
+    """Figures of one scheme.
+
+    Attributes:
+        classes: the scheme's classes.
+        figures: the figures with their intervals.
+        confusion: counts of predictions, true classes in rows, predicted classes in columns.
+        not_scored: how many exams aren't scored, because their label allows several classes.
+    """
 
     classes: tuple[str, ...]
     figures: tuple[Figure, ...]
@@ -109,10 +127,20 @@ def class_figures(
     probabilities: Doubles,
     measured_on: str,
 ) -> Report:
-    """Every figure of a scheme with K classes. allowed, probabilities: `[N, K]`, as in `Scored.of`.
+    """Every figure of a scheme with K classes.
 
-    A figure that the exams don't allow is left out: an F1 or AUC of a class with fewer than FEWEST exams. The
-    weighted F1 has each class by its exams. The binary AUC judges exams that are surely healthy or surely not.
+    The F1 and AUC of a class with fewer than FEWEST exams are left out. The weighted F1 weights each class by its
+    number of exams. The binary AUC is measured on exams that are surely healthy or surely unhealthy.
+
+    Args:
+        scheme: the classes.
+        exam_ids: the exam of each prediction, `[N]`.
+        allowed: `[N, K]`, 1 for each class that the label allows.
+        probabilities: `[N, K]`.
+        measured_on: which exams these are, in words.
+
+    Raises:
+        ValueError: if no exam can be scored.
     """
     scored = Scored.of(exam_ids, allowed, probabilities)
     confusion = scored.confusion()
@@ -137,13 +165,22 @@ def class_figures(
 
 
 def check_scorable(unhealthy: npt.NDArray[np.bool_]) -> None:
-    """ValueError when there are too few exams of a class for an AUC and its interval to exist."""
+    """Raises ValueError if a class has too few exams for an AUC with an interval."""
     if min(unhealthy.sum(), (~unhealthy).sum()) < FEWEST:
         raise ValueError("an AUC with an interval needs at least two healthy and two unhealthy exams")
 
 
 def binary_figures(unhealthy: npt.NDArray[np.bool_], probability: Doubles, measured_on: str) -> list[Figure]:
-    """AUC and accuracy at one half. unhealthy `[N]`; probability of it `[N]`. ValueError as in `check_scorable`."""
+    """Binary AUC, and accuracy at a threshold of 0.5.
+
+    Args:
+        unhealthy: the truth, `[N]`.
+        probability: the probability of unhealthy, `[N]`.
+        measured_on: which exams these are, in words.
+
+    Raises:
+        ValueError: if there are too few healthy or unhealthy exams, see `check_scorable`.
+    """
     check_scorable(unhealthy)
     both = np.stack([1 - probability, probability], axis=1)
     scored = Scored.of(range(len(unhealthy)), np.eye(len(BINARY))[unhealthy.astype(int)], both)

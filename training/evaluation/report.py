@@ -1,6 +1,6 @@
-"""Figures of a bundle on exams with known truth, predicted by the same path that the service takes.
+"""Figures of a bundle on exams with known truth. It predicts in the same way as the service.
 
-Exams that the bundle has learnt from or was chosen on are left out, under whatever id, and counted.
+Exams that the bundle has learnt from or was chosen on are left out, also under another id, and counted.
 """
 
 import math
@@ -29,9 +29,15 @@ from training.evaluation.pointing import HIT_MM, Pointing, pointing
 
 @dataclass(frozen=True)
 class ExamResult:
-    """One exam's truth and answer; `pointing` only for an unhealthy exam, at its `ligament` or annotated `box`.
+    """One exam's truth and prediction.
 
-    pixels: their digest, by which a bundle knows the exam again.
+    Attributes:
+        exam_id: the exam.
+        unhealthy: the truth.
+        probability: the predicted probability of unhealthy.
+        pointing: how well the map points at the ligament; only for an unhealthy exam whose ligament is known.
+        pointing_at: what it points at, the ligament's mask ("ligament") or the annotated box ("box").
+        pixels: the digest of the exam's pixels, by which a bundle recognises the exam.
     """
 
     exam_id: str
@@ -44,7 +50,12 @@ class ExamResult:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How many of how many exams were left out, by the role that they had when the bundle was made."""
+    """How many exams were left out.
+
+    Attributes:
+        roles: the number of exams left out, by the role that they had when the bundle was made.
+        of: the number of exams that a binary figure counts.
+    """
 
     roles: Counter[Role]
     of: int
@@ -55,17 +66,24 @@ class LeftOut:
 
     @property
     def aside(self) -> str:
-        """For what a figure was measured on; "" if nothing was left out."""
+        """An addition to `measured_on` of a figure; "" if nothing was left out."""
         return f" ({self})" if self.roles else ""
 
 
 def scorable(exams: Sequence[Exam]) -> list[Exam]:
-    """The exams with a single binary class; the others say nothing about a binary figure."""
+    """The exams with a single binary class; others can't be counted in a binary figure."""
     return [exam for exam in exams if len(exam.binary) == 1]
 
 
 def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> tuple[list[ExamResult], LeftOut]:
-    """One row for each exam that a binary figure counts, and how many of these the bundle had seen, which have none."""
+    """Predict every exam that a binary figure counts and that the bundle hasn't seen.
+
+    Returns:
+        A row for each predicted exam, and how many exams were left out because the bundle has seen them.
+
+    Raises:
+        InputError: for pixels that can't be read.
+    """
     counted, rows, roles = scorable(exams), [], Counter[Role]()
     known = predictor.bundle.seen or Seen()
     for exam in with_progress(counted, "evaluating"):
@@ -84,7 +102,7 @@ def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> tuple[list[ExamResu
 
 
 def figures(rows: Sequence[ExamResult], measured_on: str) -> list[Figure]:
-    """Binary AUC and accuracy; for known ligaments, how often the map's peak hits, beside chance."""
+    """Binary AUC and accuracy; for known ligaments, how often the map's peak is a hit, and how often a random one."""
     unhealthy = np.array([row.unhealthy for row in rows])
     results = binary_figures(unhealthy, np.array([row.probability for row in rows]), measured_on)
     for target in ("ligament", "box"):
@@ -127,7 +145,17 @@ def _pointing(
 
 
 def of_split(exams: Sequence[Exam], split: str, table: str) -> list[Exam]:
-    """The exams to judge on; ValueError that names the splits there are, or what the exams lack."""
+    """The exams to evaluate on.
+
+    Args:
+        exams: the whole table.
+        split: the name of a split, or "all".
+        table: the table's name, for messages.
+
+    Raises:
+        ValueError: if there is no exam of this split (the message names the splits of the table), or if these exams
+            don't allow a binary AUC.
+    """
     chosen = [exam for exam in exams if split in (exam.split, "all")]
     if not chosen:
         raise ValueError(
@@ -142,14 +170,26 @@ def of_split(exams: Sequence[Exam], split: str, table: str) -> list[Exam]:
 
 
 def report(folder: Path, exams: Sequence[Exam], which: str) -> tuple[list[Figure], list[ExamResult]]:
-    """Figures of the bundle in `folder` on exams that it hasn't seen; ValueError where too few are left."""
+    """Figures of a bundle on exams that it hasn't seen.
+
+    Args:
+        folder: the bundle.
+        exams: exams with known truth.
+        which: which exams these are, in words.
+
+    Returns:
+        The figures, and a row for each predicted exam.
+
+    Raises:
+        ValueError: if too few exams are left.
+    """
     bundle = load_bundle(folder)
     if bundle.seen is None:
         print(f"warning: {bundle.name} doesn't say which exams it has learnt from: figures may include them")
     rows, left_out = evaluate(Predictor(bundle), exams)
     known = {row.exam_id for row in rows}
     if not rows:
-        raise ValueError(f"nothing remains to judge on: {left_out}")
+        raise ValueError(f"nothing remains to predict on: {left_out}")
     check_scorable_split([exam for exam in exams if exam.exam_id in known], f"what is left of {which}{left_out.aside}")
     sources = "/".join(sorted({exam.source for exam in exams}))
     return figures(rows, f"{sources} exams, {which}{left_out.aside}"), rows

@@ -1,4 +1,4 @@
-"""What differs between Keras' backends, and the one place where training knows TensorFlow or JAX by name."""
+"""What differs between Keras' backends. No other module of `training` imports TensorFlow or JAX."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import keras
 
 
 def fix_arithmetic() -> None:
-    """Ask for the same arithmetic every time; JAX on a CPU has no other."""
+    """Make arithmetic deterministic; JAX on a CPU always is."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 
@@ -17,9 +17,13 @@ def fix_arithmetic() -> None:
 
 @contextmanager
 def spread_over(devices: int) -> Iterator[None]:
-    """Networks made and compiled inside share each batch among so many GPUs (or CPUs, where there is no GPU).
+    """Networks made and compiled inside share each batch among several GPUs (or CPUs, if there is no GPU).
 
-    Raises ValueError when there are fewer. 1 leaves everything as it is.
+    Args:
+        devices: how many; 1 changes nothing.
+
+    Raises:
+        ValueError: if this machine has fewer.
     """
     names = keras.distribution.list_devices() if keras.backend.backend() == "jax" else _tensorflow_devices()
     if devices > len(names):
@@ -47,14 +51,14 @@ def _tensorflow_devices() -> list[str]:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether this is how Python, TensorFlow or JAX say that memory ran out."""
+    """Whether Python, TensorFlow or JAX report with this error that memory ran out."""
     return isinstance(error, MemoryError) or any(
         word in f"{type(error).__name__} {error}" for word in ("ResourceExhausted", "RESOURCE_EXHAUSTED")
     )
 
 
 class EventFile:
-    """A TensorBoard log. TensorFlow writes it, whatever the backend; the package `tensorboard` is needed to look."""
+    """A TensorBoard log. TensorFlow writes it with every backend; to view it, the package `tensorboard` is needed."""
 
     def __init__(self, folder: Path) -> None:
         import tensorflow
@@ -63,7 +67,7 @@ class EventFile:
         self._writer = tensorflow.summary.create_file_writer(str(folder))
 
     def write(self, step: int, scalars: dict[str, float], pictures: dict[str, bytes]) -> None:
-        """Numbers and PNG pictures of one step, on disk when this returns."""
+        """Write numbers and PNG pictures of one step; they are on disk when this returns."""
         summary = self._tensorflow.compat.v1.Summary
         values = [summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         for tag, png in pictures.items():

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a phase: curves, mistakes on held-out exams, and how one exam's heatmap comes to be."""
+"""What TensorBoard shows of a phase: curves, mistakes on held-out exams, and one exam's map after every epoch."""
 
 from pathlib import Path
 
@@ -13,16 +13,17 @@ from training.fitting.pictures import Picture, confusion, overlay, png
 
 
 class Board(keras.callbacks.Callback):  # type: ignore[misc]
-    """After every epoch: the logs' figures, a confusion matrix, and the map of one held-out exam, always the same.
+    """Writes after every epoch: the log's figures, a confusion matrix, and the map of one held-out exam.
 
-    It costs one more pass over the held-out exams. Only exams with a single class are in the matrix.
+    The exam is the same in every epoch. This costs one more pass over the held-out exams. Only exams with a single
+    class are in the matrix.
     """
 
     def __init__(self, folder: Path, classifier: ExamClassifier, held_out: Examples) -> None:
         super().__init__()
         self.events = EventFile(folder)
         self.classifier, self.held_out = classifier, held_out
-        # The worst exam, by the mildest class that its label allows: the likeliest to have something to show.
+        # The most severely injured exam, by the mildest class that its label allows: the injury is likely visible.
         self.shown = int(held_out.allowed.argmax(axis=1).argmax())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -1,8 +1,8 @@
-"""Killed at any moment, a run goes on where its last epoch ended, and ends with the weights of an undisturbed run.
+"""Checkpoints: a killed run continues after its last complete epoch, and ends with the weights of an unkilled run.
 
-One file holds all that the rest of a run depends on: weights, the random state of dropout and of Python (Keras shuffles
-batches with it), the optimiser, and what the callbacks remember. Batches need nothing but seed and epoch. Keras'
-BackupAndRestore forgets callbacks and shuffling.
+One file holds everything that the rest of a run depends on: weights, the random state of dropout and of Python (Keras
+shuffles batches with it), the optimiser, and the state of the callbacks. Batches depend only on seed and epoch. Keras'
+BackupAndRestore doesn't keep callbacks and shuffling.
 """
 
 import json
@@ -18,23 +18,31 @@ import numpy as np
 from data_prep.files import replacing
 from data_prep.volume import FloatArray
 
-# What Keras' callbacks carry from epoch to epoch; the best weights are kept as arrays.
+# The state of Keras' callbacks, except the best weights, which are kept as arrays.
 CARRIED = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }
 
-# What of `RunState` is no array.
+# The fields of `RunState` that aren't arrays.
 WORDS = ("seeds", "phase", "epoch", "over", "callbacks", "shuffling", "starts", "settled")
 
 
 @dataclass(frozen=True, eq=False)
 class RunState:
-    """How far a run has come.
+    """The state of a run.
 
-    seeds: those tried, the last one in use. starts: rejected ones, seed and loss; settled: all were, and the last seed
-    is the best of them, for good. phase: the index of the phase in work. epoch: its next one; over: it
-    needs no more. variables: the network's and the optimiser's; best: the best epoch's weights.
+    Attributes:
+        seeds: the seeds tried; the last one is in use.
+        phase: index of the current phase.
+        epoch: the next epoch of this phase.
+        over: whether this phase needs no more epochs.
+        callbacks: the callbacks' state.
+        shuffling: Python's random state.
+        variables: those of the network and the optimiser.
+        best: the best epoch's weights.
+        starts: seed and loss of each rejected start.
+        settled: whether all starts were rejected; the last seed is then the best of them and isn't checked again.
     """
 
     seeds: list[int]
@@ -60,7 +68,7 @@ class RunState:
             np.savez(stream, allow_pickle=False, words=np.array(json.dumps(words)), **arrays)
 
     def next_epoch(self, phase: int, epochs: int) -> int:
-        """Where a phase of so many epochs begins or goes on."""
+        """The epoch in which a phase of so many epochs begins or continues."""
         if phase != self.phase:
             return 0
         return epochs if self.over else self.epoch
@@ -78,7 +86,7 @@ class RunState:
 
 
 class CheckpointCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Puts back what was kept, when training begins, and keeps it anew after every epoch. The last of all callbacks."""
+    """Restores the kept state when training begins, and writes it after every epoch. Must be the last callback."""
 
     def __init__(self, path: Path, resumed: RunState, phase: int, others: Sequence[keras.callbacks.Callback]) -> None:
         super().__init__()

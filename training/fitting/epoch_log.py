@@ -1,4 +1,4 @@
-"""How training goes, for a person or a log file: a line for each epoch, and its batches in between."""
+"""The progress of training, for a person or a log file: a line for each epoch, and the batches between them."""
 
 import time
 
@@ -8,7 +8,7 @@ from data_prep.progress import Progress, duration
 
 
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells of one phase: on standard output every epoch, as `Progress` does on standard error what it is at."""
+    """Reports one phase: every epoch on standard output, and its progress on standard error (see `Progress`)."""
 
     def __init__(self, phase: str, epochs: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
         print(f"{self.name}, {duration(time.monotonic() - self.start)}: {figures}", flush=True)
 
     def close(self) -> None:
-        """Say no more, in whatever way training ended."""
+        """Stop reporting; also after an error."""
         if self.progress:
             self.progress.__exit__(None)
             self.progress = None

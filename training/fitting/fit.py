@@ -1,4 +1,4 @@
-"""Train any Keras model on any targets: one phase of epochs, what watches them, and the optimiser."""
+"""Train any Keras model on any targets: one phase of epochs, early stopping, and the optimiser."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -23,7 +23,12 @@ OPTIMISERS: dict[str, type[keras.optimizers.Optimizer]] = {
 
 
 class Objective(NamedTuple):
-    """What a network is trained for. loss: of targets and answers, `[B]`. metrics: weighted, by Keras' names."""
+    """What a network is trained for.
+
+    Attributes:
+        loss: maps targets and outputs to `[B]`.
+        metrics: Keras' names; they are weighted.
+    """
 
     loss: Loss
     metrics: tuple[str, ...] = ()
@@ -31,7 +36,7 @@ class Objective(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """One call of Keras' `fit`: learn from some examples, watch others."""
+    """One call of Keras' `fit`: learn from `learn`, validate on `held_out`."""
 
     name: str
     epochs: int
@@ -51,7 +56,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_epoch: int = 0,
 ) -> None:
-    """Run one phase. Every epoch is a line of the log.
+    """Run one phase. Writes a line of the log for every epoch.
 
     Args:
         network: any Keras model from inputs `[B, S, ...]` to what the objective's loss takes.
@@ -59,11 +64,11 @@ def fit(
         objective: loss and metrics for the phase's kind of targets.
         settings: batch size and optimiser.
         seed: decides the order of batches and their random changes.
-        augmentation: random changes of the examples that are learnt from.
-        callbacks: called after the log's own, in this order.
-        first_epoch: where a killed run continues.
+        augmentation: random changes of the training examples.
+        callbacks: called in this order, after that of the log.
+        first_epoch: the epoch in which a killed run continues.
     """
-    # Compiling for each shape of exam would cost more than it saves on a CPU.
+    # On a CPU, compiling for each shape of exam would take longer than it saves.
     network.compile(
         optimiser(settings, phase.learning_rate),
         objective.loss,
@@ -83,9 +88,13 @@ def fit(
 
 
 def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
-    """Stop when the held-out loss no longer falls, with the best epoch's weights; take smaller steps before that.
+    """Callbacks that lower the learning rate, and then stop, when the held-out loss no longer falls.
 
-    blind: the held-out exams can't tell; the training loss is watched instead.
+    The best epoch's weights are kept.
+
+    Args:
+        fit: the patience.
+        blind: use the training loss, because the held-out loss isn't informative.
     """
     watched = "loss" if blind else "val_loss"
     plateau = fit.patience // 2 if fit.plateau_patience is None else fit.plateau_patience
@@ -96,7 +105,7 @@ def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
 
 
 def optimiser(fit: Fit, learning_rate: float) -> keras.optimizers.Optimizer:
-    """As the preset names it; biases don't decay."""
+    """The preset's optimiser; biases don't decay."""
     momentum = {"momentum": fit.momentum} if fit.optimiser in ("sgd", "rmsprop") else {}
     made = OPTIMISERS[fit.optimiser](learning_rate, weight_decay=fit.weight_decay, **momentum)
     made.exclude_from_weight_decay(var_names=["bias"])

@@ -1,6 +1,7 @@
-"""From exams to a model that answers: fit on split "train", choose epoch and temperature on split "val".
+"""From exams to a calibrated model: fit on split "train", choose epoch and temperature on split "val".
 
-What `training.train` writes as a bundle, cross-validation and the search for hyperparameters only ask.
+`training.train` writes this model as a bundle. Cross-validation and the search for hyperparameters only predict with
+it.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ def untrained_machine(config: Config) -> SVC:
 
 
 def fit_svc(config: Config, splits: Splits, place: Place) -> Fitted:
-    """A support vector classifier on a frozen trunk's features, which are cached beside the network inputs."""
+    """Fit the classifier of route svc on frozen features, which are cached beside the network inputs."""
     settings, route, cache = config.svc or SvcFit(), untrained_machine(config), place.inputs / FEATURES
     scorer = train_svc(route, settings, _prepared(config, splits["train"], place), cache, config.seed)
 
@@ -51,15 +52,20 @@ def fit_svc(config: Config, splits: Splits, place: Place) -> Fitted:
     return Fitted(route if settings.kind in KERNELS else None, logits, {})
 
 
-# By how a route learns.
+# By the way a route learns.
 FITTERS: dict[str, Callable[[Config, Splits, Place], Fitted]] = {"network": fit_network, "machine": fit_svc}
 
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """A fitted and calibrated model, asked where it learnt: what it computed of an exam before isn't computed again.
+    """A fitted and calibrated model. It predicts with the network inputs and features that were kept during training.
 
-    notices: what every answer has to say about how it learnt.
+    Attributes:
+        config: the configuration.
+        fitted: the fitted model.
+        calibration: its temperature.
+        place: where network inputs and features are kept.
+        notices: remarks about the training, for every prediction.
     """
 
     config: Config
@@ -69,21 +75,22 @@ class Learnt:
     notices: tuple[Notice, ...] = ()
 
     def probabilities(self, exams: Sequence[Exam]) -> Doubles:
-        """`[N, K]` of labelled exams; raises as `prepare`."""
+        """`[N, K]` of labelled exams. Raises as `prepare` does."""
         return self.calibration.probabilities(self.fitted.logits(_prepared(self.config, exams, self.place)))
 
 
 def learn(config: Config, exams: Sequence[Exam], place: Place) -> Learnt:
-    """Everything hangs on the configuration and on the exams of splits "train" and "val" alone.
+    """Fit and calibrate a model. The result depends only on the configuration and the exams of "train" and "val".
 
-    ValueError as `check_learnable`, `prepare` and the routes have it.
+    Raises:
+        ValueError: see `check_learnable`, `prepare` and the fit of the route.
     """
     check_learnable(config, exams)
     splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val")}
     for name in unseen_classes(splits["train"], SCHEMES[config.scheme]):
         print(f"warning: no training exam's label allows {name!r}")
     fitted = FITTERS[ROUTES[config.route].learns](config, splits, place)
-    # The validation exams chose the epoch and now the temperature: no figure is reported on them.
+    # The validation exams chose the epoch and now the temperature, so no figure is reported on them.
     held_out = _prepared(config, splits["val"], place)
     calibration = Calibration.fitted(fitted.logits(held_out), held_out.allowed)
     notices = fitted.notices
@@ -97,9 +104,9 @@ def learn(config: Config, exams: Sequence[Exam], place: Place) -> Learnt:
 
 
 def look_ahead(config: Config, exams: Sequence[Exam], place: Place) -> None:
-    """Make all that is kept on disk of these exams: arrays, features, grids. Folds then find it, whatever their exams.
+    """Make everything that is kept on disk for these exams: network inputs and frozen features. All folds use it.
 
-    Crops of the warm-up have no grids here: few presets have both.
+    Frozen features of the warm-up's crops aren't made here, because few presets need them.
     """
     examples = _prepared(config, exams, place)
     if config.warm_up:

@@ -1,6 +1,6 @@
-"""What a network is punished for. Labels are sets of classes: `allowed` `[B, K]`, 1 for each class in the set.
+"""Losses. Labels are sets of classes: `allowed` `[B, K]`, 1 for each class in the set.
 
-Every loss is `[B]`, in float32 whatever the precision of the logits, and 0 for a label that allows every class.
+Every loss is `[B]`, in float32 for logits of any precision, and 0 for a label that allows every class.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-# How quickly exams that are told well lose their say in the focal loss; the paper's best value.
+# The exponent of the focal loss: how quickly the weight of well predicted exams falls. The paper's best value.
 FOCUS = 2.0
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
@@ -32,12 +32,12 @@ def focal_loss(allowed: keras.KerasTensor, logits: keras.KerasTensor) -> keras.K
 
 
 def ordinal_loss(allowed: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-    """A grade far from the truth costs more: one yes-or-no question for each step between neighbouring classes.
+    """A loss that is larger for classes farther from the truth: a yes-or-no question for each step between classes.
 
-    The sum over k = 1..K-1 of the cross-entropy of "is the class at least k?", with P(at least k) the sum of the
+    The sum over k = 1..K-1 of the cross-entropy of "is the class at least k?", where P(at least k) is the sum of the
     softmax from k upwards (McCullagh 1980, doi:10.1111/j.2517-6161.1980.tb01109.x; questions as in Niu 2016,
-    doi:10.1109/CVPR.2016.532). A question that the label's set has members on both sides of isn't asked. With two
-    classes this is `set_loss`.
+    doi:10.1109/CVPR.2016.532). A question is left out if the label allows classes on both sides of it. With two classes
+    this is `set_loss`.
     """
     total = 0.0
     for above in np.tri(allowed.shape[-1], k=-1, dtype=np.float32).T[:-1]:

@@ -1,6 +1,6 @@
-"""How a classifier's network gets its weights: phase after phase, from a seed that starts well. A killed run continues.
+"""How a classifier's network is trained: one phase after the other, from a seed that starts well.
 
-`fit_network` is the whole story.
+`fit_network` shows all steps. A killed run continues.
 """
 
 import dataclasses
@@ -39,16 +39,21 @@ from training.fitting.losses import LOSSES
 from training.fitting.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
 from training.fitting.seeds import fix_seed
 
-# Part of what identifies a run: raise it when the same configuration comes to be trained otherwise.
+# Part of a run's identity. Raise it when the same configuration is trained in a different way.
 VERSION = 2
 Splits = Mapping[str, Sequence[Exam]]
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What has learnt. classifier: None for one that no bundle can hold; logits: of prepared exams, `[N, K]`.
+    """A trained classifier.
 
-    notes: for the manifest; checkpoint: a file that is kept until the classifier is saved; notices: for every answer.
+    Attributes:
+        classifier: None for a classifier that a bundle can't hold.
+        logits: maps examples to `[N, K]`.
+        notes: entries for the bundle's manifest.
+        checkpoint: a file that is kept until the classifier is saved.
+        notices: remarks about the training, for every prediction.
     """
 
     classifier: ExamClassifier | None
@@ -58,7 +63,7 @@ class Fitted:
     notices: tuple[Notice, ...] = ()
 
     def forget(self) -> None:
-        """Delete the checkpoint, once the bundle is written; and its folder, if nothing else is in it."""
+        """Delete the checkpoint, and its folder if it is then empty. Call this when the bundle is written."""
         if self.checkpoint:
             self.checkpoint.unlink()
             with suppress(OSError):
@@ -67,19 +72,24 @@ class Fitted:
 
 @dataclass(frozen=True, eq=False)
 class ClassifierPhase(Phase):
-    """recipe: what the inputs were made by. train_from: the trunk's first layer that learns, as `trunks.train_from`."""
+    """A phase of a classifier.
+
+    Attributes:
+        recipe: how the network inputs were made.
+        train_from: the trunk's first layer that learns, see `trunks.train_from`.
+    """
 
     recipe: Recipe
     train_from: str
 
 
 def fit_network(config: Config, splits: Splits, place: Place) -> Fitted:
-    """Learn from split "train", choose the epoch on "val". All that this leads to hangs on the arguments alone."""
+    """Learn from split "train", choose the epoch on "val". The result depends only on the arguments."""
     phases = phases_of(config, splits, place)
     path = place.run / f"{identity(config, splits, place, phases)}.npz"
     resumed = RunState.read(path) if path.is_file() else RunState([config.seed])
     if path.is_file():
-        print(f"going on in phase {phases[resumed.phase].name} after epoch {resumed.epoch}")
+        print(f"continuing in phase {phases[resumed.phase].name} after epoch {resumed.epoch}")
     while True:
         try:
             with spread_over(place.devices):
@@ -98,26 +108,26 @@ def fit_network(config: Config, splits: Splits, place: Place) -> Fitted:
 
 
 def untrained_network(config: Config, recipe: Recipe) -> FineTuned:
-    """The preset's classifier with random weights, of a route that learns by gradient descent."""
+    """The preset's classifier with random weights. Its route must learn by gradient descent."""
     classifier = config.untrained(recipe)
     assert isinstance(classifier, FineTuned)
     return classifier
 
 
 def _another_start(resumed: RunState, bad: BadStart, restarts: int) -> RunState:
-    """The next seed's; after the last one, that of the best seed so far, which isn't checked again."""
+    """The state of the next seed; after the last one, that of the best seed so far, which isn't checked again."""
     seed = resumed.seeds[-1]
     starts = [*resumed.starts, (seed, bad.loss)]
     if len(starts) <= restarts:
         print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
         return RunState([*resumed.seeds, seed + 1], starts=starts)
     best = best_start(starts)
-    print(f"seed {seed}: {bad}; all {len(starts)} starts were rejected, going on with the best one, seed {best}")
+    print(f"seed {seed}: {bad}; all {len(starts)} starts were rejected, continuing with the best one, seed {best}")
     return RunState([*resumed.seeds, best], starts=starts, settled=True)
 
 
 def phases_of(config: Config, splits: Splits, place: Place) -> list[ClassifierPhase]:
-    """What is done one after the other; everything is decoded and checked before the first step."""
+    """The phases in order. All exams are decoded and checked before the first step."""
     scheme, last = SCHEMES[config.scheme], config.fit
 
     def seen(recipe: Recipe, around: Around) -> tuple[Examples, Examples]:
@@ -145,12 +155,12 @@ def phases_of(config: Config, splits: Splits, place: Place) -> list[ClassifierPh
 
 
 def warm_up_recipe(recipe: Recipe, first: WarmUp) -> Recipe:
-    """What the warm-up sees: blocks cut by the same recipe, of another size."""
+    """The warm-up's recipe: the same with another block size."""
     return dataclasses.replace(recipe, extent_mm=first.extent_mm, size=first.size)
 
 
 def identity(config: Config, splits: Splits, place: Place, phases: Sequence[ClassifierPhase]) -> str:
-    """A digest of all that decides how a run goes: a run never goes on from another one's weights."""
+    """A digest of everything that a run depends on, so that a run never continues with another run's weights."""
     digest = hashlib.sha256(repr((VERSION, config, place.mixed_precision, place.devices)).encode())
     digest.update(f"{keras.version()} {keras.backend.backend()} {sys.byteorder}".encode())
     digest.update(repr([(name, exam.exam_id) for name in ("train", "val") for exam in splits[name]]).encode())
@@ -164,13 +174,13 @@ def identity(config: Config, splits: Splits, place: Place, phases: Sequence[Clas
 def _attempt(
     config: Config, phases: Sequence[ClassifierPhase], place: Place, path: Path, resumed: RunState
 ) -> FineTuned:
-    """All phases from one seed. Raises BadStart for a start that is rejected, unless all were and this is the best."""
+    """Run all phases with one seed. Raises BadStart if the start is rejected, unless all were and this is the best."""
     config = dataclasses.replace(config, seed=resumed.seeds[-1])
-    if config.keeps_copies:  # these were changed before the trunk saw them
+    if config.keeps_copies:  # the copies are changed already
         config = dataclasses.replace(config, augmentation=Augmentation())
     fix_seed(config.seed)
     classifier = untrained_network(config, config.recipe)
-    check_layer(classifier.network.trunk, config.fit.trainable_from)  # before the head's first epochs
+    check_layer(classifier.network.trunk, config.fit.trainable_from)  # a wrong name is found before the first epoch
     classifier.load_pretrained()
     for index in range(resumed.phase, len(phases)):
         phase = phases[index]
@@ -182,9 +192,9 @@ def _attempt(
             callbacks.append(Board(place.board / phase.name, learner, phase.held_out))
         network = learner.network
         if config.fit.cache_frozen:
-            grids = FrozenFeatures(learner, config.fit.trainable_from, place)
-            network = grids.network()
-            phase = dataclasses.replace(phase, learn=grids.of(phase.learn), held_out=grids.of(phase.held_out))
+            frozen = FrozenFeatures(learner, config.fit.trainable_from, place)
+            network = frozen.network()
+            phase = dataclasses.replace(phase, learn=frozen.of(phase.learn), held_out=frozen.of(phase.held_out))
         if index == 0 and config.fit.restarts and not resumed.settled:
             callbacks.insert(0, StartCheck(_limit(config.fit, phase.learn), phase.learn))
         fit(
@@ -202,14 +212,14 @@ def _attempt(
 
 
 def _logits(classifier: FineTuned, fit: Fit, place: Place, examples: Examples) -> FloatArray:
-    """`[N, K]` of prepared exams."""
+    """`[N, K]` of exams with network inputs."""
     if fit.cache_frozen:
         return FrozenFeatures(classifier, fit.trainable_from, place).logits(examples)
     return np.stack([classifier.logits(classifier.features(slices)) for slices in examples.inputs])
 
 
 def _classifier_of_phase(config: Config, recipe: Recipe, classifier: FineTuned, mixed: bool) -> FineTuned:
-    """What a phase trains: the classifier, or a copy that sees slices of another size or reckons in float16."""
+    """The classifier to train in a phase: itself, or a copy for slices of another size or for float16 arithmetic."""
     if recipe == config.recipe and not mixed:
         return classifier
     before = keras.config.dtype_policy()
@@ -223,12 +233,12 @@ def _classifier_of_phase(config: Config, recipe: Recipe, classifier: FineTuned, 
 
 
 def one_sided(held_out: Examples) -> bool:
-    """Whether one class fits all labels: the held-out loss then falls for a network that always says it."""
+    """Whether one class fits all labels. The held-out loss then falls for a network that always predicts this class."""
     return bool((held_out.allowed > 0).all(axis=0).any())
 
 
 def _limit(fit: Fit, learn: Examples) -> float:
-    """The loss of the first epoch above which a start is a bad one."""
+    """The loss of the first epoch above which a start is rejected."""
     if fit.restart_above is not None:
         return fit.restart_above
     weights = learn.weights * rarity(learn.targets.kinds) if fit.oversample else learn.weights

@@ -1,4 +1,4 @@
-"""Small pictures of how training goes: which classes are mistaken for which, and where a map lies."""
+"""Small pictures of the progress of training: a confusion matrix, and a map over its slices."""
 
 from io import BytesIO
 
@@ -13,11 +13,11 @@ from data_prep.volume import FloatArray
 Picture = npt.NDArray[np.uint8]
 Span = tuple[float, float]
 
-FOR, AGAINST = (40, 40, 255), (255, 120, 40)  # BGR: red speaks for a class, blue against it
+FOR, AGAINST = (40, 40, 255), (255, 120, 40)  # BGR: red is evidence for a class, blue against it
 
 
 def confusion(truth: npt.NDArray[np.int_], answer: npt.NDArray[np.int_], classes: tuple[str, ...]) -> Figure:
-    """Counts of true classes (rows) and answered classes (columns); a cell is as dark as its share of its row."""
+    """Counts of true classes (rows) and predicted classes (columns). The darkness of a cell is its share of the row."""
     counts = np.zeros((len(classes), len(classes)), int)
     np.add.at(counts, (truth, answer), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -30,14 +30,22 @@ def confusion(truth: npt.NDArray[np.int_], answer: npt.NDArray[np.int_], classes
         )
     axes.set_xticks(range(len(classes)), classes, rotation=20, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel="answered", ylabel="true")
+    axes.set(xlabel="predicted", ylabel="true")
     return figure
 
 
 def overlay(slices: FloatArray, maps: FloatArray, grid_span: tuple[Span, Span]) -> Picture:
-    """Every slice of an exam `[S, H, W]` with its map `[S, h, w]` over it, side by side in rows, BGR.
+    """Every slice of an exam with its map over it, side by side in rows.
 
-    Red speaks for the class, blue against it, by one scale for the whole exam.
+    Red is evidence for the class, blue against it, with one scale for the whole exam.
+
+    Args:
+        slices: float32 `[S, H, W]` in 0..1.
+        maps: `[S, h, w]`.
+        grid_span: the rows and columns of a slice that the map covers.
+
+    Returns:
+        A BGR picture.
     """
     count, height, width = slices.shape
     place = Footprint(slices.shape, (0, count), (0.0, float(height)), (0.0, float(width)))
@@ -52,7 +60,7 @@ def overlay(slices: FloatArray, maps: FloatArray, grid_span: tuple[Span, Span]) 
 
 
 def png(picture: Picture | Figure) -> bytes:
-    """The file's bytes."""
+    """The bytes of a PNG file."""
     if isinstance(picture, Figure):
         stream = BytesIO()
         picture.savefig(stream, format="png")

@@ -1,8 +1,8 @@
-"""A bad start is noticed after one epoch, and another seed gets a try; when all are bad, the best one goes on.
+"""Detect a bad start after one epoch and try another seed; if all starts are bad, continue with the best one.
 
-With random weights a network can begin where it learns nothing (all its units silent, say); epochs won't mend that. Two
-things show it: the network answers every exam alike, or the loss of the first epoch is worse than that of somebody who
-learns nothing but how common each class is.
+With random weights a network can start in a state where it learns nothing (for example, all its units are zero), and
+more epochs don't change that. There are two signs: the outputs are the same for every exam, or the loss of the first
+epoch is worse than that of a model that learns only how common each class is.
 """
 
 import math
@@ -16,12 +16,12 @@ from scipy.optimize import minimize
 from training.data.examples import Examples
 from training.fitting.losses import Loss
 
-# So many exams are asked whether their answers differ; between logits, less than this is rounding.
-ASKED, ALIKE = 8, 1e-6
+# The number of exams whose logits are compared; smaller differences than ALIKE are rounding.
+COMPARED, ALIKE = 8, 1e-6
 
 
 class BadStart(Exception):
-    """The first epoch says that this seed leads nowhere. loss: its training loss."""
+    """The first epoch shows that this seed learns nothing; `loss` is its training loss."""
 
     def __init__(self, reason: str, loss: float) -> None:
         super().__init__(reason)
@@ -29,9 +29,11 @@ class BadStart(Exception):
 
 
 class StartCheck(keras.callbacks.Callback):  # type: ignore[misc]
-    """Raises BadStart when the training loss of epoch 0 exceeds `limit` or is no number, or all answers are alike.
+    """Raises BadStart if epoch 0 ends with a loss that exceeds `limit` or isn't a number, or if all outputs are alike.
 
-    examples: what is learnt from; without any, answers aren't asked for.
+    Args:
+        limit: the largest training loss that is accepted.
+        examples: the training examples; None to not compare outputs.
     """
 
     def __init__(self, limit: float, examples: Examples | None = None) -> None:
@@ -45,11 +47,14 @@ class StartCheck(keras.callbacks.Callback):  # type: ignore[misc]
         if not loss <= self.limit:
             raise BadStart(f"loss {loss:.4f} after the first epoch, more than {self.limit:.4f}", loss)
         if self.examples and self._all_alike(self.examples):
-            raise BadStart("it answers every exam alike after the first epoch", loss)
+            raise BadStart("it predicts the same for every exam after the first epoch", loss)
 
     def _all_alike(self, examples: Examples) -> bool:
-        """Of a few exams, evenly spread over the table; exams of the same pixels would be alike too, but not all."""
-        chosen = np.unique(np.linspace(0, len(examples.inputs) - 1, ASKED).astype(int)).tolist()
+        """Whether a few exams, evenly spread over the table, have the same logits.
+
+        Some exams may have the same pixels, and so the same logits, but not all.
+        """
+        chosen = np.unique(np.linspace(0, len(examples.inputs) - 1, COMPARED).astype(int)).tolist()
         exams = (np.asarray(examples.inputs[exam])[None] for exam in chosen)
         answers = np.concatenate([keras.ops.convert_to_numpy(self.model(exam, training=False)) for exam in exams])
         contrasts = answers - answers.mean(axis=1, keepdims=True)
@@ -57,27 +62,35 @@ class StartCheck(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def best_start(starts: Sequence[tuple[int, float]]) -> int:
-    """The seed of the lowest loss. ValueError if every start ended in losses that are no numbers."""
+    """The seed with the lowest loss. ValueError if no start had a finite loss."""
     finite = [(loss, seed) for seed, loss in starts if math.isfinite(loss)]
     if not finite:
-        raise ValueError(f"each of {len(starts)} starts ended in losses that are no numbers: lower fit.learning_rate")
+        raise ValueError(
+            f"each of {len(starts)} starts ended in losses that aren't finite numbers: lower fit.learning_rate"
+        )
     return min(finite)[1]
 
 
 def tolerance(exams: int, classes: int) -> float:
-    """How much worse than the best constant guess the first epoch's loss may be, in nats, of a start that is fine.
+    """How much worse than the best constant guess the first epoch's loss may be, in nats.
 
-    The loss is measured while the network learns. Whoever learns only the shares of K classes from N exams, one after
-    the other, pays (K - 1) / 2 * ln(N) / N an exam for it (Krichevsky and Trofimov 1981, doi:10.1109/TIT.1981.1056331);
-    a network learns more than that, so it may pay twice as much: 0.059 for 72 exams and 2 classes, 0.009 for 761.
+    The loss is measured while the network learns. A model that learns only the shares of K classes from N exams, one
+    after the other, has an additional loss of (K - 1) / 2 * ln(N) / N per exam (Krichevsky and Trofimov 1981,
+    doi:10.1109/TIT.1981.1056331). A network learns more than that, so twice as much is accepted: 0.059 for 72 exams and
+    2 classes, 0.009 for 761 exams.
     """
     return (classes - 1) * math.log(exams) / exams if exams > 1 else math.inf
 
 
 def constant_guess(loss: Loss, allowed: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> float:
-    """The mean loss of the best answer that is the same for every exam; allowed `[N, K]`, weights `[N]`.
+    """The mean loss of the best prediction that is the same for every exam.
 
-    With one class in every set, no weights and the set loss it is the entropy of the classes' shares.
+    With one class in every set, equal weights and the set loss it is the entropy of the classes' shares.
+
+    Args:
+        loss: the loss.
+        allowed: `[N, K]`, 1 for each class that the label allows.
+        weights: `[N]`.
     """
     rows, index = np.unique(allowed, axis=0, return_inverse=True)
     shares = np.bincount(index, weights) / len(allowed)

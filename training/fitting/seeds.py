@@ -1,4 +1,4 @@
-"""One seed for everything random, and the same arithmetic every time."""
+"""One seed for everything random, and deterministic arithmetic."""
 
 import keras
 
@@ -6,6 +6,6 @@ from training.fitting.backend import fix_arithmetic
 
 
 def fix_seed(seed: int) -> None:
-    """Seed Python, NumPy and the backend; ask for deterministic operations."""
+    """Seed Python, NumPy and the backend; make operations deterministic."""
     keras.utils.set_random_seed(seed)
     fix_arithmetic()

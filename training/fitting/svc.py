@@ -1,7 +1,8 @@
-"""Fitting the third route, and the classifiers that the published project compared it with, on cached features.
+"""Fitting route svc, and the classifiers that the published project compared it with, on frozen features.
 
-All of them answer one-vs-rest questions: for two classes "the second?", for more "this class?" of each. A label that is
-a set of several classes answers the questions about classes outside it with no and teaches nothing about those in it.
+All of them answer one-vs-rest questions: for two classes "is it the second?", for more classes "is it this one?" for
+each. A label with several classes answers "no" to the questions about all other classes. It has no answer to the
+questions about its own classes.
 """
 
 from collections.abc import Sequence
@@ -27,31 +28,41 @@ from training.config.svc_fit import KERNELS, SvcFit
 from training.data.examples import Examples
 from training.data.features import cached_features
 
-# Votes that all agree would be infinitely sure: a probability counts as no nearer to 0 or 1 than this.
+# Probabilities are clipped to this distance from 0 and 1; log odds of unanimous votes would be infinite.
 SUREST = 1e-3
-# With fewer exams than this for each channel, a hyperplane can have all of them on their sides (Cover 1965,
-# doi:10.1109/PGEC.1965.264137, puts the limit at 2): then liblinear's dual solver is many times as fast as the primal
-# one. Beyond, it may never end.
+# With fewer exams per channel than this, a hyperplane can separate all of them (Cover 1965,
+# doi:10.1109/PGEC.1965.264137, gives a limit of 2). Then liblinear's dual solver is many times faster than the primal
+# one. With more exams it may never end.
 SEPARABLE = 1.5
-# Far more than a fit to standardised features takes; one that needs them all ends with scikit-learn's warning.
+# Far more than a fit to standardised features needs. A fit that reaches it ends with scikit-learn's warning.
 MOST_ROUNDS = 10_000
 
 
 class Scorer(Protocol):
-    """Whatever scores features `[N, C]`: decisions `[N, D]`, D = 1 for two classes, K for K of them."""
+    """Maps features `[N, C]` to decisions `[N, D]`; D is 1 for two classes, and K for K > 2 classes."""
 
     def decisions(self, features: Doubles) -> Doubles: ...
 
 
 def train_svc(route: SVC, settings: SvcFit, learn: Examples, cache: Path, seed: int) -> Scorer:
-    """What was fitted: the route's machine from now on, or a classifier that no bundle can hold.
+    """Fit a classifier on frozen features.
 
-    learn: network inputs of the route's recipe, and labels. cache: the folder of features. Raises ValueError for a
-    class without an exam.
+    Args:
+        route: gets the fitted machine, if a bundle can hold it.
+        settings: the classifier's settings.
+        learn: network inputs of the route's recipe, and labels.
+        cache: the folder of features.
+        seed: for classifiers with randomness.
+
+    Returns:
+        The fitted classifier.
+
+    Raises:
+        ValueError: for a class without an exam.
     """
     features = exam_features(route, learn, cache)
     unsure = int((learn.allowed.sum(axis=1) > 1).sum())
-    print(f"fitting {settings.kind} on {len(features)} exams, of which {unsure} allow several classes", flush=True)
+    print(f"fitting {settings.kind} on {len(features)} exams; {unsure} of them allow several classes", flush=True)
     fitted = fit(features, learn.allowed, learn.weights, settings, route.scheme, seed)
     if isinstance(fitted, Linear | Rbf):
         route.machine = fitted
@@ -59,7 +70,7 @@ def train_svc(route: SVC, settings: SvcFit, learn: Examples, cache: Path, seed: 
 
 
 def exam_features(route: SVC, examples: Examples, cache: Path) -> Doubles:
-    """Features `[N, C]` of each exam, as the route pools them, from the cache where it has them."""
+    """Pooled features of all exams, `[N, C]`; those that the cache lacks are computed."""
     if not isinstance(examples.inputs, CachedInputs):
         raise TypeError("features are cached by the names of network inputs: make the examples with `prepare`")
     slices = cached_features(route.network, route.trunk, examples.inputs, cache)
@@ -74,10 +85,21 @@ def fit(
     scheme: LabelScheme,
     seed: int,
 ) -> Scorer:
-    """Standardise and answer every question. features `[N, C]`, allowed `[N, K]`, weights `[N]`; 0 leaves an exam out.
+    """Standardise the features and fit a classifier for every question.
 
-    Returns a Linear or Rbf where a bundle can hold it. Raises ValueError for a class that no exam is sure to have, or
-    none is sure not to have.
+    Args:
+        features: `[N, C]`.
+        allowed: `[N, K]`, 1 for each class that the label allows.
+        weights: `[N]`; exams of weight 0 are left out.
+        settings: the classifier's settings.
+        scheme: the classes.
+        seed: for classifiers with randomness.
+
+    Returns:
+        A Linear or Rbf if a bundle can hold the classifier.
+
+    Raises:
+        ValueError: for a class that no exam surely has, or that every exam may have.
     """
     counted = weights > 0
     scaler = StandardScaler().fit(features[counted])
@@ -101,14 +123,14 @@ def fit(
 
 
 def _answers(allowed: npt.NDArray[np.floating]) -> npt.NDArray[np.int_]:
-    """Allowed `[N, K]` -> `[N, D]`: 1 for a class that an exam surely has, -1 for one that it hasn't, 0 in between."""
+    """Allowed `[N, K]` -> `[N, D]`: 1 if an exam surely has the class, -1 if it surely doesn't, 0 if it may have it."""
     alone = allowed.sum(axis=1, keepdims=True) == 1
     answers: npt.NDArray[np.int_] = np.where(allowed > 0, np.where(alone, 1, 0), -1)
     return answers[:, 1:] if allowed.shape[1] == 2 else answers
 
 
 def _balanced(answers: npt.NDArray[np.int_], weights: Doubles) -> Doubles:
-    """Weights whose sum is the same over either answer, and in all as before."""
+    """Weights with the same sum for both answers, and the same total as before."""
     yes = answers > 0
     balanced: Doubles = weights * weights.sum() / 2 / np.where(yes, weights[yes].sum(), weights[~yes].sum())
     return balanced
@@ -153,7 +175,7 @@ def _rbf(scaler: Any, standard: Doubles, fitted: Sequence[tuple[npt.NDArray[np.i
 
 @dataclass(frozen=True)
 class _Compared:
-    """A classifier of probabilities as decisions: log odds."""
+    """A classifier of probabilities; its decisions are log odds."""
 
     scaler: Any
     fitted: Sequence[Any]
@@ -166,7 +188,7 @@ class _Compared:
 
 
 class _Neighbours:
-    """The `count` nearest exams vote by weight, which scikit-learn's KNeighborsClassifier can't."""
+    """The `count` nearest exams vote with their weights, which scikit-learn's KNeighborsClassifier doesn't support."""
 
     def __init__(self, count: int) -> None:
         self.count = count

@@ -1,1 +1,1 @@
-"""What the commands share: writing a bundle, one fold of a cross-validation, errors as sentences."""
+"""Code that the commands share: writing a bundle, cross-validation and one fold of it, errors as sentences."""

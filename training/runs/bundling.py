@@ -1,4 +1,4 @@
-"""From a classifier that has learnt to its bundle: provenance, the exams it has seen, and the files."""
+"""From a trained classifier to its bundle: provenance, the exams that it has seen, and the files."""
 
 import subprocess
 from collections import Counter
@@ -24,21 +24,21 @@ from training.fitting.learn import Learnt
 
 
 def check_bundleable(config: Config) -> None:
-    """ValueError for a classifier that no bundle can hold."""
+    """Raises ValueError for a classifier that a bundle can't hold."""
     if config.svc and config.svc.kind not in KERNELS:
-        raise ValueError(f"{config.svc.kind} is there to be compared with; a bundle holds one of {', '.join(KERNELS)}")
+        raise ValueError(f"{config.svc.kind} is for comparison only; a bundle holds one of {', '.join(KERNELS)}")
 
 
 def check_finite(learnt: Learnt) -> None:
-    """ValueError for a network whose weights have grown beyond all numbers."""
+    """Raises ValueError for a network with weights that aren't finite numbers."""
     classifier = learnt.fitted.classifier
     weights = classifier.network.get_weights() if isinstance(classifier, FineTuned) else []
     if not all(np.isfinite(weight).all() for weight in weights):
-        raise ValueError("training ended with weights that are no numbers: lower fit.learning_rate")
+        raise ValueError("training ended with weights that aren't finite numbers: lower fit.learning_rate")
 
 
 def in_memory(learnt: Learnt, exams: Sequence[Exam], name: str) -> Bundle:
-    """What learnt, as the bundle that `write` would make of it; it has no figures yet, and no digest."""
+    """The trained model as the bundle that `write` would write, without figures and digest."""
     assert learnt.fitted.classifier
     config = learnt.config
     return Bundle(
@@ -66,10 +66,17 @@ def write(
     colours: ColourScale | None = None,
     tested: Mapping[str, str] | None = None,
 ) -> None:
-    """The bundle, with what was measured.
+    """Write the bundle.
 
-    exams: all of the table that it came from; text: the preset's. tested: digests of pixels by the ids of exams that
-    figures were measured on.
+    Args:
+        learnt: the trained model.
+        text: the preset's TOML text.
+        exams: the whole exam table.
+        out: the bundle's folder.
+        command: the command that made it.
+        measured: figures.
+        colours: the colour scale of its pictures.
+        tested: the exams that the figures were measured on, digests of their pixels by exam id.
     """
     assert learnt.fitted.classifier
     config = learnt.config
@@ -88,7 +95,7 @@ def write(
 
 
 def _training(learnt: Learnt, exams: Sequence[Exam]) -> dict[str, Any]:
-    """What answers have to say of the training: what it saw, and notices."""
+    """What every prediction says about the training: the sources of its exams, and notices."""
     synthetic = {exam.source for exam in exams} == {"phantom"}
     notices = [asdict(notice) for notice in learnt.notices]
     seen_exams = "synthetic" if synthetic else sources_of(exams, ", ")
@@ -96,7 +103,7 @@ def _training(learnt: Learnt, exams: Sequence[Exam]) -> dict[str, Any]:
 
 
 def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen:
-    """Who was learnt from, chosen on and tested, for the bundle; the exams' network inputs have been made."""
+    """The exams that were learnt from, chosen on and tested. Their network inputs must have been made."""
     roles: dict[str, Role] = {
         exam.exam_id: ROLE_OF_SPLIT[exam.split] for exam in exams if exam.split in ("train", "val")
     }
@@ -106,7 +113,7 @@ def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen
 
 
 def sources_of(exams: Sequence[Exam], between: str = "/") -> str:
-    """Where the exams came from, each source once."""
+    """The sources of the exams, each once."""
     return between.join(sorted({exam.source for exam in exams}))
 
 

@@ -1,4 +1,4 @@
-"""The evidence that pictures of a bundle show at full brightness, from its validation exams (`models.colour_scale`)."""
+"""The evidence that a bundle's pictures show at full brightness, from validation exams (`models.colour_scale`)."""
 
 import sys
 from collections.abc import Sequence
@@ -12,15 +12,19 @@ from models.colour_scale import ColourScale, peaks
 from training.data.examples import prepare
 from training.fitting.learn import Learnt
 
-# A quarter of the injured knees reach full brightness: a higher quantile hangs on few exams and darkens the others,
-# a lower one brightens healthy knees.
+# A quarter of the injured knees reach full brightness. A higher quantile would depend on few exams and darken the
+# others; a lower one would brighten healthy knees.
 QUANTILE = 0.75
-# Of fewer exams a quantile says little.
+# With fewer exams a quantile is unreliable.
 FEWEST_EXAMS = 10
 
 
 def measured_scale(learnt: Learnt, exams: Sequence[Exam]) -> ColourScale | None:
-    """On the exams of split "val", which chose epoch and temperature; None, with a warning, if too few are injured."""
+    """Measure the scale on split "val", which also chose epoch and temperature.
+
+    Returns:
+        The scale; None, with a warning, if too few exams are injured.
+    """
     config, classifier = learnt.config, learnt.fitted.classifier
     assert classifier
     scheme, place = SCHEMES[config.scheme], learnt.place
@@ -44,9 +48,18 @@ def measured_scale(learnt: Learnt, exams: Sequence[Exam]) -> ColourScale | None:
 
 
 def scale_of(found: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_], scheme: LabelScheme) -> ColourScale | None:
-    """Of peaks `[N, K]` and the classes that labels allow, `[N, K]`.
+    """The scale of each class.
 
-    A class's peaks are those of injured exams that may be of this class; the healthy class's, of healthy exams.
+    The peaks of a class are those of the injured exams that may have this class. Those of the healthy class are from
+    healthy exams.
+
+    Args:
+        found: peaks of each exam's maps, `[N, K]`.
+        allowed: the classes that the labels allow, `[N, K]`.
+        scheme: the classes.
+
+    Returns:
+        The scale; None if no injured class has enough exams.
     """
     full_brightness: dict[str, float] = {}
     counts: dict[str, int] = {}

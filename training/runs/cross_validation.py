@@ -1,6 +1,6 @@
-"""Cross-validation: every fold learns by itself and predicts the exams that it holds out; figures are of all of them.
+"""Cross-validation: every fold learns by itself and predicts the exams that it holds out; figures are of all exams.
 
-The run's folder has a log and the held-out predictions of every fold. A killed run goes on where it stopped.
+The run's folder has a log and the held-out predictions of every fold. A killed run continues where it stopped.
 """
 
 import csv
@@ -39,9 +39,17 @@ FIGURES, SETTINGS = "figures.json", "run.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run's figures depend on, beside the library versions. changes: `--set`; with_test: split "test", too.
+    """Everything that a run's figures depend on, except the library versions.
 
-    trials: how many sets of hyperparameters each fold tries on its own exams, from `space`; 0 for the preset as it is.
+    Attributes:
+        preset: a name in presets/ or a TOML file.
+        changes: `--set`.
+        exams: the exam table.
+        folds: how many.
+        repeats: how many.
+        with_test: whether split "test" takes part.
+        trials: how many sets of hyperparameters each fold tries on its own exams; 0 to use the preset unchanged.
+        space: the space of these trials; "" for the route's.
     """
 
     preset: str
@@ -54,7 +62,7 @@ class Plan:
     space: str = ""
 
     def command(self, place: Place) -> str:
-        """What a person types for it, but for `--exams` and `--out`."""
+        """The command line without `--exams` and `--out`."""
         words = ["python", "-m", "training.crossval", self.preset, "--folds", str(self.folds)]
         words += ["--repeats", str(self.repeats)] if self.repeats > 1 else []
         words += ["--all"] if self.with_test else []
@@ -64,7 +72,7 @@ class Plan:
         return shlex.join([*words, *(word for change in self.changes for word in ("--set", change))])
 
     def settings(self, place: Place) -> dict[str, object]:
-        """What must be the same for a run to go on; a preset's comments don't count. ValueError as `load_config`."""
+        """What must be the same for a run to be continued; comments don't count. ValueError as in `load_config`."""
         config, _ = load_config(self.preset, list(self.changes))
         table = hashlib.sha256(self.exams.read_bytes()).hexdigest()
         chosen = {"folds": self.folds, "all": self.with_test, "mixed_precision": place.mixed_precision}
@@ -74,7 +82,7 @@ class Plan:
 
 
 def score(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
-    """Figures of a file of held-out predictions; repeats of one exam are drawn together for intervals."""
+    """Figures of a file of held-out predictions. Predictions of one exam are drawn together for the intervals."""
     with predictions.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     return class_figures(
@@ -87,7 +95,22 @@ def score(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
 
 
 def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = None) -> Report:
-    """The whole story. ValueError, OSError and InputError as their makers say."""
+    """Run or continue a cross-validation.
+
+    Args:
+        plan: what is cross-validated.
+        out: the run's folder.
+        place: folders, processors and precision.
+        ensemble: the folder for a bundle of all folds' models, if one is written.
+
+    Returns:
+        Figures of all held-out predictions.
+
+    Raises:
+        ValueError: if the preset, the exams or the folder can't be used. Unreadable pixels are an InputError, which is
+            a ValueError.
+        OSError: if a file can't be read or written.
+    """
     config, text = load_config(plan.preset, list(plan.changes))
     scheme, command = SCHEMES[config.scheme], plan.command(place)
     exams = read_exams(plan.exams)
@@ -101,7 +124,7 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
     check_some(together, left_out)
     folds = list(make_folds(together, plan.folds, plan.repeats, config.seed))
     check_folds(config, folds)
-    _write_json(out / SETTINGS, settings)  # a run that was refused leaves the folder to the one that mends it
+    _write_json(out / SETTINGS, settings)  # only now: after an error above, the folder can be used with other settings
     taking_part = [exam for group in together for exam in group]
     print(f"{len(taking_part)} exams in {len(together)} groups that stay together")
     for reason, count in left_out.items():
@@ -109,7 +132,7 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
 
     if warning := thin_folds(folds, scheme):
         print(warning)
-    # Folds share these: made before they run side by side, nothing is made twice.
+    # All folds use these files. They are made before the folds run in parallel, so that none is made twice.
     look_ahead(config, taking_part, place)
     runs = [_fold_run(fold, together, plan, out, command, place, ensemble is not None) for fold in folds]
     for _ in place.workers.run(FoldRun.finish, runs, "cross-validating", "fold"):
@@ -149,13 +172,13 @@ def _fold_run(
     space = load_space(plan.space or preset[0].route) if plan.trials else None
     inner = Search(plan.preset, changes, space, plan.trials) if space else None
     board = place.board / folder.relative_to(out) if place.board else None
-    # A fold that is one of several processes has no processes of its own.
+    # Folds run in parallel, so each fold uses one process.
     alone = replace(place, run=folder / "unfinished", workers=Workers(jobs=1), board=board)
     return FoldRun(fold, preset, inner, groups, command, alone, folder, folder / "bundle" if bundle else None)
 
 
 def _check_ours(out: Path, settings: Mapping[str, object]) -> None:
-    """Make the folder; ValueError if it is another run's."""
+    """Make the folder; ValueError if it has a run with other settings."""
     out.mkdir(parents=True, exist_ok=True)
     if not (out / SETTINGS).is_file():
         return
@@ -176,9 +199,15 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_ensemble(out: Path, folders: Sequence[Path], report: Report, command: str, text: str, seen: Seen) -> None:
-    """The folds' classifiers as one bundle. Its figures are its members', each on exams that it hadn't seen.
+    """Write the folds' classifiers as one bundle.
 
-    seen: what any of them has learnt from or was chosen on.
+    Args:
+        out: the bundle's folder.
+        folders: the folds' bundles.
+        report: figures of the single members, each on exams that it hadn't seen.
+        command: the command that made them.
+        text: the preset's TOML text.
+        seen: the exams that any of them has learnt from or was chosen on.
     """
     bundles = [load_bundle(folder) for folder in folders]
     first = bundles[0]
@@ -199,14 +228,14 @@ def write_ensemble(out: Path, folders: Sequence[Path], report: Report, command: 
 
 
 def joint_calibration(members: Sequence[Calibration]) -> Calibration:
-    """Of classifiers that were calibrated each by itself; what isn't calibrated in one of them isn't in the whole."""
+    """The ensemble's calibration; if one member isn't calibrated, the ensemble isn't."""
     doubts = [member.doubt for member in members if member.doubt]
     on = f"each of {len(members)} members by itself, on its own validation exams"
     return Calibration(1.0, on, f"{len(doubts)} of {len(members)} members aren't; {doubts[0]}" if doubts else "")
 
 
 def _united(notices: Sequence[Sequence[dict[str, str]]]) -> list[dict[str, str]]:
-    """The members' notices, one of each code, and how many members have it."""
+    """The members' notices: one for each code, with the number of members that have it."""
     first: dict[str, str] = {}
     for notice in (notice for member in notices for notice in member):
         first.setdefault(notice["code"], notice["message"])

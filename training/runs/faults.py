@@ -1,4 +1,4 @@
-"""Errors as sentences, and what to type next: what every command says in the same words."""
+"""Messages that all commands share: errors as sentences, and what to type next."""
 
 import argparse
 import shlex
@@ -14,7 +14,7 @@ LESS_MEMORY = "lower fit.batch_exams, recipe.size or the first figure of recipe.
 
 @contextmanager
 def faults_as_sentences(parser: argparse.ArgumentParser, less_memory: str = LESS_MEMORY) -> Iterator[None]:
-    """What is wrong with preset, exams or sizes ends the program with one sentence and exit status 2."""
+    """Errors of preset, exams or sizes end the program with one sentence and exit status 2."""
     ignore_pydicom_warnings()
     try:
         yield
@@ -27,10 +27,10 @@ def faults_as_sentences(parser: argparse.ArgumentParser, less_memory: str = LESS
 
 
 def next_steps(out: Path) -> str:
-    """Where the bundle lies and what to type now."""
+    """Where the bundle is and what to type next."""
     bundle = shlex.quote(str(out))
     return (
-        f"the bundle is in {out}; MODEL_CARD.md there tells about it\n"
-        f"judge it on exams that it hasn't seen:  python -m training.evaluate {bundle} --exams TABLE --split all\n"
+        f"the bundle is in {out}; its MODEL_CARD.md describes it\n"
+        f"evaluate it on exams that it hasn't seen:  python -m training.evaluate {bundle} --exams TABLE --split all\n"
         f"serve it:  make serve BUNDLE={bundle}"
     )

@@ -1,4 +1,4 @@
-"""One fold of a cross-validation: learn from its exams, answer about those that it holds out."""
+"""One fold of a cross-validation: learn from its exams, predict the exams that it holds out."""
 
 import csv
 from collections.abc import Sequence
@@ -24,10 +24,17 @@ KEY_COLUMNS = ("exam_id", "repeat", "fold", "seed", "allowed")
 
 @dataclass(frozen=True)
 class FoldRun:
-    """All that one fold needs, wherever it is run. preset: the configuration and its text, with the fold's seed.
+    """Everything that one fold needs, in whatever process it runs.
 
-    search: for better values, on `groups` of the fold's own exams. bundle: where its model is to be written, if
-    anywhere.
+    Attributes:
+        fold: the fold.
+        preset: the configuration with the fold's seed, and its text.
+        search: a search for better values on the fold's own exams, if any.
+        groups: the fold's own exams, in groups that stay together.
+        command: the cross-validation's command.
+        place: folders, processors and precision.
+        folder: the fold's folder.
+        bundle: where its model is written, if it is.
     """
 
     fold: Fold
@@ -44,7 +51,7 @@ class FoldRun:
         return self.folder / PREDICTIONS
 
     def finish(self) -> None:
-        """Train and predict what isn't there yet; the predictions appear whole, and last."""
+        """Train and predict, unless that is done. The file of predictions is written last, and as a whole."""
         if self.predictions.is_file() and (not self.bundle or (self.bundle / "manifest.json").is_file()):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +68,7 @@ class FoldRun:
         learnt.fitted.forget()
 
     def _tuned(self) -> tuple[Config, str]:
-        """The preset with what the search found; the held-out exams have no part in it."""
+        """The preset with the best values of the search, which doesn't use the held-out exams."""
         assert self.search
         storage, place = f"sqlite:///{self.folder / 'search.db'}", replace(self.place, run=self.folder / "trials")
         found = search(self.search, self.groups, storage, "inner", place)

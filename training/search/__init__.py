@@ -1,1 +1,1 @@
-"""The search for hyperparameters: trials, their shared storage, and plots of them."""
+"""The search for hyperparameters: trials, their shared storage, and their plots."""

@@ -1,4 +1,4 @@
-"""Pictures of a search: how it went, which keys mattered, and which of their values did well."""
+"""Plots of a search: its history, the importance of each key, and the scores of each key's values."""
 
 import math
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from data_prep.files import replacing
 
-# With fewer complete trials, shares of importance are little but noise.
+# With fewer complete trials, the importances are mostly noise.
 ENOUGH = 20
 COLUMNS = 3
 
 
 def write_plots(trials: Sequence[FrozenTrial], metric: str, minimise: bool, folder: Path) -> None:
-    """history.png, slices.png and, with enough complete trials, importance.png."""
+    """Write history.png, slices.png and, with enough complete trials, importance.png into the folder."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     pictures = {"history": history(trials, metric, minimise), "slices": slices(complete, metric)}
     always = set.intersection(*(set(trial.params) for trial in complete))
@@ -48,9 +48,9 @@ def history(trials: Sequence[FrozenTrial], metric: str, minimise: bool) -> Figur
 
 
 def importance(complete: Sequence[FrozenTrial], metric: str) -> Figure:
-    """By fANOVA (Hutter 2014): the share of the scores' variance that a key explains, for keys that every trial has.
+    """The share of the scores' variance that a key explains, by fANOVA (Hutter 2014), for keys that every trial has.
 
-    Optuna's default, PED-ANOVA, saw nothing in a planted key whose good value the sampler had soon found.
+    Optuna's default, PED-ANOVA, isn't used: in a test it missed an important key whose good value was found early.
     """
     study = optuna.create_study()
     study.add_trials(complete)
@@ -64,7 +64,7 @@ def importance(complete: Sequence[FrozenTrial], metric: str) -> Figure:
 
 
 def slices(complete: Sequence[FrozenTrial], metric: str) -> Figure:
-    """The complete trials' scores over each key's values; later trials are darker."""
+    """The complete trials' scores against each key's values; later trials are darker."""
     keys = sorted({key for trial in complete for key in trial.params})
     rows = math.ceil(len(keys) / COLUMNS)
     figure = Figure(figsize=(4 * COLUMNS, 3 * rows), layout="constrained")

@@ -1,4 +1,4 @@
-"""The search for hyperparameters: a trial draws values, learns on each fold, and is scored on its held-out exams."""
+"""The search for hyperparameters: a trial draws values, learns on each fold, and is scored on the held-out exams."""
 
 import hashlib
 import math
@@ -24,17 +24,23 @@ from training.fitting.backend import out_of_memory
 from training.fitting.learn import learn
 from training.search.storage import FAILED, claim, counted, open_search, work
 
-# By what a trial is judged, and what `class_figures` calls it. The loss shall fall, the others rise.
+# The metrics by which trials are compared, and their names in `class_figures`. The loss is minimised, others maximised.
 METRICS = {"loss": "loss", "accuracy": "accuracy", "macro_f1": "macro F1", "auc": "binary AUC"}
-# The attribute of a trial that holds what it changes of the preset, as `--set` writes it.
+# The attribute of a trial that holds its changes of the preset, as `--set` writes them.
 CHANGES = "changes"
 
 
 @dataclass(frozen=True)
 class Search:
-    """Which values are tried, and how they are judged: by the mean of a metric over folds.
+    """Which values are tried, and how they are scored.
 
-    changes: `--set`; what it fixes isn't searched. trials: how many, pruned ones included. metric: one of METRICS.
+    Attributes:
+        preset: a name in presets/ or a TOML file.
+        changes: `--set`; the keys that it fixes aren't searched.
+        space: the keys to search, and their values.
+        trials: how many, pruned ones included.
+        folds: how many; a trial's score is the mean over them.
+        metric: one of METRICS.
     """
 
     preset: str
@@ -47,29 +53,41 @@ class Search:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search came to. trials: all that count, in order; best: the complete one with the best score."""
+    """The result of a search.
+
+    Attributes:
+        trials: all trials that count, in order.
+        best: the complete trial with the best score.
+    """
 
     trials: Sequence[FrozenTrial]
     best: FrozenTrial
 
     @property
     def changes(self) -> list[str]:
-        """What the best trial changes of the preset, as `--set` writes it."""
+        """The best trial's changes of the preset, as `--set` writes them."""
         return list(self.best.user_attrs[CHANGES])
 
     @property
     def score(self) -> float:
-        """The best trial's. A maximum over trials on the same folds: better than what is to be expected."""
+        """The best trial's score. It is optimistic, because it is the best of many trials on the same folds."""
         assert self.best.value is not None
         return self.best.value
 
 
 def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name: str, place: Place) -> SearchResult:
-    """Try values until `plan.trials` of them were tried, by this process and others that share the study.
+    """Run trials until `plan.trials` of them count, with those of other processes that share the search.
 
-    together: groups of exams that stay together, as `folds.eligible` makes them, any of which may be learnt from and
-    judged on. storage, name: the study's database, by its URL, and its name there. place.run: logs and checkpoints.
-    Raises ValueError for a space, a preset, exams or a storage that won't do, and what `learn` raises.
+    Args:
+        plan: what is searched.
+        together: groups of exams that stay together, see `folds.eligible`; all of them may be learnt from and scored.
+        storage: URL of the search's database.
+        name: the search's name in the database.
+        place: folders, processors and precision; `place.run` gets logs and checkpoints.
+
+    Raises:
+        ValueError: for a space, a preset, exams or a storage that can't be used, if no trial is completed, and as
+            `learn` raises it.
     """
     if plan.trials < 1:
         raise ValueError("a search needs at least 1 trial")
@@ -78,7 +96,7 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
     folds = list(make_folds(together, plan.folds, 1, config.seed))
     check_folds(config, folds)
     scheme = SCHEMES[config.scheme]
-    for fold in folds:  # a guess shows whether it can be judged, before hours of learning
+    for fold in folds:  # a constant guess shows whether the fold can be scored, before hours of learning
         score(fold, np.full((len(fold.held_out), len(scheme)), 1 / len(scheme)), scheme, plan.metric)
     if warning := thin_folds(folds, scheme):
         print(warning)
@@ -95,14 +113,14 @@ def search(plan: Search, together: Sequence[Sequence[Exam]], storage: str, name:
         trials = counted(study)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not complete:
-        raise ValueError(f"none of {len(trials)} trials came to an end: {trials[-1].user_attrs[FAILED]}")
+        raise ValueError(f"none of {len(trials)} trials was completed: {trials[-1].user_attrs[FAILED]}")
     sign = 1 if plan.metric == "loss" else -1
     return SearchResult(trials, min(complete, key=lambda trial: sign * (trial.value or 0.0)))
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A trial's score. config: the preset's, before a trial changes it."""
+    """A trial's score; `config` is the preset's, before a trial changes it."""
 
     plan: Search
     config: Config
@@ -110,7 +128,7 @@ class Objective:
     place: Place
 
     def __call__(self, trial: Trial) -> float:
-        """The mean over folds; NaN for a trial that came to nothing. Raises TrialPruned, and what `learn` raises."""
+        """The mean over folds; NaN for a failed trial. Raises TrialPruned, and what `learn` raises."""
         changes = self.plan.space.draw(trial, flat(self.config))
         trial.set_user_attr(CHANGES, changes)
         config, _ = load_config(self.plan.preset, [*self.plan.changes, *changes])
@@ -131,7 +149,7 @@ class Objective:
             scores.append(self._score(trial, config, fold))
             mean = float(np.mean(scores))
             if math.isnan(mean):
-                trial.set_user_attr(FAILED, "probabilities that are no numbers")
+                trial.set_user_attr(FAILED, "probabilities that aren't numbers")
                 return math.nan
             trial.report(mean, len(scores))
             if len(scores) < len(self.folds) and trial.should_prune():
@@ -139,7 +157,7 @@ class Objective:
         return mean
 
     def _score(self, trial: Trial, config: Config, fold: Fold) -> float:
-        """Of the exams that the fold holds out; NaN if the model has no answer."""
+        """The score of the exams that the fold holds out; NaN if a probability isn't a number."""
         keras.utils.clear_session()
         board = self.place.board and self.place.board / f"trial-{trial.number}" / f"fold-{fold.number}"
         learnt = learn(config, fold.known, replace(self.place, board=board))
@@ -149,9 +167,19 @@ class Objective:
 
 
 def score(fold: Fold, probabilities: Doubles, scheme: LabelScheme, metric: str) -> float:
-    """Of the exams that the fold holds out, `[N, K]`; NaN for probabilities that are none.
+    """The metric of the exams that the fold holds out.
 
-    ValueError if these exams don't allow the metric.
+    Args:
+        fold: the fold.
+        probabilities: of its held-out exams, `[N, K]`.
+        scheme: the classes.
+        metric: one of METRICS.
+
+    Returns:
+        The metric; NaN if a probability isn't a number.
+
+    Raises:
+        ValueError: if these exams don't allow the metric.
     """
     if not np.isfinite(probabilities).all():
         return math.nan
@@ -164,7 +192,7 @@ def score(fold: Fold, probabilities: Doubles, scheme: LabelScheme, metric: str) 
 
 
 def _settings(plan: Search, config: Config, together: Sequence[Sequence[Exam]], place: Place) -> dict[str, object]:
-    """What must be the same for a search to go on, or to be shared."""
+    """What must be the same for a search to be continued or shared."""
     exams = [[(exam.exam_id, sorted(exam.binary), sorted(exam.four_class)) for exam in group] for group in together]
     return {
         "preset": repr(config),
@@ -177,13 +205,13 @@ def _settings(plan: Search, config: Config, together: Sequence[Sequence[Exam]], 
 
 
 def _line(trial: FrozenTrial, plan: Search) -> str:
-    """One trial for a person who watches."""
+    """One trial as a line of output."""
     if FAILED in trial.user_attrs:
         outcome = f"failed: {trial.user_attrs[FAILED]}"
     elif trial.value is None:
-        return f"trial {trial.number}: not needed, the others are enough"
+        return f"trial {trial.number}: not needed, there are enough trials"
     else:
         folds = len(trial.intermediate_values)
-        pruned = f", given up after {folds} of {plan.folds} folds" if trial.state == TrialState.PRUNED else ""
+        pruned = f", pruned after {folds} of {plan.folds} folds" if trial.state == TrialState.PRUNED else ""
         outcome = f"{plan.metric} {trial.value:.4f}{pruned}"
     return f"trial {trial.number}: {outcome}; {' '.join(trial.user_attrs[CHANGES])}"

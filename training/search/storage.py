@@ -1,6 +1,6 @@
-"""An Optuna study in a SQL storage: several processes, on one machine or many, work on it, and it outlives them all.
+"""A search is an `optuna.Study` in a SQL storage. Several processes, on one or more machines, can work on it.
 
-Optuna's heartbeats tell whose process was killed; the trial's values are then tried again, by whoever comes next.
+Optuna's heartbeats show which trial's process was killed. The next free process then tries this trial's values again.
 """
 
 import math
@@ -21,18 +21,18 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-# A process shows that it lives every so many seconds; when nothing was heard for the grace time, it was killed.
+# Seconds between the heartbeats of a process; after the grace time without a heartbeat it counts as killed.
 HEARTBEAT_S, GRACE_S = 15, 60
-# How often to ask whether the other processes' trials are over.
+# Seconds between checks whether the other processes' trials are over.
 POLL_S = 2.0
-# Processes that start at once may make the tables of a new database at once: all but one fail, and try again.
+# Processes that start at the same time may all create the tables of a new database: all except one fail, and retry.
 OPENINGS = 5
-# SQLite lets one process write at a time; the others wait so long.
+# SQLite lets one process write at a time; the others wait up to this time.
 LOCK_S = 60
-# The attribute of a trial that came to nothing: why. A trial that fails without it was killed.
+# The attribute of a failed trial that says why. A trial that fails without it was killed.
 FAILED = "failed"
-# The attribute that says how often a trial's values were in a process that was killed. What exhausts the machine's
-# memory kills its process each time: after so many, others get their turn.
+# The attribute that counts how often a process was killed while it tried these values. Values that exhaust the
+# machine's memory would kill every process, so they aren't tried again after MOST_KILLED times.
 KILLED, MOST_KILLED = "killed", 3
 SETTINGS = "settings"
 
@@ -40,8 +40,8 @@ SETTINGS = "settings"
 class Draws(BaseSampler):
     """Optuna's TPE (Bergstra 2011), seeded for each trial by its number.
 
-    One process draws the same trials each time, one that goes on doesn't begin again with the first draws, and
-    processes that share a study don't draw alike.
+    A single process draws the same trials each time. A continued search doesn't repeat the first draws. Processes that
+    share a search don't draw the same values.
     """
 
     def __init__(self, seed: int) -> None:
@@ -67,7 +67,7 @@ class Draws(BaseSampler):
 
 @contextmanager
 def open_search(url: str, name: str, minimise: bool, seed: int) -> Iterator[optuna.Study]:
-    """The study of that name, made if there is none. What goes wrong with its storage becomes a ValueError."""
+    """Open the search of that name, or make it. Errors of its storage become a ValueError."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with _faults_without_secrets(url), _storage(url) as storage:
         yield optuna.create_study(
@@ -81,29 +81,29 @@ def open_search(url: str, name: str, minimise: bool, seed: int) -> Iterator[optu
 
 
 def claim(study: optuna.Study, settings: Mapping[str, object]) -> None:
-    """Make the study this search's; ValueError if it is another's."""
+    """Record the search's settings. ValueError if a search of this name has other settings."""
     before = study.user_attrs.get(SETTINGS)
     if before is None:
         study.set_user_attr(SETTINGS, dict(settings))
     elif changed := [name for name, value in settings.items() if before.get(name) != value]:
         raise ValueError(
-            f"the study {study.study_name} is a search with other {', '.join(changed)}; give another --out"
+            f"the search {study.study_name} was started with other {', '.join(changed)}; give another --out"
         )
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that count: complete, pruned or come to nothing for a reason. Killed ones don't, they are tried again."""
+    """Trials that count: complete, pruned, or failed for a known reason. Killed trials don't; they are tried again."""
     return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
 
 
 def work(
     study: optuna.Study, objective: Callable[[Trial], float], trials: int, say: Callable[[FrozenTrial], None]
 ) -> None:
-    """Run trials until so many count, whoever runs them; `say` is told of each of ours."""
+    """Run trials until `trials` of all processes count; `say` is called after each trial of this process."""
 
     def unless_enough(trial: Trial) -> float:
-        """Of processes that begin the last trial at once, one goes ahead: what is NaN without a reason won't count."""
-        # Optuna's own first heartbeat comes from a thread: killed before that, a trial would look alive for ever.
+        """If several processes begin the last trial, only one runs it; the others return NaN, which doesn't count."""
+        # Optuna's first heartbeat comes from a thread. A trial killed before it would always look alive.
         study._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
         earlier = study.get_trials(deepcopy=False)[: trial.number]
         if sum(_counts(other) or _running(other) for other in earlier) >= trials:
@@ -125,11 +125,11 @@ def work(
 
 @contextmanager
 def _faults_without_secrets(url: str) -> Iterator[None]:
-    """A database's complaint as a ValueError without its user, password and options."""
+    """Turn a database's error into a ValueError without its user, password and options."""
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise ValueError("the study's storage is no database URL like postgresql://user@host/name") from None
+        raise ValueError("the search's storage isn't a database URL like postgresql://user@host/name") from None
     shown = f"{parsed.drivername}://{parsed.host or ''}/{parsed.database or ''}"
     try:
         yield
@@ -138,18 +138,18 @@ def _faults_without_secrets(url: str) -> Iterator[None]:
         reason = str(getattr(cause, "orig", "") or type(cause).__name__).splitlines()[0]
         for secret in filter(None, (parsed.username, parsed.password, *parsed.query.values())):
             reason = reason.replace(str(secret), "***")
-        raise ValueError(f"the study's storage {shown}: {reason}") from None
+        raise ValueError(f"the search's storage {shown}: {reason}") from None
 
 
 @contextmanager
 def _storage(url: str) -> Iterator[RDBStorage]:
-    """The storage, whose connections are closed in the end."""
+    """The storage; its connections are closed at the end."""
     for opening in range(OPENINGS):
         try:
             storage = _connected(url)
             break
         except ImportError:
-            raise ValueError(f"the study's storage needs the package of {make_url(url).drivername}'s driver") from None
+            raise ValueError(f"the search's storage needs the package of {make_url(url).drivername}'s driver") from None
         except (DBAPIError, StorageInternalError):
             if opening == OPENINGS - 1:
                 raise
@@ -163,7 +163,7 @@ def _storage(url: str) -> Iterator[RDBStorage]:
 
 def _connected(url: str) -> RDBStorage:
     sqlite = make_url(url).get_backend_name() == "sqlite"
-    # A trial may last hours: a connection that was dropped meanwhile is opened again.
+    # A trial may last hours. If the connection was dropped meanwhile, it is opened again.
     options: dict[str, Any] = {"connect_args": {"timeout": LOCK_S}} if sqlite else {"pool_pre_ping": True}
     with _without_experimental():
         return RDBStorage(
@@ -176,7 +176,7 @@ def _connected(url: str) -> RDBStorage:
 
 
 def _again(study: optuna.Study, trial: FrozenTrial | Trial) -> None:
-    """Let the next trial have this one's values: what it left unfinished goes on."""
+    """Let the next trial use this one's values, to continue what it left unfinished."""
     killed = trial.user_attrs.get(KILLED, 0) + 1
     if killed < MOST_KILLED:
         study.enqueue_trial(trial.params, user_attrs={KILLED: killed})
@@ -188,7 +188,7 @@ def _counts(trial: FrozenTrial) -> bool:
 
 
 def _running(trial: FrozenTrial) -> bool:
-    """What was killed before it drew a value has no heartbeat to miss: nobody waits for it any longer than that."""
+    """Whether a trial is running. A trial killed before it drew a value has no heartbeat, so it has only GRACE_S."""
     began = trial.datetime_start or datetime.min
     young = datetime.now() - began < timedelta(seconds=GRACE_S)
     return trial.state == TrialState.RUNNING and (young or bool(trial.params))
@@ -196,7 +196,7 @@ def _running(trial: FrozenTrial) -> bool:
 
 @contextmanager
 def _without_experimental() -> Iterator[None]:
-    """Optuna has called its heartbeats experimental since version 2.9, and says so each time."""
+    """Hide the warning that Optuna's heartbeats are experimental; they have been since version 2.9."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield

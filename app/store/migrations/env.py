@@ -1,6 +1,6 @@
-"""How Alembic reaches the database: over the connection that `app.store.database` hands it, within its transaction.
+"""Connects Alembic to the database. It uses the connection from `app.store.database`, within its transaction.
 
-A new version: change the tables in app/store/database.py, then
+To add a version, change the tables in app/store/database.py, then run
     python -m alembic --config app/store/migrations/alembic.ini revision --autogenerate -m "what changes"
 """
 
@@ -13,7 +13,7 @@ from app.store.database import Base
 
 
 def run() -> None:
-    """With a connection of the service's, or one of its own for Alembic's command line."""
+    """Migrate over the service's connection, or over a new one for Alembic's command line."""
     connection = context.config.attributes.get("connection")
     if connection is not None:
         context.configure(connection=connection, target_metadata=Base.metadata)

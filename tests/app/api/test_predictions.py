@@ -222,7 +222,7 @@ def test_of_two_knees_the_one_that_is_asked_for(client):
         "L": ("L", "2.25.99"),
         "R": ("R", "2.25.8"),
     }
-    assert studies["L"]["passed_over"] == [{"series_uid": "2.25.8", "reason": "of the right knee"}]
+    assert studies["L"]["passed_over"] == [{"series_uid": "2.25.8", "reason": "it shows the right knee"}]
     assert answers["L"].json["id"] != answers["R"].json["id"]
     again = client.post(data=both_knees(), query_string={"laterality": "L"}, **POST)
     assert (again.status_code, again.json["id"]) == (200, answers["L"].json["id"])
@@ -231,7 +231,7 @@ def test_of_two_knees_the_one_that_is_asked_for(client):
 def test_a_knee_that_isnt_there_is_refused(client):
     response = client.post(data=study_zip(), query_string={"laterality": "L"}, **POST)
     assert response.status_code == 422
-    assert "left knee was asked for, and the study shows the right one" in response.json["detail"]
+    assert "left knee was asked for, but the study shows the right one" in response.json["detail"]
 
 
 @pytest.mark.parametrize("side", ["left", "B", "l", "", "L,R"])

@@ -201,7 +201,7 @@ def test_a_study_that_kills_its_decoder_stops_no_other(command, undisturbed, tmp
     here, there = rows(tmp_path), rows(undisturbed[1])
     assert [row for row in here if row["name"] != "05.zip"] == [row for row in there if row["name"] != "05.zip"]
     assert (
-        next(row for row in here if row["name"] == "05.zip")["problem"] == "Decoding it kills the process that tries."
+        next(row for row in here if row["name"] == "05.zip")["problem"] == "Decoding it crashes the decoding process."
     )
 
 

@@ -10,15 +10,21 @@ from app.jobs.engine import Engine
 from app.jobs.intake import accept
 from app.service.parts import EXTENSION, Service
 from app.store.database import Study
+from tests.app.conftest import Clock
 from tests.app.studies import instances, voxels
 
 SOON_S = 30
 
 
 @pytest.fixture
-def service(make_app) -> Service:
-    """Nothing is judged by itself here."""
-    service = make_app(quiet_s=3600).extensions[EXTENSION]
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def service(make_app, clock) -> Service:
+    """Nothing is predicted by itself here."""
+    service = make_app(clock, quiet_s=3600).extensions[EXTENSION]
     for work in service.rounds:
         work.stop()
     return service
@@ -33,11 +39,6 @@ def of_study(service: Service, uid: str) -> list[dict]:
     return service.store.answers(10, study_uid=uid)
 
 
-def after(seconds: float, monkeypatch) -> None:
-    now = time.time()
-    monkeypatch.setattr("app.jobs.studies.time.time", lambda: now + seconds)
-
-
 def test_a_study_is_judged_by_itself_once_it_is_quiet(make_app):
     service = make_app(quiet_s=0.2).extensions[EXTENSION]
     receive(service, instances(voxels(), study="2.25.1"))
@@ -49,53 +50,53 @@ def test_a_study_is_judged_by_itself_once_it_is_quiet(make_app):
     assert found[0]["study"]["volume"]["slices"] == len(voxels())
 
 
-def test_a_study_that_still_comes_is_left_alone(service, monkeypatch):
+def test_a_study_that_still_comes_is_left_alone(service, clock):
     receive(service, instances(voxels(), study="2.25.1"))
     service.studies.predict_quiet()
     assert of_study(service, "2.25.1") == []
-    after(3601, monkeypatch)
+    clock.added_s = 3601
     service.studies.predict_quiet()
     assert len(of_study(service, "2.25.1")) == 1
 
 
-def test_what_came_late_is_judged_too_and_the_refusal_is_forgotten(service, monkeypatch):
+def test_what_came_late_is_judged_too_and_the_refusal_is_forgotten(service, clock):
     files = instances(voxels(), study="2.25.1")
     receive(service, files[:5])
-    after(3601, monkeypatch)
+    clock.added_s = 3601
     service.studies.predict_quiet()
     (refused,) = of_study(service, "2.25.1")
     assert (refused["status"], refused["problem"]["status"]) == ("failed", 422)
     assert "only 5 slices" in refused["problem"]["detail"]
     receive(service, files[5:])
-    after(7300, monkeypatch)
+    clock.added_s = 7300
     service.studies.predict_quiet()
     (answer,) = of_study(service, "2.25.1")
     assert answer["status"] != "failed"
 
 
-def test_a_judged_study_is_not_judged_again_until_more_of_it_comes(service, monkeypatch):
+def test_a_judged_study_is_not_judged_again_until_more_of_it_comes(service, clock, monkeypatch):
     accepted = []
     monkeypatch.setattr("app.jobs.studies.accept", lambda *arguments: accepted.append(arguments) or accept(*arguments))
 
     files = instances(voxels(), study="2.25.1")
     receive(service, files)
-    after(3601, monkeypatch)
+    clock.added_s = 3601
     for _ in range(3):
         service.studies.predict_quiet()
     receive(service, files)  # the same once more is nothing new
     service.studies.predict_quiet()
     assert len(accepted) == 1
     receive(service, instances(voxels(1), study="2.25.1", series="2.25.99", SeriesDescription="T1 SAG"))
-    after(7300, monkeypatch)
+    clock.added_s = 7300
     service.studies.predict_quiet()
     assert len(accepted) == 2
 
 
-def test_of_two_knees_one_is_judged_on_request(service, monkeypatch):
+def test_of_two_knees_one_is_judged_on_request(service, clock):
     files = instances(voxels(), study="2.25.1")
     files += instances(voxels(1), study="2.25.1", series="2.25.99", Laterality="L")
     receive(service, files)
-    after(3601, monkeypatch)
+    clock.added_s = 3601
     service.studies.predict_quiet()
     (answer,) = of_study(service, "2.25.1")
     assert (answer["status"], answer["problem"]["status"]) == ("failed", 422)
@@ -120,9 +121,9 @@ def test_an_instance_that_comes_while_the_study_is_judged_is_not_overlooked(serv
         assert session.scalars(select(Study.state)).one() == "receiving"
 
 
-def test_a_full_queue_loses_no_study(service, monkeypatch):
+def test_a_full_queue_loses_no_study(service, clock, monkeypatch):
     receive(service, instances(voxels(), study="2.25.1"))
-    after(3601, monkeypatch)
+    clock.added_s = 3601
     submit = Engine.submit
 
     def full(*_):

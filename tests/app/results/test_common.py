@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from app import VERSION
+from app.contract.version import VERSION
 from app.results import build
 from app.results.common import uid
 from tests.app.results.made import read, result_of
@@ -14,7 +14,7 @@ from tests.data_prep.dicom_factory import make_series
 def test_the_version_is_the_project_s():
     project = tomllib.loads(Path("pyproject.toml").read_text())
     assert project["project"]["dynamic"] == ["version"]
-    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "app.VERSION"}
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "app.contract.version.VERSION"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
 
 

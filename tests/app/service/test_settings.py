@@ -45,7 +45,7 @@ def test_every_variable_arrives(tmp_path):
 @pytest.mark.parametrize("url", ["somewhere", "nosql://x:secret@y/z", "mysql+pymysql://x:secret@y/z"])
 def test_a_database_that_cannot_be_reached_is_refused_without_its_password(tmp_path, url):
     environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_DATABASE": url}
-    with pytest.raises(SettingsError, match="CRUCIATE_DATABASE is no URL") as refusal:
+    with pytest.raises(SettingsError, match="CRUCIATE_DATABASE isn't a URL") as refusal:
         Settings.from_environment(environment)
     assert "secret" not in str(refusal.value)
 

@@ -139,6 +139,7 @@ def test_an_unknown_character_set_is_quoted_nowhere(tmp_path):
         (tmp_path / f"{place}.dcm").write_bytes(encode(as_sent(image, sent)))
     show = (
         "import sys, pathlib, data_prep.selection.series as s;"
+        "from data_prep.dicom.quiet import ignore_pydicom_warnings as quiet; quiet();"
         "one = s.load_study(pathlib.Path(sys.argv[1])).origins[0]; print([str(one.PatientName), one.PatientID])"
     )
     done = subprocess.run([sys.executable, "-c", show, tmp_path], capture_output=True, text=True, timeout=60)

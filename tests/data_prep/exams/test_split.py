@@ -82,7 +82,7 @@ def test_an_exam_in_no_group_gets_no_split():
 
 @pytest.mark.parametrize(("test", "val"), [(0.5, 0.5), (-0.1, 0.2), (1.2, 0.0)])
 def test_shares_that_leave_nothing_are_refused(test, val):
-    with pytest.raises(ValueError, match="leave something"):
+    with pytest.raises(ValueError, match="together below 1"):
         split_exams(cohort({"healthy": 4}), [[0], [1], [2], [3]], test, val, 0)
 
 

@@ -75,7 +75,7 @@ def test_all_faults_of_all_boxes_are_told_at_once(studies, tmp_path):
     rows = [("case 1", 3, 0, 0, 4, 5, "2.25.2.1.1", ""), ("case 2", 3, 900, 0, 400, 5, "2.25.2.1.1", "")]
     with pytest.raises(ValueError, match="2 faults") as caught:
         boxes(studies, tmp_path, BY_UID, *rows)
-    assert r"row 2: no slice of the series that is judged (8 slices) has its SOPInstanceUID" in str(caught.value)
+    assert r"row 2: no slice of the chosen series (8 slices) has its SOPInstanceUID" in str(caught.value)
     assert "row 3: its box ends at 1300 of" in str(caught.value)
 
 

@@ -156,14 +156,14 @@ def test_nothing_of_the_patient_is_told(studies, diagnoses, tmp_path, caplog, re
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("ACC-2", "ACC-9", "row 3, column study: no study below --root goes by that name"),
+        ("ACC-2", "ACC-9", "row 3, column study: no study below --root has this name"),
         ("ACC-2", "", "row 3, column study: it is empty"),
-        ("ACC-2", "1.2E+11", "row 3, column study: a spreadsheet has rounded this number, so that no studies go by it"),
-        ("ACC-2", "01. Feb", "row 3, column study: no study .* a spreadsheet may have made a date of it"),
-        ("ACC-2", "both", "row 3, column study: 2 studies go by that name"),
-        ("ACC-2", "site a", "row 3, column study: 2 studies go by that name"),
-        ("ACC-2,2", "ACC-2,4", "row 3, column label: the label is none of dicom's: healthy, minor strain"),
-        ("ACC-2,2", "ACC-2,Jane", "row 3, column label: the label is none of dicom's"),
+        ("ACC-2", "1.2E+11", "row 3, column study: a spreadsheet has rounded this number, so that no studies match it"),
+        ("ACC-2", "01. Feb", "row 3, column study: no study .* a spreadsheet may have changed it to a date"),
+        ("ACC-2", "both", "row 3, column study: 2 studies have this name"),
+        ("ACC-2", "site a", "row 3, column study: 2 studies have this name"),
+        ("ACC-2,2", "ACC-2,4", "row 3, column label: the label isn't one of dicom's: healthy, minor strain"),
+        ("ACC-2,2", "ACC-2,Jane", "row 3, column label: the label isn't one of dicom's"),
         ("ACC-2,2", "ACC-2", "row 3, column label: the label is empty"),
         ("study,label", "studies,label", "no column StudyInstanceUID or study_uid or .* or study .--study-column"),
         ("study,label", "study,grade", "no column label or diagnosis .--label-column"),
@@ -210,7 +210,7 @@ def test_broken_dicom_is_counted(tmp_path):
     (root / "one" / "broken").write_bytes(b"\0" * 128 + b"DICM" + b"\2\0\0\0UL\4\0\xff\xff")
     table = write_csv(tmp_path / "own.csv", [("study", "label"), ("one", 0)])
     found = ask("dicom", root, "--diagnoses", table)
-    assert found.notes == ("Files that begin as DICOM does and can't be read: 1, left out.",)
+    assert found.notes == ("Files that begin like DICOM but can't be read: 1, left out.",)
 
 
 def test_a_workbook_of_diagnoses_with_other_capitals_and_numbers(studies, tmp_path):
@@ -231,7 +231,8 @@ def test_a_repeated_row_is_no_second_reader(studies, tmp_path):
     rows = [("2.25.1", "healthy"), ("ACC-1", "Normal"), ("2.25.1", "healthy"), ("2.25.2", 2)]
     found = ask("dicom", studies, "--diagnoses", write_csv(tmp_path / "own.csv", [("study", "label"), *rows]))
     assert [row.exam.readers for row in found.rows] == ["1:healthy", "1:2"]
-    assert "Repeats of another row's study, reader and label, counted once: rows 3, 4." in found.notes
+    repeated = "Rows that repeat the study, reader and label of another row are counted once: rows 3, 4."
+    assert repeated in found.notes
 
 
 @pytest.mark.parametrize("reader", [(), ("",), ("A",), ("a ",)])
@@ -245,7 +246,9 @@ def test_two_labels_of_one_reader_are_a_fault_of_both_rows(studies, tmp_path, re
 
 def test_two_columns_that_may_hold_the_side_are_asked_about(studies, tmp_path):
     table = write_csv(tmp_path / "own.csv", [("study", "label", "side", "laterality"), ("2.25.1", 0, "L", "R")])
-    with pytest.raises(ValueError, match=r"own.csv: laterality and side may both hold the side; --side-column"):
+    with pytest.raises(
+        ValueError, match=r"own.csv: laterality and side may both hold the side; choose one with --side-column"
+    ):
         ask("dicom", studies, "--diagnoses", table)
     (row,) = ask("dicom", studies, "--diagnoses", table, "--side-column", "side").rows
     assert row.exam.laterality == "L"
@@ -264,7 +267,8 @@ def test_a_row_whose_columns_name_two_studies_is_a_fault(studies, tmp_path):
     )
     with pytest.raises(ValueError, match="2 faults") as caught:
         ask("dicom", studies, "--diagnoses", table)
-    assert caught.match(r"row 3, column folder: it names another study than column StudyInstanceUID; --study-column")
+    wrong = "row 3, column folder: it names another study than column StudyInstanceUID; choose one with --study-column"
+    assert caught.match(wrong)
     assert caught.match("row 4, column accession: it names another study")
     found = ask("dicom", studies, "--diagnoses", table, "--study-column", "StudyInstanceUID")
     assert [row.exam.study_uid for row in found.rows] == ["2.25.3", "2.25.2", "2.25.1"]
@@ -272,7 +276,9 @@ def test_a_row_whose_columns_name_two_studies_is_a_fault(studies, tmp_path):
 
 def test_two_columns_that_may_hold_the_label_are_asked_about(studies, tmp_path):
     table = write_csv(tmp_path / "own.csv", [("study", "label", "Diagnosis"), ("2.25.1", 0, 3)])
-    with pytest.raises(ValueError, match=r"own.csv: label and diagnosis may both hold the label; --label-column"):
+    with pytest.raises(
+        ValueError, match=r"own.csv: label and diagnosis may both hold the label; choose one with --label-column"
+    ):
         ask("dicom", studies, "--diagnoses", table)
     (row,) = ask("dicom", studies, "--diagnoses", table, "--label-column", "diagnosis").rows
     assert row.exam.four_class == {COMPLETE}
@@ -299,7 +305,7 @@ def test_ids_that_a_spreadsheet_changed_are_said_and_not_guessed(tmp_path):
     assert [row.exam.exam_id for row in found.rows] == ["2.25.1", "2.25.2"]
     assert found.notes[0].startswith("A spreadsheet has changed the study's number in row 2 ")
     table.write_text("folder;label\n1,23457E+11;healthy\n")
-    with pytest.raises(ValueError, match=r"row 2, column folder: .* rounded this number, so that 2 studies go by it"):
+    with pytest.raises(ValueError, match=r"row 2, column folder: .* rounded this number, so that 2 studies match it"):
         ask("dicom", root, "--diagnoses", table)
     table.write_text("folder;label\n1,23456789E+11;healthy\n")
     assert [row.exam.exam_id for row in ask("dicom", root, "--diagnoses", table).rows] == ["2.25.2"]
@@ -323,7 +329,7 @@ def test_a_folder_in_latin_1_and_a_guessed_encoding(tmp_path):
     table.write_bytes("folder,label\r\nGröße,0\r\n".encode("latin-1"))
     found = ask("dicom", root, "--diagnoses", table)
     assert [row.exam.exam_id for row in found.rows] == ["2.25.1"]
-    assert "own.csv isn't Unicode and was read as Windows-1252; --encoding names another one." in found.notes
+    assert "own.csv isn't Unicode and was read as Windows-1252; change this with --encoding." in found.notes
     table.write_bytes("folder,label\r\n右膝,2\r\n".encode("cp932"))
     assert [row.exam.exam_id for row in ask("dicom", root, "--diagnoses", table, "--encoding", "cp932").rows] == [
         "2.25.2"

@@ -95,7 +95,7 @@ def test_a_forbidden_pickle_is_not_opened_here_and_refused_later(root):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("390116,9,1,0", "390116,9,3,0", "row 4, column aclDiagnosis: the label is none of kneemri's: 0, 1, 2"),
+        ("390116,9,1,0", "390116,9,3,0", "row 4, column aclDiagnosis: the label isn't one of kneemri's: 0, 1, 2"),
         ("390116,9,1,0", "390116,9,1,up", "row 4, column kneeLR: neither a side nor a number"),
         ("18,14,3,10,12,4", "18,14,-3,10,12,4", "row 4, column roiZ: not a whole number"),
         ("18,14,3,10,12,4", "18,14,3,0,12,4", "row 4, column roiHeight: a box must have a size"),
@@ -114,7 +114,7 @@ def test_mistakes_in_the_table_are_named_by_row(root, old, new, message):
 
 def test_a_volume_that_lies_in_two_folders_is_refused(root):
     (root / "vol05" / "390116-9.pck").write_bytes(old_pickle(make_volume(7)))
-    with pytest.raises(ValueError, match=r"^metadata.csv, row 4: 390116-9.pck stands 2 times in vol01 to vol10"):
+    with pytest.raises(ValueError, match=r"^metadata.csv, row 4: 390116-9.pck is 2 times in vol01 to vol10"):
         ask("kneemri", root)
 
 

@@ -41,7 +41,9 @@ def test_every_source_has_an_entry_and_published_ones_cite_their_claims():
 @pytest.mark.parametrize(("source", "value"), [("mrnet", "2"), ("dicom", "Jane Doe"), ("phantom", "1")])
 def test_an_unknown_value_is_answered_with_the_known_ones_and_not_quoted(source, value):
     table = LabelTable.load()
-    with pytest.raises(ValueError, match=f"none of {source}'s: {', '.join(table.sources[source].values)}") as caught:
+    with pytest.raises(
+        ValueError, match=f"isn't one of {source}'s: {', '.join(table.sources[source].values)}"
+    ) as caught:
         table.classes(source, value)
     assert "Jane" not in str(caught.value)
 
@@ -87,7 +89,7 @@ STRAINED = f'binary = ["unhealthy"]\nfour_class = ["{STRAIN}"]\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[mrnett]", "mrnett is no source; there are mrnet, kneemri"),
+        ("[mrnett]", "mrnett isn't a source; the sources are mrnet, kneemri"),
         (VALUE + 'four_class = ["torn"]', r"mrnet\.values\.0: .*no class 'torn'.*minor strain"),
         (VALUE + "four_class = []\nwhy = 'because'", r"mrnet\.values\.0\.why: "),
         (VALUE, r"mrnet\.values\.0\.four_class: "),
@@ -147,7 +149,7 @@ def test_what_reports_and_spreadsheets_say(value, binary, four_class):
     "value", ["sprain", "strain", "abnormal", "yes", "no", "TRUE", "1-2", "tear?", "4", "01", "-1"]
 )
 def test_what_may_mean_two_things_means_nothing(value):
-    with pytest.raises(ValueError, match="none of dicom's"):
+    with pytest.raises(ValueError, match="isn't one of dicom's"):
         LabelTable.load().classes("dicom", value)
 
 

@@ -120,7 +120,7 @@ def test_an_array_that_is_not_mrnets_is_named_with_its_row(root, save, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("0002,0", "0002,7", r"row 3: the label is none of mrnet's: 0, 1"),
+        ("0002,0", "0002,7", r"row 3: the label isn't one of mrnet's: 0, 1"),
         ("0002,0", "0001,0", r"row 3: the same id as train-acl\.csv, row 2"),
         ("0002,0", "1,0", r"row 3: the same id as train-acl\.csv, row 2"),
         ("0002,0", "x,0", r"row 3, column id: not a whole number"),

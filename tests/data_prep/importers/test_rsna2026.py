@@ -65,7 +65,7 @@ def test_every_fact_of_every_row(root, tmp_path):
         ("rsna2026", 1.0, "unknown", "")
     }
     assert all(exam.patient_id == exam.study_uid == name for name, exam in exams.items())
-    assert "Every study has a PatientID of its own" in found.notes[0]
+    assert "Every study has a different PatientID" in found.notes[0]
     assert "2 of 4 studies have no label" in found.notes[1]
     assert found.notes[2] == "1 of 4 studies have no sagittal series by train_series.csv: 2.25.3."
 
@@ -146,7 +146,7 @@ def test_a_soft_table_without_the_column_or_at_all(root, soft, tmp_path):
 @pytest.mark.parametrize(
     ("table", "old", "new", "message"),
     [
-        ("train.csv", "ligaments.,0.0", "ligaments.,0.5", "row 3, column ACL: the label is none of rsna2026's: 0, 1"),
+        ("train.csv", "ligaments.,0.0", "ligaments.,0.5", "row 3, column ACL: the label isn't one of rsna2026's: 0, 1"),
         ("train.csv", "ligaments.,0.0", "ligaments.,0.0,", "row 3: it has 15 cells, and there are 14 columns"),
         ("train.csv", "2.25.2,", "2.25.1,", "row 3: the same StudyInstanceUID as train.csv, row 2"),
         ("train.csv", "2.25.4,", "2.25.5,", "row 5: train_series/2.25.5 is missing"),

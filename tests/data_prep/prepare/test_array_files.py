@@ -227,8 +227,8 @@ def save_lying(path: Path) -> None:
         (save_lying, "can't be read: "),
         (lambda path: path.write_bytes(b""), "can't be read: "),
         (lambda path: path.write_bytes(b"\x93NUMPY"), "can't be read: "),
-        (lambda path: np.save(path, np.zeros((2, 2, 2), bool)), "no array of numbers"),
-        (lambda path: np.save(path, np.zeros((2, 2, 2), complex)), "no array of numbers"),
+        (lambda path: np.save(path, np.zeros((2, 2, 2), bool)), "hold an array of numbers"),
+        (lambda path: np.save(path, np.zeros((2, 2, 2), complex)), "hold an array of numbers"),
         (lambda path: np.save(path, np.zeros((4, 4))), r"shape \(4, 4\) isn't"),
     ],
 )

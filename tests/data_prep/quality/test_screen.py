@@ -180,7 +180,7 @@ def test_reasons_name_the_figure_and_the_threshold(phantom):
     every_other = only_slices(volume, np.arange(0, len(volume.voxels), 2), 2 * volume.spacing_mm[0])
     flag = screen(every_other)[0]
     assert flag.kind == "coarse-slices"
-    assert flag.reason == f"Slices lie {2 * volume.spacing_mm[0]:.1f} mm apart; 5 mm is the most."
+    assert flag.reason == f"Slices lie {2 * volume.spacing_mm[0]:.1f} mm apart; at most 5 mm is allowed."
 
 
 def test_pixels_that_are_no_numbers(phantom):
@@ -219,7 +219,7 @@ def test_slices_missing_from_dicom_files_are_a_gap(phantom, dropped):
         ("mixed-studies", make_series() + make_series(series=2, StudyInstanceUID="2.25.78")),
         ("mixed-studies", make_series() + make_series(series=2, PatientID="another")),
         ("no-positions", make_series(ImagePositionPatient=None)),
-        ("nothing-to-judge", make_series(Modality="CT")),
+        ("nothing-to-predict-on", make_series(Modality="CT")),
     ],
 )
 def test_studies_that_cant_be_loaded_have_a_kind(kind, images):

@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.dicom.header import Header
 from data_prep.selection.acquisition import fat_suppressed
-from data_prep.selection.kind import JUDGED, Kind, derived, find, scout_by_geometry, scout_signs
+from data_prep.selection.kind import PREDICTABLE, Kind, derived, find, scout_by_geometry, scout_signs
 
 VENDORS = tomllib.loads((Path(__file__).parent / "kinds.toml").read_text(encoding="utf-8"))["vendor"]
 IMAGES = [image | {"manufacturer": vendor["manufacturer"]} for vendor in VENDORS for image in vendor["images"]]
@@ -294,5 +294,5 @@ def test_a_protocol_that_is_called_a_scout(text):
     assert find(header(**values, Manufacturer="SIEMENS")).kind is Kind.LOCALIZER
 
 
-def test_what_can_be_judged():
-    assert set(JUDGED) == {Kind.ANATOMY, Kind.WATER, Kind.IN_PHASE}
+def test_what_can_be_predicted_on():
+    assert set(PREDICTABLE) == {Kind.ANATOMY, Kind.WATER, Kind.IN_PHASE}

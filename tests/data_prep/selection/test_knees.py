@@ -76,7 +76,7 @@ def test_two_knees_are_refused_with_how_to_ask(name):
     ],
 )
 def test_a_stack_wider_than_a_knee_is_refused(images):
-    with pytest.raises(UnsuitableStudy, match="mm from side to side, and one knee takes") as caught:
+    with pytest.raises(UnsuitableStudy, match="mm from side to side, but one knee is") as caught:
         load(images)
     assert caught.value.kind == "two-knees"
 
@@ -118,7 +118,7 @@ def test_positions_tell_the_knee_that_is_asked_for(name, sides):
         assert selection.volume.laterality == side
         assert codes(selection) == {"laterality-by-position"}
         other = "right" if side == "L" else "left"
-        assert [one.reason for one in selection.passed_over] == [f"of the {other} knee"]
+        assert [one.reason for one in selection.passed_over] == [f"it shows the {other} knee"]
 
 
 @pytest.mark.parametrize("name", ["spelt out", "in German", "in Japanese", "by descriptions", "one by a description"])
@@ -144,19 +144,23 @@ def test_a_silent_series_in_another_frame_of_reference_is_nobodys():
     )
     assert selection.volume.series_uid == "2.25.77.1"
     assert {one.series_uid: one.reason for one in selection.passed_over} == {
-        "2.25.77.2": "of the right knee",
-        "2.25.77.3": "which knee it shows isn't known.",
+        "2.25.77.2": "it shows the right knee",
+        "2.25.77.3": "it isn't known which knee it shows.",
     }
 
 
 @pytest.mark.parametrize(
     ("images", "asked", "says"),
     [
-        (knee(1, 0, Laterality="R"), "L", "left knee was asked for, and the study shows the right one"),
-        (knee(1, 0, SeriesDescription="KNEE LT"), "R", "right knee was asked for, and the study shows the left one"),
+        (knee(1, 0, Laterality="R"), "L", "left knee was asked for, but the study shows the right one"),
+        (knee(1, 0, SeriesDescription="KNEE LT"), "R", "right knee was asked for, but the study shows the left one"),
         (knee(1, 120, **FRAME) + knee(2, -120, **MOVED), "L", "neither headers nor positions"),
         (knee(1, 120, Laterality="R") + knee(2, -120, Laterality="L"), "L", "isn't known"),
-        (knee(1, 60, Laterality="R") + knee(2, -60, Laterality="L"), "R", "further to the patient's left the right"),
+        (
+            knee(1, 60, Laterality="R") + knee(2, -60, Laterality="L"),
+            "R",
+            "the right knee would lie further to the patient's left",
+        ),
         (knee(1, -150, Laterality="L"), "L", "isn't known"),
         (knee(1, 150) + knee(2, 0) + knee(3, -150), "L", "neither headers nor positions"),
     ],

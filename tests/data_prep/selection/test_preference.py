@@ -137,7 +137,7 @@ def test_an_in_phase_image_is_judged_when_it_is_alone_and_its_fat_is_bright():
 
 @pytest.mark.parametrize("types", [("OP", "OP"), ("F", "F"), ("T2_MAP",), ("FF", "FF"), ("MIP",), ("P",)])
 def test_no_other_part_is_judged_even_alone(types):
-    with pytest.raises(UnsuitableStudy, match="Nothing to judge"):
+    with pytest.raises(UnsuitableStudy, match="Nothing to predict on"):
         load(dixon({"only": types}))
 
 
@@ -197,7 +197,7 @@ def test_a_description_that_names_fat_is_no_doubt_where_a_tag_says_that_it_is_su
 def test_equal_series_of_one_kind_are_told_apart_by_nothing_and_it_is_said():
     chosen = load(make_series(10), make_series(10, series=2))
     assert "2.25.77.2" in notices(chosen)["equal-series"]
-    assert "headers don't tell them apart" in chosen.passed_over[0].reason
+    assert "headers don't distinguish them" in chosen.passed_over[0].reason
 
 
 def test_unclear_images_beside_a_good_series_cost_nothing():
@@ -210,8 +210,8 @@ def test_unclear_images_beside_a_good_series_cost_nothing():
         image.SeriesInstanceUID = "2.25.77.1"
     chosen = load(*unclear, make_series(10, series=3))
     assert chosen.volume.series_uid == "2.25.77.3"
-    assert "headers don't say plainly" in " ".join(one.reason for one in chosen.passed_over)
-    with pytest.raises(UnsuitableStudy, match="other images of its own are alike"):
+    assert "headers don't say clearly" in " ".join(one.reason for one in chosen.passed_over)
+    with pytest.raises(UnsuitableStudy, match="other images of the same series are alike"):
         load(*unclear)
 
 
@@ -221,7 +221,7 @@ def dixon_series(**values) -> list[list[Dataset]]:
 
 
 def test_numbers_do_not_tell_the_parts_of_a_dixon_scan():
-    with pytest.raises(UnsuitableStudy, match="nothing says whether it shows water or fat"):
+    with pytest.raises(UnsuitableStudy, match="headers don't say whether it shows water or fat"):
         load(*dixon_series(ScanOptions="OTHER"))
 
 
@@ -254,7 +254,7 @@ def test_equal_images_of_one_series_are_told():
     other = make_series(10, ImageType=["ORIGINAL", "PRIMARY", "OTHER"])
     for image in other:
         image.SOPInstanceUID += ".2"
-    assert "other images of its own" in notices(load(plain, other))["equal-series"]
+    assert "other images of the same series" in notices(load(plain, other))["equal-series"]
 
 
 @pytest.mark.parametrize(("one", "other"), [("FOO", "BAR"), ("FOO", "QUUX"), ("M7", "M8")])

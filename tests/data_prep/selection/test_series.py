@@ -130,7 +130,7 @@ def test_of_several_time_points_the_first():
     first = make_series(TemporalPositionIdentifier=1)
     selection = load(later, first)
     assert selection.volume.sop_uids == tuple(image.SOPInstanceUID for image in first)
-    assert [one.reason for one in selection.passed_over] == ["time point 2: the first is taken"]
+    assert [one.reason for one in selection.passed_over] == ["time point 2: the first is chosen"]
 
 
 def test_slightly_different_echo_times_without_repeated_positions_stay_one_volume():

@@ -56,7 +56,7 @@ def test_images_sent_again_under_another_uid_are_taken_once(places):
     selection = load(copies + images)
     assert selection.volume.digest() == load(images).volume.digest()
     plural = "s" if len(places) > 1 else ""
-    assert reasons(selection) == [f"{len(places)} image{plural} sent twice, under another SOPInstanceUID: taken once"]
+    assert reasons(selection) == [f"{len(places)} image{plural} sent twice, under another SOPInstanceUID: used once"]
 
 
 def test_a_copy_may_be_moved_by_rounding_and_compressed():
@@ -69,7 +69,7 @@ def test_a_copy_may_be_moved_by_rounding_and_compressed():
     files["copy"] = encode_codestreams(copy, uid.JPEG2000Lossless, [jpeg_2000(pixels)])
     selection = load_study(uploads(files))
     assert selection.volume.shape[0] == 9
-    assert reasons(selection) == ["1 image sent twice, under another SOPInstanceUID: taken once"]
+    assert reasons(selection) == ["1 image sent twice, under another SOPInstanceUID: used once"]
 
 
 def test_a_series_sent_again_under_another_series_uid_is_judged_once():
@@ -81,7 +81,7 @@ def test_a_series_sent_again_under_another_series_uid_is_judged_once():
 
 def test_other_pixels_at_the_same_position_cant_be_told_apart():
     images = make_series(9)
-    with pytest.raises(UnsuitableStudy, match="1 more images than positions, which can't be told apart") as caught:
+    with pytest.raises(UnsuitableStudy, match="1 more images than positions; headers don't distinguish them") as caught:
         load(images + repeated(images[4:5], 500))
     assert caught.value.kind == "no-positions"
     other = make_series(9, series=2)
@@ -126,7 +126,7 @@ def test_echo_times_that_jitter_are_as_many_echoes_as_they_are(times):
     [
         ((0, 0, 500, 499.98), "diffusion image"),
         ((50, 50.4, 800, 806), "diffusion image"),
-        ((0, 0, 40, 40.3), "the lowest is taken"),
+        ((0, 0, 40, 40.3), "the lowest is chosen"),
     ],
 )
 def test_b_values_that_jitter(b_values, reason):

@@ -235,7 +235,7 @@ def test_a_damaged_member_of_a_zip_is_passed_over():
     assert selection.volume.digest() == DIGEST
     assert codes(selection) == ["files-not-read"]
     assert [one.reason for one in selection.passed_over] == [
-        "can't be read: bad: It is no zip that can be read, or it is damaged or cut short."
+        "can't be read: bad: It isn't a zip that can be read, or it is damaged or cut short."
     ]
 
 
@@ -244,7 +244,7 @@ def test_where_nothing_can_be_read_the_files_are_listed():
     with pytest.raises(MalformedInput, match=r"None of the 3 files can be read\. The first: 0: ") as caught:
         load_study(uploads(files))
     assert [problem.file for problem in caught.value.files] == ["0", "1", "2"]
-    with pytest.raises(UnsuitableStudy, match=r"Nothing to judge .*can't be read: 0") as caught:
+    with pytest.raises(UnsuitableStudy, match=r"Nothing to predict on .*can't be read: 0") as caught:
         load_study(uploads(files | {"scout": encode(other())}))
     assert len(caught.value.files) == 3
 

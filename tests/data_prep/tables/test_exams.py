@@ -200,5 +200,5 @@ def test_all_faults_are_told_at_once(tmp_path):
 
 def test_a_column_twice_is_refused(tmp_path):
     (tmp_path / "exams.csv").write_text("exam_id,patient_id,path,split,Split\na,p,x,val,train\n")
-    with pytest.raises(ValueError, match="the column Split stands there twice, as columns 4 and 5"):
+    with pytest.raises(ValueError, match="the column Split occurs twice, as columns 4 and 5"):
         read_exams(tmp_path / "exams.csv")

@@ -77,7 +77,7 @@ def test_a_hidden_sheet_is_not_read(path):
 
 
 def test_a_column_twice_in_a_workbook(path):
-    assert "the column Label stands there twice, as columns 2 and 3" in refused(
+    assert "the column Label occurs twice, as columns 2 and 3" in refused(
         path, as_xlsx([("folder", "label", "Label"), ("1", "x", "y")])
     )
 
@@ -129,7 +129,7 @@ def test_a_password_and_other_archives_are_named(path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("word/document.xml", "<a/>")
-    assert "no .xlsx or .ods workbook" in refused(path, stream.getvalue())
+    assert "not an .xlsx or .ods workbook" in refused(path, stream.getvalue())
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(as_ods([COLUMNS]))) as old, zipfile.ZipFile(stream, "w") as archive:
         for name in old.namelist():

@@ -45,7 +45,7 @@ def vgg16_of(value: float) -> keras.Model:
 def test_a_missing_file_is_one_sentence_that_says_where_to_get_it(empty_folder, name, file, contents):
     trunk = Trunk(name, "pool5", "imagenet")
     with pytest.raises(
-        FileNotFoundError, match=rf"^no {file}: make it of {contents} .*models\.convert.* set CRUCIATE_WEIGHTS to .*$"
+        FileNotFoundError, match=rf"^no {file}: make it from {contents} .*models\.convert.* set CRUCIATE_WEIGHTS to .*$"
     ):
         load_imagenet(build_trunk(trunk, (63, 63), "torch"), trunk)
 

@@ -103,13 +103,18 @@ def test_what_two_cores_compute_once_is_served_like_any_other(name, exams, ready
 @pytest.mark.parametrize("size", ["full", "reduced", "quick"])
 @pytest.mark.parametrize("preset", PUBLISHED_PRESETS)
 def test_every_row_s_layers_exist_in_its_trunk(preset, size):
-    for row in ROWS.values():
-        if row.preset == preset:
-            config, _ = load_config(preset, [*row.set, *STUDY.changes(row, size)])
-            trunk = build_trunk(config.trunk, (64, 64), config.recipe.channels)
-            train_from(trunk, config.fit.trainable_from)
-            if config.fit.cache_frozen:
-                cut_in_two(trunk, config.fit.trainable_from)
+    rows = [row for row in ROWS.values() if row.preset == preset]
+    assert rows or preset == "demo"
+    for row in rows:
+        config, _ = load_config(preset, [*row.set, *STUDY.changes(row, size)])
+        trunk = build_trunk(config.trunk, (64, 64), config.recipe.channels)
+        train_from(trunk, config.fit.trainable_from)
+        learns = [layer.trainable for layer in trunk.layers if layer.weights]
+        assert learns == sorted(learns), "what learns comes after what is frozen"
+        assert any(learns) == (config.fit.trainable_from != "none")
+        if config.fit.cache_frozen:
+            below, above = cut_in_two(trunk, config.fit.trainable_from)
+            assert below.output.shape[1:] == above.input.shape[1:]
 
 
 @pytest.mark.parametrize("preset", PUBLISHED_PRESETS)

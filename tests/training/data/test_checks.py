@@ -54,7 +54,7 @@ def test_counts_name_every_class_and_every_set():
         (
             [replace(exam, four_class=TEAR | {"minor strain"}) for exam in exams("train", 0, 9) + exams("val", 2, 2)],
             ['scheme="four_class"'],
-            "9 that may be minor strain or partial .*: there is nothing to tell apart",
+            "9 that may be minor strain or partial .*: there are no classes to separate",
         ),
     ],
 )
@@ -109,7 +109,7 @@ def test_no_exam_at_all_is_told_with_the_reasons():
 
 
 @pytest.mark.parametrize(("healthy", "torn"), [(11, 0), (0, 5), (1, 9), (0, 0)])
-def test_what_can_not_be_judged_on_is_refused_with_counts(healthy, torn):
+def test_what_can_not_be_scored_is_refused_with_counts(healthy, torn):
     with pytest.raises(ValueError, match=f"split test has {healthy} healthy, {torn} unhealthy") as error:
         check_scorable_split(exams("test", healthy, torn), "split test")
     assert "at least two healthy and two unhealthy" in str(error.value)

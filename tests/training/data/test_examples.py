@@ -163,8 +163,8 @@ def test_a_label_of_another_scheme_is_named(knees, tmp_path):
         (np.zeros((3, 48, 40)), r"exam A7: its array is \[3, 48, 40\], but the recipe makes \[S, 48, 48\]"),
         (np.zeros((48, 48)), r"exam A7: its array is \[48, 48\]"),
         (np.zeros((0, 48, 48)), r"exam A7: its array is \[0, 48, 48\]"),
-        (np.full((3, 48, 48), np.nan), "exam A7: .* no numbers"),
-        (np.full((3, 48, 48), np.inf), "exam A7: .* no numbers"),
+        (np.full((3, 48, 48), np.nan), "exam A7: .* aren't finite numbers"),
+        (np.full((3, 48, 48), np.inf), "exam A7: .* aren't finite numbers"),
     ],
 )
 def test_an_array_that_will_not_do_is_named(slices, reason):

@@ -104,14 +104,14 @@ def test_intervals_of_several_classes_cover_the_truth_too():
     covered = dict.fromkeys(known, 0)
     for seed in range(40):
         truth, sure = some_answers(200, seed)
-        judged = Scored.of(range(200), one_hot(truth), sure)
-        for name, values in (("accuracy", judged.accuracy()), ("F1", f1_scores(judged.confusion())[:, 0])):
-            low, high = judged.figure(name, values, "draws").interval_95
+        scored = Scored.of(range(200), one_hot(truth), sure)
+        for name, values in (("accuracy", scored.accuracy()), ("F1", f1_scores(scored.confusion())[:, 0])):
+            low, high = scored.figure(name, values, "draws").interval_95
             covered[name] += low <= known[name] <= high
     assert min(covered.values()) >= 34
 
 
-def test_a_label_of_several_classes_judges_what_it_can():
+def test_a_label_of_several_classes_scores_what_it_can():
     """{partial, complete} is no single class of four, but surely unhealthy; {healthy, minor} says nothing of either."""
     truth, sure = some_answers(100)
     allowed = one_hot(truth)
@@ -122,7 +122,7 @@ def test_a_label_of_several_classes_judges_what_it_can():
     assert report.not_scored == (truth == 3).sum() + 1
     assert exams["accuracy"] == 100 - report.not_scored
     assert exams["binary AUC"] == 99
-    assert "are not judged" in str(report)
+    assert "are not scored" in str(report)
 
 
 def test_classes_without_two_exams_have_no_figure_of_their_own():
@@ -136,12 +136,12 @@ def test_classes_without_two_exams_have_no_figure_of_their_own():
     assert found["accuracy"] == accuracy_score(truth, sure.argmax(axis=1))
 
 
-def test_every_resample_has_every_judged_class():
+def test_every_resample_has_every_scored_class():
     truth = np.repeat([0, 1, 2, 3], [30, 2, 2, 2])
-    judged = Scored.of(range(36), one_hot(truth), one_hot(truth))
-    assert judged.draws.shape == (1 + RESAMPLES, 36)
-    assert np.all(judged.draws.sum(axis=1) == 36)
-    assert np.all(judged.draws @ one_hot(truth) > 0)
+    scored = Scored.of(range(36), one_hot(truth), one_hot(truth))
+    assert scored.draws.shape == (1 + RESAMPLES, 36)
+    assert np.all(scored.draws.sum(axis=1) == 36)
+    assert np.all(scored.draws @ one_hot(truth) > 0)
 
 
 def test_predictions_of_one_exam_are_drawn_together():
@@ -169,6 +169,6 @@ def test_too_few_of_a_class_have_no_interval():
         binary_figures(np.ones(5, bool), np.linspace(0, 1, 5), "toy exams")
 
 
-def test_nothing_to_judge_by_is_said():
+def test_nothing_to_score_is_said():
     with pytest.raises(ValueError, match="no exam has a single class"):
         class_figures(BINARY, range(3), np.ones((3, 2)), np.full((3, 2), 0.5), "toy exams")

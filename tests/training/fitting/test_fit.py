@@ -141,7 +141,7 @@ def test_a_bad_start_is_tried_again_with_the_next_seed_and_no_oftener_than_asked
     assert "seed 7: loss " in log
     assert "more than 0.0000; starting again with seed 8" in log
     assert "starting again with seed 9" in log
-    assert f"all 3 starts were rejected, going on with the best one, seed {best}" in log
+    assert f"all 3 starts were rejected, continuing with the best one, seed {best}" in log
     assert RunState.read(fitted.checkpoint).seeds == [7, 8, 9, best]
 
     third = fit_network(config(f"seed={best}", "fit.epochs=1"), splits, place(tmp_path))

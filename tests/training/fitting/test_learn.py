@@ -61,7 +61,7 @@ def test_folds_of_the_table_s_proportions_find_their_copies_too(knees, tmp_path)
     assert made(place) == before
 
 
-def test_copies_are_learnt_from_and_never_judged_on(knees, tmp_path):
+def test_copies_are_learnt_from_and_never_scored(knees, tmp_path):
     splits = {"train": [], "val": []}
     for exam in read_exams(knees / "exams.csv"):
         if exam.split in splits:

@@ -44,7 +44,7 @@ def test_other_losses_have_their_own_best_guess():
     assert constant_guess(ordinal_loss, *ends) == pytest.approx(2 * np.log(2), abs=1e-3)
 
 
-def test_only_the_first_epoch_is_judged():
+def test_only_the_first_epoch_is_checked():
     check = StartCheck(0.6)
     check.on_epoch_end(0, {"loss": 0.6})
     check.on_epoch_end(1, {"loss": 0.7})
@@ -91,11 +91,11 @@ def asked(bias_only: bool) -> StartCheck:
 def test_a_network_that_answers_every_exam_alike_is_a_bad_start_whatever_its_loss():
     asked(bias_only=False).on_epoch_end(0, {"loss": 0.7})
     asked(bias_only=True).on_epoch_end(1, {"loss": 0.7})
-    with pytest.raises(BadStart, match="answers every exam alike"):
+    with pytest.raises(BadStart, match="predicts the same for every exam"):
         asked(bias_only=True).on_epoch_end(0, {"loss": 0.1})
 
 
 def test_of_bad_starts_the_best_goes_on():
     assert best_start([(7, 0.9), (8, 0.71), (9, float("nan")), (10, 0.72)]) == 8
-    with pytest.raises(ValueError, match="each of 2 starts ended in losses that are no numbers"):
+    with pytest.raises(ValueError, match="each of 2 starts ended in losses that aren't finite numbers"):
         best_start([(7, float("nan")), (8, float("inf"))])

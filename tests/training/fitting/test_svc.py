@@ -190,7 +190,7 @@ def test_from_exams_to_a_bundle_that_answers(kind, learn, knees, tmp_path, capsy
     settings = SvcFit(kind, pooling="max", balanced=True)
     route = SVC(TRUNK, settings.pooling, settings.kernel, BINARY, RECIPE)
     train_svc(route, settings, learn, tmp_path / "features", SEED)
-    assert f"fitting {kind} on 12 exams, of which 0 allow several classes" in capsys.readouterr().out
+    assert f"fitting {kind} on 12 exams; 0 of them allow several classes" in capsys.readouterr().out
 
     features = exam_features(route, learn, tmp_path / "features")
     expected = to_logits(fit(features, learn.allowed, learn.weights, settings, BINARY, SEED).decisions(features))

@@ -1,4 +1,4 @@
-"""A study that several processes work on: nothing is lost, counted twice or drawn twice, whoever is killed."""
+"""A search by several processes: no trial is lost, counted twice or drawn twice, whichever process is killed."""
 
 import signal
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from training.search import storage as shared_study
+from training.search import storage as shared_search
 from training.search.storage import FAILED, MOST_KILLED, Draws, claim, counted, open_search, work
 
 TRIALS = 6
@@ -40,17 +40,17 @@ def drawn(study: optuna.Study) -> list[float]:
 @pytest.fixture
 def impatient(monkeypatch):
     """Processes are given up after two seconds of silence."""
-    monkeypatch.setattr(shared_study, "HEARTBEAT_S", 1)
-    monkeypatch.setattr(shared_study, "GRACE_S", 2)
-    monkeypatch.setattr(shared_study, "POLL_S", 0.2)
+    monkeypatch.setattr(shared_search, "HEARTBEAT_S", 1)
+    monkeypatch.setattr(shared_search, "GRACE_S", 2)
+    monkeypatch.setattr(shared_search, "POLL_S", 0.2)
 
 
 def process(folder: Path, objective: str) -> subprocess.Popen[str]:
-    """Another process that works on the study of the folder; `objective` is the body of one, over `trial`."""
+    """Another process that works on the search of the folder; `objective` is the body of a function of `trial`."""
     script = f"""
 import os, signal, sys, time
 from tests.training.search.test_storage import *
-shared_study.HEARTBEAT_S, shared_study.GRACE_S, shared_study.POLL_S = 1, 2, 0.2
+shared_search.HEARTBEAT_S, shared_search.GRACE_S, shared_search.POLL_S = 1, 2, 0.2
 def objective(trial):
     value = parabola(trial)
     {objective}
@@ -73,7 +73,7 @@ def test_a_search_gets_near_the_minimum_and_the_same_seed_draws_the_same():
     assert min(abs(value - 3) for value in draws[0]) < 0.5
 
 
-def test_a_study_that_goes_on_draws_what_it_would_have_drawn(tmp_path):
+def test_a_continued_search_draws_what_it_would_have_drawn(tmp_path):
     whole = optuna.create_study(sampler=Draws(1))
     whole.optimize(parabola, n_trials=12)
     for trials in (3, 12, 12):
@@ -160,11 +160,11 @@ def test_a_trial_that_came_to_nothing_for_a_reason_counts(tmp_path):
         assert [trial.user_attrs.get(FAILED) for trial in counted(study)] == [None, "odd", None, "odd"]
 
 
-def test_a_study_belongs_to_one_search(tmp_path):
+def test_a_search_keeps_its_settings(tmp_path):
     with opened(tmp_path) as study:
         claim(study, {"folds": 3, "metric": "loss"})
         claim(study, {"folds": 3, "metric": "loss"})
-        with pytest.raises(ValueError, match="study parabola is a search with other folds; give another --out"):
+        with pytest.raises(ValueError, match="search parabola was started with other folds; give another --out"):
             claim(study, {"folds": 4, "metric": "loss"})
 
 
@@ -178,8 +178,8 @@ def test_a_study_belongs_to_one_search(tmp_path):
     ],
 )
 def test_a_storage_that_will_not_open_is_one_sentence_without_its_password(url, monkeypatch):
-    monkeypatch.setattr(shared_study, "OPENINGS", 1)
-    with pytest.raises(ValueError, match="the study's storage") as raised:
+    monkeypatch.setattr(shared_search, "OPENINGS", 1)
+    with pytest.raises(ValueError, match="the search's storage") as raised:
         open_search(url, "parabola", minimise=True, seed=1).__enter__()
     assert "geheim" not in str(raised.value)
     assert raised.value.__suppress_context__
@@ -192,7 +192,7 @@ def test_a_database_s_own_words_lose_what_is_secret(monkeypatch):
     def refuses(*_: object, **__: object) -> None:
         raise Refused
 
-    monkeypatch.setattr(shared_study, "OPENINGS", 1)
-    monkeypatch.setattr(shared_study, "RDBStorage", refuses)
+    monkeypatch.setattr(shared_search, "OPENINGS", 1)
+    monkeypatch.setattr(shared_search, "RDBStorage", refuses)
     with pytest.raises(ValueError, match=r"postgresql://nowhere\.invalid/studies: no entry for \*\*\* with \*\*\*$"):
         open_search("postgresql://someone:geheim@nowhere.invalid/studies", "a", minimise=True, seed=1).__enter__()

@@ -98,7 +98,7 @@ def read_exams(table: Path) -> list[Exam]:
         with faults.caught():
             exam = _exam(line, columns, home)
             if exam.exam_id in exams:
-                raise line.fault(f"{exam.exam_id!r} stands there twice", "exam_id")
+                raise line.fault(f"{exam.exam_id!r} occurs twice", "exam_id")
             exams[exam.exam_id] = exam
     faults.check()
     return list(exams.values())

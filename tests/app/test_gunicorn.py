@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -67,7 +68,7 @@ def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, host, k
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     configuration = runpy.run_path(str(CONFIGURATION))
-    server = type("Server", (), {"cfg": Config()})
+    server = SimpleNamespace(cfg=Config())
     server.cfg.set("bind", configuration["bind"])
     if served:
         configuration["on_starting"](server)
@@ -78,7 +79,7 @@ def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, host, k
 
 def test_preloading_on_the_command_line_is_refused(bundles, monkeypatch):
     monkeypatch.setenv("CRUCIATE_BUNDLES", str(bundles[0]))
-    server = type("Server", (), {"cfg": Config()})
+    server = SimpleNamespace(cfg=Config())
     server.cfg.set("preload_app", True)
     with pytest.raises(SystemExit, match="Don't preload"):
         runpy.run_path(str(CONFIGURATION))["on_starting"](server)

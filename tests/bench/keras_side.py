@@ -22,7 +22,7 @@ from training.fitting.network import untrained_network
 from training.fitting.seeds import fix_seed
 
 
-class Clock(keras.callbacks.Callback):  # type: ignore[misc]
+class Clock(keras.callbacks.Callback):
     """How long the last epoch took, the look at held-out exams included."""
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:

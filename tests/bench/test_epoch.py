@@ -2,7 +2,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import pytest
 from tests.bench import epoch as bench
 from tests.bench.keras_side import config_for, examples, network_for
 from tests.bench.task import AUGMENTATION, LEARNING_RATE, WEIGHT_DECAY, Task
-from training.fitting.fit import Phase, fit
+from training.fitting.fit import Objective, Phase, fit
+from training.fitting.losses import LOSSES
 
 TORCH = importlib.util.find_spec("torch") is not None
 SIZE = (64, 64)
@@ -75,8 +75,8 @@ def test_both_sides_learn_the_same_from_an_exam(task):
     config, network, theirs = config_for(SIZE), network_for(SIZE), MRNet(classes=2)
     theirs.set_weights(task.weights)
     lesson = examples(task, 1)
-    plain = replace(config, augmentation=replace(AUGMENTATION, rotation_degrees=0.0, shift=0.0))
-    fit(network, Phase("fit", config.recipe, 1, LEARNING_RATE, "", lesson, lesson), plain, [])
+    phase = Phase("fit", 1, LEARNING_RATE, lesson, lesson)
+    fit(network, phase, Objective(LOSSES[config.fit.loss]), config.fit, config.seed)
     step(theirs, make_optimiser(theirs), task.exams[0], task.allowed[0])
 
     taken_over = MRNet(classes=2)

@@ -21,7 +21,7 @@ from tests.bench.task import AUGMENTATION, EPOCHS, LEARNING_RATE, WEIGHT_DECAY, 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class MRNet(nn.Module):  # type: ignore[misc]
+class MRNet(nn.Module):
     """The slices of one exam `[S, H, W]` in 0..1 -> logits `[K]` (Bien 2018, doi:10.1371/journal.pmed.1002699)."""
 
     def __init__(self, classes: int) -> None:

@@ -10,6 +10,7 @@ import tensorflow
 from data_prep.labels import FOUR_CLASS
 from models.bundle import BundleError, check_free, load_bundle, write_bundle
 from models.calibration import Calibration
+from models.routes.finetuned import FineTuned
 from tests.models.conftest import PROVENANCE, RECIPE, tiny_svc, write_tiny_bundle
 
 
@@ -89,6 +90,7 @@ def test_other_weights_under_a_forged_hash_fail_the_golden_answer(copy, tmp_path
     """Hashes alone don't prove that a network computes what it did when it was made."""
     other = write_tiny_bundle(tmp_path / "other")
     bundle = load_bundle(other)
+    assert isinstance(bundle.classifier, FineTuned)
     bundle.classifier.network.head.bias.assign(np.array([5.0, -5.0]))
     bundle.classifier.save(copy)
     digest = hashlib.sha256((copy / "model.weights.h5").read_bytes()).hexdigest()
@@ -153,9 +155,9 @@ def a_bundle_with_a_folder(path):
     ("make", "reason"),
     [
         (a_file, "isn't a folder"),
-        (a_folder_of_pictures, "holds other files and no bundle"),
-        (another_manifest, "holds other files and no bundle"),
-        (a_half_bundle, "holds other files and no bundle"),
+        (a_folder_of_pictures, "holds other files, but no bundle"),
+        (another_manifest, "holds other files, but no bundle"),
+        (a_half_bundle, "holds other files, but no bundle"),
         (a_bundle_with_notes, r"aren't the bundle's \(notes.txt\)"),
         (a_bundle_with_a_folder, r"aren't the bundle's \(figures\)"),
     ],

@@ -1,5 +1,7 @@
 """torchvision's files become the archives that `CRUCIATE_WEIGHTS` is searched for."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -9,7 +11,7 @@ from models.trunks import Trunk, build_trunk, load_imagenet
 from models.trunks.pretrained import TORCHVISION_FILES
 from tests.models.trunks.test_torch_file import write_legacy, write_zip
 
-LAYERS = {"alexnet": ALEXNET, "squeezenet": squeezenet_layers()}
+LAYERS: dict[str, Any] = {"alexnet": ALEXNET, "squeezenet": squeezenet_layers()}
 KERNEL = {"alexnet": "kernel", "squeezenet": "weight"}
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 
@@ -73,7 +74,7 @@ def rows(out: Path) -> list[dict[str, str]]:
 def put(function, patch: pytest.MonkeyPatch) -> None:
     """A learner in `learn`'s place. No network is made, none is cleared."""
     patch.setattr(search, "learn", function)
-    patch.setattr(search.keras.utils, "clear_session", lambda: None)
+    patch.setattr(keras.utils, "clear_session", lambda: None)
 
 
 @pytest.fixture

@@ -1,4 +1,10 @@
-"""Settings under which a published preset trains in seconds, on any machine."""
+"""Settings under which a published preset trains in seconds, on any machine; and where its inputs lie."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.prepare.cache import CachedInputs
+from data_prep.volume import FloatArray
 
 TINY_TRUNK = [
     'trunk.name="alexnet"',
@@ -8,3 +14,9 @@ TINY_TRUNK = [
     'recipe.channels="gray"',
     "recipe.size=[64, 64]",
 ]
+
+
+def paths_of(inputs: Sequence[FloatArray]) -> tuple[Path, ...]:
+    """The files of cached network inputs."""
+    assert isinstance(inputs, CachedInputs)
+    return inputs.paths

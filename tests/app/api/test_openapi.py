@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from typing import Any
 
 import pytest
 from flask import request
@@ -223,7 +224,7 @@ def under_the_id_of(kept: dict, made: dict) -> dict:
     return json.loads(json.dumps(made).replace(here, there))
 
 
-def same(made: object, kept: object, at: str = "") -> None:
+def same(made: Any, kept: Any, at: str = "") -> None:
     """Equal but for rounding and what belongs to one run."""
     if isinstance(kept, dict):
         assert set(made) == set(kept), at

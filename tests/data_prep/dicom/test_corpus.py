@@ -9,7 +9,7 @@ from io import BytesIO
 import numpy as np
 import pydicom
 import pytest
-from pydicom.pixels import apply_rescale
+from pydicom.pixels.processing import apply_rescale
 from pydicom.uid import ExplicitVRBigEndian
 
 from data_prep.errors import InputError

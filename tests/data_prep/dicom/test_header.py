@@ -1,5 +1,7 @@
 """What headers say, however it is written: numbers as people and machines write them, and functional groups."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,7 +125,7 @@ def test_a_broken_character_set_leaves_ascii_readable(value):
     assert read_one(content).header.text("SeriesDescription") == "PD FS SAG"
 
 
-GROUPS = {
+GROUPS: dict[str, dict[str, Any]] = {
     "MRTimingAndRelatedParametersSequence": {"RepetitionTime": 2500.0},
     "MRModifierSequence": {"InversionTimes": [160.0], "InversionRecovery": "YES"},
     "MRImageFrameTypeSequence": {"FrameType": ["ORIGINAL", "PRIMARY", "WATER"]},

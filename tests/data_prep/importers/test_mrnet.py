@@ -3,6 +3,7 @@
 import io
 from argparse import ArgumentError
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from data_prep.selection.series import load_study
 from tests.data_prep.importers.asking import ask, change, check_german_excel_changes_nothing, exams_of, write_csv
 
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
-LABELS = {
+LABELS: dict[str, Any] = {
     "train": {"acl": (0, 1, 0), "abnormal": (1, 1, 0), "meniscus": (0, 1, 0)},
     "valid": {"acl": (1,), "abnormal": (1,), "meniscus": (0,)},
 }

@@ -87,7 +87,7 @@ def test_missing_columns_ragged_rows_and_repeated_ids_are_named(tmp_path):
     with pytest.raises(ValueError, match="row 3: it ends before column path"):
         read_exams(table)
     write_exams([EXAM, EXAM], table)
-    with pytest.raises(ValueError, match="row 3, column exam_id: 'a' stands there twice"):
+    with pytest.raises(ValueError, match="row 3, column exam_id: 'a' occurs twice"):
         read_exams(table)
 
 

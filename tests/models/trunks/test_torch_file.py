@@ -8,7 +8,9 @@ import random
 import struct
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from safetensors.numpy import save_file
 
 from models.trunks.torch_file import LEGACY_MAGIC, LEGACY_PROTOCOL, read_tensors
 
-TENSORS = {
+TENSORS: dict[str, Any] = {
     "features.0.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
     "features.0.bias": np.array([1.5, -2.0], np.float32),
     "classifier.half": np.array([[0.5]], np.float16),
@@ -47,6 +49,8 @@ class _Storage:
 
 class _Pickler(pickle._Pickler):
     """Protocol 2, with PyTorch's names and persistent ids; pure Python, so that names needn't be importable."""
+
+    write: Callable[[bytes], object]
 
     def persistent_id(self, thing: object) -> object:
         return thing.id if isinstance(thing, _Storage) else None

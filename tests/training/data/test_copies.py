@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.augment import Augmentation
 from data_prep.prepare.cache import CachedInputs
+from tests.training.tiny import paths_of
 from training.data.copies import with_copies
 from training.data.examples import Examples
 from training.data.targets import ClassSets
@@ -37,8 +38,8 @@ def test_rare_exams_come_about_as_often_as_common_ones_and_keep_label_and_weight
 
 def test_exams_stay_as_they_are_and_every_copy_is_another(examples):
     more = with_copies(examples, TURNED)
-    assert more.inputs.paths[:7] == examples.inputs.paths[:7]
-    assert (more.inputs.paths[7], more.inputs.paths[11]) == examples.inputs.paths[7:]
+    assert paths_of(more.inputs)[:7] == paths_of(examples.inputs)[:7]
+    assert (paths_of(more.inputs)[7], paths_of(more.inputs)[11]) == paths_of(examples.inputs)[7:]
     arrays = [np.asarray(slices) for slices in more.inputs]
     assert len({slices.tobytes() for slices in arrays}) == len(arrays) == 15
     assert all(slices.shape == (3, 16, 16) and slices.dtype == np.float32 for slices in arrays)
@@ -55,19 +56,20 @@ def test_a_copy_shows_the_same_knee(examples):
 
 
 def test_a_fold_finds_the_copies_of_another(examples, tmp_path):
-    made = set(with_copies(examples, TURNED).inputs.paths)
+    made = set(paths_of(with_copies(examples, TURNED).inputs))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     fold = [0, 1, 2, 3, 8]
     part = replace(
         examples,
-        inputs=CachedInputs(tuple(examples.inputs.paths[exam] for exam in fold)),
+        inputs=CachedInputs(tuple(paths_of(examples.inputs)[exam] for exam in fold)),
         targets=examples.targets.take(fold),
         weights=examples.weights[fold],
     )
-    assert set(with_copies(part, TURNED).inputs.paths) < made
+    assert set(paths_of(with_copies(part, TURNED).inputs)) < made
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
 def test_other_changes_make_other_copies(examples):
-    one, other = (set(with_copies(examples, changes).inputs.paths) for changes in (TURNED, Augmentation(gamma=0.5)))
-    assert one & other == set(examples.inputs.paths)
+    changes = TURNED, Augmentation(gamma=0.5)
+    one, other = (set(paths_of(with_copies(examples, each).inputs)) for each in changes)
+    assert one & other == set(paths_of(examples.inputs))

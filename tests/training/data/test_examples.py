@@ -10,6 +10,7 @@ from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.load import load_exam
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
+from tests.training.tiny import paths_of
 from training.data.batches import Batches
 from training.data.examples import Examples, check_slices, prepare, unseen_classes
 from training.data.targets import ClassSets, rarity
@@ -175,7 +176,7 @@ def test_an_array_that_will_not_do_is_named(slices, reason):
 def test_a_damaged_array_is_found_before_the_first_step(knees, tmp_path):
     exams = read_exams(knees / "exams.csv")[:2]
     arrays = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1)).inputs
-    np.save(arrays.paths[1], np.zeros((4, 48, 49), np.float32))
+    np.save(paths_of(arrays)[1], np.zeros((4, 48, 49), np.float32))
     with pytest.raises(ValueError, match=f"exam {exams[1].exam_id}: its array is"):
         prepare(exams, BINARY, RECIPE, tmp_path, Workers(1))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -132,7 +133,7 @@ def splits(knees):
 def test_a_bad_start_is_tried_again_with_the_next_seed_and_no_oftener_than_asked(tmp_path, splits, capsys):
     settings = config("seed=7", "fit.restarts=2", "fit.restart_above=0.0", "fit.epochs=1")
     fitted = fit_network(settings, splits, place(tmp_path))
-    starts = fitted.notes["rejected_starts"]
+    starts: Any = fitted.notes["rejected_starts"]
     assert [seed for seed, _ in starts] == fitted.notes["seeds_tried"] == [7, 8, 9]
     best = min(starts, key=lambda start: start[1])[0]
     assert fitted.notes["seed"] == best
@@ -269,6 +270,7 @@ def test_masks_are_learnt_by_the_same_trainer(tmp_path):
         augmentation=turned,
         callbacks=[*callbacks, keeper],
     )
+    assert isinstance(held_out.targets, Masks)
     for slices, mask in zip(held_out.inputs, held_out.targets.masks, strict=True):
         found = keras.ops.convert_to_numpy(network(slices[None]))[0] > 0
         union = (found | mask).sum()

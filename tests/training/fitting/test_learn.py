@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
-from tests.training.tiny import TINY_TRUNK
+from tests.training.tiny import TINY_TRUNK, paths_of
 from training.config.config import load_config
 from training.config.place import Place
 from training.fitting.learn import learn, look_ahead
@@ -72,7 +72,7 @@ def test_copies_are_learnt_from_and_never_scored(knees, tmp_path):
     phase = phases_of(config, splits, place)[-1]
     # One torn knee to four healthy ones: it and three copies.
     assert phase.learn.allowed.sum(axis=0).tolist() == [4, 4]
-    assert len(set(phase.learn.inputs.paths)) == 8
+    assert len(set(paths_of(phase.learn.inputs))) == 8
     assert len(phase.held_out.inputs) == len(splits["val"])
 
 

@@ -1,10 +1,12 @@
 """Pictures of a search whose truth is planted: they show what was tried, and rank what mattered."""
 
 import math
+from typing import cast
 
 import cv2
 import optuna
 import pytest
+from matplotlib.patches import Rectangle
 from optuna.trial import FrozenTrial, Trial
 
 from training.search.plots import ENOUGH, history, importance, slices, write_plots
@@ -38,7 +40,7 @@ def complete(number: int) -> list[FrozenTrial]:
 def test_importance_ranks_what_was_planted():
     axes = importance(complete(50), "loss").axes[0]
     shares = dict(zip([label.get_text() for label in axes.get_yticklabels()], axes.patches, strict=True))
-    widths = {key: bar.get_width() for key, bar in shares.items()}
+    widths = {key: cast(Rectangle, bar).get_width() for key, bar in shares.items()}
     assert list(widths) == ["head.pooling", "svc.c", "trunk.cut"]
     assert widths["head.pooling"] > 0.8
     assert widths["trunk.cut"] < 0.05

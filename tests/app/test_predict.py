@@ -74,7 +74,7 @@ def test_a_folder_is_as_good_as_a_zip(answered, predict, tmp_path):
     assert json.loads((out / "answer.json").read_text())["id"] == answered[1]["id"]
 
 
-def test_a_study_that_cannot_be_judged_is_a_sentence(predict, tmp_path):
+def test_a_study_that_cannot_be_predicted_on_is_a_sentence(predict, tmp_path):
     for name, content in {
         "cut.zip": zipped([file[:-1000] for file in instances(voxels())]),
         "few.zip": zipped(instances(voxels())[:3]),

@@ -19,7 +19,7 @@ def answer(answered, real_knee):
 
 
 @pytest.mark.real_knee
-def test_one_echo_is_judged_and_the_others_are_listed(answer):
+def test_one_echo_is_predicted_on_and_the_others_are_listed(answer):
     study = answer["study"]
     assert study["volume"] == {
         "slices": 24,

@@ -33,8 +33,8 @@ from data_prep.phantom.scanner import PROFILES
 INSTANCES = 30
 # The first rounds meet cold caches.
 WARM_UP = 3
-# No study of a round is judged while the next one is sent.
-JUDGED_AFTER_S = "86400"
+# No study of a round is predicted on while the next one is sent.
+PREDICTED_AFTER_S = "86400"
 OURS, FLUSHING, CARELESS = "Cruciate", "bare, flushing", "bare, not flushing"
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     study = _study()
     seconds: dict[str, list[float]] = defaultdict(list)
     with ExitStack() as running, tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:
-        ours = running.enter_context(serving(arguments.bundle, Path(scratch), CRUCIATE_QUIET_S=JUDGED_AFTER_S))
+        ours = running.enter_context(serving(arguments.bundle, Path(scratch), CRUCIATE_QUIET_S=PREDICTED_AFTER_S))
         ours.wait_until_ready()
         ports = {OURS: ours.port}
         for name, flush in ((FLUSHING, "1"), (CARELESS, "0")):

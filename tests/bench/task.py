@@ -21,7 +21,7 @@ EPOCHS = 2
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Exams `[S, H, W]` of classes `allowed` `[N, K]`, one a step; after each epoch the first `held_out` are judged.
+    """Exams `[S, H, W]` of classes `allowed` `[N, K]`, one a step; after each epoch the first `held_out` are scored.
 
     weights: where the network starts, as Keras' `get_weights` gives them.
     """

@@ -198,7 +198,7 @@ RIGHT = ("R", "RIGHT", "Right knee", "RE", "droite", "derecha", "destra", "RT")
 class Study:
     """Files by name, in random order, and what is to come out.
 
-    sop_uids: of the slices to judge, in any of these sets; kind: of the refusal, one of these, if there is none.
+    sop_uids: of the slices to predict on, in any of these sets; kind: of the refusal, one of these, if there is none.
     laterality: asked for; side: to be answered, None if it doesn't matter. story: what is in it, for whoever mends it.
     """
 
@@ -292,7 +292,7 @@ class Maker:
         return self.series(**{"SeriesDescription": description} | weighting | more | attributes)
 
     def meant(self, images: Images) -> None:
-        """These are to be judged (or others that were said so before)."""
+        """These are to be predicted on (or others that were said so before)."""
         self.study.sop_uids.append({image.SOPInstanceUID for image in images})
 
     def finished(self) -> Study:
@@ -321,7 +321,7 @@ def _meta() -> bytes:
 _META = _meta()
 
 
-# What may lie beside the series that is meant, and is never judged.
+# What may lie beside the series that is meant, and is never predicted on.
 
 
 def t1(maker: Maker) -> None:
@@ -537,7 +537,7 @@ def untouched(_: Maker, __: Images) -> None:
 DEFECTS = (untouched, untouched, jittered, whole_millimetres, without_numbers, numbered_at_random, oblique, sent_twice)
 
 
-# Studies that are judged.
+# Studies that are predicted on.
 
 
 def one_series(maker: Maker) -> None:
@@ -693,7 +693,7 @@ def other_knee(maker: Maker) -> None:
 
 
 def contradicted(maker: Maker) -> None:
-    """Judged, but of no side: headers and positions contradict each other."""
+    """Predicted on, but of no side: headers and positions contradict each other."""
     maker.middle_mm = 130.0
     maker.meant(maker.fat_suppressed(Laterality=maker.pick(RIGHT)))
     maker.study.side = "unknown"
@@ -727,7 +727,7 @@ def nothing_sagittal(maker: Maker) -> None:
 
 
 def slice_missing(maker: Maker) -> None:
-    """In the series that would be judged."""
+    """In the series that would be predicted on."""
     images = maker.fat_suppressed()
     lost = images[int(maker.rng.integers(2, len(images) - 2))]
     maker.images.remove(lost)

@@ -87,11 +87,11 @@ def test_an_error_leaves_no_thread_that_goes_on_telling(capsys, monkeypatch):
 
 def test_work_that_goes_on_says_so_and_a_note_is_told(capsys, monkeypatch):
     monkeypatch.setattr(progress, "EVERY_S", 0.05)
-    with Progress(10, "judging", "study", initial=4) as judging:
-        judging.update()
-        judging.note = "2 failed"
+    with Progress(10, "predicting", "study", initial=4) as predicting:
+        predicting.update()
+        predicting.note = "2 failed"
         time.sleep(0.2)
-    assert "judging: 5 of 10 studies, 0 s, 2 failed" in capsys.readouterr().err
+    assert "predicting: 5 of 10 studies, 0 s, 2 failed" in capsys.readouterr().err
 
 
 def test_items_come_as_they_are():

@@ -27,7 +27,7 @@ class FrozenFeatures:
         self.classifier, self.below, self.above = classifier, below, above
         # The cut is included because pooling layers have no weights: without it, two cuts could have the same digest.
         self.what = repr((classifier.trunk.name, classifier.trunk.cut, trainable_from, below.output.dtype))
-        self.folder = place.inputs / "grids"
+        self.folder = place.inputs / "frozen"
 
     def network(self) -> UpperNetwork:
         """The part to be trained; it shares its weights with the classifier."""

@@ -249,7 +249,7 @@ def test_what_headers_contradict_is_a_warning(client):
     assert "laterality-contradicted" in {warning["code"] for warning in answer["warnings"]}
 
 
-def test_a_study_that_the_service_holds_is_judged_on_request(make_app):
+def test_a_study_that_the_service_holds_is_predicted_on_if_asked(make_app):
     app = make_app(quiet_s=3600)
     client = app.test_client()
     ours = app.extensions[EXTENSION].instances

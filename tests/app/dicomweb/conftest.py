@@ -1,4 +1,4 @@
-"""A service that holds instances and judges nothing meanwhile."""
+"""A service that holds instances and predicts on nothing meanwhile."""
 
 from collections.abc import Callable, Iterator
 

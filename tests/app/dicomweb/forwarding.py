@@ -18,7 +18,7 @@ from tests.app.studies import SLICES, instances, voxels
 
 STUDY = "2.25.7"
 RESULTS = 3
-# The service judges what has been quiet for this long; Orthanc forwards a second after the last instance.
+# The service predicts on what has been quiet for this long; Orthanc forwards a second after the last instance.
 QUIET_S = "2"
 ALL_S = 90.0
 

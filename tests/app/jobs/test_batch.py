@@ -24,7 +24,7 @@ GOOD, BAD = 24, {"blank.zip": 422, "few.zip": 422, "text.zip": 400}
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory):
-    """24 studies that can be judged, every third one a folder, and three that can't."""
+    """24 studies that can be predicted on, every third one a folder, and three that can't."""
     root = tmp_path_factory.mktemp("studies")
     for seed in range(GOOD):
         if seed % 3:
@@ -64,7 +64,7 @@ def rows(out) -> list[dict]:
 def test_every_study_has_its_row(undisturbed, studies):
     status, out = undisturbed
     table = {row["name"]: row for row in rows(out)}
-    assert status == 1  # three can't be judged
+    assert status == 1  # three can't be predicted on
     assert set(table) == {path.name for path in studies.iterdir()} - {"notes.txt"}
     assert {name for name, row in table.items() if row["status"] == "failed"} == set(BAD)
     for name, status_ in BAD.items():
@@ -111,7 +111,7 @@ ODD = [
 
 
 def test_one_odd_name_costs_nothing(bundles, tmp_path):
-    """Studies that can be judged, folders and zips, and one of every odd name that holds no DICOM."""
+    """Studies that can be predicted on, folders and zips, and one of every odd name that holds no DICOM."""
     root = tmp_path / "in"
     for seed, name in enumerate(map(os.fsdecode, ODD)):
         if name.lower().endswith(".zip"):
@@ -172,10 +172,10 @@ def test_interrupted_and_killed_it_goes_on_where_it_was(command, undisturbed, tm
     assert main(command(tmp_path)) == 1
     assert rows(tmp_path) == rows(undisturbed[1])
     assert not (tmp_path / "scratch").exists()  # where a killed batch leaves pixels
-    assert {path: path.stat().st_mtime_ns for path in known} == known  # nothing was judged twice
+    assert {path: path.stat().st_mtime_ns for path in known} == known  # nothing was predicted on twice
 
 
-def test_a_finished_batch_is_not_judged_by_another_bundle(undisturbed, command, bundles, capsys):
+def test_a_finished_batch_is_not_predicted_on_by_another_bundle(undisturbed, command, bundles, capsys):
     _, out = undisturbed
     before = (out / "predictions.csv").read_bytes()
     with pytest.raises(SystemExit) as end:

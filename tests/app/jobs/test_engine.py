@@ -76,7 +76,7 @@ def test_what_was_accepted_is_answered_after_a_restart(make_app, gate):
     assert [settled(second, place)["status"] for place in places] == ["done", "done"]
 
 
-def test_a_study_that_cannot_be_judged_is_a_problem_for_whoever_asks(make_app, monkeypatch):
+def test_a_study_that_cannot_be_predicted_on_is_a_problem_for_whoever_asks(make_app, monkeypatch):
     def refuse(self, volume):
         raise UnsuitableStudy("Every slice of the series is blank.")
 

@@ -78,7 +78,7 @@ def test_results_lie_beside_a_study_that_the_service_holds(make_app):
     ours.instances.receive([("part", content) for content in instances(voxels(), study="2.25.1")])
     wait_until(lambda: len(kinds(ours)) == 3)
     assert all(row.study_uid == "2.25.1" for row in ours.instances.find())
-    assert len(list(ours.instances.files("2.25.1"))) == len(voxels())  # results are never judged
+    assert len(list(ours.instances.files("2.25.1"))) == len(voxels())  # results are never predicted on
     (answer,) = ours.store.answers(10)
     go_round(ours)
     assert ours.store.answers(10) == [answer]
@@ -148,7 +148,7 @@ def test_a_target_out_of_reach_is_tried_again_after_a_restart(make_app, listen, 
     assert len(got) == 1
 
 
-def judged(make_app):
+def with_prediction(make_app):
     app = make_app(quiet_s=0.1)
     ours = app.extensions[EXTENSION]
     ours.instances.receive([("part", content) for content in instances(voxels(), study="2.25.1")])
@@ -161,7 +161,7 @@ def files(folder) -> list[str]:
 
 
 def test_a_study_that_is_deleted_leaves_nothing_of_the_patient(make_app, tmp_path):
-    client, ours = judged(make_app)
+    client, ours = with_prediction(make_app)
     assert client.delete("/dicom-web/studies/2.25.1").status_code == 204
     assert ours.store.answers(10) == []
     assert list(ours.instances.find()) == []
@@ -170,7 +170,7 @@ def test_a_study_that_is_deleted_leaves_nothing_of_the_patient(make_app, tmp_pat
 
 
 def test_a_prediction_that_is_deleted_takes_its_results_with_it_but_no_others(make_app):
-    client, ours = judged(make_app)
+    client, ours = with_prediction(make_app)
     (first,) = ours.store.answers(10)
     second = client.post("/v1/predictions?bundle=four", json={"study_uid": "2.25.1"}).json
     wait_until(lambda: len(kinds(ours)) == 6)

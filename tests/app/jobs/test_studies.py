@@ -1,4 +1,4 @@
-"""Studies that come instance by instance: judged when quiet, again when more comes, and as often as it takes."""
+"""Studies that come instance by instance: predicted on when quiet, again when more comes, and as often as it takes."""
 
 import time
 
@@ -39,7 +39,7 @@ def of_study(service: Service, uid: str) -> list[dict]:
     return service.store.answers(10, study_uid=uid)
 
 
-def test_a_study_is_judged_by_itself_once_it_is_quiet(make_app):
+def test_a_study_is_predicted_on_by_itself_once_it_is_quiet(make_app):
     service = make_app(quiet_s=0.2).extensions[EXTENSION]
     receive(service, instances(voxels(), study="2.25.1"))
     deadline = time.monotonic() + SOON_S
@@ -59,7 +59,7 @@ def test_a_study_that_still_comes_is_left_alone(service, clock):
     assert len(of_study(service, "2.25.1")) == 1
 
 
-def test_what_came_late_is_judged_too_and_the_refusal_is_forgotten(service, clock):
+def test_what_came_late_is_predicted_on_too_and_the_refusal_is_forgotten(service, clock):
     files = instances(voxels(), study="2.25.1")
     receive(service, files[:5])
     clock.added_s = 3601
@@ -74,7 +74,7 @@ def test_what_came_late_is_judged_too_and_the_refusal_is_forgotten(service, cloc
     assert answer["status"] != "failed"
 
 
-def test_a_judged_study_is_not_judged_again_until_more_of_it_comes(service, clock, monkeypatch):
+def test_a_study_with_a_prediction_is_not_predicted_on_again_until_more_of_it_comes(service, clock, monkeypatch):
     accepted = []
     monkeypatch.setattr("app.jobs.studies.accept", lambda *arguments: accepted.append(arguments) or accept(*arguments))
 
@@ -92,7 +92,7 @@ def test_a_judged_study_is_not_judged_again_until_more_of_it_comes(service, cloc
     assert len(accepted) == 2
 
 
-def test_of_two_knees_one_is_judged_on_request(service, clock):
+def test_of_two_knees_one_is_predicted_on_if_asked(service, clock):
     files = instances(voxels(), study="2.25.1")
     files += instances(voxels(1), study="2.25.1", series="2.25.99", Laterality="L")
     receive(service, files)
@@ -101,12 +101,12 @@ def test_of_two_knees_one_is_judged_on_request(service, clock):
     (answer,) = of_study(service, "2.25.1")
     assert (answer["status"], answer["problem"]["status"]) == ("failed", 422)
     assert "?laterality=L" in answer["problem"]["detail"]
-    judged = service.studies.predict("2.25.1", laterality="L").answer.result(SOON_S)
-    assert (judged["study"]["laterality"], judged["study"]["series_uid"]) == ("L", "2.25.99")
+    predicted = service.studies.predict("2.25.1", laterality="L").answer.result(SOON_S)
+    assert (predicted["study"]["laterality"], predicted["study"]["series_uid"]) == ("L", "2.25.99")
     assert [one["status"] for one in of_study(service, "2.25.1")] == ["done"]
 
 
-def test_an_instance_that_comes_while_the_study_is_judged_is_not_overlooked(service, monkeypatch):
+def test_an_instance_that_comes_while_a_prediction_runs_is_not_overlooked(service, monkeypatch):
     files = instances(voxels(), study="2.25.1")
     receive(service, files[:-1])
     submit = Engine.submit
@@ -143,7 +143,7 @@ def test_a_study_that_never_came_is_not_found(service):
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_of_a_study_that_is_deleted_while_it_is_judged_nothing_stays(service, monkeypatch, is_whole):
+def test_of_a_study_that_is_deleted_during_its_prediction_nothing_stays(service, monkeypatch, is_whole):
     files = instances(voxels(), study="2.25.1")
     receive(service, files if is_whole else files[:5])
 

@@ -1,4 +1,4 @@
-"""The report read back by another reader: who was judged, by what, and what came out."""
+"""The report read back by another reader: who was predicted on, by what, and what came out."""
 
 import pytest
 from highdicom.sr import srread

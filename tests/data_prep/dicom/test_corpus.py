@@ -98,7 +98,7 @@ def grey(sample: Sample) -> bool:
 
 
 def within_dcmtk(sample: Sample) -> bool:
-    """It swaps pixels of 32 bits in big endian as pairs of words, pydicom as wholes: doses, not images to judge."""
+    """It swaps pixels of 32 bits in big endian as pairs of words, pydicom as wholes: doses, not images."""
     turned = sample.syntax == ExplicitVRBigEndian and sample.dataset.get("BitsAllocated") == 32
     return "PixelData" in sample.dataset and grey(sample) and sample.syntax in DCMTK and not turned
 
@@ -135,7 +135,7 @@ def mr_series() -> dict[str, list[Sample]]:
 
 
 @pytest.mark.parametrize("members", mr_series().values(), ids=mr_series())
-def test_every_mr_series_is_judged_or_passed_over_rightly(members):
+def test_every_mr_series_is_predicted_on_or_passed_over_rightly(members):
     first = members[0].name
     study = uploads({sample.name: sample.content for sample in members})
     if first not in SERIES:

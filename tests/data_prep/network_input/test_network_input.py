@@ -30,6 +30,6 @@ def test_a_box_moves_the_block():
     assert found.box == ((0, 4), (2, 4), (10, 16))
 
 
-def test_nothing_to_judge_is_said_before_anything_is_cut():
+def test_nothing_to_predict_on_is_said_before_anything_is_cut():
     with pytest.raises(UnsuitableStudy, match="blank"):
         Coarse.of(make_volume(np.zeros((12, 16, 16))))

@@ -33,6 +33,6 @@ def test_each_peculiarity_has_its_notice():
 
 
 @pytest.mark.parametrize("voxels", [np.zeros((8, 16, 16)), np.where(NOISE > 3, np.nan, NOISE), NOISE + np.inf])
-def test_nothing_to_judge_is_refused(voxels):
+def test_nothing_to_predict_on_is_refused(voxels):
     with pytest.raises(UnsuitableStudy):
         examine(make_volume(voxels))

@@ -146,14 +146,14 @@ def test_a_series_that_names_another_part_counts_before_the_name_of_its_study():
     assert taken(knee=T1 | study, ankle=PD_FS | study | {"SeriesDescription": "SAG PD FS ANKLE"}) == "knee"
 
 
-def test_the_knee_of_a_study_is_judged_though_another_part_suits_better():
+def test_the_knee_of_a_study_is_predicted_on_though_another_part_suits_better():
     assert (
         taken(knee=T1 | {"SeriesDescription": "SAG T1 KNEE"}, ankle=PD_FS | {"SeriesDescription": "SAG PD FS ANKLE"})
         == "knee"
     )
 
 
-def test_alone_it_is_judged_with_a_warning_and_flagged_in_an_import():
+def test_alone_it_is_predicted_on_with_a_warning_and_flagged_in_an_import():
     selection = load_study(named(make_series(slices=12, BodyPartExamined="BRAIN")))
     assert "head" in notices(selection)["other-body-part"]
     assert "wrong-body-part" in {flag.kind for flag in screen(selection.volume)}

@@ -1,4 +1,4 @@
-"""Of 300 studies with decoys, the series that is meant is judged, or the study is refused for what is wrong with it."""
+"""Of 300 studies with decoys, the right series is chosen, or the study is refused for the right reason."""
 
 import ast
 from collections import Counter
@@ -25,11 +25,11 @@ def mistake(study: Study) -> str | None:
     if set(volume.sop_uids) in study.sop_uids and study.side in (None, volume.laterality):
         return None
     passed = "; ".join(f"{one.series_uid}: {one.reason}" for one in selection.passed_over)
-    return f"judged {volume.series_uid}, laterality {volume.laterality}; {passed}"
+    return f"predicted on {volume.series_uid}, laterality {volume.laterality}; {passed}"
 
 
 @pytest.mark.parametrize("first", range(0, STUDIES, AT_ONCE))
-def test_the_series_that_is_meant_is_judged_or_the_study_rightly_refused(first):
+def test_the_series_that_is_meant_is_predicted_on_or_the_study_rightly_refused(first):
     studies = [draw(seed) for seed in range(first, first + AT_ONCE)]
     mistakes = [(study.story, wrong) for study in studies if (wrong := mistake(study))]
     assert not mistakes
@@ -54,4 +54,4 @@ def test_an_answer_to_another_study_is_noticed():
     study, other = draw(0), draw(sum(PLOTS.values()))
     assert mistake(study) is None
     study.files = other.files
-    assert "judged" in str(mistake(study))
+    assert "predicted on" in str(mistake(study))

@@ -82,7 +82,7 @@ def test_a_stack_wider_than_a_knee_is_refused(images):
 
 
 @pytest.mark.parametrize("slices", [8, 53])
-def test_a_stack_over_one_knee_is_judged(slices):
+def test_a_stack_over_one_knee_is_predicted_on(slices):
     assert load(make_series(slices)).volume.shape[0] == slices
     assert 3 * slices < ONE_KNEE_MM
 

@@ -1,4 +1,4 @@
-"""Which of several series is judged: one test for each rank, and for draws."""
+"""Which of several series is predicted on: one test for each rank, and for draws."""
 
 import pytest
 from pydicom.dataset import Dataset
@@ -18,7 +18,7 @@ def load(*series: list[Dataset]) -> Selection:
 
 
 def taken(**series: dict) -> str:
-    """The name of the series that is judged; the order of names is that of their UIDs."""
+    """The name of the series that is predicted on; the order of names is that of their UIDs."""
     made = [make_series(series=place, **{"slices": 8, **values}) for place, values in enumerate(series.values(), 1)]
     chosen = load(*made)
     assert len(chosen.passed_over) >= len(series) - 1
@@ -128,7 +128,7 @@ def test_of_a_dixon_set_in_one_series_water(parts):
     assert "fat image" in {one.reason for one in chosen.passed_over}
 
 
-def test_an_in_phase_image_is_judged_when_it_is_alone_and_its_fat_is_bright():
+def test_an_in_phase_image_is_predicted_on_when_it_is_alone_and_its_fat_is_bright():
     chosen = load(dixon({"in": ("DIXON", "IN_PHASE"), "opposed": ("DIXON", "OUT_PHASE")}))
     assert chosen.volume.acquisition.kind == "in_phase"
     assert chosen.volume.acquisition.fat_suppressed is False
@@ -136,7 +136,7 @@ def test_an_in_phase_image_is_judged_when_it_is_alone_and_its_fat_is_bright():
 
 
 @pytest.mark.parametrize("types", [("OP", "OP"), ("F", "F"), ("T2_MAP",), ("FF", "FF"), ("MIP",), ("P",)])
-def test_no_other_part_is_judged_even_alone(types):
+def test_no_other_part_is_predicted_on_even_alone(types):
     with pytest.raises(UnsuitableStudy, match="Nothing to predict on"):
         load(dixon({"only": types}))
 
@@ -156,7 +156,7 @@ def test_a_derived_image_of_which_nothing_says_what_it_is_is_told(description):
 
 
 @pytest.mark.parametrize("description", ["SAG FF", "FF", "FA", "sag FA"])
-def test_a_derived_image_with_the_short_name_of_a_map_is_not_judged(description):
+def test_a_derived_image_with_the_short_name_of_a_map_is_not_predicted_on(description):
     with pytest.raises(UnsuitableStudy):
         load(make_series(slices=8, ImageType=["DERIVED", "PRIMARY"], SeriesDescription=description))
 

@@ -72,7 +72,7 @@ def test_a_copy_may_be_moved_by_rounding_and_compressed():
     assert reasons(selection) == ["1 image sent twice, under another SOPInstanceUID: used once"]
 
 
-def test_a_series_sent_again_under_another_series_uid_is_judged_once():
+def test_a_series_sent_again_under_another_series_uid_is_predicted_on_once():
     images = make_series(9)
     selection = load(images + renamed(images, series=2))
     assert selection.volume.digest() == load(images).volume.digest()

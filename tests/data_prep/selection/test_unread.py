@@ -166,7 +166,7 @@ OF_THE_SERIES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", OF_THE_SERIES)
-def test_a_bad_slice_of_the_series_to_judge_refuses_the_study(name):
+def test_a_bad_slice_of_the_series_to_predict_on_refuses_the_study(name):
     """It is the last one, so that no gap tells of it."""
     files = GOOD | {"g9": OF_THE_SERIES[name]()}
     with pytest.raises((UnsuitableStudy, UnsupportedInput)) as caught:
@@ -189,7 +189,7 @@ def test_a_bad_object_of_the_series_that_is_no_slice_refuses_nothing():
     assert load_study(uploads(GOOD | others)).volume.digest() == DIGEST
 
 
-def test_a_broken_series_that_would_have_been_judged_is_not_replaced_by_a_lesser_one():
+def test_a_broken_series_that_would_have_been_predicted_on_is_not_replaced_by_a_lesser_one():
     best = {f"b{place}": encode(image)[:-9] for place, image in enumerate(make_series(14, series=2))}
     lesser = {f"t{place}": encode(image) for place, image in enumerate(make_series(10, RepetitionTime=500))}
     with pytest.raises(MalformedInput, match="None of the 14 slices can be decoded") as caught:
@@ -299,5 +299,5 @@ def test_flipped_bytes_of_an_object_outside_the_series_never_change_the_volume(d
     try:
         selection = load_study(uploads(GOOD | {"flipped": bytes(content)}))
     except InputError:
-        return  # it may name another patient or study now, or the series to judge
+        return  # it may name another patient or study now, or the series to predict on
     np.testing.assert_array_equal(selection.volume.voxels, load_study(uploads(GOOD)).volume.voxels)

@@ -19,8 +19,8 @@ from training.config.published import Experiment, Experiments
 from training.config.svc_fit import KERNELS
 from training.train import train
 
-STUDY = Experiments.read()
-ROWS = {row.name: row for row in STUDY.row if not row.waits_for}
+EXPERIMENTS = Experiments.read()
+ROWS = {row.name: row for row in EXPERIMENTS.row if not row.waits_for}
 PUBLISHED_PRESETS = sorted({row.preset for row in ROWS.values()})
 # Low cuts of the trunks that have no narrow form, narrow forms of the others.
 TINY_TRUNKS = {
@@ -92,7 +92,7 @@ def test_it_trains_and_its_bundle_answers(name, exams, ready, tmp_path):
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg16-augmented"])
 def test_what_two_cores_compute_once_is_served_like_any_other(name, exams, ready, tmp_path):
-    changes = made_small(ROWS[name], *STUDY.changes(ROWS[name], "reduced"))
+    changes = made_small(ROWS[name], *EXPERIMENTS.changes(ROWS[name], "reduced"))
     config, _ = load_config("vgg16", changes)
     assert config.fit.cache_frozen
     assert config.keeps_copies == (name == "vgg16-augmented")
@@ -106,7 +106,7 @@ def test_every_row_s_layers_exist_in_its_trunk(preset, size):
     rows = [row for row in ROWS.values() if row.preset == preset]
     assert rows or preset == "demo"
     for row in rows:
-        config, _ = load_config(preset, [*row.set, *STUDY.changes(row, size)])
+        config, _ = load_config(preset, [*row.set, *EXPERIMENTS.changes(row, size)])
         trunk = build_trunk(config.trunk, (64, 64), config.recipe.channels)
         train_from(trunk, config.fit.trainable_from)
         learns = [layer.trainable for layer in trunk.layers if layer.weights]
@@ -122,4 +122,4 @@ def test_a_preset_s_header_is_a_lab_note(preset):
     lines = (PRESETS / f"{preset}.toml").read_text(encoding="utf-8").splitlines()
     header = " ".join(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     assert f"python -m training.train {preset} --exams exams.csv --out bundles/{preset} " in header
-    assert re.search(r"Published.*: .*Expected time: .*Metric here: ", header)
+    assert re.search(r"Published.*: .*Expected time: .*Figures here, .*: ", header)

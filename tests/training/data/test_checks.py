@@ -44,7 +44,7 @@ def test_counts_name_every_class_and_every_set():
     [
         ([], [], "no exam of split 'train' and 'val' in the table, which has no exam at all"),
         (exams("train", 5, 5), [], "no exam of split 'val' in the table, which has 10 train; .*exams split TABLE"),
-        (exams("train", 5, 0) + exams("val", 2, 2), [], "split train has 5 healthy, 0 unhealthy: there is nothing"),
+        (exams("train", 5, 0) + exams("val", 2, 2), [], "split train has 5 healthy, 0 unhealthy: there are no classes"),
         (exams("train", 0, 0, 4) + exams("val", 2, 2), [], "no exam of split train has a binary label"),
         (
             [replace(exam, four_class=frozenset()) for exam in exams("train", 5, 5) + exams("val", 2, 2)],

@@ -36,11 +36,11 @@ def place(tmp_path) -> Place:
 
 
 def kept(place: Place) -> list[Path]:
-    return sorted((place.inputs / "grids").glob("*.npy"))
+    return sorted((place.inputs / "frozen").glob("*.npy"))
 
 
 @pytest.mark.parametrize("changes", [(), ("head_first.epochs=1", "head_first.learning_rate=0.01")])
-def test_kept_grids_change_nothing_but_the_time(place, splits, changes):
+def test_kept_features_change_nothing_but_the_time(place, splits, changes):
     plain = config(*changes)
     cached = replace(plain, fit=replace(plain.fit, cache_frozen=True))
     one, other = (fit_network(settings, splits, place) for settings in (plain, cached))
@@ -53,7 +53,7 @@ def test_kept_grids_change_nothing_but_the_time(place, splits, changes):
 
 @pytest.mark.parametrize("trainable_from", ["conv4", "none"])
 @pytest.mark.parametrize("other", ['trunk.cut="pool5"', "recipe.size=[80, 80]"])
-def test_a_trunk_cut_elsewhere_or_fed_otherwise_never_meets_these_grids(place, splits, trainable_from, other):
+def test_a_trunk_cut_elsewhere_or_fed_otherwise_never_meets_these_features(place, splits, trainable_from, other):
     for settings in (config(), config(other)):
         classifier = untrained_network(settings, settings.recipe)
         examples = phases_of(settings, splits, place)[-1].held_out
@@ -67,7 +67,7 @@ def test_a_trunk_cut_elsewhere_or_fed_otherwise_never_meets_these_grids(place, s
         assert np.allclose(found, expected, atol=1e-4)
 
 
-def test_grids_need_cached_inputs(place, splits):
+def test_frozen_features_need_cached_inputs(place, splits):
     settings = config()
     in_memory = Examples(
         [np.zeros((3, 64, 64), np.float32)], ClassSets(np.eye(2, dtype=np.float32)[:1]), np.ones(1, np.float32)

@@ -26,7 +26,7 @@ def made(place: Place) -> set[Path]:
     ("preset", "changes", "folders"),
     [
         ("vgg16-svc", ['scheme="binary"'], {".", "features"}),
-        ("mrnet", [*BRIEF, 'fit.trainable_from="conv5"', "fit.cache_frozen=true"], {".", "grids"}),
+        ("mrnet", [*BRIEF, 'fit.trainable_from="conv5"', "fit.cache_frozen=true"], {".", "frozen"}),
         ("mrnet", [*BRIEF, *(f"warm_up.{crop}" for crop in CROPS)], {"."}),
     ],
 )

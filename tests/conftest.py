@@ -21,6 +21,8 @@ from data_prep.phantom.cohort import Cohort
 from data_prep.volume import Volume
 
 ROOT = Path(__file__).parents[1]
+# What an exact explanation promises: its maps and bias add up to the logit within this, relative to the logit.
+COMPLETENESS = 1e-4
 START_S = 60.0  # a scheduler or worker on a busy machine
 
 # Machines are slow at times, which is no fault of ours; and a run that fails can be run again.

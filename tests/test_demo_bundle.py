@@ -14,6 +14,7 @@ from data_prep.statistics import Figure
 from data_prep.tables.exams import read_exams
 from models.bundle import load_bundle
 from models.predictor import Predictor
+from tests.conftest import COMPLETENESS
 from tests.data_prep.dicom_factory import uploads
 from training.evaluation.report import evaluate, figures
 
@@ -65,7 +66,7 @@ def assert_complete(demo: Predictor, volume) -> None:
     assert prediction.method.exact
     source = prediction.footprint.carry_back(prediction.maps)
     total = source.sum(axis=(1, 2, 3), dtype=np.float64) + prediction.bias
-    assert total == pytest.approx(prediction.logits.astype(np.float64), rel=1e-4)
+    assert total == pytest.approx(prediction.logits.astype(np.float64), rel=COMPLETENESS)
 
 
 def test_maps_add_up_on_synthetic_knees(demo, knees):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from tests.app.studies import zipped_as
-
-COMPLETENESS = 1e-4
+from tests.conftest import COMPLETENESS
 
 
 @pytest.fixture(scope="module")

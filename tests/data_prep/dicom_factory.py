@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import openjpeg.utils
 import pytest
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
@@ -250,3 +252,12 @@ def read_one(content: bytes) -> Frame:
 def decode_one(content: bytes) -> np.ndarray:
     """Its pixels."""
     return read_one(content).decode()
+
+
+def as_sent(image: Dataset, values: dict[str, bytes], representation: str | None = None) -> Dataset:
+    """The image with these bytes in the place of values, whatever they are."""
+    for keyword, value in values.items():
+        tag = Tag(keyword)
+        vr = representation or dictionary_VR(tag)
+        image[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+    return image

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from models.convert import ALEXNET, main, squeezenet_layers
 from models.trunks import Trunk, build_trunk, load_imagenet
 from models.trunks.pretrained import TORCHVISION_FILES
-from tests.models.trunks.test_torch_file import write_legacy, write_zip
+from tests.models.trunks.torch_files import write_legacy, write_zip
 
 LAYERS: dict[str, Any] = {"alexnet": ALEXNET, "squeezenet": squeezenet_layers()}
 KERNEL = {"alexnet": "kernel", "squeezenet": "weight"}

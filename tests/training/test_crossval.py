@@ -15,8 +15,7 @@ from data_prep.prepare.load import load_exam
 from data_prep.tables.exams import read_exams
 from models.bundle import load_bundle
 from models.predictor import Predictor
-from tests.training.test_train import SMALL
-from tests.training.tiny import TINY_TRUNK
+from tests.training.tiny import TINY_DEMO, TINY_TRUNK
 from training.config.config import load_config
 from training.crossval import main
 from training.runs.cross_validation import score
@@ -26,7 +25,7 @@ PATIENCE_S = 300
 
 def arguments(knees: Path, out: Path, *more: str) -> list[str]:
     """`training.crossval demo`, made small: 2 folds of all 12 exams."""
-    settings = [word for change in SMALL for word in ("--set", change)]
+    settings = [word for change in TINY_DEMO for word in ("--set", change)]
     table = ["--exams", str(knees / "exams.csv"), "--folds", "2", "--all", "--jobs", "2"]
     return ["demo", *table, "--out", str(out), *settings, *more]
 

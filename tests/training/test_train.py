@@ -12,14 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.bundle import load_bundle
-
-SMALL = [
-    "recipe.size=[64, 64]",
-    "trunk.width=0.0625",
-    "fit.epochs=2",
-    "fit.batch_exams=3",
-    "warm_up.epochs=1",
-]
+from tests.training.tiny import TINY_DEMO
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +21,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def settings(knees: Path, out: Path, *changes: str) -> list[str]:
     """The words after `training.train`: the demo, made small."""
-    words = [word for change in (*SMALL, *changes) for word in ("--set", change)]
+    words = [word for change in (*TINY_DEMO, *changes) for word in ("--set", change)]
     return ["demo", "--exams", str(knees / "exams.csv"), "--out", str(out), "--jobs", "1", *words]
 
 

@@ -14,6 +14,14 @@ TINY_TRUNK = [
     'recipe.channels="gray"',
     "recipe.size=[64, 64]",
 ]
+# The demo's preset, made small.
+TINY_DEMO = [
+    "recipe.size=[64, 64]",
+    "trunk.width=0.0625",
+    "fit.epochs=2",
+    "fit.batch_exams=3",
+    "warm_up.epochs=1",
+]
 
 
 def paths_of(inputs: Sequence[FloatArray]) -> tuple[Path, ...]:

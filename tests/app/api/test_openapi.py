@@ -17,7 +17,7 @@ from app.dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, MULTIPART, OCT
 from app.http.keys import PROTECTED
 from app.jobs.answer import NOTICE
 from tests.app.conftest import settled
-from tests.app.dicomweb.test_stow import RELATED, body
+from tests.app.dicomweb.messages import RELATED, body
 from tests.app.studies import instances, study_zip, voxels, zipped
 
 POST = {"method": "POST", "path": "/v1/predictions", "content_type": "application/zip"}

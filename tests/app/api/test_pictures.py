@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from tests.app.studies import COLUMNS, ROWS, SLICES, voxels
-
-COMPLETENESS = 1e-4
+from tests.conftest import COMPLETENESS
 
 
 def picture(client, path: str, **query) -> np.ndarray:

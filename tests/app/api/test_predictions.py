@@ -14,10 +14,10 @@ from models.bundle import load_bundle
 from models.predictor import Predictor
 from tests.app.conftest import settled
 from tests.app.studies import COLUMNS, PATIENT, ROWS, SLICES, SPACING_MM, instances, study_zip, voxels, zipped
+from tests.conftest import COMPLETENESS
 
 POST = {"path": "/v1/predictions", "content_type": "application/zip"}
 # What the contract promises where an explanation is exact.
-COMPLETENESS = 1e-4
 
 
 @pytest.fixture

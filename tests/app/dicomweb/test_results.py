@@ -9,7 +9,7 @@ import pytest
 
 from app import results
 from app.service.parts import EXTENSION
-from tests.app.dicomweb.test_wado import OCTETS, get, related
+from tests.app.dicomweb.messages import OCTETS, get, related
 from tests.app.results.made import map_of, result_of
 
 RESULT = result_of()

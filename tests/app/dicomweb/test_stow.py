@@ -6,22 +6,16 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import select
 
-from app.dicomweb import multipart
-from app.dicomweb.media_types import DICOM, MediaType
 from app.http.uploads import MAX_PARTS
 from app.service.parts import EXTENSION
 from app.store.database import Study
+from tests.app.dicomweb.messages import RELATED, body
 from tests.app.studies import PATIENT, SLICES, instances, voxels
 
 STUDY, SERIES = "2.25.7", "2.25.8"
-RELATED = 'multipart/related; type="application/dicom"; boundary="xyz"'
 # Keys of DICOM JSON.
 URL, REFERENCED, FAILED, OTHERS, REASON, UID = "00081190", "00081199", "00081198", "0008119A", "00081197", "00081155"
 FILES = instances(voxels())
-
-
-def body(files: list[bytes], part_type: str = DICOM) -> bytes:
-    return b"".join(multipart.join(((MediaType(part_type), [file]) for file in files), "xyz"))
 
 
 def store(client, files, study: str = "", **headers):

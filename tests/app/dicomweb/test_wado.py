@@ -10,8 +10,8 @@ import pytest
 from pydicom import uid
 from pydicom.multival import MultiValue
 
-from app.dicomweb import multipart
-from app.dicomweb.media_types import DICOM, MediaType
+from app.dicomweb.media_types import DICOM
+from tests.app.dicomweb.messages import OCTETS, get, related
 from tests.app.studies import COLUMNS, ROWS, SLICES, instances, voxels
 
 STUDY = "2.25.7"
@@ -25,7 +25,6 @@ SYNTAXES = (
     uid.JPEG2000Lossless,
 )
 NATIVE = SYNTAXES[:4]
-OCTETS = "application/octet-stream"
 
 
 def series_of(syntax: str) -> str:
@@ -59,23 +58,6 @@ def client(holding):
         for file in instances(voxels()[:2], STUDY, series_of(syntax), WindowCenter=500, WindowWidth=1000)
     ]
     return holding(files + instances(voxels(), STUDY, "2.25.90"))
-
-
-def get(client, path: str, accept: str) -> list[tuple[MediaType, bytes]]:
-    """The parts of a multipart answer."""
-    response = client.get(path, headers={"Accept": accept})
-    assert response.status_code == 200, response.text
-    boundary = MediaType.parse(response.content_type).parameters["boundary"]
-    found = []
-    for content_type, part in multipart.parts(io.BytesIO(response.data), boundary):
-        with part:
-            part.seek(0)
-            found.append((MediaType.parse(content_type), part.read()))
-    return found
-
-
-def related(kind: str, syntax: str | None = None) -> str:
-    return f'multipart/related; type="{kind}"' + (f"; transfer-syntax={syntax}" if syntax else "")
 
 
 @pytest.mark.parametrize("accept", [related(DICOM), related(DICOM, "1.2.840.10008.1.2.1"), "*/*", ""])

@@ -17,8 +17,7 @@ from data_prep.phantom import generate, write
 from data_prep.selection.series import Selection, load_study
 from tests.app.results.made import PATIENT, map_of, read, result_from, result_of, validator
 from tests.app.studies import instances, study_zip, voxels
-from tests.data_prep.dicom.test_origin import as_sent
-from tests.data_prep.dicom_factory import enhanced, make_series, make_slice, named, uploads
+from tests.data_prep.dicom_factory import as_sent, enhanced, make_series, make_slice, named, uploads
 
 
 def series(**attributes) -> Selection:

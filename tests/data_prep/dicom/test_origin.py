@@ -7,15 +7,12 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from data_prep.dicom.header import DEMANDED, REPEATED
 from data_prep.selection.series import load_study
-from tests.data_prep.dicom_factory import encode, enhanced, make_series, make_slice, named, uploads
+from tests.data_prep.dicom_factory import as_sent, encode, enhanced, make_series, make_slice, named, uploads
 
 KNOWN = {
     "PatientName": "Quibble^Zebedee",
@@ -39,15 +36,6 @@ def sources_of(*images: Dataset) -> tuple[Dataset, ...]:
 def said(source: Dataset) -> dict[str, object]:
     """What it repeats, without what is empty."""
     return {one.keyword: one.value for one in source if one.keyword in REPEATED and one.value not in ("", None)}
-
-
-def as_sent(image: Dataset, values: dict[str, bytes], representation: str | None = None) -> Dataset:
-    """The image with these bytes in the place of values, whatever they are."""
-    for keyword, value in values.items():
-        tag = Tag(keyword)
-        vr = representation or dictionary_VR(tag)
-        image[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
-    return image
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, ImplicitVRLittleEndian])

@@ -7,7 +7,7 @@ from data_prep.quality import screen
 from data_prep.selection.body_part import other_body_parts
 from data_prep.selection.series import load_study
 from tests.data_prep.dicom_factory import make_series, named
-from tests.data_prep.selection.test_preference import PD_FS, T1, notices, taken
+from tests.data_prep.selection.choosing import PD_FS, T1, notices, taken
 
 
 def parts(**values: str) -> str:

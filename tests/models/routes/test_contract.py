@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.bundle import CLASSIFIERS
 from models.routes.network import Head
+from tests.conftest import COMPLETENESS
 from tests.models.conftest import RECIPE, some_slices, tiny_ensemble, tiny_finetuned, tiny_mrnet, tiny_svc
 
 # Keyed by the route's registered name, and a word for each variant of it.
@@ -23,8 +24,6 @@ UNTRAINED = {
     "svc rbf": partial(tiny_svc, "rbf", "mean"),
     "ensemble": tiny_ensemble,
 }
-# The promise: maps and bias add up to the logits within this, relative to the largest logit.
-COMPLETENESS = 1e-4
 routes = pytest.mark.parametrize("route", UNTRAINED)
 
 

@@ -12,8 +12,8 @@ from models.calibration import Calibration
 from models.routes.ensemble import Ensemble
 from models.routes.machines import Linear
 from models.routes.svc import SVC
+from tests.conftest import COMPLETENESS
 from tests.models.conftest import PROVENANCE, RECIPE, TEMPERATURES, TINY_TRUNK, some_slices, tiny_ensemble, tiny_mrnet
-from tests.models.routes.test_contract import COMPLETENESS
 
 
 @pytest.fixture(scope="module")

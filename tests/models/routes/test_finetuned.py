@@ -1,4 +1,5 @@
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -22,21 +23,22 @@ HEADS = [Head("max"), Head("mean"), Head("attention"), Head("attention", (8,), "
 heads = pytest.mark.parametrize("head", HEADS, ids=lambda head: f"{head.pooling}-{len(head.hidden)}")
 
 ON_JAX = """
-import pathlib, sys, keras, numpy as np
+import json, pathlib, sys, keras, numpy as np
 from data_prep.labels import FOUR_CLASS
 from data_prep.network_input.recipe import Recipe
 from models.routes.registry import ROUTES
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
 recipe = Recipe((40.0, 60.0, 60.0), (63, 63))
-route = ROUTES["finetuned"].from_architecture({architecture}, FOUR_CLASS, recipe)
-route.load(pathlib.Path("{folder}"))
-slices = np.random.default_rng(3).random((6, 63, 63), np.float32)
-explanation = route.explain(slices, route.features(slices))
-np.savez("{folder}/jax.npz", logits=explanation.logits, maps=explanation.maps)
-route.train_from("conv4")
-route.network.compile(keras.optimizers.Adam(5e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-losses = route.network.fit(slices.reshape(3, 2, 63, 63), np.arange(3), epochs=8, verbose=0).history["loss"]
-assert losses[-1] < losses[0]
+for name, architecture in json.loads(sys.argv[1]).items():
+    route = ROUTES["finetuned"].from_architecture(architecture, FOUR_CLASS, recipe)
+    route.load(pathlib.Path(name))
+    slices = np.random.default_rng(3).random((6, 63, 63), np.float32)
+    explanation = route.explain(slices, route.features(slices))
+    np.savez(pathlib.Path(name) / "jax.npz", logits=explanation.logits, maps=explanation.maps)
+    route.train_from("conv4")
+    route.network.compile(keras.optimizers.Adam(5e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = route.network.fit(slices.reshape(3, 2, 63, 63), np.arange(3), epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
 """
 
 
@@ -86,16 +88,27 @@ def test_an_unknown_layer_to_train_from_is_explained():
         tiny_finetuned(Head()).train_from("block5")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX isn't installed")
-@heads
-def test_on_jax_the_same_weights_say_the_same_and_learn(head, tmp_path):
-    route = tiny_finetuned(head, FOUR_CLASS)
-    route.save(tmp_path)
-    code = ON_JAX.format(architecture={"trunk": asdict(TINY_TRUNK), "head": asdict(head)}, folder=tmp_path)
+@pytest.fixture(scope="module")
+def answers_of_jax(tmp_path_factory) -> dict[Head, Path]:
+    """What JAX answered with the same weights, for each head; one process, which takes seconds to start."""
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("JAX isn't installed")
+    folders = {head: tmp_path_factory.mktemp("head") for head in HEADS}
+    architectures = {}
+    for head, folder in folders.items():
+        tiny_finetuned(head, FOUR_CLASS).save(folder)
+        architectures[str(folder)] = {"trunk": asdict(TINY_TRUNK), "head": asdict(head)}
+    command = [sys.executable, "-c", ON_JAX, json.dumps(architectures)]
     environment = os.environ | {"KERAS_BACKEND": "jax"}
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], env=environment, check=True)
+    subprocess.run(command, cwd=Path(__file__).parents[3], env=environment, check=True)
+    return {head: folder / "jax.npz" for head, folder in folders.items()}
+
+
+@heads
+def test_on_jax_the_same_weights_say_the_same_and_learn(head, answers_of_jax):
+    route = tiny_finetuned(head, FOUR_CLASS)
     here = route.explain(SLICES, route.features(SLICES))
-    with np.load(tmp_path / "jax.npz") as there:
+    with np.load(answers_of_jax[head]) as there:
         assert there["logits"] == pytest.approx(here.logits, abs=1e-5)
         assert there["maps"] == pytest.approx(here.maps, abs=1e-5)
 

@@ -1,14 +1,10 @@
 """Files as `torch.save` writes them, made by hand and, where PyTorch is installed, by PyTorch itself."""
 
-import io
 import os
 import pickle
 import pickletools
 import random
-import struct
-import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from models.trunks.torch_file import LEGACY_MAGIC, LEGACY_PROTOCOL, read_tensors
+from models.trunks.torch_file import read_tensors
+from tests.models.trunks.torch_files import Call, Global, Storage, pickled, write_legacy, write_zip
 
 TENSORS: dict[str, Any] = {
     "features.0.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
@@ -24,92 +21,6 @@ TENSORS: dict[str, Any] = {
     "classifier.half": np.array([[0.5]], np.float16),
     "steps": np.array(7, np.int64),
 }
-STORAGES = {"f4": "FloatStorage", "f8": "DoubleStorage", "f2": "HalfStorage", "i8": "LongStorage"}
-
-
-class _Global:
-    """Pickled as a name that this machine needn't know."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
-
-
-class _Call:
-    """Pickled as a call of a name."""
-
-    def __init__(self, function: _Global, *arguments: object) -> None:
-        self.function, self.arguments = function, arguments
-
-
-class _Storage:
-    def __init__(self, key: str, array: np.ndarray, legacy: bool) -> None:
-        kind = _Global("torch", STORAGES[array.dtype.str[1:]])
-        self.id = ("storage", kind, key, "cpu", array.size, *([None] if legacy else []))
-
-
-class _Pickler(pickle._Pickler):
-    """Protocol 2, with PyTorch's names and persistent ids; pure Python, so that names needn't be importable."""
-
-    write: Callable[[bytes], object]
-
-    def persistent_id(self, thing: object) -> object:
-        return thing.id if isinstance(thing, _Storage) else None
-
-    def save(self, thing: object, save_persistent_id: bool = True) -> None:
-        if isinstance(thing, _Global):
-            self.write(pickle.GLOBAL + f"{thing.module}\n{thing.name}\n".encode())
-        elif isinstance(thing, _Call):
-            self.save(thing.function)
-            self.save(thing.arguments)
-            self.write(pickle.REDUCE)
-        else:
-            super().save(thing, save_persistent_id)
-
-
-def pickled(thing: object) -> bytes:
-    stream = io.BytesIO()
-    _Pickler(stream, protocol=2).dump(thing)
-    return stream.getvalue()
-
-
-def described(tensors: dict[str, np.ndarray], legacy: bool = False) -> OrderedDict:
-    """The state dictionary as PyTorch pickles it, one storage for each tensor."""
-    content = OrderedDict()
-    for key, (name, array) in enumerate(tensors.items()):
-        strides = tuple(step // array.itemsize for step in array.strides)
-        hooks = _Call(_Global("collections", "OrderedDict"))
-        storage = _Storage(str(key), array, legacy)
-        content[name] = _Call(
-            _Global("torch._utils", "_rebuild_tensor_v2"), storage, 0, array.shape, strides, False, hooks
-        )
-    return content
-
-
-def write_zip(path: Path, tensors: dict[str, np.ndarray], description: bytes | None = None, big: bool = False) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", pickled(described(tensors)) if description is None else description)
-        archive.writestr("archive/byteorder", "big" if big else "little")
-        for key, array in enumerate(tensors.values()):
-            numbers = array.astype(array.dtype.newbyteorder(">" if big else "<"))
-            archive.writestr(f"archive/data/{key}", numbers.tobytes())
-        archive.writestr("archive/version", "3\n")
-    return path
-
-
-def write_legacy(path: Path, tensors: dict[str, np.ndarray]) -> Path:
-    machine = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
-    parts = [
-        LEGACY_MAGIC,
-        LEGACY_PROTOCOL,
-        machine,
-        described(tensors, legacy=True),
-        [str(n) for n in range(len(tensors))],
-    ]
-    with path.open("wb") as stream:
-        stream.write(b"".join(map(pickled, parts)))
-        for array in tensors.values():
-            stream.write(struct.pack("<q", array.size) + array.tobytes())
-    return path
 
 
 def assert_read(path: Path) -> None:
@@ -152,15 +63,15 @@ class _Evil:
 
 def reached(tensor: tuple) -> bytes:
     """A description of one tensor with these offset, shape and strides on four numbers."""
-    storage = _Storage("0", np.zeros(4, np.float32), legacy=False)
-    return pickled({"a": _Call(_Global("torch._utils", "_rebuild_tensor_v2"), storage, *tensor)})
+    storage = Storage("0", np.zeros(4, np.float32), legacy=False)
+    return pickled({"a": Call(Global("torch._utils", "_rebuild_tensor_v2"), storage, *tensor)})
 
 
 @pytest.mark.parametrize(
     ("description", "reason"),
     [
-        (pickled({"a": _Call(_Global("builtins", "eval"), "1")}), "asks for builtins.eval"),
-        (pickled({"a": _Global("torch.nn", "Linear")}), r"asks for torch\.nn\.Linear"),
+        (pickled({"a": Call(Global("builtins", "eval"), "1")}), "asks for builtins.eval"),
+        (pickled({"a": Global("torch.nn", "Linear")}), r"asks for torch\.nn\.Linear"),
         (pickled([1, 2]), "something else"),
         (pickled({}), "something else"),
         (pickled({"a": 1}), "something else"),

@@ -10,8 +10,11 @@ VENV ?= .venv
 JOBS ?= 2
 
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+# Slow files come first, so that both processes end together (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+# Python keeps what it has compiled: tests start many processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test quick serve check format docs coverage bench demo-bundle evaluate-demo clean
 

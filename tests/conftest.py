@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import pytest
 from distributed import Client
+from filelock import FileLock
 from hypothesis import settings
 
 import models  # noqa: F401  (before Keras: it chooses TensorFlow's kernels)
@@ -28,6 +29,11 @@ START_S = 60.0  # a scheduler or worker on a busy machine
 # Machines are slow at times, which is no fault of ours; and a run that fails can be run again.
 settings.register_profile("cruciate", deadline=None, derandomize=True)
 settings.load_profile("cruciate")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: a process that started a slow file last would keep the others waiting."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def _folder(variable: str) -> Path:
@@ -52,10 +58,20 @@ def real_knee() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def knees(tmp_path_factory) -> Path:
-    """Twelve synthetic exams as DICOM with their truth and `exams.csv`: 5 for training, 3 validation, 4 test."""
-    folder = tmp_path_factory.mktemp("knees")
-    Cohort(seed=7, val=0.25, test=0.25).write(folder, exams=12, jobs=2)
-    return folder
+    """Twelve synthetic exams as DICOM with their truth and `exams.csv`: 5 for training, 3 validation, 4 test.
+
+    All test processes of a run read the same files; the first one that needs them writes them.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    knees = folder / "knees"
+    with FileLock(folder / "knees.lock"):
+        if not knees.exists():
+            unfinished = folder / "knees.unfinished"
+            Cohort(seed=7, val=0.25, test=0.25).write(unfinished, exams=12, jobs=2)
+            unfinished.rename(knees)
+    return knees
 
 
 @pytest.fixture(scope="module")

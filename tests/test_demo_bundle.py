@@ -18,6 +18,8 @@ from tests.conftest import COMPLETENESS
 from tests.data_prep.dicom_factory import uploads
 from training.evaluation.report import evaluate, figures
 
+pytestmark = pytest.mark.slow
+
 DEMO = Path(__file__).parent.parent / "models" / "bundles" / "demo"
 UNSEEN_SEED, UNSEEN_EXAMS = 20_261_121, 100
 MEGABYTES = 10

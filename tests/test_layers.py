@@ -83,6 +83,7 @@ def test_one_small_file_knows_which_backend_keras_has():
     assert {path.name for path in files if {"tensorflow", "jax", "torch"} & imported(path)} == {"gradient.py"}
 
 
+@pytest.mark.slow
 def test_data_prep_starts_without_keras():
     code = (
         "import sys, pkgutil, importlib, data_prep\n"

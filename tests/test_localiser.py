@@ -32,6 +32,8 @@ from training.config.place import Place
 from training.data.examples import prepare
 from training.train import train
 
+pytestmark = pytest.mark.slow
+
 CHANGES = ["recipe.size=[64, 64]", "recipe.extent_mm=[20.0, 40.0, 40.0]", "trunk.width=0.0625", "fit.epochs=1"]
 
 

@@ -6,6 +6,8 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 from tests.house import PACKAGES, ROOT
 
 # Needed without an import: files that are read.
@@ -56,6 +58,7 @@ def test_the_packages_get_exactly_what_they_import():
     assert imported(PACKAGES) - OPTIONAL == required("requirements.txt").keys() - NOT_IMPORTED
 
 
+@pytest.mark.slow
 def test_the_tests_get_exactly_what_they_import():
     more = imported(("tests",)) - required("requirements.txt").keys() - NOT_IMPORTED
     assert more - TOOLS == required("requirements-dev.txt").keys() - TOOLS

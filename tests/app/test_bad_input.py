@@ -129,6 +129,7 @@ def posted(answered):
     return post
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_every_bad_study_is_a_problem_of_the_client(posted, case):
     make, status, sentence = CASES[case]
@@ -185,6 +186,7 @@ def test_other_types_are_not_taken(posted, content_type):
     assert "application/zip" in posted(study_zip(), 415, content_type)["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -271,6 +273,7 @@ def test_an_unknown_bundle_is_refused_with_the_names_that_there_are(posted):
     assert "the loaded bundles are: tiny, four" in problem["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content_type", ["application/zip", "multipart/form-data; boundary=x"])
 def test_a_body_over_the_limit_is_refused(make_app, content_type):
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'

@@ -17,6 +17,8 @@ from app.store.instances import Instances
 from data_prep.selection.series import load_study
 from tests.app.studies import PATIENT, instances, voxels
 
+pytestmark = pytest.mark.slow
+
 START_S, STOP_S = 30.0, 30.0
 PEERS = "SCANNER@127.0.0.1, OTHER@192.0.2.1"
 

@@ -16,6 +16,8 @@ from gunicorn.config import Config
 from app.client import CONFIGURATION, RunningService, serving
 from tests.app.studies import study_zip
 
+pytestmark = pytest.mark.slow
+
 ZIP = {"Content-Type": "application/zip"}
 SOON_S = 60
 

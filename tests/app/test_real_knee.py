@@ -17,6 +17,7 @@ def answer(answered, real_knee):
     return response.json
 
 
+@pytest.mark.slow
 @pytest.mark.real_knee
 def test_one_echo_is_predicted_on_and_the_others_are_listed(answer):
     study = answer["study"]

@@ -46,6 +46,7 @@ def test_a_task_comes_back_from_its_folder(task, tmp_path):
         assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 @sides
 def test_a_side_says_what_an_epoch_took(task, tmp_path, side):
     task.write(tmp_path)

@@ -67,6 +67,7 @@ def test_a_file_about_a_name_can_be_written(name):
     assert "/" not in names.file_name(name)
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_cell_is_read(text):
     names.original(text)

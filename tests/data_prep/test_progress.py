@@ -50,6 +50,7 @@ def on_a_terminal(term: str) -> str:
     return said.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.slow
 def test_a_log_file_has_lines_that_come_while_one_item_lasts_and_no_bar():
     said = in_a_pipe()
     assert "\r" not in said
@@ -60,12 +61,14 @@ def test_a_log_file_has_lines_that_come_while_one_item_lasts_and_no_bar():
     assert len(lines) < 12  # four thousand brief items are no four thousand lines
 
 
+@pytest.mark.slow
 def test_a_terminal_without_a_cursor_is_a_log_file():
     said = on_a_terminal("dumb")
     assert "\r" not in said
     assert "evaluating: 3 of 3 exams, 2 s" in said
 
 
+@pytest.mark.slow
 def test_a_terminal_has_a_bar():
     said = on_a_terminal("xterm")
     assert re.search(r"\revaluating: 100%", said)

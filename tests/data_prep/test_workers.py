@@ -9,6 +9,8 @@ from data_prep.prepare.cache import make_inputs
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 
+pytestmark = pytest.mark.slow
+
 
 def process_of(_: int) -> int:
     time.sleep(0.2)

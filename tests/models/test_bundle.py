@@ -151,6 +151,7 @@ def a_bundle_with_a_folder(path):
     (path / "figures").mkdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "reason"),
     [

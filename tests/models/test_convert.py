@@ -33,6 +33,7 @@ def as_safetensors(path, tensors):
 WRITERS = {".pth": write_zip, ".old.pth": write_legacy, ".safetensors": as_safetensors}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", WRITERS)
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_archive_fills_the_trunk(tmp_path, monkeypatch, capsys, name, suffix):

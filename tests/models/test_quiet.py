@@ -2,7 +2,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from models.quiet import without_noise
+
+pytestmark = pytest.mark.slow
 
 
 def test_only_what_somebody_can_use_is_passed_on(capfd):

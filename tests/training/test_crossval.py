@@ -20,6 +20,8 @@ from training.config.config import load_config
 from training.crossval import main
 from training.runs.cross_validation import score
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 300
 
 

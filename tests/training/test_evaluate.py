@@ -1,8 +1,8 @@
 """A bundle is measured on exams that it hasn't seen, under whatever name they come."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -15,8 +15,11 @@ from models.calibration import Calibration
 from models.predictor import Predictor
 from models.seen import Seen
 from tests.models.conftest import PROVENANCE, RECIPE, tiny_mrnet, write_tiny_bundle
+from tests.training.commands import run_here
 from training.evaluate import main
 from training.evaluation.report import evaluate, of_split
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -59,24 +62,15 @@ def test_exams_are_known_again_by_id_and_by_pixels(bundle, exams, tmp_path):
     assert str(left_out) == "3 of 7 exams are left out: 1 that it has learnt from and 2 that it was chosen on"
 
 
-def run(monkeypatch, capsys, bundle: Path, table: Path, *options: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["training.evaluate", str(bundle), "--exams", str(table), *options])
-    try:
-        main()
-        code = 0
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    said = capsys.readouterr()
-    return code, said.out, said.err
+def run(bundle: Path, table: Path, *options: str) -> CompletedProcess[str]:
+    return run_here(main, str(bundle), "--exams", str(table), *options)
 
 
-def test_figures_say_how_many_exams_were_left_out(monkeypatch, capsys, bundle, knees, tmp_path):
-    code, out, err = run(
-        monkeypatch, capsys, bundle, knees / "exams.csv", "--split", "all", "--out", str(tmp_path / "r.json")
-    )
-    assert code == 0, err
-    assert "4 phantom exams, split all, of exams.csv (8 of 12 exams are left out" in out
-    assert f"the predictions for 4 exams are in {tmp_path / 'r.json'}" in out
+def test_figures_say_how_many_exams_were_left_out(bundle, knees, tmp_path):
+    result = run(bundle, knees / "exams.csv", "--split", "all", "--out", str(tmp_path / "r.json"))
+    assert result.returncode == 0, result.stderr
+    assert "4 phantom exams, split all, of exams.csv (8 of 12 exams are left out" in result.stdout
+    assert f"the predictions for 4 exams are in {tmp_path / 'r.json'}" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -86,41 +80,39 @@ def test_figures_say_how_many_exams_were_left_out(monkeypatch, capsys, bundle, k
         ("train", "nothing remains to predict on: 5 of 5 exams are left out: 5 that it has learnt from"),
     ],
 )
-def test_nothing_to_predict_on_is_one_sentence(monkeypatch, capsys, bundle, knees, split, reason):
-    code, _, err = run(monkeypatch, capsys, bundle, knees / "exams.csv", "--split", split)
-    assert code == 2
-    assert reason in err
-    assert "Traceback" not in err
+def test_nothing_to_predict_on_is_one_sentence(bundle, knees, split, reason):
+    result = run(bundle, knees / "exams.csv", "--split", split)
+    assert result.returncode == 2
+    assert reason in result.stderr
 
 
-def test_where_figures_go_is_asked_before_anything_is_computed(monkeypatch, capsys, bundle, knees, tmp_path):
+def test_where_figures_go_is_asked_before_anything_is_computed(monkeypatch, bundle, knees, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setattr("training.evaluate.report", lambda *_: pytest.fail("computed"))
     for out, reason in ((tmp_path, "is a folder; name a file"), (tmp_path / "file" / "r.json", "File exists")):
-        code, _, err = run(monkeypatch, capsys, bundle, knees / "exams.csv", "--out", str(out))
-        assert code == 2
-        assert reason in err
-        assert "Traceback" not in err
+        result = run(bundle, knees / "exams.csv", "--out", str(out))
+        assert result.returncode == 2
+        assert reason in result.stderr
     monkeypatch.setattr("training.evaluate.report", lambda *_: ([], []))
-    code, _, err = run(monkeypatch, capsys, bundle, knees / "exams.csv", "--out", str(tmp_path / "new" / "r.json"))
-    assert code == 0, err
+    result = run(bundle, knees / "exams.csv", "--out", str(tmp_path / "new" / "r.json"))
+    assert result.returncode == 0, result.stderr
     assert (tmp_path / "new" / "r.json").is_file()
 
 
-def test_what_is_left_may_be_too_little(monkeypatch, capsys, bundle, exams, tmp_path):
+def test_what_is_left_may_be_too_little(bundle, exams, tmp_path):
     """After another split: of the new test part only healthy exams hadn't been learnt from."""
     kept = [exam for exam in exams if exam.split != "test" or exam.binary == {"healthy"}]
     write_exams([replace(exam, split="test") for exam in kept], tmp_path / "exams.csv")
-    code, _, err = run(monkeypatch, capsys, bundle, tmp_path / "exams.csv")
-    assert code == 2
-    assert "what is left of split test" in err
-    assert "0 unhealthy" in err
+    result = run(bundle, tmp_path / "exams.csv")
+    assert result.returncode == 2
+    assert "what is left of split test" in result.stderr
+    assert "0 unhealthy" in result.stderr
 
 
-def test_a_bundle_that_does_not_say_what_it_has_seen_is_evaluated_with_a_warning(monkeypatch, capsys, knees, tmp_path):
-    code, out, err = run(monkeypatch, capsys, write_tiny_bundle(tmp_path / "tiny"), knees / "exams.csv")
-    assert code == 0, err
-    assert "warning: tiny doesn't say which exams it has learnt from" in out
+def test_a_bundle_that_does_not_say_what_it_has_seen_is_evaluated_with_a_warning(knees, tmp_path):
+    result = run(write_tiny_bundle(tmp_path / "tiny"), knees / "exams.csv")
+    assert result.returncode == 0, result.stderr
+    assert "warning: tiny doesn't say which exams it has learnt from" in result.stdout
 
 
 def test_splits_without_a_label_or_of_one_class_are_told(exams):

@@ -16,6 +16,8 @@ from training.config.published import EVERY_ROW, Experiments
 from training.experiments import main, write_tenth
 from training.runs import cross_validation
 
+pytestmark = pytest.mark.slow
+
 # The issue's table, figure by figure.
 ISSUE = {
     "mrnet-tuned": {"accuracy": 0.83, "macro one-vs-rest AUC": 0.888, "loss": 0.18},

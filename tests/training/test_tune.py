@@ -25,6 +25,8 @@ from training.config.config import Config, load_config
 from training.config.place import Place
 from training.search import search, storage
 
+pytestmark = pytest.mark.slow
+
 TINY = [*TINY_TRUNK, 'scheme="binary"']
 BEST_C = 0.01
 SPACE = "[svc.c]\nlow = 1e-5\nhigh = 1e2\nlog = true\n[svc.pooling]\nchoices = ['mean', 'max']\n"

@@ -205,6 +205,7 @@ def test_no_error_has_a_form_of_its_own(answered, document, method, path, status
     check(document, anything, "default", response.mimetype, response.json)
 
 
+@pytest.mark.slow
 def test_examples_are_answers_of_this_service(document):
     """`python -m app.examples` makes them anew where an answer has changed for a reason."""
     kept = openapi.examples()

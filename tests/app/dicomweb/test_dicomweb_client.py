@@ -14,6 +14,8 @@ from app.client import serving
 from data_prep.phantom import generate
 from data_prep.phantom.dicom_out import instance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def knee() -> list[Dataset]:

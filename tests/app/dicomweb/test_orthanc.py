@@ -1,7 +1,11 @@
 """A PACS forwards a study by STOW-RS and gets results, configured as the documentation says."""
 
+import pytest
+
 from tests.app.dicomweb.orthanc import CONFIGURATION, DOCS, FORWARD, in_own_network
 from tests.app.studies import SLICES
+
+pytestmark = pytest.mark.slow
 
 
 def test_orthanc_forwards_a_study_by_itself_and_receives_its_results(bundles, tmp_path):

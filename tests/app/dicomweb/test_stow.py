@@ -69,6 +69,7 @@ def test_the_answer_as_xml(client):
     assert root.find(f"DicomAttribute[@tag='{URL}']").attrib == {"tag": URL, "vr": "UR", "keyword": "RetrieveURL"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content_type", "content", "status"),
     [
@@ -127,6 +128,7 @@ def test_the_log_says_nothing_of_patients_or_studies(client, caplog):
     assert json.loads(caplog.records[-1].message)["route"] == "/dicom-web/studies"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["application/octet-stream", "Application/DICOM; transfer-syntax=*", "*/*", ""])
 def test_a_part_that_leaves_its_kind_open_is_looked_at(client, kind):
     for content_type in (RELATED, 'multipart/related; type="application/octet-stream"; boundary=xyz'):

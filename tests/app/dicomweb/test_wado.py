@@ -60,6 +60,7 @@ def client(holding):
     return holding(files + instances(voxels(), STUDY, "2.25.90"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accept", [related(DICOM), related(DICOM, "1.2.840.10008.1.2.1"), "*/*", ""])
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_instances_are_decoded_to_explicit_little_endian(client, syntax, accept):

@@ -23,6 +23,7 @@ def test_a_listed_viewer_may_read_with_a_key(client, path):
     assert (refused.status_code, refused.headers[ALLOWED]) == (401, VIEWER)  # so that the page can say why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "origin", ["https://elsewhere.example", "https://viewer.example", f"{VIEWER}.evil.example", "null"]
 )

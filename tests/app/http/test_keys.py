@@ -6,6 +6,7 @@ def client(make_app):
     return make_app(api_keys=("first key", "second key")).test_client()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

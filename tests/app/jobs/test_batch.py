@@ -17,6 +17,8 @@ from data_prep import names
 from tests.app.studies import instances, study_zip, voxels, zipped
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 # Generous: importing TensorFlow on a busy machine, twice.
 PATIENCE_S = 180
 GOOD, BAD = 24, {"blank.zip": 422, "few.zip": 422, "text.zip": 400}

@@ -51,6 +51,7 @@ def test_a_parcel_holds_no_pixels_that_no_answer_needs(study, scratch):
     assert [by_file.arrays] == list(scratch.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("needs", [BUNDLE, LOCALISING])
 def test_what_arrives_is_what_was_decoded(study, scratch, needs):
     ((path, arrived),) = decoded([study], needs, Workers(2), scratch)

@@ -17,6 +17,8 @@ from app.store.database import Delivery
 from tests.app.conftest import Clock, settled
 from tests.app.studies import instances, study_zip, voxels
 
+pytestmark = pytest.mark.slow
+
 SOON_S = 30
 POST = {"path": "/v1/predictions", "content_type": "application/zip"}
 

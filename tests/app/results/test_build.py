@@ -19,6 +19,8 @@ from tests.app.results.made import PATIENT, map_of, read, result_from, result_of
 from tests.app.studies import instances, study_zip, voxels
 from tests.data_prep.dicom_factory import as_sent, enhanced, make_series, make_slice, named, uploads
 
+pytestmark = pytest.mark.slow
+
 
 def series(**attributes) -> Selection:
     return load_study(named(make_series(**attributes)))

@@ -19,6 +19,8 @@ from models.colour_scale import ColourScale
 from models.predictor import Predictor
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCALE = ColourScale(0.75, {"unhealthy": 0.004}, {"unhealthy": 20})
 
 

@@ -31,6 +31,7 @@ def test_every_class_has_its_probability(scheme):
     assert said == pytest.approx({f"ACL: {name}": value for name, value in probabilities.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("predicted", "grade", "presence", "ruptured"),
     [

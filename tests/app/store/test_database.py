@@ -54,6 +54,7 @@ def test_a_transaction_that_fails_leaves_nothing(url):
         assert session.scalars(select(Study)).all() == []
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_make_the_tables_once(url):
     openers = [subprocess.Popen([sys.executable, "-c", OPENER, url], stderr=subprocess.PIPE) for _ in range(3)]
     assert [(opener.communicate()[1], opener.returncode) for opener in openers] == [(b"", 0)] * 3

@@ -47,6 +47,7 @@ def noise(shape: tuple[int, int, int] = (3, 32, 40)) -> np.ndarray:
     return np.random.default_rng(0).random(shape, np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_the_ligament_mask_still_lies_on_the_ligament(seed):
     """The ligament painted white into the slices is where its mask says, after the same draw for both."""
@@ -239,6 +240,7 @@ def test_a_range_that_makes_no_sense_is_refused_by_name(name):
             Augmentation(**{name: value})
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.fixed_dictionaries({name: st.floats(0, value) for name, value in {**PLACES, **LOOKS, "drop": 0.9}.items()}),

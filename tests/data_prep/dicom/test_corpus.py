@@ -18,7 +18,7 @@ from tests.data_prep.corpus import DCMTK, Sample, samples
 from tests.data_prep.dicom_factory import need_dcmtk, uploads
 
 # pydicom warns of much that is odd in these files, which is why they are shipped.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 SAMPLES = {sample.name: sample for sample in samples()}
 # Files with pixels of one sample that aren't read, and why.

@@ -138,6 +138,7 @@ def test_bad_input_is_named_and_costs_no_memory(make, error, says):
         [frame.decode() for frame in read_study(uploads({"sent.bin": content})).frames]
 
 
+@pytest.mark.slow
 def test_mutated_files_give_input_errors_and_nothing_else():
     random, outcomes = np.random.default_rng(7), Counter[str]()
     image = make_slice(pixels=make_pixels(32, 32))

@@ -142,6 +142,7 @@ def test_a_wrong_representation_raises_nothing(representation):
         assert not said(source)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(REPEATED), st.binary(max_size=80), min_size=1))
 @settings(max_examples=60)
 def test_whatever_is_sent_survives_dicom_json(sent):

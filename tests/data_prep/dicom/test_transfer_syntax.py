@@ -222,6 +222,7 @@ ODDITIES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODDITIES)
 @pytest.mark.parametrize(
     ("tool", "option"), [("dcmcjpeg", "+e1"), ("dcmcjpeg", "+el"), ("dcmcjpeg", "+ee"), ("dcmcjpls", "+el")]

@@ -8,6 +8,8 @@ from data_prep.exams.__main__ import main
 from data_prep.tables.exams import Exam
 from tests.data_prep.exam_factory import noise, write_exam, write_table
 
+pytestmark = pytest.mark.slow
+
 SPLITS = ("train", "train", "val", "val", "test", "test")
 
 

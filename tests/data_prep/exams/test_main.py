@@ -14,6 +14,8 @@ from data_prep.tables.exams import read_exams
 from tests.data_prep.exam_factory import noise, write_exam, write_table
 from tests.data_prep.tables.workbooks import as_xlsx
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

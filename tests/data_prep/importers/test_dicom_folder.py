@@ -348,6 +348,7 @@ def test_two_imports_with_one_key_agree_on_patients(studies, diagnoses, tmp_path
     assert not set(patients("--out", there)) & set(first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "cell"),
     [

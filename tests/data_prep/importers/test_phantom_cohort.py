@@ -15,6 +15,7 @@ from tests.data_prep.importers.asking import ask, exams_of
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 
 
+@pytest.mark.slow
 def test_counts_on_the_command_line_are_exams_on_disk(tmp_path):
     root = tmp_path / "knees"
     found = ask("phantom", root, "--classes", "complete rupture:2, healthy:1", "--seed", "5")

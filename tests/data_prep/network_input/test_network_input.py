@@ -12,7 +12,7 @@ RECIPE = Recipe((15.0, 12.0, 12.0), (8, 6))
 
 def test_both_steps_give_the_block_and_what_a_reader_should_know():
     """5 of 8 slices of 3 mm, and 24 pixels of 0.5 mm where the image has 16: the rest is padded."""
-    voxels = np.random.default_rng(0).normal(size=(8, 16, 16))
+    voxels = np.random.default_rng(0).random((8, 16, 16))
     voxels[2] = 0
     found = NetworkInput.of(Coarse.of(make_volume(voxels)), RECIPE)
     assert found.slices.shape == (5, 8, 6)

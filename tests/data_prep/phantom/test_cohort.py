@@ -14,6 +14,8 @@ from data_prep.phantom.cohort import Cohort, class_weights
 from data_prep.phantom.scanner import PROFILES
 from data_prep.tables.exams import read_exams
 
+pytestmark = pytest.mark.slow
+
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 
 

@@ -16,6 +16,8 @@ from data_prep.phantom import Phantom, write
 from data_prep.phantom.dicom_out import instance
 from data_prep.phantom.knee import LATERALITY_IN_HEADER, HeaderLaterality
 
+pytestmark = pytest.mark.slow
+
 VALIDATOR = shutil.which("dciodvfy", path=str(Path(sys.executable).parent)) or shutil.which("dciodvfy")
 
 

@@ -12,6 +12,8 @@ from data_prep.phantom.scanner import PROFILES
 from data_prep.phantom.scene import BONE_NAMES
 from tests.data_prep.conftest import SEEDS, in_mm
 
+pytestmark = pytest.mark.slow
+
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 # Smallest and largest extents in mm, of the two real label maps that anatomy.py names, with 12 % to either side for
 # people who are smaller or larger, and for thick slices.

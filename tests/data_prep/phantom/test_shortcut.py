@@ -16,6 +16,8 @@ from data_prep.phantom.dicom_out import instance
 from data_prep.phantom.scanner import PROFILES
 from data_prep.workers import Workers
 
+pytestmark = pytest.mark.slow
+
 EXAMS = 160
 NO_SHORTCUT_AUC = 0.65  # the project's bound; chance is 0.5 and 160 exams blur it by 0.05
 POWER_AUC = 0.8  # what the ligament's own brightness must reach, or the test could not see a difference

@@ -185,6 +185,7 @@ PICKLES = [old_pickle(make_array(shape=(2, 2, 2))), *(pickle.dumps(make_array(sh
 OPCODE_BYTES = [ord(opcode.code) for opcode in pickletools.opcodes if opcode.name in OPCODES]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_changed_pickles_are_an_array_or_an_input_error(tmp_path_factory, data):
     content = bytearray(data.draw(st.sampled_from(PICKLES)))

@@ -18,6 +18,8 @@ from data_prep.prepare.load import load_exam
 from data_prep.tables.exams import Exam, read_exams
 from data_prep.workers import Workers
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 RECIPE = Recipe((30.0, 48.0, 48.0), (48, 48))
 

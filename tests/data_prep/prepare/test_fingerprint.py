@@ -14,6 +14,8 @@ from data_prep.prepare.fingerprint import BITS, BLOCK, MAX_DISTANCE, near_duplic
 from data_prep.workers import Workers
 from tests.conftest import make_volume
 
+pytestmark = pytest.mark.slow
+
 KNEES = 160
 
 

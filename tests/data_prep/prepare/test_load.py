@@ -9,6 +9,8 @@ from data_prep.tables.exams import Exam, read_exams
 from tests.data_prep.dicom_factory import encode, make_series
 from tests.data_prep.exam_factory import noise, write_exam
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_series_or_study_of_the_row_is_read_from_a_shared_folder(tmp_path):
     first, second = write_exam(tmp_path, 1), write_exam(tmp_path, 2)

@@ -9,6 +9,8 @@ import pytest
 from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.__main__ import read_recipe
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 RECIPE = Recipe((30.0, 48.0, 48.0), (48, 48))
 

@@ -33,6 +33,8 @@ from tests.data_prep.dicom_factory import AXIAL, encode, encode_codestreams, mak
 from tests.data_prep.exam_sources import IMPORTERS, as_array
 from tests.data_prep.faults import MISPLACED, PLANTS, Plant, only_slices, rician, with_voxels
 
+pytestmark = pytest.mark.slow
+
 SEED = 5_000_000
 CLEAN = 150
 MAX_FALSE_ALARMS = 0.03  # the bound that docs/quality.md states: any flag at all on a clean exam

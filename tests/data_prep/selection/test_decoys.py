@@ -12,6 +12,8 @@ from tests.data_prep import decoys
 from tests.data_prep.decoys import PLOTS, Study, draw
 from tests.data_prep.dicom_factory import uploads
 
+pytestmark = pytest.mark.slow
+
 STUDIES, AT_ONCE = 300, 10
 
 

@@ -232,6 +232,7 @@ def test_oblique_stacks_are_compared_by_their_middles(degrees):
         load(straight, other)
 
 
+@pytest.mark.slow
 @pytest.mark.real_knee
 def test_the_real_knee_is_one_and_no_header_names_its_side(real_knee):
     selection = load_study(uploads(real_knee), laterality="R")

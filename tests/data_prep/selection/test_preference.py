@@ -11,6 +11,7 @@ PD = {"ScanOptions": "PFP", "SeriesDescription": "SAG PD"}
 WATER = {"ImageType": ["DERIVED", "PRIMARY", "DIXON", "WATER"], "ScanOptions": "PFP"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("better", "worse"),
     [

@@ -174,6 +174,7 @@ def test_a_bad_slice_of_the_series_to_predict_on_refuses_the_study(name):
     assert [problem.file for problem in caught.value.files] == ["g9"]
 
 
+@pytest.mark.slow
 def test_the_same_bad_slice_of_a_lesser_series_refuses_nothing():
     for make in OF_THE_SERIES.values():
         better = {f"b{place}": encode(image) for place, image in enumerate(make_series(14, series=2))}
@@ -287,6 +288,7 @@ def test_a_wrong_group_length_is_no_matter():
     assert load_study(uploads(GOOD | {"g9": bytes(content)})).volume.digest() == DIGEST
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_flipped_bytes_of_an_object_outside_the_series_never_change_the_volume(data):

@@ -19,6 +19,7 @@ def test_a_map_worked_out_by_hand():
     assert gradcam_maps(grid, np.array([[[2, -4]], [[-2, 4]]], np.float32)).tolist() == [[[[1, 0]]], [[[0, 3]]]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "mean", "attention"])
 def test_maps_follow_from_difference_quotients_in_every_cell(pooling):
     """The definition, with nothing of ours but `logits`: nudge each cell's features, average, weigh, cut at zero."""

@@ -12,6 +12,8 @@ from models.routes.network import Head
 from tests.conftest import COMPLETENESS
 from tests.models.conftest import RECIPE, some_slices, tiny_ensemble, tiny_finetuned, tiny_mrnet, tiny_svc
 
+pytestmark = pytest.mark.slow
+
 # Keyed by the route's registered name, and a word for each variant of it.
 UNTRAINED = {
     "mrnet": tiny_mrnet,

@@ -15,6 +15,8 @@ from models.routes.svc import SVC
 from tests.conftest import COMPLETENESS
 from tests.models.conftest import PROVENANCE, RECIPE, TEMPERATURES, TINY_TRUNK, some_slices, tiny_ensemble, tiny_mrnet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def four_class_ensemble() -> Ensemble:

@@ -18,6 +18,8 @@ from models.routes.network import Head
 from models.trunks import Trunk
 from tests.models.conftest import RECIPE, TINY_TRUNK, tiny_finetuned
 
+pytestmark = pytest.mark.slow
+
 SLICES = np.random.default_rng(3).random((6, *RECIPE.size), np.float32)
 HEADS = [Head("max"), Head("mean"), Head("attention"), Head("attention", (8,), "tanh")]
 heads = pytest.mark.parametrize("head", HEADS, ids=lambda head: f"{head.pooling}-{len(head.hidden)}")

@@ -6,6 +6,8 @@ from models.routes.network import ExamNetwork, Head
 from models.trunks import build_trunk
 from tests.models.conftest import RECIPE, TINY_TRUNK
 
+pytestmark = pytest.mark.slow
+
 SLICES = np.random.default_rng(3).random((6, *RECIPE.size), np.float32)
 HEADS = [Head("max"), Head("mean"), Head("attention"), Head("mean", hidden=(8, 4), dropout=0.5)]
 heads = pytest.mark.parametrize("head", HEADS, ids=lambda head: f"{head.pooling}-{len(head.hidden)}")

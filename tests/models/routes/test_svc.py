@@ -16,6 +16,8 @@ from models.trunks import Trunk
 from tests.conftest import make_volume
 from tests.models.conftest import PROVENANCE, RECIPE, some_slices, tiny_svc
 
+pytestmark = pytest.mark.slow
+
 COMPLETENESS = 1e-4
 RECIPE_OF_VGG = replace(RECIPE, channels="caffe")
 poolings = pytest.mark.parametrize("pooling", ["mean", "max"])

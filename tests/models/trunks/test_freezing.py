@@ -38,6 +38,7 @@ def test_an_unknown_layer_is_answered_with_those_there_are():
         train_from(network, "conv2")
 
 
+@pytest.mark.slow
 def test_frozen_normalisation_keeps_its_statistics_and_training_changes_only_the_rest():
     network = build_trunk(Trunk("resnet50", "conv2_block1_out"), (32, 32), "gray")
     train_from(network, "conv2_block1_3_conv")
@@ -50,6 +51,7 @@ def test_frozen_normalisation_keeps_its_statistics_and_training_changes_only_the
     assert changed == {"conv2_block1_3_conv", "conv2_block1_3_bn", *beside}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cut", "layer"),
     [

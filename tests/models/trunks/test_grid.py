@@ -53,6 +53,7 @@ def whole(name: str) -> tuple[keras.Model, keras.Model]:
     return network, keras.models.clone_model(network, clone_function=see_through)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "cut"), [(name, cut) for name, cuts in CUTS.items() for cut in cuts])
 def test_a_cell_lies_where_its_receptive_field_does(name, cut):
     network, thin = (keras.Model(each.inputs, each.get_layer(cut).output) for each in whole(name))

@@ -5,6 +5,8 @@ import pytest
 from models.trunks import Trunk, build_trunk, load_imagenet
 from models.trunks.channels import TORCH_DEVIATION, TORCH_MEAN
 
+pytestmark = pytest.mark.slow
+
 # Two ways of adding up the same products in float32 differ by less than this, relative to the largest feature.
 ROUNDING = 1e-4
 

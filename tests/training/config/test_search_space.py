@@ -6,6 +6,8 @@ import pytest
 from training.config.config import load_config
 from training.config.search_space import Space, flat, load_space
 
+pytestmark = pytest.mark.slow
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 TINY_SPACE = """

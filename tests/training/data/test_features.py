@@ -14,6 +14,8 @@ from models.trunks import Trunk, build_trunk
 from training.data import features
 from training.data.features import averaged, cached_features, compute
 
+pytestmark = pytest.mark.slow
+
 TRUNK = Trunk(cut="conv2", width=1 / 16)
 LENGTHS = (3, 7, 1, 5)
 

@@ -38,6 +38,7 @@ def tables(draw) -> list[Exam]:
     return some_exams(patients, labels)
 
 
+@pytest.mark.slow
 @given(exams=tables(), folds=st.integers(2, 3), seed=st.integers(0, 99))
 def test_every_exam_is_held_out_once_a_repeat_and_no_patient_is_torn_apart(exams, folds, seed):
     made = folds_of(exams, folds, repeats=2, seed=seed)

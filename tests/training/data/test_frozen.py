@@ -17,6 +17,8 @@ from training.data.frozen import FrozenFeatures
 from training.data.targets import ClassSets
 from training.fitting.network import fit_network, phases_of, untrained_network
 
+pytestmark = pytest.mark.slow
+
 PLAIN = ["augmentation={}", "fit.epochs=2", "fit.batch_exams=3", "fit.learning_rate=1e-3", 'fit.trainable_from="conv4"']
 
 

@@ -96,6 +96,7 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     assert covered >= 34  # 95 % of 40 is 38; fewer than 34 has odds below 1 in 100
 
 
+@pytest.mark.slow
 def test_intervals_of_several_classes_cover_the_truth_too():
     """The truth is what a hundred thousand exams of the same kind give."""
     truth, sure = some_answers(100_000, seed=99)

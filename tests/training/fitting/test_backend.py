@@ -40,6 +40,7 @@ numpy.testing.assert_allclose(*weights, rtol=1e-5)
 """
 
 
+@pytest.mark.slow
 def test_two_devices_learn_what_one_does():
     result = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

@@ -22,6 +22,8 @@ from training.fitting.losses import LOSSES
 from training.fitting.network import fit_network, identity, phases_of, untrained_network
 from training.fitting.seeds import fix_seed
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["recipe.size=[64, 64]", "warm_up.size=[64, 64]", "trunk.width=0.0625", "warm_up.epochs=1", "fit.epochs=2"]
 RECIPE = Recipe((30.0, 48.0, 48.0), (8, 8))
 

@@ -13,7 +13,10 @@ from data_prep.network_input.crop import crop
 from models.bundle import Bundle, golden_volume, load_bundle
 from tests.training.tiny import TINY_TRUNK
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX isn't installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX isn't installed"),
+]
 
 TINY = [*TINY_TRUNK, "recipe.extent_mm=[20.0, 60.0, 60.0]", "fit.epochs=1", "fit.restarts=0"]
 # Rounding apart, two backends compute the same.

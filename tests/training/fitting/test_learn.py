@@ -13,6 +13,8 @@ from training.config.place import Place
 from training.fitting.learn import learn, look_ahead
 from training.fitting.network import phases_of
 
+pytestmark = pytest.mark.slow
+
 BRIEF = ["fit.epochs=1", "augmentation={}"]
 KEPT = ['fit.trainable_from="conv5"', "fit.cache_frozen=true", "fit.oversample=true", "fit.epochs=1"]
 CROPS = ["extent_mm=[20.0, 36.0, 36.0]", "size=[48, 48]", "epochs=1", "learning_rate=1e-3"]

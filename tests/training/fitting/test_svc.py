@@ -28,6 +28,8 @@ from training.config.svc_fit import KERNELS, SvcFit
 from training.data.examples import Examples, prepare
 from training.fitting.svc import MOST_ROUNDS, exam_features, fit, train_svc
 
+pytestmark = pytest.mark.slow
+
 # What the issue asks of decisions in double precision.
 SAME = 1e-6
 SEED = 3

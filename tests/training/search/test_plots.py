@@ -12,6 +12,8 @@ from optuna.trial import FrozenTrial, Trial
 from training.search.plots import ENOUGH, history, importance, slices, write_plots
 from training.search.storage import Draws
 
+pytestmark = pytest.mark.slow
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 

@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from training.search import storage as shared_search
 from training.search.storage import FAILED, MOST_KILLED, Draws, claim, counted, open_search, work
 
+pytestmark = pytest.mark.slow
+
 TRIALS = 6
 
 

@@ -219,6 +219,9 @@ def _legacy(stream: IO[bytes]) -> Tensors:
     """Read five pickles (magic number, protocol, machine, tensors, storage keys), then each storage with its length."""
     stream.seek(0)
     try:
+        if stream.read(1) != pickle.PROTO:
+            raise ValueError("not a pickle of protocol 2 or later")
+        stream.seek(0)
         if _unpickled(stream) != LEGACY_MAGIC or _unpickled(stream) != LEGACY_PROTOCOL:
             raise ValueError("not a file of torch.save")
     except (pickle.UnpicklingError, ValueError) as error:

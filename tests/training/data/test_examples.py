@@ -129,6 +129,7 @@ def test_equally_common_sets_are_not_repeated():
     assert sorted(weights) == list(range(6))
 
 
+@pytest.mark.slow
 def test_crops_on_the_ligament_hold_it(knees, tmp_path):
     exams = read_exams(knees / "exams.csv")[:4]
     crops = prepare(exams, BINARY, RECIPE, tmp_path, Workers(1), around="ligament").inputs

@@ -85,6 +85,7 @@ def test_each_draw_has_the_auc_of_the_exams_it_drew():
     assert auc(score, positive, draws) == pytest.approx(np.array(expected))
 
 
+@pytest.mark.slow
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     """AUC of two normals one standard deviation apart is Phi(1/sqrt(2)) = 0.760."""
     covered = 0

@@ -54,6 +54,7 @@ def imported(folders: tuple[str, ...]) -> set[str]:
     return {re.sub(r"[-_.]+", "-", known[name][0]).lower() for name in names - ours}
 
 
+@pytest.mark.slow
 def test_the_packages_get_exactly_what_they_import():
     assert imported(PACKAGES) - OPTIONAL == required("requirements.txt").keys() - NOT_IMPORTED
 

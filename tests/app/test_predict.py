@@ -8,6 +8,8 @@ from app.predict import main
 from app.results import KINDS
 from tests.app.studies import PATIENT, SLICES, instances, study_zip, voxels, zipped
 
+pytestmark = pytest.mark.slow
+
 OF_THE_RUN = {"created", "timing_ms"}
 
 

@@ -123,7 +123,8 @@ def test_the_table_to_read_has_them_too(killed_and_continued):
     assert tuned[0][column] == "0.83"
     assert tuned[1][column].startswith(f"{entries(out)['mrnet-tuned']['report']['figures'][0]['value']:.3f} (")
     assert "trunk.width=0.0625" in tuned[1][-1]
-    for name in ("training.experiments --folds 2 --all", "needs segmentation, which is not built yet", "`random-forest`"):
+    waits = "needs segmentation, which is not built yet"
+    for name in ("training.experiments --folds 2 --all", waits, "`random-forest`"):
         assert name in text
 
 

@@ -11,6 +11,8 @@ from app.service.settings import Settings
 from models.predictor import Predictor
 from tests.app.studies import study_zip
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_loaded_bundle_is_described(answered):
     client, answer = answered

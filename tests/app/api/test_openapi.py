@@ -20,6 +20,8 @@ from tests.app.conftest import settled
 from tests.app.dicomweb.messages import RELATED, body
 from tests.app.studies import instances, study_zip, voxels, zipped
 
+pytestmark = pytest.mark.slow
+
 POST = {"method": "POST", "path": "/v1/predictions", "content_type": "application/zip"}
 # Another processor rounds otherwise; a changed answer differs by more.
 TOLERANCE = 1e-3
@@ -205,7 +207,6 @@ def test_no_error_has_a_form_of_its_own(answered, document, method, path, status
     check(document, anything, "default", response.mimetype, response.json)
 
 
-@pytest.mark.slow
 def test_examples_are_answers_of_this_service(document):
     """`python -m app.examples` makes them anew where an answer has changed for a reason."""
     kept = openapi.examples()

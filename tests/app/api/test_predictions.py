@@ -16,6 +16,8 @@ from tests.app.conftest import settled
 from tests.app.studies import COLUMNS, PATIENT, ROWS, SLICES, SPACING_MM, instances, study_zip, voxels, zipped
 from tests.conftest import COMPLETENESS
 
+pytestmark = pytest.mark.slow
+
 POST = {"path": "/v1/predictions", "content_type": "application/zip"}
 # What the contract promises where an explanation is exact.
 
@@ -270,7 +272,6 @@ def test_a_body_that_names_no_study_is_malformed(answered, body):
     assert (response.status_code, response.mimetype) == (400, "application/problem+json")
 
 
-@pytest.mark.slow
 def test_predictions_are_found_page_by_page(client):
     sent = {client.post(**POST, data=study_zip(seed, study=f"2.25.{seed}")).json["id"] for seed in range(1, 4)}
     found, place = [], "/v1/predictions?limit=2&status=done"

@@ -12,6 +12,8 @@ from app.store.database import Study
 from tests.app.dicomweb.messages import RELATED, body
 from tests.app.studies import PATIENT, SLICES, instances, voxels
 
+pytestmark = pytest.mark.slow
+
 STUDY, SERIES = "2.25.7", "2.25.8"
 # Keys of DICOM JSON.
 URL, REFERENCED, FAILED, OTHERS, REASON, UID = "00081190", "00081199", "00081198", "0008119A", "00081197", "00081155"
@@ -69,7 +71,6 @@ def test_the_answer_as_xml(client):
     assert root.find(f"DicomAttribute[@tag='{URL}']").attrib == {"tag": URL, "vr": "UR", "keyword": "RetrieveURL"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content_type", "content", "status"),
     [
@@ -128,7 +129,6 @@ def test_the_log_says_nothing_of_patients_or_studies(client, caplog):
     assert json.loads(caplog.records[-1].message)["route"] == "/dicom-web/studies"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["application/octet-stream", "Application/DICOM; transfer-syntax=*", "*/*", ""])
 def test_a_part_that_leaves_its_kind_open_is_looked_at(client, kind):
     for content_type in (RELATED, 'multipart/related; type="application/octet-stream"; boundary=xyz'):

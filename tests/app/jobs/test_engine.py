@@ -11,6 +11,8 @@ from models.predictor import Predictor
 from tests.app.conftest import SOON_S, settled
 from tests.app.studies import study_zip
 
+pytestmark = pytest.mark.slow
+
 POST = {"path": "/v1/predictions", "content_type": "application/zip"}
 
 

@@ -13,6 +13,8 @@ from app.store.database import Study
 from tests.app.conftest import Clock
 from tests.app.studies import instances, voxels
 
+pytestmark = pytest.mark.slow
+
 SOON_S = 30
 
 
@@ -39,7 +41,6 @@ def of_study(service: Service, uid: str) -> list[dict]:
     return service.store.answers(10, study_uid=uid)
 
 
-@pytest.mark.slow
 def test_a_study_is_predicted_on_by_itself_once_it_is_quiet(make_app):
     service = make_app(quiet_s=0.2).extensions[EXTENSION]
     receive(service, instances(voxels(), study="2.25.1"))

@@ -13,6 +13,8 @@ from app.results.parametric_map import Stored, parametric_map
 from tests.app.results.made import PATIENT, map_of, read, result_of
 from tests.data_prep.dicom_factory import enhanced, make_series
 
+pytestmark = pytest.mark.slow
+
 TURN = np.deg2rad(20)
 OBLIQUE = [round(float(cosine), 9) for cosine in (-np.sin(TURN), np.cos(TURN), 0, 0, 0, -1)]
 AGAINST_THE_NORMAL = [0.0, -1.0, 0.0, 0.0, 0.0, -1.0]

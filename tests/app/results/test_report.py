@@ -10,6 +10,8 @@ from data_prep.labels import BINARY, FOUR_CLASS
 from tests.app.results.made import PATIENT, result_of
 from tests.data_prep.dicom_factory import enhanced, make_series
 
+pytestmark = pytest.mark.slow
+
 RIGHT, LEFT = "24028007", "7771000"
 PRESENT, ABSENT = "52101004", "272519000"
 
@@ -31,7 +33,6 @@ def test_every_class_has_its_probability(scheme):
     assert said == pytest.approx({f"ACL: {name}": value for name, value in probabilities.items()})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("predicted", "grade", "presence", "ruptured"),
     [

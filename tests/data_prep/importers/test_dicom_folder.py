@@ -13,6 +13,8 @@ from tests.data_prep.dicom_factory import encode, make_series
 from tests.data_prep.importers.asking import ask, change, exams_of, write_csv
 from tests.data_prep.tables.workbooks import as_xlsx
 
+pytestmark = pytest.mark.slow
+
 HEALTHY, STRAIN, PARTIAL, COMPLETE = FOUR_CLASS.classes
 STUDIES = {
     # study: accession number, patient id, folders of its series
@@ -348,7 +350,6 @@ def test_two_imports_with_one_key_agree_on_patients(studies, diagnoses, tmp_path
     assert not set(patients("--out", there)) & set(first)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "cell"),
     [

@@ -12,6 +12,8 @@ from data_prep.selection.knees import BEYOND_MIDDLE_MM, KNEES_APART_MM, ONE_KNEE
 from data_prep.selection.series import Selection, load_study
 from tests.data_prep.dicom_factory import CORONAL, enhanced, make_series, named, uploads
 
+pytestmark = pytest.mark.slow
+
 FRAME = {"FrameOfReferenceUID": "2.25.5"}
 # Both knees one after the other, each moved to the scanner's middle.
 MOVED = {"FrameOfReferenceUID": "2.25.6"}
@@ -232,7 +234,6 @@ def test_oblique_stacks_are_compared_by_their_middles(degrees):
         load(straight, other)
 
 
-@pytest.mark.slow
 @pytest.mark.real_knee
 def test_the_real_knee_is_one_and_no_header_names_its_side(real_knee):
     selection = load_study(uploads(real_knee), laterality="R")

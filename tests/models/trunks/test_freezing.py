@@ -4,6 +4,8 @@ import pytest
 
 from models.trunks import Trunk, build_trunk, cut_in_two, train_from
 
+pytestmark = pytest.mark.slow
+
 
 def trained(network: keras.Model) -> list[str]:
     """Names of the layers that have something to learn."""
@@ -38,7 +40,6 @@ def test_an_unknown_layer_is_answered_with_those_there_are():
         train_from(network, "conv2")
 
 
-@pytest.mark.slow
 def test_frozen_normalisation_keeps_its_statistics_and_training_changes_only_the_rest():
     network = build_trunk(Trunk("resnet50", "conv2_block1_out"), (32, 32), "gray")
     train_from(network, "conv2_block1_3_conv")
@@ -51,7 +52,6 @@ def test_frozen_normalisation_keeps_its_statistics_and_training_changes_only_the
     assert changed == {"conv2_block1_3_conv", "conv2_block1_3_bn", *beside}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cut", "layer"),
     [

@@ -5,6 +5,8 @@ import pytest
 from models.trunks import Trunk, build_trunk, load_imagenet
 from models.trunks.applications import APPLICATIONS
 
+pytestmark = pytest.mark.slow
+
 VGG16 = Trunk("vgg16", "block1_conv2", "imagenet")
 
 
@@ -74,7 +76,6 @@ def test_without_a_file_keras_is_asked_to_download(empty_folder, monkeypatch):
     assert all(np.all(np.array(weight) == 0.25) for weight in network.weights)
 
 
-@pytest.mark.slow
 def test_a_file_at_hand_is_preferred_to_a_download(empty_folder):
     vgg16_of(0.5).save_weights(empty_folder / "vgg16_imagenet_notop.weights.h5")
     network = build_trunk(VGG16, (32, 32), "caffe")

@@ -19,6 +19,8 @@ from training.config.published import Experiment, Experiments
 from training.config.svc_fit import KERNELS
 from training.train import train
 
+pytestmark = pytest.mark.slow
+
 EXPERIMENTS = Experiments.read()
 ROWS = {row.name: row for row in EXPERIMENTS.row if not row.waits_for}
 PUBLISHED_PRESETS = sorted({row.preset for row in ROWS.values()})
@@ -81,7 +83,6 @@ def bundleable(row: Experiment) -> bool:
     return not config.svc or config.svc.kind in KERNELS
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if bundleable(row)])
 def test_it_trains_and_its_bundle_answers(name, exams, ready, tmp_path):
     predictor = trained(ROWS[name], made_small(ROWS[name]), exams, ready, tmp_path / "bundle")
@@ -91,7 +92,6 @@ def test_it_trains_and_its_bundle_answers(name, exams, ready, tmp_path):
     assert prediction.method.exact == (name != "vgg16-dense")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vgg16", "vgg16-augmented"])
 def test_what_two_cores_compute_once_is_served_like_any_other(name, exams, ready, tmp_path):
     changes = made_small(ROWS[name], *EXPERIMENTS.changes(ROWS[name], "reduced"))
@@ -102,7 +102,6 @@ def test_what_two_cores_compute_once_is_served_like_any_other(name, exams, ready
     assert predictor.predict(load_exam(exams[0])).method.exact
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", ["full", "reduced", "quick"])
 @pytest.mark.parametrize("preset", PUBLISHED_PRESETS)
 def test_every_row_s_layers_exist_in_its_trunk(preset, size):

@@ -8,6 +8,8 @@ from data_prep.labels import BINARY, FOUR_CLASS
 from data_prep.statistics import RESAMPLES, auc
 from training.evaluation.metrics import Scored, binary_figures, class_figures, f1_scores
 
+pytestmark = pytest.mark.slow
+
 # Healthy, minor, partial, complete, about as often as in the published project's 761 exams.
 SHARES = (0.8, 0.1, 0.06, 0.04)
 
@@ -85,7 +87,6 @@ def test_each_draw_has_the_auc_of_the_exams_it_drew():
     assert auc(score, positive, draws) == pytest.approx(np.array(expected))
 
 
-@pytest.mark.slow
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     """AUC of two normals one standard deviation apart is Phi(1/sqrt(2)) = 0.760."""
     covered = 0
@@ -97,7 +98,6 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     assert covered >= 34  # 95 % of 40 is 38; fewer than 34 has odds below 1 in 100
 
 
-@pytest.mark.slow
 def test_intervals_of_several_classes_cover_the_truth_too():
     """The truth is what a hundred thousand exams of the same kind give."""
     truth, sure = some_answers(100_000, seed=99)

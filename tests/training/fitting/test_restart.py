@@ -8,6 +8,8 @@ from training.data.targets import ClassSets
 from training.fitting.losses import focal_loss, ordinal_loss, set_loss
 from training.fitting.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
 
+pytestmark = pytest.mark.slow
+
 
 def rows(*counted: tuple[int, list[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Label sets, each so many times, and weights of one."""

@@ -1,4 +1,4 @@
-"""How much faster ready arrays are made by two processes than by one, and how little a second run costs.
+"""How much faster network inputs are made by two processes than by one, and how little a second run costs.
 
     python -m tests.bench.decode [--exams 100] [--rounds 3]
 
@@ -24,7 +24,7 @@ RECIPE = Recipe((44.0, 68.0, 68.0), (112, 112))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How fast ready arrays are made.")
+    parser = argparse.ArgumentParser(description="How fast network inputs are made.")
     parser.add_argument("--exams", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

@@ -43,7 +43,6 @@ class Place:
         parser.add_argument(
             "--inputs", type=Path, help="folder of network inputs (default: `inputs` beside the exam table)"
         )
-        parser.add_argument("--ready", dest="inputs", type=Path, help=argparse.SUPPRESS)  # its name in version 0.1
         parser.add_argument(
             "--run", type=Path, help="folder of the files that a killed run needs to continue (default: OUT.run)"
         )

@@ -43,9 +43,3 @@ class SvcFit:
     def kernel(self) -> Kernel:
         """The kernel of the machine in a bundle; "linear" for kinds that a bundle can't hold."""
         return KERNELS.get(self.kind, "linear")
-
-    def __post_init__(self) -> None:
-        if self.c <= 0 or self.gamma < 0:
-            raise ValueError(f"c must be above 0 and gamma not below, not {self.c:g} and {self.gamma:g}")
-        if self.rate <= 0 or min(self.neighbours, self.trees, self.leaf) < 1:
-            raise ValueError("neighbours, trees and leaf must be 1 or more, and rate above 0")

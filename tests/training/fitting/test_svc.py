@@ -24,6 +24,7 @@ from models.routes.machines import to_logits
 from models.routes.svc import SVC
 from models.trunks import Trunk
 from tests.models.conftest import PROVENANCE
+from training.config.config import load_config
 from training.config.svc_fit import KERNELS, SvcFit
 from training.data.examples import Examples, prepare
 from training.fitting.svc import MOST_ROUNDS, exam_features, fit, train_svc
@@ -166,19 +167,11 @@ def test_compared_classifiers_answer_as_scikit_learns(settings, theirs):
 
 
 @pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        ({"c": 0.0}, "c must be above 0"),
-        ({"gamma": -1.0}, "c must be above 0"),
-        ({"neighbours": 0}, "must be 1 or more"),
-        ({"trees": 0}, "must be 1 or more"),
-        ({"leaf": 0}, "must be 1 or more"),
-        ({"rate": 0.0}, "rate above 0"),
-    ],
+    "change", ["c=0.0", "gamma=-1.0", "neighbours=0", "trees=0", "leaf=0", "rate=0.0", "c=inf", "trees=true"]
 )
-def test_settings_without_sense_are_refused(values, reason):
-    with pytest.raises(ValueError, match=reason):
-        SvcFit(**values)
+def test_a_setting_without_sense_is_refused_by_its_key(change):
+    with pytest.raises(ValueError, match=rf"svc\.{change.split('=')[0]}"):
+        load_config("vgg16-svc", [f"svc.{change}"])
 
 
 @pytest.fixture(scope="module")

@@ -103,8 +103,8 @@ def test_nothing_in_a_file_runs(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"PK\x03\x04", b"\x00" * 100, b'{"a": 1}', random.Random(0).randbytes(64)],
-    ids=["empty", "zip", "zeros", "json", "noise"],
+    [b"", b"PK\x03\x04", b"\x00" * 100, b'{"a": 1}', random.Random(0).randbytes(64), b"S'\\}'\n."],
+    ids=["empty", "zip", "zeros", "json", "noise", "protocol 0"],
 )
 @pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
 def test_what_is_no_such_file_is_one_sentence(tmp_path, name, content):

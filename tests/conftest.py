@@ -1,5 +1,6 @@
 """What several test files share: volumes of known content, pretrained weights, the real knee."""
 
+import gc
 import importlib
 import os
 import socket
@@ -43,6 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests first: a process that started a slow file last would keep the others waiting."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests live as long as the process: the garbage collector needn't look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _folder(variable: str) -> Path:

@@ -45,6 +45,13 @@ def pointing(
         spacing_mm: distance between slices, rows and columns.
         examined: the block that the model sees.
     """
-    distance = distance_transform_edt(~ligament, sampling=spacing_mm)
     peak = np.unravel_index(source_map.argmax(), source_map.shape)
-    return Pointing(float(distance[peak]), float((distance[examined] <= HIT_MM).mean()))
+    voxels = np.argwhere(ligament)
+    distance_mm = np.linalg.norm((voxels - peak) * spacing_mm, axis=1).min()
+    # Every voxel within HIT_MM of the ligament lies in this box, so distances elsewhere needn't be computed.
+    margin = np.ceil(HIT_MM / np.array(spacing_mm)).astype(int)
+    ends = zip((voxels.min(0) - margin).clip(0), voxels.max(0) + margin + 1, strict=True)
+    box = tuple(slice(first, stop) for first, stop in ends)
+    near = np.zeros_like(ligament)
+    near[box] = distance_transform_edt(~ligament[box], sampling=spacing_mm) <= HIT_MM
+    return Pointing(float(distance_mm), float(near[examined].mean()))

@@ -12,7 +12,6 @@ from app.contract.schemas import Delivery, DeliveryPage, Retried
 from app.http.responses import OptionalText, RequestParameters, answers, says
 from app.service.parts import service
 from app.store import database
-from app.store.deliveries import DEAD
 from app.store.job import written
 
 blueprint = APIBlueprint("deliveries", __name__, tag="Deliveries", url_prefix="/v1/deliveries")
@@ -44,7 +43,7 @@ class SearchQuery(Chosen):
 class RetryQuery(Chosen):
     """Query of a retry."""
 
-    state: Literal["waiting", "dead"] = DEAD
+    state: Literal["waiting", "dead"] = "dead"
     """`dead`: begin anew. `waiting`: don't wait until the next try is due."""
 
 
@@ -78,11 +77,5 @@ def retry(query: RetryQuery) -> Response:
 
 
 def _shown(row: database.Delivery) -> Delivery:
-    return Delivery(
-        prediction=row.prediction,
-        target=row.target,
-        state=row.state,
-        attempts=row.attempts,
-        next_try=None if row.due is None else written(row.due),
-        outcome=row.outcome,
-    )
+    shown = {name: getattr(row, name) for name in ("prediction", "target", "state", "attempts", "outcome")}
+    return Delivery.model_validate(shown | {"next_try": None if row.due is None else written(row.due)})

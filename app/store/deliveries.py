@@ -24,8 +24,6 @@ MANY_TRIES, FEW_TRIES, ONE_TRY = 13, 5, 1
 BUSY_S = 600.0
 # Predictions that are scheduled in one round.
 BATCH = 20
-# A URL that fits the column.
-TARGET_LENGTH = 255
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
 INTERRUPTED = "the service stopped during the last try"
 NOT_CONFIGURED = "this target is no longer configured"

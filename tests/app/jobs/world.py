@@ -14,6 +14,7 @@ from tests.app.studies import instances, voxels
 
 PLANE = voxels()[:1]
 NOW = 1_800_000_000.0
+LIMITS = Limits(silence_s=2, total_s=5, answer_bytes=10_000)
 
 
 def uid_of(prediction: str) -> str:
@@ -39,7 +40,7 @@ class World:
         folder: Path,
         *urls: str,
         make: Callable[[str], Sequence[bytes]] = made,
-        limits: Limits = Limits(silence_s=2, total_s=5, answer_bytes=10_000),
+        limits: Limits = LIMITS,
     ) -> None:
         self.now = NOW
         self.database = Database(sqlite_url(folder / "service.db"))

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from os import environ
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.jobs.stow_client import without_secrets
 from app.service.settings import Settings, SettingsError
 from app.store.database import Delivery, open_database
@@ -29,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         database = open_database(settings.database, settings.data)
     except (SettingsError, OSError) as error:
         print(f"The deliveries can't be read: {error}", file=sys.stderr)
+        return 2
+    except SQLAlchemyError as error:  # its message may hold a password
+        print(f"The database can't be opened: {type(error).__name__}", file=sys.stderr)
         return 2
     deliveries = Deliveries(database, [without_secrets(url) for url in settings.targets])
     if given.command == "retry":
@@ -67,7 +72,7 @@ def _all(deliveries: Deliveries, given: argparse.Namespace) -> Iterator[Delivery
 
 def _line(row: Delivery) -> str:
     next_try = f"next try {written(row.due)}" if row.due is not None else ""
-    parts = row.state, row.prediction, row.target, f"{row.attempts} tries", next_try, row.outcome
+    parts = row.state, row.prediction, row.target, f"tries: {row.attempts}", next_try, row.outcome
     return "\t".join(part or "" for part in parts)
 
 

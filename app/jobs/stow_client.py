@@ -19,6 +19,8 @@ from uuid import uuid4
 # Characters of a path that are sent as they are (RFC 3986 3.3), and those of percent-encoding.
 PATH = "/%:@!$&'()*+,;=~"
 ACCEPT = "application/dicom+json"
+# Statuses whose body may list what is stored and what isn't (PS3.18 10.5.3).
+LISTING = {*range(200, 300), 409}
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered. The body is only read if the status says that something is stored (2xx)."""
+    """What a server answered. The body is only read if it may list stored objects (`LISTING`)."""
 
     status: int
     media_type: str
@@ -94,7 +96,7 @@ def _exchanged(connection: HTTPConnection, parts: SplitResult, files: Sequence[b
     connection.sock.settimeout(limits.silence_s)
     response = connection.getresponse()
     answer = Answer(response.status, response.headers.get_content_type(), response.headers.get("Retry-After", ""), b"")
-    if not 200 <= answer.status < 300:
+    if answer.status not in LISTING:
         return answer
     body = response.read(limits.answer_bytes + 1)
     if len(body) > limits.answer_bytes:

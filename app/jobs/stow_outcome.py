@@ -20,11 +20,15 @@ from app.store.deliveries import ARRIVED, FEW_TRIES, MANY_TRIES, ONE_TRY, Outcom
 
 # Statuses besides 5xx that ask for another try later (RFC 9110 15.5.9, RFC 6585 4).
 BUSY = {408, 429}
+CONFLICT = 409
 # Seconds. A target that asks for more (Retry-After) is asked again after this time.
 LONGEST_WAIT_S = 86_400.0
 SECONDS = re.compile(r"[0-9]{1,9}")
 # Tags of the Store Instances Response (PS3.18 table I.1-1): what is stored, what isn't, and what has no UID.
-STORED, FAILED, OTHER_FAILURES, SOP_UID = "00081199", "00081198", "0008119A", "00081155"
+STORED, FAILED, OTHER_FAILURES, SOP_UID, REASON = "00081199", "00081198", "0008119A", "00081155", "00081197"
+# Failure reasons that say that the target holds an object of this UID already: from an earlier try, because our UIDs
+# are digests of the objects. 0111H (PS3.4 table B.2-1), and B00EH of some servers.
+HELD_ALREADY = {str(0x0111), str(0xB00E)}
 JSON_TYPES = {"application/dicom+json", "application/json"}
 XML_TYPES = {"application/dicom+xml", "application/xml", "text/xml"}
 JSON = TypeAdapter[Any](JsonValue)
@@ -40,7 +44,9 @@ def outcome_of(answer: Answer, sent: Collection[str], now: float) -> Outcome:
     """
     status = answer.status
     if 200 <= status < 300:
-        return _outcome_of_body(answer, set(sent))
+        return _outcome_of_list(answer, set(sent))
+    if status == CONFLICT and _outcome_of_list(answer, set(sent)) == ARRIVED:  # all were held already
+        return ARRIVED
     if 300 <= status < 400:
         return Outcome(f"redirects (status {status}); results are sent to the configured address only", ONE_TRY)
     if status in BUSY or status >= 500:
@@ -59,28 +65,30 @@ def outcome_without_answer(error: OSError | HTTPException) -> Outcome:
     return Outcome(f"can't be reached: {type(error).__name__}", MANY_TRIES)
 
 
-def _outcome_of_body(answer: Answer, sent: set[str]) -> Outcome:
+def _outcome_of_list(answer: Answer, sent: set[str]) -> Outcome:
     try:
-        stored, failed = _read(answer)
+        stored, refused = _read(answer)
     except Exception:  # whatever it is, it isn't the answer that the standard requires
         return Outcome(f"answered with status {answer.status}, but not with a list of the stored objects", FEW_TRIES)
-    if failed:
-        return Outcome(f"{min(failed, len(sent))} of {len(sent)} objects refused", ONE_TRY)
+    if refused:
+        return Outcome(f"{min(refused, len(sent))} of {len(sent)} objects refused", ONE_TRY)
     if sent <= stored:
         return ARRIVED
     return Outcome(f"confirmed {len(sent & stored)} of {len(sent)} objects, and didn't refuse the others", FEW_TRIES)
 
 
 def _read(answer: Answer) -> tuple[set[str], int]:
-    """UIDs of stored objects, and how many weren't stored. Raises any exception for any other answer."""
+    """UIDs of stored objects, and how many were refused. Raises any exception for any other answer."""
     if answer.media_type in XML_TYPES:
-        return _read_xml(answer.body)
-    if answer.media_type not in JSON_TYPES:
+        document = _xml(answer.body)
+    elif answer.media_type in JSON_TYPES:
+        document = JSON.validate_json(answer.body)  # unlike json.loads, it limits how deep lists are nested
+    else:
         raise ValueError
-    # Not json.loads: this one has a limit for nested lists.
-    document = JSON.validate_json(answer.body)
-    stored = {item[SOP_UID]["Value"][0] for item in _items(document, STORED)}
-    return stored, len(_items(document, FAILED)) + len(_items(document, OTHER_FAILURES))
+    failed = _items(document, FAILED)
+    held = [item for item in failed if _value(item, REASON) in HELD_ALREADY]
+    stored = {_value(item, SOP_UID) for item in (*_items(document, STORED), *held)}
+    return stored, len(failed) - len(held) + len(_items(document, OTHER_FAILURES))
 
 
 def _items(document: dict[str, Any], tag: str) -> list[Any]:
@@ -90,16 +98,27 @@ def _items(document: dict[str, Any], tag: str) -> list[Any]:
     return items
 
 
-def _read_xml(body: bytes) -> tuple[set[str], int]:
-    """The same in the Native DICOM Model (PS3.19 A.1)."""
+def _value(item: dict[str, Any], tag: str) -> str:
+    """The first value of an attribute as text; empty if there is none."""
+    return str((item.get(tag, {}).get("Value") or [""])[0])
+
+
+def _xml(body: bytes) -> dict[str, Any]:
+    """The Native DICOM Model (PS3.19 A.1) in the structure of DICOM JSON. Raises any exception for anything else."""
     text = body.decode("utf-8-sig")
     if "<!DOCTYPE" in text:  # may declare entities, which could make it huge
         raise ValueError
-    root = ElementTree.fromstring(text)
-    item = "{{*}}DicomAttribute[@tag='{tag}']/{{*}}Item"
-    uid = item.format(tag=STORED) + f"/{{*}}DicomAttribute[@tag='{SOP_UID}']/{{*}}Value"
-    stored = {(value.text or "").strip() for value in root.iterfind(uid)}
-    return stored, sum(len(root.findall(item.format(tag=tag))) for tag in (FAILED, OTHER_FAILURES))
+    return _attributes(ElementTree.fromstring(text))
+
+
+def _attributes(parent: ElementTree.Element) -> dict[str, Any]:
+    found = {}
+    for attribute in parent.iterfind("{*}DicomAttribute"):
+        items: list[Any] = [_attributes(item) for item in attribute.iterfind("{*}Item")]
+        found[attribute.get("tag", "")] = {
+            "Value": items + [(value.text or "").strip() for value in attribute.iterfind("{*}Value")]
+        }
+    return found
 
 
 def _wait_s(retry_after: str, now: float) -> float:

@@ -37,9 +37,9 @@ def lines(capsys, *arguments: str) -> list[list[str]]:
 
 def test_a_line_for_each_delivery(world, capsys):
     assert lines(capsys, "list") == [
-        ["dead", "a", PACS, "1 tries", "", "no"],
-        ["waiting", "a", OTHER, "1 tries", "next try 2027-01-15T08:00:30Z", "later"],
-        ["waiting", "a", HERE, "0 tries", "next try 2027-01-15T08:00:00Z", ""],
+        ["dead", "a", PACS, "tries: 1", "", "no"],
+        ["waiting", "a", OTHER, "tries: 1", "next try 2027-01-15T08:00:30Z", "later"],
+        ["waiting", "a", HERE, "tries: 0", "next try 2027-01-15T08:00:00Z", ""],
     ]
     assert [line[2] for line in lines(capsys, "list", "--state", "dead")] == [PACS]
     assert lines(capsys, "list", "--prediction", "b") == []
@@ -65,3 +65,9 @@ def test_a_bad_setting_is_one_sentence(world, capsys, monkeypatch):
     monkeypatch.setenv("CRUCIATE_QUEUE", "lots")
     assert deliveries.main(["list"]) == 2
     assert "CRUCIATE_QUEUE must be a number" in capsys.readouterr().err
+
+
+def test_a_database_that_cannot_be_opened_is_one_sentence(world, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CRUCIATE_DATABASE", sqlite_url(tmp_path / "nowhere" / "service.db"))
+    assert deliveries.main(["list"]) == 2
+    assert capsys.readouterr().err == "The database can't be opened: OperationalError\n"

@@ -25,11 +25,20 @@ def judged(status: int, body: str | bytes = b"", media_type: str = JSON, retry_a
     return outcome_of(Answer(status, media_type, retry_after, body), SENT, NOW)
 
 
-def xml(sequence: str, *uids: str) -> str:
+def held_already(reason: int, *uids: str, kept: tuple[str, ...] = ()) -> str:
+    """As a server answers that holds some objects from an earlier try."""
+    document = json.loads(stored(*kept, failed=uids))
+    for item in document["00081198"]["Value"]:
+        item["00081197"] = {"vr": "US", "Value": [reason]}
+    return json.dumps(document)
+
+
+def xml(sequence: str, *uids: str, reason: int = 0) -> str:
     """As PS3.18 shows it: with the namespace of the Native DICOM Model."""
     items = "".join(
         f'<Item number="{number}"><DicomAttribute keyword="ReferencedSOPInstanceUID" tag="00081155" vr="UI">'
-        f'<Value number="1">{uid}</Value></DicomAttribute></Item>'
+        f'<Value number="1">{uid}</Value></DicomAttribute><DicomAttribute tag="00081197" vr="US">'
+        f'<Value number="1">{reason}</Value></DicomAttribute></Item>'
         for number, uid in enumerate(uids, 1)
     )
     return (
@@ -79,10 +88,39 @@ def test_refused_objects_are_counted_and_final(body, media_type, refused):
     assert (outcome.text, outcome.tries) == (f"{refused} of 3 objects refused", ONE_TRY)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "media_type"),
+    [
+        (409, held_already(0x0111, *SENT), JSON),
+        (409, held_already(45070, *SENT), JSON),
+        (202, held_already(45070, "1.2.3", kept=("1.2.4", "1.2.5")), JSON),
+        (409, xml("00081198", *SENT, reason=45070), XML),
+    ],
+)
+def test_an_object_that_a_target_holds_already_is_delivered(status, body, media_type):
+    """From an earlier try that it didn't confirm."""
+    assert judged(status, body, media_type) == ARRIVED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        held_already(0x0110, *SENT),
+        held_already(0x0111, "1.2.3"),
+        held_already(0x0111, "1.2.3", "1.2.4", "9.9"),
+        stored(*SENT, failed=("1.2.3",)),
+        SECRET,
+        "",
+    ],
+)
+def test_any_other_conflict_is_final(body):
+    outcome = judged(409, body)
+    assert (outcome.text, outcome.tries) == ("refused with status 409", ONE_TRY)
+
+
 def test_objects_that_nobody_names_are_not_delivered():
     outcome = judged(200, stored("1.2.3", "9.9"))
     assert (outcome.text, outcome.tries) == ("confirmed 1 of 3 objects, and didn't refuse the others", FEW_TRIES)
-    assert judged(200, "{}").tries == FEW_TRIES
 
 
 UNREADABLE = {
@@ -100,11 +138,10 @@ UNREADABLE = {
     "a value that is none": (b'{"00081199": {"Value": "1.2.3"}}', JSON),
     "failures that are none": (b'{"00081198": {"Value": "abc"}}', JSON),
     "items that are none": (b'{"00081199": {"Value": [1, null]}}', JSON),
-    "items without a UID": (b'{"00081199": {"Value": [{}]}}', JSON),
-    "a UID that is none": (b'{"00081199": {"Value": [{"00081155": {"Value": [{}]}}]}}', JSON),
     "HTML": (b"<html>Log in</html>", "text/html"),
     "JSON as text": (stored(*SENT).encode(), "text/plain"),
     "no XML": (b"<html>", XML),
+    "XML nested": (b"<x>" + b"<DicomAttribute><Item>" * 4096 + b"</Item></DicomAttribute>" * 4096 + b"</x>", XML),
     "XML of entities": (b'<!DOCTYPE x [<!ENTITY a "b">]>' + xml("00081199", *SENT).encode(), XML),
     "XML of entities in UTF-16": ('<!DOCTYPE x [<!ENTITY a "b">]><x/>'.encode("utf-16"), XML),
 }
@@ -119,8 +156,21 @@ def test_what_cannot_be_read_is_not_delivered_and_tried_a_few_times(what):
     assert time.monotonic() - begun < 2
 
 
-def test_xml_that_says_something_else_confirms_nothing():
-    assert judged(200, "<a>" * 100_000 + "</a>" * 100_000, XML).text.startswith("confirmed 0 of 3")
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        ("{}", JSON),
+        ('{"00081199": {"Value": []}}', JSON),
+        ('{"00081199": {"Value": [{}]}}', JSON),
+        ('{"00081199": {"Value": [{"00081155": {"Value": [{}]}}]}}', JSON),
+        (stored("9.9"), JSON),
+        ("<a>" * 100_000 + "</a>" * 100_000, XML),
+        (xml("00081199"), XML),
+    ],
+)
+def test_a_list_of_nothing_that_was_sent_confirms_nothing(body, media_type):
+    outcome = judged(200, body, media_type)
+    assert (outcome.text, outcome.tries) == ("confirmed 0 of 3 objects, and didn't refuse the others", FEW_TRIES)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])

@@ -18,7 +18,7 @@ from app.jobs.stow_client import Limits, store
 from app.jobs.stow_outcome import outcome_of, outcome_without_answer
 from app.store.database import Delivery
 from app.store.deliveries import ARRIVED, FEW_TRIES, HERE, MANY_TRIES, ONE_TRY, Deliveries, Outcome
-from app.store.instances import Instances
+from app.store.instances import Instances, NotKept
 
 LOG = logging.getLogger(__name__)
 NOTHING = Outcome(
@@ -81,14 +81,13 @@ class Delivering:
             return self._kept(files) if delivery.target == HERE else self._sent(delivery.target, files)
         except Exception as error:
             log_unexpected(error)
-            return Outcome(f"failed: {type(error).__name__}", FEW_TRIES)
+            return Outcome(f"failed: {type(error).__name__}", MANY_TRIES)
 
     def _kept(self, files: Sequence[bytes]) -> Outcome:
         try:
             self._instances.keep(files)
-        except (ValueError, OSError) as error:  # a ValueError is a sentence of ours
-            reason = error if isinstance(error, ValueError) else type(error).__name__
-            return Outcome(f"can't be stored: {reason}", MANY_TRIES)
+        except NotKept as error:
+            return Outcome(f"can't be stored: {error}", MANY_TRIES)
         return ARRIVED
 
     def _sent(self, target: str, files: Sequence[bytes]) -> Outcome:
@@ -96,11 +95,11 @@ class Delivering:
             answer = store(self._urls[target], files, self._limits)
         except (OSError, HTTPException) as error:
             return outcome_without_answer(error)
-        uids = [str(pydicom.dcmread(BytesIO(file), specific_tags=["SOPInstanceUID"]).SOPInstanceUID) for file in files]
-        return outcome_of(answer, uids, self._clock())
+        headers = [pydicom.dcmread(BytesIO(file), stop_before_pixels=True) for file in files]
+        return outcome_of(answer, [str(header.SOPInstanceUID) for header in headers], self._clock())
 
     def _clean_up(self, target: str, study_uid: str | None) -> None:
-        """Delete results that were stored beside a study while their prediction was deleted."""
+        """Delete results that were stored beside a study while their prediction was deleted or made anew."""
         if target == HERE and study_uid is not None:
             self._instances.delete_results(study_uid)
-            self._deliveries.schedule_again(study_uid)  # results of the study's other predictions
+            self._deliveries.schedule_again(study_uid)  # the results of the study's present predictions

@@ -16,6 +16,8 @@ from socket import SHUT_RDWR, create_connection, socket
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
+from app.contract.version import VERSION
+
 # Characters of a path that are sent as they are (RFC 3986 3.3), and those of percent-encoding.
 PATH = "/%:@!$&'()*+,;=~"
 ACCEPT = "application/dicom+json"
@@ -111,6 +113,7 @@ def _headers(parts: SplitResult, boundary: str) -> dict[str, str]:
         "Content-Type": f'multipart/related; type="application/dicom"; boundary="{boundary}"',
         "Accept": ACCEPT,
         "Connection": "close",
+        "User-Agent": f"Cruciate/{VERSION}",  # some firewalls refuse requests without one
     }
     if parts.username is not None:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()

@@ -99,7 +99,7 @@ class Deliveries:
                 return claimed
 
     def settle(self, tried: Delivery, outcome: Outcome) -> bool:
-        """End a try. Nothing changes if another process has tried since. Returns False if the delivery was deleted."""
+        """End a try. Returns False, and changes nothing, if the delivery was deleted or entered anew meanwhile."""
         values: dict[InstrumentedAttribute[str] | InstrumentedAttribute[float | None], str | float | None] = {
             Delivery.state: DELIVERED if outcome.tries == 0 else DEAD,
             Delivery.due: None,
@@ -108,9 +108,9 @@ class Deliveries:
             wait_s = max(_backoff_s(tried.attempts), outcome.wait_s)
             values = {Delivery.state: WAITING, Delivery.due: self._clock() + wait_s}
         mine = update(Delivery).where(_is(tried), Delivery.busy_until.is_not_distinct_from(tried.busy_until))
+        settled = mine.values({**values, Delivery.busy_until: None, Delivery.outcome: outcome.text})
         with self._database.write() as session:
-            session.execute(mine.values({**values, Delivery.busy_until: None, Delivery.outcome: outcome.text}))
-            return session.get(Delivery, (tried.prediction, tried.target)) is not None
+            return session.scalar(settled.returning(Delivery.prediction)) is not None
 
     def find(
         self,

@@ -1,5 +1,6 @@
 """Bad targets, bad studies and killed processes: each delivery has its own fate, and no other one waits for it."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -256,6 +257,42 @@ def test_results_of_what_is_deleted_meanwhile_do_not_stay(tmp_path):
     world.rounds(HERE)
     assert world.rows() == {("b", HERE): "delivered"}
     assert [row.sop_uid for row in world.instances.find()] == [uid_of("b")]
+
+
+def test_results_of_what_is_made_anew_meanwhile_do_not_stay(tmp_path):
+    """The prediction is deleted and sent again: the same id, but results of another date."""
+    calls = []
+
+    def make(id_: str) -> list[bytes]:
+        calls.append(id_)
+        if len(calls) > 1:
+            return made("b")
+        delete_prediction(world, id_)
+        world.predict(id_, held=False)
+        return made(id_)
+
+    world = World(tmp_path, make=make)
+    world.predict("a")
+    world.rounds(HERE, 1)
+    assert list(world.instances.find()) == []
+    world.deliveries.schedule()
+    assert world.rounds(HERE) == 1
+    assert world.rows() == {("a", HERE): "delivered"}
+    assert [row.sop_uid for row in world.instances.find()] == [uid_of("b")]
+
+
+def test_whatever_goes_wrong_outside_is_the_outcome_of_one(listen, tmp_path, caplog):
+    """The folder of instances is a file now; the bytes to send are no DICOM."""
+    target = listen(good)
+    world = World(tmp_path, target.url, make=lambda id_: [SECRET.encode()] if id_ == "a" else made(id_))
+    world.predict("a", "b")
+    shutil.rmtree(tmp_path / "instances")
+    (tmp_path / "instances").touch()
+    assert world.rounds(HERE) == world.rounds(target.url) == 2
+    assert world.row("b", target.url).state == "delivered"
+    for row in (world.row("a"), world.row("b"), world.row("a", target.url)):
+        assert (row.state, row.attempts) == ("waiting", 1)
+        assert SECRET not in caplog.text + row.outcome
 
 
 def test_a_process_that_was_thought_dead_changes_nothing(tmp_path):

@@ -168,8 +168,27 @@ def test_a_study_that_is_deleted_leaves_nothing_of_the_patient(make_app, tmp_pat
     assert client.delete("/dicom-web/studies/2.25.1").status_code == 204
     assert ours.store.answers(10) == []
     assert list(ours.instances.find()) == []
+    assert outcomes(client) == {}
     assert [path for part in ("instances", "predictions") for path in files(tmp_path / "var" / part)] == [".lock"]
     assert client.delete("/dicom-web/studies/2.25.1").status_code == 404
+
+
+def test_results_that_come_while_their_study_is_deleted_do_not_stay(make_app, monkeypatch):
+    client, ours = with_prediction(make_app)
+    files = []
+    for row in ours.instances.find():
+        if row.ours:
+            with ours.instances.open(row) as stream:
+                files.append(stream.read())
+    of_study = ours.store.of_study
+
+    def meanwhile(uid: str) -> list[str]:
+        ours.instances.keep(files)
+        return of_study(uid)
+
+    monkeypatch.setattr(ours.store, "of_study", meanwhile)
+    assert client.delete("/dicom-web/studies/2.25.1").status_code == 204
+    assert list(ours.instances.find()) == []
 
 
 def test_a_prediction_that_is_deleted_takes_its_results_with_it_but_no_others(make_app):

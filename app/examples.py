@@ -34,6 +34,7 @@ KEY = {"X-API-Key": "the-operator-chose-this"}
 ZIP = {"Content-Type": "application/zip"}
 JSON = {"Content-Type": "application/json"}
 POST = "/v1/predictions"
+DELIVERIES = "/v1/deliveries"
 STUDIES = "/dicom-web/studies"
 BOUNDARY = "part"
 RELATED = {"Content-Type": str(MediaType(MULTIPART, {"type": DICOM, "boundary": BOUNDARY}))}
@@ -89,6 +90,8 @@ def _about(recorder: Recorder) -> None:
         recorder.ask("demo", "GET", path)
     recorder.ask("no key", "GET", "/v1/models", {})
     recorder.ask("wrong key", "GET", "/v1/models", {"X-API-Key": "guess"})
+    recorder.ask("none is dead", "GET", f"{DELIVERIES}?state=dead")
+    recorder.ask("none is dead", "POST", f"{DELIVERIES}/retry")
 
 
 def _dicomweb(recorder: Recorder, study: list[FileDataset]) -> None:

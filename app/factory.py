@@ -3,28 +3,31 @@
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 
 from apiflask import APIFlask
 from flask import Response
 
 from app import dicomweb
-from app.api import about, docs, objects, openapi, pictures, predictions
+from app.api import about, deliveries, docs, objects, openapi, pictures, predictions
 from app.contract import problems
 from app.contract.json_text import Provider
 from app.http import cors, keys, request_log
 from app.http.uploads import drain
+from app.jobs.delivering import Delivering
 from app.jobs.engine import Engine
 from app.jobs.periodic import Periodic
-from app.jobs.publishing import Publishing
+from app.jobs.stow_client import Limits, without_secrets
 from app.jobs.studies import Studies
 from app.results.of_record import all_made
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings
 from app.store.database import open_database
+from app.store.deliveries import Deliveries
 from app.store.instances import Instances
 from app.store.predictions import Store
 
-# Seconds between two searches for studies that have become quiet, and for new results.
+# Seconds between two searches for studies that have become quiet, for new results, and for due deliveries.
 EVERY_S = 1.0
 
 
@@ -51,13 +54,16 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     def make(id_: str) -> list[bytes]:
         return all_made(store.read(id_), settings.codes, settings.map_values)
 
-    publishing = Publishing(database, instances, make, settings.targets, clock)
+    urls = {without_secrets(url): url for url in settings.targets}
+    outgoing = Deliveries(database, urls, clock)
+    outgoing.give_up_others()
+    delivering = Delivering(outgoing, instances, make, urls, clock, Limits())
     rounds = (
         Periodic("studies", studies.predict_quiet, EVERY_S),
-        Periodic("publish", publishing.publish, EVERY_S),
-        Periodic("deliver", publishing.deliver, EVERY_S),
+        Periodic("schedule", outgoing.schedule, EVERY_S),
+        *(Periodic("deliver", partial(delivering.deliver, target), EVERY_S) for target in outgoing.targets),
     )
-    service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, rounds)
+    service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, outgoing, rounds)
     request_log.register(app)
     keys.register(app, settings.api_keys)
     cors.register(app, settings.viewers)
@@ -67,6 +73,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)
     app.register_blueprint(objects.blueprint)
+    app.register_blueprint(deliveries.blueprint)
     app.register_blueprint(about.blueprint)
     app.register_blueprint(dicomweb.blueprint)
     app.register_blueprint(docs.blueprint)

@@ -201,6 +201,38 @@ class Page(ResponseModel):
     """Link to the next page; null on the last one."""
 
 
+class Delivery(ResponseModel):
+    """The DICOM results of a prediction on their way to one target."""
+
+    prediction: str
+    """Id of the prediction."""
+    target: str
+    """The address, without user and password; `this service` for the results that are stored beside the study."""
+    state: Literal["waiting", "delivered", "dead"]
+    """`waiting`: it will be tried, or is being tried. `dead`: it isn't tried again, unless a retry is asked for."""
+    attempts: int
+    """How many tries have begun."""
+    next_try: str | None
+    """When it will be tried at the earliest, in UTC, ISO 8601; null if it isn't waiting."""
+    outcome: str | None
+    """How the last try ended; null before the first one ended."""
+
+
+class DeliveryPage(ResponseModel):
+    """Deliveries, ordered by prediction and target."""
+
+    deliveries: list[Delivery]
+    next: str | None
+    """Link to the next page; null on the last one."""
+
+
+class Retried(ResponseModel):
+    """What a retry has done."""
+
+    retried: int
+    """How many deliveries will be tried again."""
+
+
 class LoadedBundle(ResponseModel):
     """A loaded bundle."""
 

@@ -12,7 +12,10 @@ STOP_S = 10.0
 
 
 class Periodic:
-    """Calls `work` every `every_s` seconds in its own thread. Exceptions are logged, and the rounds continue."""
+    """Calls `work` every `every_s` seconds in its own thread; at once after a round that returned True.
+
+    Exceptions are logged, and the rounds continue.
+    """
 
     def __init__(self, name: str, work: Callable[[], object], every_s: float) -> None:
         self._work, self._every_s = work, every_s
@@ -23,18 +26,24 @@ class Periodic:
         """Start the rounds; returns at once."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop after the current round."""
+    def end(self) -> None:
+        """Begin no more rounds; returns at once."""
         self._over.set()
-        self._thread.join(STOP_S)
 
-    def once(self) -> None:
-        """Do the work now, in the caller's thread."""
+    def stop(self, within_s: float = STOP_S) -> None:
+        """Begin no more rounds, and wait for the current one, but not longer than `within_s`."""
+        self.end()
+        self._thread.join(within_s)
+
+    def once(self) -> bool:
+        """Do the work now, in the caller's thread. Returns whether there is more to do at once."""
         try:
-            self._work()
+            return self._work() is True
         except Exception as error:
             log_unexpected(error)
+            return False
 
     def _go(self) -> None:
-        while not self._over.wait(self._every_s):
-            self.once()
+        again = False
+        while not self._over.wait(0 if again else self._every_s):
+            again = self.once()

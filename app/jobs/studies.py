@@ -107,6 +107,7 @@ class Studies:
         for id_ in predictions:
             with suppress(NotFound):
                 self._store.delete(id_)
+        self._instances.delete_results(uid)  # stored since the study was deleted, by a delivery in progress
 
     def forget_prediction(self, id_: str) -> None:
         """Delete a prediction and its results. The received instances stay. Raises NotFound if there is none."""

@@ -1,13 +1,15 @@
 """The parts of a running service, for the code that answers requests."""
 
+import time
 from dataclasses import dataclass
 
 from flask import current_app
 
 from app.jobs.engine import Engine
-from app.jobs.periodic import Periodic
+from app.jobs.periodic import STOP_S, Periodic
 from app.jobs.studies import Studies
 from app.service.settings import Settings
+from app.store.deliveries import Deliveries
 from app.store.instances import Instances
 from app.store.predictions import Store
 
@@ -23,6 +25,7 @@ class Service:
     engine: Engine
     instances: Instances
     studies: Studies
+    deliveries: Deliveries
     rounds: tuple[Periodic, ...]
 
     def start(self) -> None:
@@ -34,7 +37,10 @@ class Service:
     def stop(self) -> None:
         """Stop after the current work. The rest is in the database and continues at the next start."""
         for work in self.rounds:
-            work.stop()
+            work.end()
+        deadline = time.monotonic() + STOP_S
+        for work in self.rounds:
+            work.stop(max(deadline - time.monotonic(), 0.0))
         self.engine.stop()
 
 

@@ -16,6 +16,8 @@ from app.results import STANDARD, Codes, CodesError, MapValues
 # Scheme, host and port, as a browser sends them (RFC 6454 7).
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
 AE_TITLE_LENGTH = 16  # PS3.5 6.2
+# The database keeps a target's address in a column of this size.
+TARGET_LENGTH = 255
 
 
 class SettingsError(ValueError):
@@ -99,10 +101,18 @@ def _viewers(text: object) -> object:
 def _targets(text: object) -> object:
     """Addresses; never quoted, because they may hold passwords."""
     targets = _listed(text)
-    parts = [urlsplit(target) for target in _listed_texts(targets)]
-    if not all(part.scheme in ("http", "https") and part.hostname for part in parts):
-        raise ValueError("must list addresses that begin with http:// or https://.")
+    if not all(map(_is_target, _listed_texts(targets))):
+        raise ValueError("must list addresses like https://user:password@pacs:8042/dicom-web.")
     return targets
+
+
+def _is_target(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # no port, or no IPv6 address
+        return False
+    return bool(usable) and len(address) <= TARGET_LENGTH
 
 
 def _listed_texts(texts: object) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The tables of the service: predictions, received studies, their instances, and results to send to other systems.
+"""The tables of the service: predictions, received studies, their instances, and the deliveries of results.
 
 SQLite by default, PostgreSQL by URL. Alembic upgrades the tables of an older version (app/store/migrations). Pixels and
 maps are in files outside the database. Several processes may use one database.
@@ -42,7 +42,7 @@ class Prediction(Base):
         status: `queued`, `done` or `failed`.
         created: UTC, ISO 8601.
         study: Everything in a `Job` except voxels and origins.
-        published: Whether the DICOM results of a `done` prediction are stored beside the study.
+        published: Whether the deliveries of a `done` prediction's DICOM results are in the table `delivery`.
     """
 
     __tablename__ = "prediction"
@@ -99,10 +99,14 @@ class Instance(Base):
 
 
 class Delivery(Base):
-    """The results of a prediction that are to be sent to another system.
+    """The results of a prediction that are to be brought to one target (`app.store.deliveries`).
 
     Attributes:
-        due: When to try next, in seconds since 1970; None if there are no more tries.
+        target: The address without user and password, or `this service`: beside the study.
+        state: `waiting`, `delivered` or `dead` (no more tries).
+        attempts: How many tries have begun.
+        due: When to try next, in seconds since 1970; None if it isn't waiting.
+        busy_until: Until then, nobody else may try, because one process is trying. None if no process is trying.
         outcome: `delivered`, or why the last try failed.
     """
 
@@ -110,8 +114,10 @@ class Delivery(Base):
 
     prediction: Mapped[str] = mapped_column(String(32), primary_key=True)
     target: Mapped[str] = mapped_column(String(255), primary_key=True)
+    state: Mapped[str] = mapped_column(String(9), default="waiting", server_default="waiting", index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     due: Mapped[float | None] = mapped_column(index=True)
+    busy_until: Mapped[float | None]
     outcome: Mapped[str | None] = mapped_column(String(255))
 
 

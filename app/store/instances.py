@@ -51,6 +51,10 @@ class Receipt:
     text: str = ""
 
 
+class NotKept(Exception):
+    """A result can't be stored. The message gives the reason in one sentence."""
+
+
 @dataclass(frozen=True)
 class Series:
     """A series that the service holds.
@@ -107,14 +111,10 @@ class Instances:
         return self._store(files, study_uid, ours=False)
 
     def keep(self, files: Iterable[bytes]) -> None:
-        """Store results that this service made. The state of their study doesn't change.
-
-        Raises:
-            ValueError: A result can't be stored.
-        """
+        """Store results that this service made. The state of their study doesn't change. Raises NotKept."""
         for receipt in self._store((("", content) for content in files), None, ours=True):
             if receipt.reason is not None:
-                raise ValueError(receipt.text)
+                raise NotKept(receipt.text)
 
     def files(self, study_uid: str) -> Iterator[tuple[str, BinaryIO]]:
         """Name and stream of each received instance of a study. One file is open at a time."""

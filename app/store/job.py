@@ -1,6 +1,7 @@
 """A study that was accepted for a prediction."""
 
 import hashlib
+import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -87,4 +88,9 @@ class Job:
 
 def now() -> str:
     """The time in UTC, to the second, in the format of answers (ISO 8601)."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written(time.time())
+
+
+def written(seconds: float) -> str:
+    """A time in seconds since 1970 as `now` writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

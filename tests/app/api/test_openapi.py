@@ -125,7 +125,16 @@ def test_an_answer_is_as_announced(answered, ask, bundle):
     for picture in ("image", "heatmap", "overlay"):
         ask(client, "GET", answer["explanation"]["slices"][0][picture])
     ask(client, "GET", f"{place}/map.npz")
-    for path in ("/v1/models", "/v1/models/four/model-card.md", "/healthz", "/readyz", "/docs", "/openapi.json"):
+    assert ask(client, "POST", "/v1/deliveries/retry?state=waiting").json == {"retried": 0}
+    for path in (
+        "/v1/deliveries",
+        "/v1/models",
+        "/v1/models/four/model-card.md",
+        "/healthz",
+        "/readyz",
+        "/docs",
+        "/openapi.json",
+    ):
         ask(client, "GET", path)
 
 

@@ -40,6 +40,7 @@ def main(bundle: Path, scratch: Path) -> None:
         predictions = session.get(
             f"http://127.0.0.1:{service.port}/v1/predictions?study_uid={STUDY}", timeout=10
         ).json()
+        deliveries = session.get(f"http://127.0.0.1:{service.port}/v1/deliveries", timeout=10).json()["deliveries"]
         series = [orthanc.ask(f"/series/{id_}")["MainDicomTags"] for id_ in orthanc.ask("/series")]
     sent = {
         frame.sop_uid: frame.pixels.plane(0) for file in files for frame in read_study([("", io.BytesIO(file))]).frames
@@ -49,6 +50,7 @@ def main(bundle: Path, scratch: Path) -> None:
         "same": all(bool((held[uid].pixel_array == plane).all()) for uid, plane in sent.items()),
         "held": len(held),
         "modalities": sorted(one["Modality"] for one in series),
+        "deliveries": {one["target"]: one["state"] for one in deliveries},
         "predictions": [one["status"] for one in predictions["predictions"]],
     }
     print(json.dumps(outcome))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.app.dicomweb.orthanc import CONFIGURATION, DOCS, FORWARD, in_own_network
+from tests.app.dicomweb.orthanc import CONFIGURATION, DOCS, FORWARD, HTTP, in_own_network
 from tests.app.studies import SLICES
 
 pytestmark = pytest.mark.slow
@@ -16,6 +16,7 @@ def test_orthanc_forwards_a_study_by_itself_and_receives_its_results(bundles, tm
         "same": True,
         "held": SLICES + 3,
         "modalities": ["MR", "OT", "OT", "SR"],
+        "deliveries": {"this service": "delivered", f"{HTTP}/dicom-web": "delivered"},
         "predictions": ["done"],
     }
 

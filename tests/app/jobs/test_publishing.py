@@ -1,4 +1,4 @@
-"""Results lie beside their study and reach other systems: once, after a time out of reach, and never after a no."""
+"""The whole service: results lie beside their study and reach other systems, whatever happens to one of them."""
 
 import threading
 import time
@@ -6,15 +6,16 @@ from io import BytesIO
 
 import pydicom
 import pytest
-from flask import Flask, Response, request
+from flask import Flask
 from pydicom.uid import ParametricMapStorage
-from sqlalchemy import select
 from werkzeug.serving import make_server
+from werkzeug.wsgi import get_input_stream
 
-from app.jobs import publishing
+from app import factory
+from app.results import KINDS
 from app.service.parts import EXTENSION
-from app.store.database import Delivery
-from tests.app.conftest import Clock, settled
+from tests.app.conftest import Clock
+from tests.app.jobs.targets import says, stored
 from tests.app.studies import instances, study_zip, voxels
 
 pytestmark = pytest.mark.slow
@@ -23,14 +24,23 @@ SOON_S = 30
 POST = {"path": "/v1/predictions", "content_type": "application/zip"}
 
 
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch):
+    monkeypatch.setattr(factory, "EVERY_S", 0.02)
+
+
 @pytest.fixture
-def listen():
+def serve():
     """Starts apps on loopback; each call returns the address."""
     servers = []
 
     def start(app: Flask) -> str:
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        def bounded(environ, start_response):
+            """Bodies end where they end, as in gunicorn."""
+            return app(environ | {"wsgi.input": get_input_stream(environ)}, start_response)
+
+        server = make_server("127.0.0.1", 0, bounded, threaded=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}"
 
@@ -40,29 +50,16 @@ def listen():
         server.server_close()
 
 
-def archive(statuses: list[int], got: list[bytes]) -> Flask:
-    """Answers each STOW request with the next status; the last one from then on."""
-    app = Flask("archive")
-
-    @app.post("/dicom-web/studies")
-    def store() -> Response:
-        got.append(request.get_data())
-        status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
-        return Response("{}", status, mimetype="application/dicom+json")
-
-    return app
-
-
 def wait_until(true) -> None:
     deadline = time.monotonic() + SOON_S
     while not true():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
-def deliveries(app: Flask) -> list[Delivery]:
-    with app.extensions[EXTENSION].studies._database.read() as session:
-        return list(session.scalars(select(Delivery)))
+def outcomes(client) -> dict[str, str | None]:
+    """How the last try of each delivery ended, by target."""
+    return {one["target"]: one["outcome"] for one in client.get("/v1/deliveries").json["deliveries"]}
 
 
 def go_round(ours) -> None:
@@ -100,54 +97,58 @@ def test_the_site_says_how_the_map_is_stored(make_app, stored_as, keyword):
     assert keyword in stored
 
 
-def test_results_reach_another_service(make_app, listen, tmp_path):
+def test_results_reach_another_service(make_app, serve, tmp_path):
     other = make_app(data=tmp_path / "other", quiet_s=3600)
-    client = make_app(targets=(listen(other) + "/dicom-web",)).test_client()
+    client = make_app(targets=(serve(other) + "/dicom-web",)).test_client()
     answer = client.post(**POST, data=study_zip()).json
+    wait_until(lambda: set(outcomes(client).values()) == {"delivered"})
     theirs = other.extensions[EXTENSION].instances
-    wait_until(lambda: len(list(theirs.find())) == 3)
     report = client.get(f"/v1/predictions/{answer['id']}/dicom/sr.dcm").data
+    assert len(list(theirs.find())) == 3
     (found,) = theirs.find(sop_uid=pydicom.dcmread(BytesIO(report)).SOPInstanceUID)
     with theirs.open(found) as stream:
         assert pydicom.dcmread(stream) == pydicom.dcmread(BytesIO(report))
 
 
-def test_what_fails_is_tried_again_and_what_is_refused_is_not(make_app, listen, monkeypatch):
-    monkeypatch.setattr("app.jobs.publishing.RETRY_S", 0.01)
-    later, no = [], []
-    targets = tuple(
-        listen(archive(statuses, got)) + "/dicom-web" for statuses, got in (([503, 500, 200], later), ([409], no))
-    )
+def test_each_target_has_its_own_outcome_and_a_restart_continues(make_app, listen, caplog):
+    busy, no = listen(says(503)), listen(says(409))
+    nobody = listen(says(200))
+    nobody.close()
+    targets = tuple(target.url.replace("//", "//user:secret@") for target in (busy, no, nobody))
     app = make_app(targets=targets)
-    place = app.test_client().post(**POST, data=study_zip()).headers["Location"]
-    wait_until(lambda: len(found := deliveries(app)) == 2 and all(one.due is None for one in found))
-    go_round(app.extensions[EXTENSION])
-    assert (len(later), len(no)) == (3, 1)
-    assert later[0].count(b"DICM") == 3
-    outcomes = {delivery.target: delivery.outcome for delivery in deliveries(app)}
-    assert outcomes == {targets[0]: "delivered", targets[1]: "refused with status 409"}
-    assert settled(app.test_client(), place)["status"] == "done"
-
-
-def test_a_target_out_of_reach_is_tried_again_after_a_restart(make_app, listen, monkeypatch, caplog):
-    got: list[bytes] = []
-    address = listen(archive([200], got))
-    nobody = "http://user:secret@127.0.0.1:9/dicom-web"
-    app = make_app(targets=(nobody,))
-    app.test_client().post(**POST, data=study_zip())
-    wait_until(lambda: deliveries(app) and deliveries(app)[0].attempts == 1)
-    (delivery,) = deliveries(app)
-    assert "can't be reached" in delivery.outcome
-    assert delivery.due > time.time()
-    assert "secret" not in caplog.text + delivery.target
+    client = app.test_client()
+    id_ = client.post(**POST, data=study_zip()).json["id"]
+    ended = {
+        "this service": "delivered",
+        busy.url: "refused with status 503",
+        no.url: "refused with status 409",
+        nobody.url: "can't be reached: ConnectionRefusedError",
+    }
+    wait_until(lambda: outcomes(client) == ended)
+    assert "secret" not in caplog.text + client.get("/v1/deliveries").text
     app.extensions[EXTENSION].stop()
+    uids = [pydicom.dcmread(BytesIO(client.get(f"/v1/predictions/{id_}/dicom/{kind}.dcm").data)) for kind in KINDS]
+    busy.say = says(200, stored(*(file.SOPInstanceUID for file in uids)))
     clock = Clock()
     clock.added_s = 60
-    client = publishing._client
-    monkeypatch.setattr(publishing, "_client", lambda _: client(address + "/dicom-web"))
-    again = make_app(clock, targets=(nobody,))
-    wait_until(lambda: deliveries(again)[0].outcome == "delivered")
-    assert len(got) == 1
+    again = make_app(clock, targets=targets).test_client()
+    wait_until(lambda: outcomes(again) == ended | {busy.url: "delivered"})
+    assert (len(busy.got), len(no.got)) == (2, 1)
+
+
+def test_a_lost_map_stops_only_its_own_results(make_app, tmp_path):
+    app = make_app()
+    client, ours = app.test_client(), app.extensions[EXTENSION]
+    lost = client.post(**POST, data=study_zip(1)).json["id"]
+    (tmp_path / "var" / "predictions" / lost / "maps.npy").unlink()
+    ours.instances.receive([("part", content) for content in instances(voxels(1))])
+    ours.instances.receive([("part", content) for content in instances(voxels(2), study="2.25.1", series="2.25.2")])
+    client.post("/v1/predictions", json={"study_uid": "2.25.1"})
+    wait_until(lambda: len(kinds(ours)) == 3)
+    wait_until(lambda: client.get("/v1/deliveries?state=dead").json["deliveries"])
+    (dead,) = client.get("/v1/deliveries?state=dead").json["deliveries"]
+    assert (dead["prediction"], dead["target"], dead["attempts"]) == (lost, "this service", 1)
+    assert dead["outcome"].startswith("there is nothing to deliver")
 
 
 def with_prediction(make_app):
@@ -167,8 +168,27 @@ def test_a_study_that_is_deleted_leaves_nothing_of_the_patient(make_app, tmp_pat
     assert client.delete("/dicom-web/studies/2.25.1").status_code == 204
     assert ours.store.answers(10) == []
     assert list(ours.instances.find()) == []
+    assert outcomes(client) == {}
     assert [path for part in ("instances", "predictions") for path in files(tmp_path / "var" / part)] == [".lock"]
     assert client.delete("/dicom-web/studies/2.25.1").status_code == 404
+
+
+def test_results_that_come_while_their_study_is_deleted_do_not_stay(make_app, monkeypatch):
+    client, ours = with_prediction(make_app)
+    files = []
+    for row in ours.instances.find():
+        if row.ours:
+            with ours.instances.open(row) as stream:
+                files.append(stream.read())
+    of_study = ours.store.of_study
+
+    def meanwhile(uid: str) -> list[str]:
+        ours.instances.keep(files)
+        return of_study(uid)
+
+    monkeypatch.setattr(ours.store, "of_study", meanwhile)
+    assert client.delete("/dicom-web/studies/2.25.1").status_code == 204
+    assert list(ours.instances.find()) == []
 
 
 def test_a_prediction_that_is_deleted_takes_its_results_with_it_but_no_others(make_app):

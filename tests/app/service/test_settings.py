@@ -50,6 +50,32 @@ def test_a_database_that_cannot_be_reached_is_refused_without_its_password(tmp_p
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "pacs:8042",
+        "ftp://u:secret@pacs",
+        "http://",
+        "http://u:secret@pacs:99999/",
+        "http://pacs:0",
+        "http://pacs:port",
+        "http://[::1",
+        f"http://u:secret@pacs/{'x' * 255}",
+    ],
+)
+def test_what_is_no_address_of_a_target_is_refused_without_its_password(tmp_path, target):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_TARGETS": f"https://pacs,{target}"}
+    with pytest.raises(SettingsError, match="CRUCIATE_TARGETS must list addresses") as refusal:
+        Settings.from_environment(environment)
+    assert "secret" not in str(refusal.value)
+
+
+def test_addresses_of_targets(tmp_path):
+    targets = "http://pacs", "https://u:p@[::1]:8042/dicom-web/?a=b"
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_TARGETS": " , ".join(targets)}
+    assert Settings.from_environment(environment).targets == targets
+
+
 @pytest.mark.parametrize("viewer", ["*", "viewer.example", "https://viewer.example/", "https://a.example b", "null"])
 def test_what_is_no_origin_is_refused(tmp_path, viewer):
     environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_VIEWERS": viewer}

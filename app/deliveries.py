@@ -1,0 +1,80 @@
+"""Which DICOM results have reached their targets, and another try for those that haven't.
+
+    python -m app.deliveries list --state dead
+    python -m app.deliveries retry --target https://pacs/dicom-web
+
+Give it the environment variables of the service. The service may run meanwhile; it does the tries.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from os import environ
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.jobs.stow_client import without_secrets
+from app.service.settings import Settings, SettingsError
+from app.store.database import Delivery, open_database
+from app.store.deliveries import DEAD, DELIVERED, WAITING, Deliveries
+from app.store.job import written
+
+# Rows that are in memory at once.
+PAGE = 500
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns exit status 2, after a sentence, for a bad setting."""
+    given = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_environment(environ)
+        database = open_database(settings.database, settings.data)
+    except (SettingsError, OSError) as error:
+        print(f"The deliveries can't be read: {error}", file=sys.stderr)
+        return 2
+    except SQLAlchemyError as error:  # its message may hold a password
+        print(f"The database can't be opened: {type(error).__name__}", file=sys.stderr)
+        return 2
+    deliveries = Deliveries(database, [without_secrets(url) for url in settings.targets])
+    if given.command == "retry":
+        print(f"{deliveries.retry(given.state, given.prediction, given.target)} will be tried again")
+    else:
+        for row in _all(deliveries, given):
+            print(_line(row))
+    database.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m app.deliveries", description=(__doc__ or "").partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    shown = commands.add_parser("list", help="print one line for each delivery")
+    shown.add_argument("--state", choices=(WAITING, DELIVERED, DEAD), help="only those in this state")
+    again = commands.add_parser("retry", help="try again as soon as possible")
+    again.add_argument(
+        "--state",
+        choices=(DEAD, WAITING),
+        default=DEAD,
+        help="dead: begin anew; waiting: don't wait until they are due",
+    )
+    for command in (shown, again):
+        command.add_argument("--prediction", help="only those of this prediction")
+        command.add_argument("--target", help="only those to this target, as the list names it")
+    return parser
+
+
+def _all(deliveries: Deliveries, given: argparse.Namespace) -> Iterator[Delivery]:
+    last = None
+    while page := deliveries.find(PAGE, given.state, given.prediction, given.target, last):
+        yield from page
+        last = page[-1].prediction, page[-1].target
+
+
+def _line(row: Delivery) -> str:
+    next_try = f"next try {written(row.due)}" if row.due is not None else ""
+    parts = row.state, row.prediction, row.target, f"tries: {row.attempts}", next_try, row.outcome
+    return "\t".join(part or "" for part in parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""A database with predictions whose results are to be delivered, at a time that a test sets."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sqlalchemy import select
+
+from app.jobs.delivering import Delivering
+from app.jobs.stow_client import Limits, without_secrets
+from app.store.database import Database, Delivery, Prediction, Study, sqlite_url
+from app.store.deliveries import HERE, Deliveries
+from app.store.instances import Instances
+from tests.app.studies import instances, voxels
+
+PLANE = voxels()[:1]
+NOW = 1_800_000_000.0
+LIMITS = Limits(silence_s=2, total_s=5, answer_bytes=10_000)
+
+
+def uid_of(prediction: str) -> str:
+    """SOP Instance UID of the one result of a prediction."""
+    return f"2.25.{int(prediction, 36)}.1.1"
+
+
+def made(prediction: str) -> list[bytes]:
+    """The one result of a prediction, as a file. Its study is 2.25 and the prediction as a number."""
+    number = int(prediction, 36)
+    return instances(PLANE, study=f"2.25.{number}", series=f"2.25.{number}.1")
+
+
+class World:
+    """What a process knows. Several may have one folder.
+
+    Attributes:
+        now: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *urls: str,
+        make: Callable[[str], Sequence[bytes]] = made,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.now = NOW
+        self.database = Database(sqlite_url(folder / "service.db"))
+        self.instances = Instances(folder / "instances", self.database)
+        by_name = {without_secrets(url): url for url in urls}
+        self.deliveries = Deliveries(self.database, by_name, lambda: self.now)
+        self.delivering = Delivering(self.deliveries, self.instances, make, by_name, lambda: self.now, limits)
+
+    def predict(self, *ids: str, held: bool = True) -> None:
+        """Predictions that are done, each on its own study."""
+        with self.database.write() as session:
+            for id_ in ids:
+                study = f"2.25.{int(id_, 36)}"
+                row = Prediction(id=id_, study_uid=study, bundle="b", status="done", created="2026-11-21T09:30:00Z")
+                row.attempts, row.study, row.origins, row.answer, row.published = 0, {}, [], None, False
+                session.add(row)
+                if held:
+                    session.add(Study(uid=study, state="predicted", received=1.0, prediction=id_))
+        self.deliveries.schedule()
+
+    def rounds(self, target: str, count: int = 100) -> int:
+        """Deliver while there is something due. Returns the number of tries."""
+        for done in range(count):
+            if not self.delivering.deliver(target):
+                return done
+        return count
+
+    def row(self, prediction: str, target: str = HERE) -> Delivery:
+        with self.database.read() as session:
+            return session.get_one(Delivery, (prediction, target))
+
+    def rows(self) -> dict[tuple[str, str], str]:
+        """The state of each delivery."""
+        with self.database.read() as session:
+            return {(row.prediction, row.target): row.state for row in session.scalars(select(Delivery))}

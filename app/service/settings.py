@@ -3,19 +3,34 @@
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.results import STANDARD, Codes, CodesError, MapValues
+from app.store.keys import Scope
 
 # Scheme, host and port, as a browser sends them (RFC 6454 7).
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
 AE_TITLE_LENGTH = 16  # PS3.5 6.2
+# Characters of a key that an operator chooses. 20 random letters and digits are about 100 bits.
+KEY_LENGTH = 20
+# The name of a header (RFC 9110 5.6.2, without rare signs).
+HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 class SettingsError(ValueError):
@@ -82,7 +97,25 @@ def _bundles(text: object) -> object:
 def _keys(text: object) -> object:
     if isinstance(text, str) and not (text.isascii() and text.isprintable()):
         raise ValueError("must be printable ASCII, as HTTP headers are.")
-    return _listed(text)
+    keys = _listed(text)
+    if isinstance(text, str) and any(len(key) < KEY_LENGTH for key in _listed_texts(keys)):
+        raise ValueError(
+            f"has a key of fewer than {KEY_LENGTH} characters, which could be guessed. Make one: openssl rand -hex 32"
+        )
+    return keys
+
+
+def _networks(text: object) -> object:
+    try:
+        return tuple(map(ip_network, _split(text))) if isinstance(text, str) else text
+    except ValueError:
+        raise ValueError("must list addresses or networks, like 127.0.0.1,10.1.0.0/16.") from None
+
+
+def _header(name: str) -> str:
+    if name and not HEADER_NAME.fullmatch(name):
+        raise ValueError("must be the name of a header, like X-Remote-User.")
+    return name
 
 
 def _data(text: object) -> object:
@@ -158,7 +191,15 @@ class Settings(FromEnvironment):
     database: Annotated[str, BeforeValidator(_database)] = Field(default="", repr=False)
     """URL of the database (SQLAlchemy's form); if empty, a file in `data`."""
     api_keys: Annotated[tuple[str, ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
-    """API keys, comma-separated; without keys, the service is available on this machine only."""
+    """API keys, comma-separated, with every scope; without any key, the service is available on this machine only."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
+    """Addresses and networks, comma-separated, of the proxies whose X-Forwarded-For and `user_header` are believed."""
+    user_header: Annotated[str, BeforeValidator(_header)] = ""
+    """Header in which a trusted proxy names the user; such requests need no key."""
+    user_scopes: Annotated[tuple[Scope, ...], BeforeValidator(_listed)] = ("read",)
+    """What such a user may do, comma-separated: read, predict, store, review, admin."""
+    key_rate: int = Field(default=0, ge=0, le=100_000)
+    """Requests that may come with one key in a minute; 0: any number."""
     max_body_mb: int = Field(default=512, ge=1, le=4096)
     """Largest request body in megabytes."""
     queue: int = Field(default=16, ge=1, le=1000)
@@ -175,6 +216,13 @@ class Settings(FromEnvironment):
     """How the map is stored beside a study and for targets: uint16 or float32."""
     codes: Annotated[InstanceOf[Codes], BeforeValidator(_codes)] = Field(default=STANDARD, repr=False)
     """File with a site's own codes for DICOM results (docs/results.md)."""
+
+    @field_validator("user_header")
+    @classmethod
+    def _only_from_proxies(cls, name: str, others: ValidationInfo) -> str:
+        if name and not others.data.get("trusted_proxies"):
+            raise ValueError("needs CRUCIATE_TRUSTED_PROXIES: without it anybody could send this header.")
+        return name
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -11,7 +11,7 @@ from app import dicomweb
 from app.api import about, docs, objects, openapi, pictures, predictions
 from app.contract import problems
 from app.contract.json_text import Provider
-from app.http import audited, cors, keys, request_log
+from app.http import audited, cors, keys, request_log, share
 from app.http.address import Proxies
 from app.http.uploads import drain
 from app.jobs.engine import Engine
@@ -62,7 +62,8 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, rounds)
     request_log.register(app)
     keys.register(app, _access(settings, database, clock))
-    audited.register(app, settings.data)
+    audited.register(app, settings.data, database)
+    share.register(app, settings.key_share, settings.queue)
     cors.register(app, settings.viewers)
     problems.register(app)
     app.after_request(drain)

@@ -5,14 +5,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from flask import Flask, Response, g, request
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import NotFound
 
 from app.audit import record
 from app.http.keys import PROTECTED
 from app.http.scopes import needed
-from app.service.parts import Service, service
-from app.store.predictions import Store
+from app.service.parts import service
+from app.store.database import Database, Prediction
 from data_prep.dicom.part10 import UID_PATTERN
 
 REFUSED = (401, 403, 429)
@@ -22,18 +22,24 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 Details = dict[str, str | None]
 
 
-def register(app: Flask, data: Path) -> None:
-    """Audit the requests of `app`, in a data folder. Must be registered after the keys."""
+def register(app: Flask, data: Path, database: Database) -> None:
+    """Audit the requests of `app`. Must be registered after the keys.
+
+    Args:
+        app: The app.
+        data: The data folder.
+        database: Says of which study a prediction is, and of which bundle.
+    """
 
     def begin() -> None:
         if request.method == "DELETE":  # afterwards nobody knows what it was
-            g.deleted = _of_prediction((request.view_args or {}).get("id", ""))
+            g.deleted = _of_prediction(database, (request.view_args or {}).get("id", ""))
 
     def finish(response: Response) -> Response:
         if _matters(response.status_code):
-            caller = g.caller
-            who: Details = {"key": caller.key, "user": caller.user, "address": g.address or None}
-            record(data, _act(), response.status_code, **who | _about())
+            who: Details = {"key": g.caller.key, "user": g.caller.user, "address": g.address or None}
+            for about in _about(database):
+                record(data, _act(), response.status_code, **who | about)
         return response
 
     app.before_request(begin)
@@ -53,29 +59,36 @@ def _act() -> str:
     return f"{method} {request.url_rule.rule if request.url_rule else '(no route)'}"
 
 
-def _about() -> Details:
+def _about(database: Database) -> list[Details]:
     """What the request was about, as far as the service knows it. Text from the URL is never taken as it is."""
+    if studies := g.get("stored_studies"):
+        return [{"study": study} for study in sorted(studies)]
     study = (request.view_args or {}).get("study", "")
     if UID_PATTERN.fullmatch(study):
-        return {"study": study}
-    id_ = g.get("prediction_id")
-    return {"prediction": id_, **(g.get("deleted") or _of_prediction(id_))} if id_ else {}
+        return [{"study": study}]
+    if id_ := g.get("prediction_id"):
+        return [{"prediction": id_, **(g.get("deleted") or _of_prediction(database, id_))}]
+    return [{}]
 
 
-def _of_prediction(id_: str) -> Details:
-    with suppress(NotFound, SQLAlchemyError):
-        bundle, study = _known(service().store, id_)
-        return {"study": study, "sha256": bundle, "bundle": _name(service(), bundle)}
+def _of_prediction(database: Database, id_: str) -> Details:
+    with suppress(LookupError, SQLAlchemyError):
+        bundle, study = _known(database, id_)
+        return {"study": study, "sha256": bundle, "bundle": _name(bundle)}
     return {}
 
 
 @lru_cache(maxsize=1024)
-def _known(store: Store, id_: str) -> tuple[str, str]:
-    """Digest of the bundle, and UID of the study. An id always belongs to the same two."""
-    return store.origin(id_)
+def _known(database: Database, id_: str) -> tuple[str, str]:
+    """Digest of the bundle, and UID of the study. An id always belongs to the same two. Raises LookupError."""
+    with database.read() as session:
+        row = session.execute(select(Prediction.bundle, Prediction.study_uid).where(Prediction.id == id_)).first()
+    if row is None:
+        raise LookupError
+    return row.bundle, row.study_uid
 
 
-def _name(parts: Service, digest: str) -> str | None:
-    loaded = parts.engine.loaded
-    bundles = parts.engine.bundles() if loaded.done() and loaded.exception() is None else ()
-    return next((bundle.name for bundle in bundles if bundle.sha256 == digest), None)
+def _name(digest: str) -> str | None:
+    engine = service().engine
+    is_loaded = engine.loaded.done() and engine.loaded.exception() is None
+    return next((bundle.name for bundle in (engine.bundles() if is_loaded else ()) if bundle.sha256 == digest), None)

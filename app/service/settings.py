@@ -200,6 +200,8 @@ class Settings(FromEnvironment):
     """What such a user may do, comma-separated: read, predict, store, review, admin."""
     key_rate: int = Field(default=0, ge=0, le=100_000)
     """Requests that may come with one key in a minute; 0: any number."""
+    key_share: float = Field(default=1.0, ge=0.01, le=1)
+    """The part of the queue that studies of one key may fill."""
     max_body_mb: int = Field(default=512, ge=1, le=4096)
     """Largest request body in megabytes."""
     queue: int = Field(default=16, ge=1, le=1000)

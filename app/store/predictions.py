@@ -126,14 +126,6 @@ class Store:
         """Read a prediction with one database query."""
         return Record(self._row(id_), self._folder / id_)
 
-    def origin(self, id_: str) -> tuple[str, str]:
-        """The sha256 of a prediction's bundle, and the UID of its study."""
-        with self._database.read() as session:
-            row = session.execute(select(Prediction.bundle, Prediction.study_uid).where(Prediction.id == id_)).first()
-        if row is None:
-            raise _missing()
-        return row.bundle, row.study_uid
-
     def begin(self, id_: str) -> int:
         """Count an attempt to compute a job, so that a study can't crash the service again and again.
 

@@ -15,7 +15,13 @@ from tests.app.studies import instances, study_zip, voxels
 
 pytestmark = pytest.mark.slow
 
-STUDY = hashlib.sha256(b"2.25.7").hexdigest()
+
+def digest(uid: str) -> str:
+    """What stands for a study."""
+    return hashlib.sha256(uid.encode()).hexdigest()
+
+
+STUDY = digest("2.25.7")
 
 
 @pytest.fixture
@@ -57,7 +63,10 @@ def test_what_happens_to_a_prediction_is_written(make_app, lines, tmp_path):
 
 def test_what_happens_to_a_study_is_written_with_a_digest_of_its_uid(client, lines):
     place = "/dicom-web/studies/2.25.7"
+    two_studies = [instances(voxels(), study, f"{study}.1")[0] for study in ("2.25.6", "2.25.7")]
     client.post(place, data=body(instances(voxels())[:1]), content_type=RELATED)
+    client.post("/dicom-web/studies", data=body(two_studies), content_type=RELATED)
+    client.post("/dicom-web/studies", data=body([b"no instance"]), content_type=RELATED)
     client.get(f"{place}/series/2.25.8/metadata")
     client.get("/dicom-web/studies?PatientName=Quibble*")
     client.delete(place)
@@ -65,6 +74,8 @@ def test_what_happens_to_a_study_is_written_with_a_digest_of_its_uid(client, lin
     whole = [(line["what"], line["outcome"], line.get("study")) for line in lines()]
     assert whole == [
         ("POST /dicom-web/studies/<study>", 200, STUDY),
+        *(("POST /dicom-web/studies", 200, digest(study)) for study in ("2.25.6", "2.25.7")),
+        ("POST /dicom-web/studies", 409, None),
         ("GET /dicom-web/studies/<study>/series/<series>/metadata", 200, STUDY),
         ("GET /dicom-web/studies", 200, None),
         ("DELETE /dicom-web/studies/<study>", 204, STUDY),
@@ -101,7 +112,7 @@ def test_who_was_refused_is_written_but_not_without_end(make_app, lines, tmp_pat
         client.open("/v1/models", method="QUIBBLE", headers={"X-Forwarded-For": "192.0.2.8"})
     denied, user, *refused = lines()
     assert denied == {"what": "POST /v1/predictions", "outcome": 403, "key": "viewer", "address": "127.0.0.1"}
-    assert (user["outcome"], user["user"], user["study"]) == (403, "mori", hashlib.sha256(b"2.25.1").hexdigest())
+    assert (user["outcome"], user["user"], user["study"]) == (403, "mori", digest("2.25.1"))
     for address, what in (("192.0.2.7", "GET /v1/predictions"), ("192.0.2.8", "(method) (no route)")):
         line = {"what": what, "outcome": 401, "address": address}
         assert [found for found in refused if found["address"] == address] == [line] * WRONG_KEYS.amount

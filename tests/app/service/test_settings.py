@@ -27,6 +27,7 @@ def test_every_variable_arrives(tmp_path):
             "CRUCIATE_USER_HEADER": "X-Remote-User",
             "CRUCIATE_USER_SCOPES": "read, predict",
             "CRUCIATE_KEY_RATE": "600",
+            "CRUCIATE_KEY_SHARE": "0.5",
             "CRUCIATE_MAX_BODY_MB": "7",
             "CRUCIATE_QUEUE": "3",
             "CRUCIATE_WAIT_S": "0.5",
@@ -44,6 +45,7 @@ def test_every_variable_arrives(tmp_path):
         user_header="X-Remote-User",
         user_scopes=("read", "predict"),
         key_rate=600,
+        key_share=0.5,
         max_body_mb=7,
         queue=3,
         wait_s=0.5,
@@ -117,6 +119,7 @@ def test_a_key_that_could_be_guessed_is_refused_and_not_shown(tmp_path, keys):
         ({"USER_HEADER": "X-Remote-User"}, "CRUCIATE_USER_HEADER needs CRUCIATE_TRUSTED_PROXIES"),
         ({"USER_HEADER": "X Remote", "TRUSTED_PROXIES": "::1"}, "CRUCIATE_USER_HEADER must be the name of a header"),
         ({"USER_SCOPES": "read,write"}, "CRUCIATE_USER_SCOPES must be read, predict, store, review or admin"),
+        ({"KEY_SHARE": "0"}, "CRUCIATE_KEY_SHARE must be a number from 0.01 to 1"),
         ({"KEY_RATE": "-1"}, "CRUCIATE_KEY_RATE must be a number from 0 to 100000"),
     ],
 )

@@ -1,10 +1,10 @@
 """Writes the audit trail: one file of JSON lines for each day (UTC), in `audit/` in the data folder.
 
-Every line holds the sha256 of the line before it, also across files. The file `head` holds the sha256 of the last line.
-A line that was changed, removed or inserted breaks this chain. The chain has no secret key: it shows damage and
-careless edits. Whoever can write to the folder can write a whole new chain, so keep a copy elsewhere.
+Every line holds the sha256 of the line before it, also across files. The file `head` holds the sha256 of the last line
+and the name of its file. A line that was changed, removed or inserted breaks this chain. The chain has no secret key:
+it shows damage and careless edits. Whoever can write to the folder can write a new chain, so keep a copy elsewhere.
 
-Lines hold no patient data: no name, number, UID or text that a client sent. A study appears as the sha256 of its UID.
+Lines hold no patient data: no name, number, UID or text that a client sent. A study's UID is written as its sha256.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from app.contract.json_text import Json, dumps
 
 LOG = logging.getLogger(__name__)
 FOLDER, HEAD = "audit", "head"
+FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.jsonl")
 # What the first line holds instead of the sha256 of a line before it.
 START = "0" * 64
 # Bytes. No line is longer: every field is short.
@@ -107,9 +109,10 @@ def locked(folder: Path, writing: bool) -> Iterator[int]:
         os.close(head)
 
 
-def read_head(head: int) -> str:
-    """The sha256 of the last line, or `START`."""
-    return os.pread(head, len(START), 0).decode("ascii", "replace") or START
+def read_head(head: int) -> tuple[str, str]:
+    """The sha256 of the last line, and the name of its file; `START` and an empty name if there is no line."""
+    named, _, name = os.pread(head, LONGEST, 0).decode("ascii", "replace").partition(" ")
+    return named or START, name if FILE.fullmatch(name) else ""
 
 
 def digest(line: bytes) -> str:
@@ -133,17 +136,21 @@ def continues(last: bytes, head: str) -> bool:
 
 def _append(folder: Path, line: Json) -> None:
     with locked(folder, writing=True) as head:
-        present = files(folder)
-        last, named = _last_line(present[-1]) if present else b"", read_head(head)
-        # After a cut, `head` names a line that is gone. The new line follows it, so that the cut stays visible.
-        line["before"] = digest(last) if present and continues(last, named) else named
-        written = dumps(line).encode()
+        named, name = read_head(head)
         # If the clock was set back, the latest file is used on: the names of files keep their order.
-        _write(max([*present, folder / f"{line['when'][:10]}.jsonl"]), written)
-        os.pwrite(head, digest(written).encode(), 0)
+        path = folder / max(name, f"{line['when'][:10]}.jsonl")
+        last = _last_line(path if path.exists() else folder / name)
+        # After a cut, `head` names a line that is gone. The new line follows it, so that the cut stays visible.
+        line["before"] = digest(last) if continues(last, named) else named
+        written = dumps(line).encode()
+        _write(path, written)
+        os.pwrite(head, f"{digest(written)} {path.name}".encode(), 0)
 
 
 def _last_line(path: Path) -> bytes:
+    """The last line; empty if there is none."""
+    if not path.is_file():
+        return b""
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, size - LONGEST))

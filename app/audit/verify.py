@@ -27,7 +27,7 @@ def verify(data: Path) -> Verdict:
     folder = data / FOLDER
     try:
         with locked(folder, writing=False) as descriptor:
-            head, sizes = read_head(descriptor), {path: path.stat().st_size for path in files(folder)}
+            (head, _), sizes = read_head(descriptor), {path: path.stat().st_size for path in files(folder)}
     except FileNotFoundError:
         return Verdict(0, START, (f"There is no file {FOLDER}/{HEAD} in the data folder.",))
     faults, count, last, expected = [], 0, b"", START

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -22,15 +21,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.results import STANDARD, Codes, CodesError, MapValues
+from app.service.access import Network, header, networks, own_keys
 from app.store.keys import Scope
 
 # Scheme, host and port, as a browser sends them (RFC 6454 7).
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
 AE_TITLE_LENGTH = 16  # PS3.5 6.2
-# Characters of a key that an operator chooses. 20 random letters and digits are about 100 bits.
-KEY_LENGTH = 20
-# The name of a header (RFC 9110 5.6.2, without rare signs).
-HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 class SettingsError(ValueError):
@@ -92,30 +88,6 @@ def _bundles(text: object) -> object:
         if not (folder / "manifest.json").is_file():
             raise ValueError(f": {folder} isn't a bundle, it has no manifest.json.")
     return folders
-
-
-def _keys(text: object) -> object:
-    if isinstance(text, str) and not (text.isascii() and text.isprintable()):
-        raise ValueError("must be printable ASCII, as HTTP headers are.")
-    keys = _listed(text)
-    if isinstance(text, str) and any(len(key) < KEY_LENGTH for key in _listed_texts(keys)):
-        raise ValueError(
-            f"has a key of fewer than {KEY_LENGTH} characters, which could be guessed. Make one: openssl rand -hex 32"
-        )
-    return keys
-
-
-def _networks(text: object) -> object:
-    try:
-        return tuple(map(ip_network, _split(text))) if isinstance(text, str) else text
-    except ValueError:
-        raise ValueError("must list addresses or networks, like 127.0.0.1,10.1.0.0/16.") from None
-
-
-def _header(name: str) -> str:
-    if name and not HEADER_NAME.fullmatch(name):
-        raise ValueError("must be the name of a header, like X-Remote-User.")
-    return name
 
 
 def _data(text: object) -> object:
@@ -190,11 +162,11 @@ class Settings(FromEnvironment):
     """Folder of studies and results. It holds patient data: protect it as you protect images."""
     database: Annotated[str, BeforeValidator(_database)] = Field(default="", repr=False)
     """URL of the database (SQLAlchemy's form); if empty, a file in `data`."""
-    api_keys: Annotated[tuple[str, ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
+    api_keys: Annotated[tuple[str, ...], BeforeValidator(own_keys)] = Field(default=(), repr=False)
     """API keys, comma-separated, with every scope; without any key, the service is available on this machine only."""
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(networks)] = ()
     """Addresses and networks, comma-separated, of the proxies whose X-Forwarded-For and `user_header` are believed."""
-    user_header: Annotated[str, BeforeValidator(_header)] = ""
+    user_header: Annotated[str, BeforeValidator(header)] = ""
     """Header in which a trusted proxy names the user; such requests need no key."""
     user_scopes: Annotated[tuple[Scope, ...], BeforeValidator(_listed)] = ("read",)
     """What such a user may do, comma-separated: read, predict, store, review, admin."""

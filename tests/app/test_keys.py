@@ -1,11 +1,9 @@
 """The command, beside a service that is running."""
 
-import os
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -88,27 +86,21 @@ def test_a_database_that_is_none_gets_a_sentence(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_running_service_knows_a_new_key_and_a_revoked_one(bundles, tmp_path):
-    def command(*arguments: str) -> str:
-        environment = os.environ | {"CRUCIATE_DATA": str(tmp_path / "var"), "CRUCIATE_BUNDLES": str(bundles[0])}
-        done = subprocess.run(
-            [sys.executable, "-m", "app.keys", *arguments], env=environment, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    key = command("create", "viewer", "--scopes", "read")
-    with serving(bundles[0], tmp_path, CRUCIATE_HOST="0.0.0.0") as service:
+def test_a_running_service_knows_a_new_key_and_a_revoked_one(run, bundles, tmp_path):
+    _, key, _ = run("create", "viewer", "--scopes", "read")
+    with serving(bundles[0], tmp_path, CRUCIATE_DATA=str(tmp_path), CRUCIATE_HOST="0.0.0.0") as service:
         service.wait_until_ready()
         assert status(service, None) == status(service, "a guess") == 401
         assert status(service, key) == 200
-        other = command("create", "viewer-2", "--scopes", "read")
-        command("revoke", "viewer")
+        command = [sys.executable, "-m", "app.keys", "create", "viewer-2", "--scopes", "read"]
+        other = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        run("revoke", "viewer")
         deadline = time.monotonic() + 5
         while (status(service, key), status(service, other)) != (401, 200):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-    assert verify(Path(tmp_path / "var")).faults == ()
+    assert verify(tmp_path).faults == ()
 
 
 def status(service: RunningService, key: str | None) -> int:
-    return service.request("GET", "/v1/predictions", headers={"X-API-Key": key} if key else {})[0]
+    return service.request("GET", "/v1/predictions", headers={"X-API-Key": key.strip()} if key else {})[0]

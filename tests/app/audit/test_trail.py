@@ -121,12 +121,15 @@ def test_files_that_were_removed_are_seen(data):
 
 
 def test_the_chain_goes_on_in_the_next_days_file_and_when_the_clock_is_set_back(data):
-    today = file(data)
-    tomorrow = today.with_name("9999-01-01.jsonl")
-    yesterday = today.with_name("2000-01-01.jsonl")
-    today.rename(yesterday)
+    today, head = file(data), data / "audit" / "head"
+
+    def as_if_of(day: str) -> Path:
+        head.write_text(head.read_text().replace(today.name, day))
+        return today.rename(today.with_name(day))
+
+    yesterday = as_if_of("2000-01-01.jsonl")
     record(data, "GET /v1/predictions", 200)
-    today.rename(tomorrow)
+    tomorrow = as_if_of("9999-01-01.jsonl")
     record(data, "GET /v1/predictions", 200)
     assert [path.name for path in trail.files(data / "audit")] == [yesterday.name, tomorrow.name]
     assert (verify(data).lines, verify(data).faults) == (7, ())
@@ -140,6 +143,26 @@ def test_a_process_that_ended_between_line_and_head_breaks_nothing(data):
     assert verify(data).faults == ()
     record(data, "GET /v1/predictions", 200)
     assert (verify(data).lines, verify(data).faults) == (7, ())
+
+
+def test_a_process_that_ended_before_it_had_named_a_new_file_breaks_nothing(data):
+    today, head = file(data), data / "audit" / "head"
+    today.rename(today.with_name("2000-01-01.jsonl"))
+    before = head.read_bytes().replace(today.name.encode(), b"2000-01-01.jsonl")
+    head.write_bytes(before)
+    record(data, "GET /v1/predictions", 200)
+    head.write_bytes(before)
+    record(data, "GET /v1/predictions", 200)
+    assert (verify(data).lines, verify(data).faults) == (7, ())
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"0" * 64 + b" ../../elsewhere.jsonl", b"0" * 64])
+def test_a_head_that_was_changed_is_seen_and_leads_nowhere(data, content):
+    (data / "audit" / "head").write_bytes(content)
+    assert len(verify(data).faults) == 1
+    record(data, "GET /v1/predictions", 200)
+    assert len(lines(data)) == 6
+    assert len(verify(data).faults) == 1
 
 
 def test_half_a_line_is_named_and_the_chain_goes_on(data):

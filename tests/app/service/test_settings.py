@@ -116,6 +116,7 @@ def test_a_key_that_could_be_guessed_is_refused_and_not_shown(tmp_path, keys):
     [
         ({"TRUSTED_PROXIES": "proxy.example"}, "CRUCIATE_TRUSTED_PROXIES must list addresses or networks"),
         ({"TRUSTED_PROXIES": "10.1.0.1/16"}, "CRUCIATE_TRUSTED_PROXIES must list addresses or networks"),
+        ({"TRUSTED_PROXIES": "0.0.0.0/0"}, "CRUCIATE_TRUSTED_PROXIES must list addresses or networks"),
         ({"USER_HEADER": "X-Remote-User"}, "CRUCIATE_USER_HEADER needs CRUCIATE_TRUSTED_PROXIES"),
         ({"USER_HEADER": "X Remote", "TRUSTED_PROXIES": "::1"}, "CRUCIATE_USER_HEADER must be the name of a header"),
         ({"USER_SCOPES": "read,write"}, "CRUCIATE_USER_SCOPES must be read, predict, store, review or admin"),

@@ -100,7 +100,8 @@ def files(folder: Path) -> list[Path]:
 def locked(folder: Path, writing: bool) -> Iterator[int]:
     """A descriptor of the file `head`, locked. Raises FileNotFoundError if it is missing; a writer makes it."""
     if writing:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for each in (folder.parent, folder):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
     head = os.open(folder / HEAD, os.O_RDWR | os.O_CREAT if writing else os.O_RDONLY, 0o600)
     try:
         fcntl.flock(head, fcntl.LOCK_EX if writing else fcntl.LOCK_SH)

@@ -98,6 +98,17 @@ def test_a_key_in_the_database_counts_too(bundles, tmp_path, monkeypatch, revoke
     configuration["on_starting"](server)
 
 
+def test_users_that_a_proxy_names_count_too(bundles, tmp_path, monkeypatch):
+    variables = {"BUNDLES": str(bundles[0]), "DATA": str(tmp_path), "HOST": "0.0.0.0"}
+    variables |= {"TRUSTED_PROXIES": "10.0.0.1", "USER_HEADER": "X-Remote-User"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"CRUCIATE_{name}", value)
+    configuration = runpy.run_path(str(CONFIGURATION))
+    server = SimpleNamespace(cfg=Config())
+    server.cfg.set("bind", configuration["bind"])
+    configuration["on_starting"](server)
+
+
 def test_a_database_that_cannot_be_asked_for_keys_ends_the_start(bundles, tmp_path, monkeypatch):
     (tmp_path / "cruciate.db").write_bytes(b"no database" * 100)
     for name, value in {"BUNDLES": str(bundles[0]), "DATA": str(tmp_path), "HOST": "0.0.0.0"}.items():

@@ -61,7 +61,9 @@ def test_a_line_says_who_what_when_and_with_which_outcome(tmp_path):
     assert b"2.25.7" not in line
 
 
-def test_only_the_owner_reads_it(data):
+def test_only_the_owner_reads_it(data, tmp_path):
+    record(tmp_path / "new", "key created", "done")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     assert (data / "audit").stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in (data / "audit").iterdir()} == {0o600}
 
@@ -183,7 +185,9 @@ def test_what_is_no_line_is_named(data, content):
 
 def test_processes_write_at_one_time(data):
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(data)]) for _ in range(3)]
-    assert [writer.wait(30) for writer in writers] == [0, 0, 0]
+    while any(writer.poll() is None for writer in writers):
+        assert verify(data).faults == ()
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert (verify(data).lines, verify(data).faults) == (155, ())
 
 

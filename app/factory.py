@@ -12,7 +12,8 @@ from app import dicomweb
 from app.api import about, deliveries, docs, objects, openapi, pictures, predictions
 from app.contract import problems
 from app.contract.json_text import Provider
-from app.http import cors, keys, request_log
+from app.http import audited, cors, keys, request_log, share
+from app.http.address import Proxies
 from app.http.uploads import drain
 from app.jobs.delivering import Delivering
 from app.jobs.engine import Engine
@@ -22,9 +23,10 @@ from app.jobs.studies import Studies
 from app.results.of_record import all_made
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings
-from app.store.database import open_database
+from app.store.database import Database, open_database
 from app.store.deliveries import Deliveries
 from app.store.instances import Instances
+from app.store.keys import KeyRing
 from app.store.predictions import Store
 
 # Seconds between two searches for studies that have become quiet, for new results, and for due deliveries.
@@ -65,7 +67,9 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     )
     service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, outgoing, rounds)
     request_log.register(app)
-    keys.register(app, settings.api_keys)
+    keys.register(app, _access(settings, database, clock))
+    audited.register(app, settings.data, database)
+    share.register(app, settings.key_share, settings.queue)
     cors.register(app, settings.viewers)
     problems.register(app)
     app.after_request(drain)
@@ -79,6 +83,17 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     app.register_blueprint(docs.blueprint)
     service.start()
     return app
+
+
+def _access(settings: Settings, database: Database, clock: Callable[[], float]) -> keys.Access:
+    return keys.Access(
+        KeyRing(database, settings.api_keys),
+        Proxies(settings.trusted_proxies),
+        settings.user_header,
+        frozenset(settings.user_scopes),
+        settings.key_rate,
+        clock,
+    )
 
 
 def _keep_out_of_caches(response: Response) -> Response:

@@ -12,10 +12,13 @@ from concurrent.futures import Future
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.http.uploads import MAX_PARTS
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings, SettingsError
+from app.store.database import open_database
+from app.store.keys import KeyRing
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 
 wsgi_app = "app.factory:create_app()"
@@ -59,8 +62,11 @@ def on_starting(server: Arbiter) -> None:
         raise SystemExit(str(error)) from None
     if server.cfg.preload_app:
         raise SystemExit("Don't preload: threads of TensorFlow don't survive the fork, and every prediction hangs.")
-    if not settings.api_keys and not all(map(_is_loopback, server.cfg.address)):
-        raise SystemExit("Without CRUCIATE_API_KEYS only loopback is served; bind 127.0.0.1 or set a key.")
+    if not all(map(_is_loopback, server.cfg.address)) and not _asks_who(settings):
+        raise SystemExit(
+            "Without a key only loopback is served. Bind 127.0.0.1, make a key (python -m app.keys create), "
+            "or set CRUCIATE_API_KEYS."
+        )
 
 
 def post_fork(server: Arbiter, worker: ThreadWorker) -> None:
@@ -91,6 +97,20 @@ def worker_exit(server: Arbiter, worker: ThreadWorker) -> None:
 def _service(worker: ThreadWorker) -> Service:
     service: Service = worker.wsgi.extensions[EXTENSION]  # type: ignore[attr-defined]  # a Flask app
     return service
+
+
+def _asks_who(settings: Settings) -> bool:
+    """Whether requests need a key or a user."""
+    if settings.api_keys or settings.user_header:
+        return True
+    try:
+        database = open_database(settings.database, settings.data)
+    except (SQLAlchemyError, OSError) as error:  # its message may hold a password
+        raise SystemExit(f"The database with the keys can't be opened ({type(error).__name__}).") from None
+    try:
+        return KeyRing(database).required()
+    finally:
+        database.close()  # connections don't survive the fork
 
 
 def _is_loopback(address: str | int | tuple[str, int]) -> bool:

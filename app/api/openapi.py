@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 from app.contract.schemas import ResponseModel
 from app.http.keys import PROTECTED
 from app.http.responses import REFERENCE, Document, problems
+from app.http.scopes import needed
 from app.results import KINDS
 from data_prep.dicom.part10 import UID_LENGTH, UID_PATTERN
 
@@ -91,12 +92,13 @@ def _complete(document: Document) -> Document:
     document["tags"] = list({tag["name"]: tag for tag in document["tags"]}.values())
     kept = examples()
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             operation["parameters"] = [_parameter(parameter) for parameter in operation["parameters"]]
             common = problems("default")
             if path.startswith(PROTECTED):
-                operation["security"] = [{name: []} for name in SECURITY]
-                common |= problems(401, 403)
+                scope = needed(method.upper(), path.replace("{", "<").replace("}", ">"))
+                operation["security"] = [{name: [scope] if scope else []} for name in SECURITY]
+                common |= problems(401, 403, 429)
             # Routes of one view share their responses, but not their examples.
             responses = copy.deepcopy(operation["responses"])
             responses |= {str(status): response for status, response in common.items()}

@@ -154,7 +154,7 @@ def delete(id: str) -> Response:
 
 
 def _awaited(accepted: Accepted, hurried: bool) -> Response:
-    g.prediction_id = accepted.id
+    g.prediction_id, g.answer = accepted.id, accepted.answer
     wait([accepted.answer], timeout=0 if hurried else service().settings.wait_s)
     response = _present(accepted.answer.result() if accepted.answer.done() else {"id": accepted.id, "status": "queued"})
     if response.status_code == 200 and accepted.is_new:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from apiflask import APIBlueprint
-from flask import Response, request, url_for
+from flask import Response, g, request, url_for
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from app.contract.json_text import Json, dumps
@@ -64,6 +64,7 @@ def store(study: str | None = None) -> Response:
         ) from None
     if not receipts:
         raise MalformedInput("The body has no part.")
+    g.stored_studies = {receipt.study_uid for receipt in receipts if receipt.reason is None}
     failed = [receipt for receipt in receipts if receipt.reason is not None]
     outcome = _outcome(receipts)
     body = native_xml(outcome) if answer_type in (DICOM_XML, XML) else dumps(outcome)

@@ -17,15 +17,16 @@ REFERENCE = "#/components/schemas/{model}"
 PROBLEM_TYPE = "application/problem+json"
 PROBLEMS: dict[int | str, str] = {
     400: "Malformed: not a zip, not DICOM, incomplete; or a parameter with an invalid value.",
-    401: "No key was sent.",
-    403: "The key isn't valid.",
+    401: "No key was sent, or it isn't valid.",
+    403: "The key doesn't have the scope that this needs.",
     404: "Not found; it may have been deleted.",
     406: "The service has none of the types in `Accept`.",
     409: "The prediction isn't done, so there is nothing to show.",
     413: "Over a limit: bytes, files, pixels, compression ratio.",
     415: "A Content-Type or transfer syntax that isn't supported.",
     422: "Readable, but nothing to predict on: no sagittal MR, too few slices, a missing or damaged slice, two knees.",
-    429: "Too many studies are waiting; `Retry-After` says when to try again.",
+    429: "Too many studies are waiting, too many requests came with this key, or too many wrong keys came from this "
+    "address; `Retry-After` says when to try again.",
     503: "Not ready: the model is being loaded.",
     "default": "Any other problem.",
 }

@@ -7,11 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.results import STANDARD, Codes, CodesError, MapValues
+from app.service.access import Network, header, networks, own_keys
+from app.store.keys import Scope
 
 # Scheme, host and port, as a browser sends them (RFC 6454 7).
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
@@ -79,12 +90,6 @@ def _bundles(text: object) -> object:
         if not (folder / "manifest.json").is_file():
             raise ValueError(f": {folder} isn't a bundle, it has no manifest.json.")
     return folders
-
-
-def _keys(text: object) -> object:
-    if isinstance(text, str) and not (text.isascii() and text.isprintable()):
-        raise ValueError("must be printable ASCII, as HTTP headers are.")
-    return _listed(text)
 
 
 def _data(text: object) -> object:
@@ -167,8 +172,18 @@ class Settings(FromEnvironment):
     """Folder of studies and results. It holds patient data: protect it as you protect images."""
     database: Annotated[str, BeforeValidator(_database)] = Field(default="", repr=False)
     """URL of the database (SQLAlchemy's form); if empty, a file in `data`."""
-    api_keys: Annotated[tuple[str, ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
-    """API keys, comma-separated; without keys, the service is available on this machine only."""
+    api_keys: Annotated[tuple[str, ...], BeforeValidator(own_keys)] = Field(default=(), repr=False)
+    """API keys, comma-separated, with every scope; without any key, the service is available on this machine only."""
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(networks)] = ()
+    """Addresses and networks, comma-separated, of the proxies whose X-Forwarded-For and `user_header` are believed."""
+    user_header: Annotated[str, BeforeValidator(header)] = ""
+    """Header in which a trusted proxy names the user; such requests need no key."""
+    user_scopes: Annotated[tuple[Scope, ...], BeforeValidator(_listed)] = ("read",)
+    """What such a user may do, comma-separated: read, predict, store, review, admin."""
+    key_rate: int = Field(default=0, ge=0, le=100_000)
+    """Requests that may come with one key in a minute; 0: any number."""
+    key_share: float = Field(default=1.0, ge=0.01, le=1)
+    """The part of the queue that studies of one key may fill."""
     max_body_mb: int = Field(default=512, ge=1, le=4096)
     """Largest request body in megabytes."""
     queue: int = Field(default=16, ge=1, le=1000)
@@ -185,6 +200,13 @@ class Settings(FromEnvironment):
     """How the map is stored beside a study and for targets: uint16 or float32."""
     codes: Annotated[InstanceOf[Codes], BeforeValidator(_codes)] = Field(default=STANDARD, repr=False)
     """File with a site's own codes for DICOM results (docs/results.md)."""
+
+    @field_validator("user_header")
+    @classmethod
+    def _only_from_proxies(cls, name: str, others: ValidationInfo) -> str:
+        if name and not others.data.get("trusted_proxies"):
+            raise ValueError("needs CRUCIATE_TRUSTED_PROXIES: without it anybody could send this header.")
+        return name
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -1,4 +1,4 @@
-"""The tables of the service: predictions, received studies, their instances, and the deliveries of results.
+"""The tables of the service: predictions, received studies, their instances, deliveries of results, and API keys.
 
 SQLite by default, PostgreSQL by URL. Alembic upgrades the tables of an older version (app/store/migrations). Pixels and
 maps are in files outside the database. Several processes may use one database.
@@ -119,6 +119,25 @@ class Delivery(Base):
     due: Mapped[float | None] = mapped_column(index=True)
     busy_until: Mapped[float | None]
     outcome: Mapped[str | None] = mapped_column(String(255))
+
+
+class ApiKey(Base):
+    """An API key, without the key itself.
+
+    Attributes:
+        digest: sha256 of the key.
+        scopes: What it allows, comma-separated.
+        created: In seconds since 1970, as are `expires` and `revoked`; None: never.
+    """
+
+    __tablename__ = "api_key"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(Digest, unique=True)
+    scopes: Mapped[str] = mapped_column(String(64))
+    created: Mapped[float]
+    expires: Mapped[float | None]
+    revoked: Mapped[float | None]
 
 
 class Database:

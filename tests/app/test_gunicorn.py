@@ -14,6 +14,8 @@ import pytest
 from gunicorn.config import Config
 
 from app.client import CONFIGURATION, RunningService, serving
+from app.store.database import open_database
+from app.store.keys import create, revoke
 from tests.app.studies import study_zip
 
 pytestmark = pytest.mark.slow
@@ -62,11 +64,12 @@ def test_one_threaded_worker_and_never_preloading():
         ("[::]", "", False),
         ("192.0.2.1", "", False),
         ("example.org", "", False),
-        ("0.0.0.0", "a key", True),
+        ("0.0.0.0", "a key of our own that is long enough", True),
     ],
 )
-def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, host, keys, served):
+def test_other_machines_are_served_with_a_key_only(bundles, tmp_path, monkeypatch, host, keys, served):
     variables = {"CRUCIATE_BUNDLES": str(bundles[0]), "CRUCIATE_API_KEYS": keys, "CRUCIATE_HOST": host}
+    variables["CRUCIATE_DATA"] = str(tmp_path)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     configuration = runpy.run_path(str(CONFIGURATION))
@@ -75,8 +78,46 @@ def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, host, k
     if served:
         configuration["on_starting"](server)
     else:
-        with pytest.raises(SystemExit, match="CRUCIATE_API_KEYS"):
+        with pytest.raises(SystemExit, match="Without a key only loopback"):
             configuration["on_starting"](server)
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_key_in_the_database_counts_too(bundles, tmp_path, monkeypatch, revoked):
+    """Also a revoked one: nobody gets in with it, but nobody gets in without a key either."""
+    database = open_database("", tmp_path)
+    create(database, "pacs", ["read"], None)
+    if revoked:
+        revoke(database, "pacs")
+    database.close()
+    for name, value in {"BUNDLES": str(bundles[0]), "DATA": str(tmp_path), "HOST": "0.0.0.0"}.items():
+        monkeypatch.setenv(f"CRUCIATE_{name}", value)
+    configuration = runpy.run_path(str(CONFIGURATION))
+    server = SimpleNamespace(cfg=Config())
+    server.cfg.set("bind", configuration["bind"])
+    configuration["on_starting"](server)
+
+
+def test_users_that_a_proxy_names_count_too(bundles, tmp_path, monkeypatch):
+    variables = {"BUNDLES": str(bundles[0]), "DATA": str(tmp_path), "HOST": "0.0.0.0"}
+    variables |= {"TRUSTED_PROXIES": "10.0.0.1", "USER_HEADER": "X-Remote-User"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"CRUCIATE_{name}", value)
+    configuration = runpy.run_path(str(CONFIGURATION))
+    server = SimpleNamespace(cfg=Config())
+    server.cfg.set("bind", configuration["bind"])
+    configuration["on_starting"](server)
+
+
+def test_a_database_that_cannot_be_asked_for_keys_ends_the_start(bundles, tmp_path, monkeypatch):
+    (tmp_path / "cruciate.db").write_bytes(b"no database" * 100)
+    for name, value in {"BUNDLES": str(bundles[0]), "DATA": str(tmp_path), "HOST": "0.0.0.0"}.items():
+        monkeypatch.setenv(f"CRUCIATE_{name}", value)
+    configuration = runpy.run_path(str(CONFIGURATION))
+    server = SimpleNamespace(cfg=Config())
+    server.cfg.set("bind", configuration["bind"])
+    with pytest.raises(SystemExit, match="The database with the keys can't be opened"):
+        configuration["on_starting"](server)
 
 
 def test_preloading_on_the_command_line_is_refused(bundles, monkeypatch):
@@ -92,7 +133,7 @@ def test_preloading_on_the_command_line_is_refused(bundles, monkeypatch):
     [
         ({"CRUCIATE_QUEUE": "lots"}, "CRUCIATE_QUEUE must be a number from 1 to 1000, not 'lots'."),
         ({"CRUCIATE_BUNDLES": "nowhere"}, "CRUCIATE_BUNDLES: nowhere isn't a bundle, it has no manifest.json."),
-        ({"CRUCIATE_HOST": "0.0.0.0"}, "Without CRUCIATE_API_KEYS only loopback is served"),
+        ({"CRUCIATE_HOST": "0.0.0.0"}, "Without a key only loopback is served"),
     ],
 )
 def test_a_bad_setting_ends_the_start_with_one_sentence(bundles, tmp_path, variables, sentence):

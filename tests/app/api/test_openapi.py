@@ -100,7 +100,9 @@ def test_every_parameter_and_every_key_is_described(document):
             r"{(\w+)}", path
         )
         assert all(parameter["description"] for parameter in operation["parameters"]), path
-        assert ("security" in operation) == path.startswith(PROTECTED) == ("401" in operation["responses"])
+        locked = [status in operation["responses"] for status in ("401", "403", "429")]
+        assert locked == [path.startswith(PROTECTED)] * 3, path
+        assert ("security" in operation) == path.startswith(PROTECTED)
     post = document["paths"]["/v1/predictions"]["post"]
     assert {(parameter["in"], parameter["name"]) for parameter in post["parameters"]} == {
         ("query", "bundle"),
@@ -114,6 +116,17 @@ def test_every_parameter_and_every_key_is_described(document):
         "application/octet-stream",
         "application/json",
     }
+
+
+def test_every_operation_says_which_scope_it_needs(document):
+    """As roles of a security requirement (OpenAPI 3.1, 4.8.30)."""
+    for operation in operations(document).values():
+        method, path = operation["at"]
+        if path.startswith(PROTECTED):
+            posts = {"/v1/predictions": "predict", "/dicom-web/studies": "store", "/dicom-web/studies/{study}": "store"}
+            scope = {"GET": "read", "POST": posts.get(path, "admin"), "DELETE": "admin"}[method]
+            needed = [] if path.startswith("/v1/models") else [scope]
+            assert operation["security"] == [{"bearer": needed}, {"key": needed}], path
 
 
 @pytest.mark.parametrize("bundle", ["tiny", "four"])

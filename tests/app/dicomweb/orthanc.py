@@ -23,7 +23,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 CONFIGURATION, FORWARD = DOCS / "orthanc" / "orthanc.json", DOCS / "orthanc" / "forward.lua"
 HTTP = "http://127.0.0.1:8042"
 # The key that the configuration sends, and the port at which it looks for the service.
-KEY, PORT = "a-long-random-key", "8000"
+KEY, PORT = "write-a-long-random-key-here", "8000"
 START_S, SCENARIO_S = 30.0, 300.0
 
 

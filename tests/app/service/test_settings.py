@@ -1,8 +1,11 @@
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from app.service.settings import Settings, SettingsError
+
+KEYS = ("the first of two own keys", "exactly-20-characters"[:20])
 
 
 def bundle(folder: Path) -> Path:
@@ -19,7 +22,12 @@ def test_every_variable_arrives(tmp_path):
             "CRUCIATE_BUNDLES": f"{first}:{second}",
             "CRUCIATE_DATA": "/somewhere",
             "CRUCIATE_DATABASE": "sqlite:////somewhere/else.db",
-            "CRUCIATE_API_KEYS": " one, two ,",
+            "CRUCIATE_API_KEYS": f" {KEYS[0]}, {KEYS[1]} ,",
+            "CRUCIATE_TRUSTED_PROXIES": "127.0.0.1, 10.1.0.0/16",
+            "CRUCIATE_USER_HEADER": "X-Remote-User",
+            "CRUCIATE_USER_SCOPES": "read, predict",
+            "CRUCIATE_KEY_RATE": "600",
+            "CRUCIATE_KEY_SHARE": "0.5",
             "CRUCIATE_MAX_BODY_MB": "7",
             "CRUCIATE_QUEUE": "3",
             "CRUCIATE_WAIT_S": "0.5",
@@ -32,7 +40,12 @@ def test_every_variable_arrives(tmp_path):
         bundles=(first, second),
         data=Path("/somewhere"),
         database="sqlite:////somewhere/else.db",
-        api_keys=("one", "two"),
+        api_keys=KEYS,
+        trusted_proxies=(ip_network("127.0.0.1"), ip_network("10.1.0.0/16")),
+        user_header="X-Remote-User",
+        user_scopes=("read", "predict"),
+        key_rate=600,
+        key_share=0.5,
         max_body_mb=7,
         queue=3,
         wait_s=0.5,
@@ -114,6 +127,34 @@ def test_keys_must_fit_into_a_header(tmp_path, keys):
     environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_API_KEYS": keys}
     with pytest.raises(SettingsError, match="printable ASCII"):
         Settings.from_environment(environment)
+
+
+@pytest.mark.parametrize("keys", ["a-long-random-key", "x" * 19, f"{KEYS[0]},short", f"{KEYS[0]}, {'x' * 19} "])
+def test_a_key_that_could_be_guessed_is_refused_and_not_shown(tmp_path, keys):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_API_KEYS": keys}
+    with pytest.raises(SettingsError, match="CRUCIATE_API_KEYS has a key of fewer than 20 characters") as refusal:
+        Settings.from_environment(environment)
+    assert not any(key.strip() in str(refusal.value) for key in keys.split(","))
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"TRUSTED_PROXIES": "proxy.example"}, "CRUCIATE_TRUSTED_PROXIES must list addresses or networks"),
+        ({"TRUSTED_PROXIES": "10.1.0.1/16"}, "CRUCIATE_TRUSTED_PROXIES must list addresses or networks"),
+        ({"TRUSTED_PROXIES": "0.0.0.0/0"}, "CRUCIATE_TRUSTED_PROXIES must list addresses or networks"),
+        ({"USER_HEADER": "X-Remote-User"}, "CRUCIATE_USER_HEADER needs CRUCIATE_TRUSTED_PROXIES"),
+        ({"USER_HEADER": "X Remote", "TRUSTED_PROXIES": "::1"}, "CRUCIATE_USER_HEADER must be the name of a header"),
+        ({"USER_SCOPES": "read,write"}, "CRUCIATE_USER_SCOPES must be read, predict, store, review or admin"),
+        ({"KEY_SHARE": "0"}, "CRUCIATE_KEY_SHARE must be a number from 0.01 to 1"),
+        ({"KEY_RATE": "-1"}, "CRUCIATE_KEY_RATE must be a number from 0 to 100000"),
+    ],
+)
+def test_wrong_rules_of_access_are_named(tmp_path, variables, sentence):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some"))}
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_environment(environment | {f"CRUCIATE_{name}": value for name, value in variables.items()})
+    assert str(refusal.value).startswith(sentence)
 
 
 def test_keys_are_not_shown():

@@ -20,8 +20,8 @@ from app.jobs.studies import Studies
 from app.results.of_record import all_made
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings
-from app.store.database import open_database
 from app.store.instances import Instances
+from app.store.opening import open_database
 from app.store.predictions import Store
 
 # Seconds between two searches for studies that have become quiet, and for new results.
@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
 
     Raises:
         SettingsError: A variable can't be used.
+        StoreError: The data folder or the database can't be used, or they don't belong together.
     """
     settings = settings or Settings.from_environment(os.environ)
     app = openapi.api("app")

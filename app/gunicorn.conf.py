@@ -16,6 +16,8 @@ from gunicorn.workers.gthread import ThreadWorker
 from app.http.uploads import MAX_PARTS
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings, SettingsError
+from app.store.identity import StoreError
+from app.store.opening import UMASK, open_database
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 
 wsgi_app = "app.factory:create_app()"
@@ -52,7 +54,7 @@ CANNOT_START = 3
 
 
 def on_starting(server: Arbiter) -> None:
-    """Check the settings, also those of the command line, before anything listens: other machines need a key."""
+    """Check the settings, also those of the command line, and the store, before anything listens."""
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
@@ -61,6 +63,11 @@ def on_starting(server: Arbiter) -> None:
         raise SystemExit("Don't preload: threads of TensorFlow don't survive the fork, and every prediction hangs.")
     if not settings.api_keys and not all(map(_is_loopback, server.cfg.address)):
         raise SystemExit("Without CRUCIATE_API_KEYS only loopback is served; bind 127.0.0.1 or set a key.")
+    os.umask(UMASK)  # also of the workers
+    try:
+        open_database(settings.database, settings.data).close()
+    except StoreError as error:
+        raise SystemExit(str(error)) from None
 
 
 def post_fork(server: Arbiter, worker: ThreadWorker) -> None:

@@ -1,4 +1,4 @@
-"""The tables of the service: predictions, received studies, their instances, and results to send to other systems.
+"""The tables of the service: predictions, received studies, their instances, results to send, and an identity.
 
 SQLite by default, PostgreSQL by URL. Alembic upgrades the tables of an older version (app/store/migrations). Pixels and
 maps are in files outside the database. Several processes may use one database.
@@ -115,6 +115,15 @@ class Delivery(Base):
     outcome: Mapped[str | None] = mapped_column(String(255))
 
 
+class Identity(Base):
+    """The random id that the database and its data folder share (app/store/identity.py). There is one row."""
+
+    __tablename__ = "identity"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(String(32))
+
+
 class Database:
     """An open database with all tables. Errors are SQLAlchemy's, such as ArgumentError for an invalid URL."""
 
@@ -145,12 +154,6 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
-
-
-def open_database(url: str, folder: Path) -> Database:
-    """Open the database at `url`, or a file in `folder` if `url` is empty. `folder` is created for its owner only."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Database(url or sqlite_url(folder / "cruciate.db"))
 
 
 def sqlite_url(path: Path) -> str:

@@ -1,102 +1,95 @@
 """The folder that holds instances as files. Several processes may use it at once.
 
-<folder>/.incoming/           files that are being received; files left by a crash are deleted at a later start
-<folder>/<study>/<digest>     DICOM files (PS3.10)
+<folder>/<study>/<digest>     DICOM files (PS3.10); their preambles are blank
 """
 
-import fcntl
 import hashlib
 import os
-import shutil
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from data_prep.dicom.archive import PIECE
+from app.contract.problems import log_unexpected
+from app.store.shared_folder import SharedFolder, delete_folder, undeletable
+from data_prep.dicom.archive import PIECE, PREAMBLE
 from data_prep.files import flush_folder
 
-# Seconds. An incoming file that is older than this was left by a process that died.
-ABANDONED_S = 3600
 
+class InstanceFolder(SharedFolder):
+    """A folder of instances."""
 
-class InstanceFolder:
-    """A folder of instances.
-
-    Attributes:
-        incoming: Folder for files that are still being written, by this process or by another receiver.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.incoming = path / ".incoming"
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.incoming.mkdir(exist_ok=True)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Lock the folder: no other thread or process moves or deletes files. Incoming files can still be written."""
-        with (self._path / ".lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def new_files(self) -> Iterator[Path]:
-        """Unused paths for incoming files."""
-        prefix, number = uuid.uuid4().hex, 0
-        while True:
-            yield self.incoming / f"{prefix}-{number}"
-            number += 1
-
-    def path(self, study_uid: str, digest: str) -> Path:
+    def file(self, study_uid: str, digest: str) -> Path:
         """The path of an instance's file."""
-        return self._path / study_uid / digest
+        return self.path / study_uid / digest
+
+    def holds(self, study_uid: str, digest: str, size: int) -> bool:
+        """Whether the file is there, and as many bytes long as the database says."""
+        try:
+            return self.file(study_uid, digest).stat().st_size == size
+        except OSError:
+            return False
 
     def move(self, incoming: Path, study_uid: str, digest: str) -> None:
         """Move an incoming file to its final path. Only after `flush` does the move survive a crash."""
-        place = self.path(study_uid, digest)
+        place = self.file(study_uid, digest)
         if not place.parent.exists():
-            place.parent.mkdir()
-            flush_folder(self._path)
+            place.parent.mkdir(mode=0o700)
+            flush_folder(self.path)
         incoming.rename(place)
 
     def flush(self, study_uid: str) -> None:
         """Write the names of a study's files to the disk, so that a crash can't lose them."""
-        flush_folder(self._path / study_uid)
+        flush_folder(self.path / study_uid)
 
     def remove(self, study_uid: str) -> None:
-        """Delete a study's files."""
-        shutil.rmtree(self._path / study_uid)
+        """Delete a study's files. Raises ServiceUnavailable if the disk doesn't let us."""
+        delete_folder(self.path / study_uid)
 
-    def sweep(self, known: set[Path]) -> None:
-        """Delete files left by processes that died while they received or deleted.
+    def remove_files(self, study_uid: str, digests: Iterable[str]) -> None:
+        """Delete some files of a study. Raises ServiceUnavailable if the disk doesn't let us."""
+        try:
+            for digest in digests:
+                self.file(study_uid, digest).unlink(missing_ok=True)
+            self.flush(study_uid)
+        except FileNotFoundError:  # the study's folder is missing
+            pass
+        except OSError as error:
+            log_unexpected(error)
+            raise undeletable() from None
 
-        Args:
-            known: The files to keep.
-        """
-        for path in self.incoming.iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > ABANDONED_S:
-                    path.unlink()
-        for folder in self._path.iterdir():
-            if folder.is_dir() and folder != self.incoming:
-                files = set(folder.iterdir())
-                for path in files - known:
-                    path.unlink()
-                if not files & known:
-                    folder.rmdir()
+    def files(self) -> set[Path]:
+        """Every file, except unfinished ones."""
+        return set(files_in(self.path))
+
+    def set_files_aside(self, paths: list[Path]) -> int:
+        """Move files out of the folder (`set_aside`), and delete the folders of studies that are empty then."""
+        moved = self.set_aside(paths)
+        for folder in {path.parent for path in paths} - {self.path}:
+            with suppress(OSError):
+                folder.rmdir()
+        return moved
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """The files of a folder of instances, except unfinished ones."""
+    for entry in folder.glob("[!.]*"):
+        if entry.is_dir():
+            yield from (path for path in entry.rglob("*") if not path.is_dir())
+        else:
+            yield entry
 
 
 def write(path: Path, stream: BinaryIO, start: int) -> tuple[str, int]:
     """Copy a file to the disk and close it.
 
-    The digest is of the data set only: senders write their own file meta information, so it may differ for the same
-    instance.
+    The preamble is written as zeros (PS3.10 7.1): a sender can make it the beginning of a program or of a picture, and
+    DICOM doesn't need it. The digest is of the data set only: senders write their own file meta information, so it may
+    differ for the same instance.
 
     Args:
         path: The new file.
-        stream: A seekable file.
+        stream: A seekable file with a preamble.
         start: Offset of the data set in bytes.
 
     Returns:
@@ -104,11 +97,28 @@ def write(path: Path, stream: BinaryIO, start: int) -> tuple[str, int]:
     """
     digest, size = hashlib.sha256(), 0
     with stream, path.open("xb") as file:
-        stream.seek(0)
-        size += file.write(stream.read(start))
+        stream.seek(PREAMBLE)
+        size += file.write(bytes(PREAMBLE) + stream.read(start - PREAMBLE))
         while piece := stream.read(PIECE):
             digest.update(piece)
             size += file.write(piece)
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest(), size
+
+
+def digest_of(stream: BinaryIO, start: int) -> str:
+    """sha256 of the data set of a file, which begins at `start`."""
+    stream.seek(start)
+    digest = hashlib.sha256()
+    while piece := stream.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def blank_preamble(path: Path) -> None:
+    """Write zeros over a file's preamble, where it is."""
+    with path.open("rb+") as file:
+        file.write(bytes(PREAMBLE))
+        file.flush()
+        os.fsync(file.fileno())

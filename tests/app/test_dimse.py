@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.service.settings import DimseSettings, SettingsError
-from app.store.database import open_database
 from app.store.instances import Instances
+from app.store.opening import open_database
 from data_prep.selection.series import load_study
 from tests.app.studies import PATIENT, instances, voxels
 
@@ -82,7 +82,8 @@ def test_a_study_that_a_scanner_sends_is_held_pixel_by_pixel(door, tmp_path):
     assert sent.returncode == 0, sent.stderr
     ours = Instances(tmp_path / "var" / "instances", open_database("", tmp_path / "var"))
     assert (load_study(ours.files("2.25.1")).volume.voxels == voxels()).all()
-    assert list((tmp_path / "var" / "instances" / ".incoming").iterdir()) == []
+    incoming = (tmp_path / "var" / "instances" / ".incoming").rglob("*")
+    assert [path for path in incoming if path.is_file() and path.name != ".lock"] == []
     assert not any(value in log.read_text() for value in PATIENT.values())
 
 

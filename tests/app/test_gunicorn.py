@@ -65,8 +65,14 @@ def test_one_threaded_worker_and_never_preloading():
         ("0.0.0.0", "a key", True),
     ],
 )
-def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, host, keys, served):
-    variables = {"CRUCIATE_BUNDLES": str(bundles[0]), "CRUCIATE_API_KEYS": keys, "CRUCIATE_HOST": host}
+def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, tmp_path, host, keys, served):
+    monkeypatch.setattr(os, "umask", lambda mask: None)  # this process goes on with other tests
+    variables = {
+        "CRUCIATE_DATA": str(tmp_path),
+        "CRUCIATE_BUNDLES": str(bundles[0]),
+        "CRUCIATE_API_KEYS": keys,
+        "CRUCIATE_HOST": host,
+    }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     configuration = runpy.run_path(str(CONFIGURATION))

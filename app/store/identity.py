@@ -1,0 +1,121 @@
+"""The database and its data folder belong together: both hold the same random id.
+
+With another database, the service would know nothing of the files in the folder. So it doesn't start then.
+
+<data>/identity      the id; the database has it in its table `identity`
+<data>/identity.new  the id while the two are being joined. It is renamed when the database has it, so the next start
+                     completes what a process began that died meanwhile
+"""
+
+import os
+import uuid
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.store.database import Database, Identity, Instance, Prediction
+from app.store.instance_folder import files_in
+from app.store.shared_folder import locked
+from data_prep.files import flush_folder
+
+FILE, UNFINISHED = "identity", "identity.new"
+INSTANCES, PREDICTIONS = "instances", "predictions"
+# The only row of the table.
+ROW = 1
+
+
+class StoreError(Exception):
+    """The data folder or the database can't be used. The message gives the reason in one sentence."""
+
+
+def pair(database: Database, folder: Path) -> None:
+    """Check that both belong together. If neither has an id, both get one, but only if their contents agree.
+
+    Contents agree if both are empty, or if at least half of the rows have a file and half of the files have a row.
+
+    Raises:
+        StoreError: They don't belong together.
+    """
+    with locked(folder):
+        if _belong_together(database, folder):
+            _complete(folder)
+            return
+        agree, counts = _compare(database, folder)
+        new = not (folder / FILE).exists() and _of_database(database) is None
+        if new and agree:
+            try:
+                _join(database, folder, replace=False)
+                return
+            except IntegrityError:  # a process that uses another folder was faster
+                pass
+        raise StoreError(
+            f"The data folder and the database don't belong together ({counts}): set CRUCIATE_DATA and "
+            "CRUCIATE_DATABASE to a folder and its own database, or join these two on purpose with "
+            "`python -m app.store check --repair`."
+        )
+
+
+def join(database: Database, folder: Path) -> None:
+    """Give both a new id, whatever they had before."""
+    with locked(folder):
+        _join(database, folder, replace=True)
+
+
+def _belong_together(database: Database, folder: Path) -> bool:
+    """Whether both have the same id."""
+    listed = _of_database(database)
+    written = _read(folder / FILE) or _read(folder / UNFINISHED)
+    return listed is not None and listed == written
+
+
+def _join(database: Database, folder: Path, replace: bool) -> None:
+    row = Identity(number=ROW, id=uuid.uuid4().hex)
+    (folder / UNFINISHED).touch(mode=0o600)
+    with (folder / UNFINISHED).open("w") as file:
+        file.write(f"{row.id}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if replace:
+        (folder / FILE).unlink(missing_ok=True)
+    flush_folder(folder)
+    with database.write() as session:
+        if replace:
+            session.merge(row)
+        else:
+            session.add(row)
+    _complete(folder)
+
+
+def _complete(folder: Path) -> None:
+    """Finish what a process began that died in `_join`."""
+    if not (folder / FILE).exists():
+        (folder / UNFINISHED).rename(folder / FILE)
+        flush_folder(folder)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+
+
+def _of_database(database: Database) -> str | None:
+    with database.read() as session:
+        return session.scalar(select(Identity.id).where(Identity.number == ROW))
+
+
+def _compare(database: Database, folder: Path) -> tuple[bool, str]:
+    """Whether the rows and the files agree, and in words how far. Only predictions with an answer must have files."""
+    with database.read() as session:
+        instances = session.execute(select(Instance.study_uid, Instance.digest))
+        listed = {folder / INSTANCES / study_uid / digest for study_uid, digest in instances}
+        predictions = session.execute(select(Prediction.id, Prediction.status)).all()
+    every = listed | {folder / PREDICTIONS / id_ for id_, _ in predictions}
+    listed |= {folder / PREDICTIONS / id_ for id_, status in predictions if status != "failed"}
+    found = {*files_in(folder / INSTANCES), *(folder / PREDICTIONS).glob("[!.]*")}
+    counts = (
+        f"{len(listed - found)} of {len(listed)} rows have no file, {len(found - every)} of {len(found)} files no row"
+    )
+    return 2 * len(listed & found) >= len(listed) and 2 * len(found & every) >= len(found), counts

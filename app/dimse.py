@@ -18,10 +18,9 @@ from pynetdicom.events import EVT_C_STORE, EVT_REQUESTED, Event, EventHandlerTyp
 from pynetdicom.presentation import AllStoragePresentationContexts
 
 from app.service.settings import DimseSettings, Settings, SettingsError
-from app.store.identity import StoreError
 from app.store.instance_file import Failure
 from app.store.instances import Instances
-from app.store.opening import UMASK, open_database
+from app.store.opening import UMASK, StoreError, open_database
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.dicom.transfer_syntax import TAKEN
 

@@ -16,8 +16,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from app.http.uploads import MAX_PARTS
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings, SettingsError
-from app.store.identity import StoreError
-from app.store.opening import UMASK, open_database
+from app.store.opening import UMASK, StoreError, open_database
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 
 wsgi_app = "app.factory:create_app()"

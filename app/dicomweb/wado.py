@@ -20,9 +20,9 @@ from app.dicomweb.picture import JPEG, PNG, picture
 from app.http.responses import Document, answers, binary, refers, response
 from app.service.parts import service
 from app.store.database import Instance
+from app.store.disk.shared_folder import FileLost
 from app.store.instance_file import Header, Refusal, read_header
 from app.store.instances import Instances
-from app.store.shared_folder import FileLost
 from data_prep.dicom.archive import PIECE
 
 blueprint = APIBlueprint("wado", __name__, tag="DICOMweb")

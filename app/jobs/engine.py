@@ -18,9 +18,9 @@ from werkzeug.exceptions import BadRequest, InternalServerError, NotFound, Servi
 from app.contract.json_text import Json
 from app.contract.problems import reported
 from app.jobs.answer import answered, failed
+from app.store.disk.shared_folder import FileLost
 from app.store.job import Job
 from app.store.predictions import Record, Store
-from app.store.shared_folder import FileLost
 
 if TYPE_CHECKING:
     from models.bundle import Bundle

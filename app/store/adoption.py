@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.contract.json_text import Json
 from app.store.database import Database, Instance, Study
+from app.store.disk.instance_folder import InstanceFolder, blank_preamble, digest_of
 from app.store.instance_file import Header, Memo, Refusal, checked
-from app.store.instance_folder import InstanceFolder, blank_preamble, digest_of
 
 # Files that are listed in one transaction.
 BATCH = 100

@@ -23,9 +23,9 @@ from app.contract.json_text import Json
 from app.contract.problems import log_unexpected
 from app.store.adoption import adopt, row_of
 from app.store.database import Database, Instance, Prediction, Study
+from app.store.disk.instance_folder import InstanceFolder, write
+from app.store.disk.shared_folder import FileLost
 from app.store.instance_file import Failure, Header, Memo, Refusal, checked
-from app.store.instance_folder import InstanceFolder, write
-from app.store.shared_folder import FileLost
 
 LOG = logging.getLogger(__name__)
 # A disk flushes several files at once in about the time of one. As many files again may wait in memory.
@@ -203,7 +203,7 @@ class Instances:
             if next(self.find(study_uid), None) is None:
                 raise NotFound("There is no such study.")
             self._folder.remove(study_uid)
-            with self._database.write() as session:
+            with self._database.erase() as session:
                 session.execute(delete(Instance).where(Instance.study_uid == study_uid))
                 session.execute(delete(Study).where(Study.uid == study_uid))
 
@@ -211,7 +211,7 @@ class Instances:
         """Delete the results that this service made for a study, if there are any. Raises ServiceUnavailable."""
         with self._folder.alone():
             self._folder.remove_files(study_uid, [row.digest for row in self.find(study_uid) if row.ours])
-            with self._database.write() as session:
+            with self._database.erase() as session:
                 session.execute(delete(Instance).where(Instance.study_uid == study_uid, Instance.ours))
 
     def _look_through(self) -> None:

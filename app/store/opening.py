@@ -1,25 +1,43 @@
-"""Opening the data folder and the database: for their owner only, and only if they belong together."""
+"""Opening the data folder and the database: for their owner only, and only if they belong together.
+
+They belong together if both hold the same random id. With another database, the service would know nothing of the files
+in the folder.
+
+<data>/identity      the id; the database has it in its table `identity`
+<data>/identity.new  the id while the two are being joined. It is renamed when the database has it, so the next start
+                     completes what a process began that died meanwhile
+"""
 
 import os
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from alembic.util import CommandError
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from app.store.database import Database, sqlite_url
-from app.store.identity import FILE, INSTANCES, PREDICTIONS, UNFINISHED, StoreError, pair
-from app.store.shared_folder import ASIDE, LOCK
+from app.store.database import Database, Identity, Instance, Prediction, sqlite_file, sqlite_url
+from app.store.disk.instance_folder import files_in
+from app.store.disk.shared_folder import ASIDE, LOCK, locked
+from data_prep.files import flush_folder
 
+FILE, UNFINISHED = "identity", "identity.new"
+INSTANCES, PREDICTIONS = "instances", "predictions"
+# The only row of the table.
+ROW = 1
 SQLITE = "cruciate.db"
-# The files that SQLite keeps beside a database.
-BESIDE = ("", "-wal", "-shm", "-journal")
+# A database and what is kept beside it.
+BESIDE = ("", "-wal", "-shm", "-journal", "-reserve")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # What new files and folders don't allow: everything to others.
 UMASK = 0o077
+
+
+class StoreError(Exception):
+    """The data folder or the database can't be used. The message gives the reason in one sentence."""
 
 
 def open_database(url: str, folder: Path) -> Database:
@@ -47,8 +65,100 @@ def open_alone(url: str, folder: Path) -> Database:
             f"The data folder {folder} and its database can't be kept from other users ({type(error).__name__}): give "
             "them and everything in the folder to the user that runs the service."
         ) from None
-    except (SQLAlchemyError, CommandError) as error:  # not quoted: the message may name a password
+    except (SQLAlchemyError, CommandError, ImportError) as error:  # not quoted: it may name a password
         raise StoreError(f"The database can't be opened or upgraded ({type(error).__name__}).") from None
+
+
+def pair(database: Database, folder: Path) -> None:
+    """Check that both belong together. If neither has an id, both get one, but only if their contents agree.
+
+    Contents agree if both are empty, or if at least half of the rows have a file and half of the files have a row.
+
+    Raises:
+        StoreError: They don't belong together.
+    """
+    with locked(folder):
+        if _belong_together(database, folder):
+            _complete(folder)
+            return
+        agree, counts = _compare(database, folder)
+        new = not (folder / FILE).exists() and _of_database(database) is None
+        if new and agree:
+            try:
+                _join(database, folder, replace=False)
+                return
+            except IntegrityError:  # a process that uses another folder was faster
+                pass
+        raise StoreError(
+            f"The data folder and the database don't belong together ({counts}): set CRUCIATE_DATA and "
+            "CRUCIATE_DATABASE to a folder and its own database, or join these two on purpose with "
+            "`python -m app.store check --repair`."
+        )
+
+
+def join(database: Database, folder: Path) -> None:
+    """Give both a new id, whatever they had before."""
+    with locked(folder):
+        _join(database, folder, replace=True)
+
+
+def _belong_together(database: Database, folder: Path) -> bool:
+    """Whether both have the same id."""
+    listed = _of_database(database)
+    written = _read(folder / FILE) or _read(folder / UNFINISHED)
+    return listed is not None and listed == written
+
+
+def _join(database: Database, folder: Path, replace: bool) -> None:
+    row = Identity(number=ROW, id=uuid.uuid4().hex)
+    (folder / UNFINISHED).touch(mode=0o600)
+    with (folder / UNFINISHED).open("w") as file:
+        file.write(f"{row.id}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if replace:
+        (folder / FILE).unlink(missing_ok=True)
+    flush_folder(folder)
+    with database.write() as session:
+        if replace:
+            session.merge(row)
+        else:
+            session.add(row)
+    _complete(folder)
+
+
+def _complete(folder: Path) -> None:
+    """Finish what a process began that died in `_join`."""
+    if not (folder / FILE).exists():
+        (folder / UNFINISHED).rename(folder / FILE)
+        flush_folder(folder)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return ""
+
+
+def _of_database(database: Database) -> str | None:
+    with database.read() as session:
+        return session.scalar(select(Identity.id).where(Identity.number == ROW))
+
+
+def _compare(database: Database, folder: Path) -> tuple[bool, str]:
+    """Whether the rows and the files agree, and in words how far. Only predictions with an answer must have files."""
+    with database.read() as session:
+        instances = session.execute(select(Instance.study_uid, Instance.digest))
+        listed = {folder / INSTANCES / study_uid / digest for study_uid, digest in instances}
+        predictions = session.execute(select(Prediction.id, Prediction.status)).all()
+    every = listed | {folder / PREDICTIONS / id_ for id_, _ in predictions}
+    listed |= {folder / PREDICTIONS / id_ for id_, status in predictions if status != "failed"}
+    found = {*files_in(folder / INSTANCES), *(folder / PREDICTIONS).glob("[!.]*")}
+    counts = (
+        f"{len(listed - found)} of {len(listed)} rows have no file, {len(found - every)} of {len(found)} files no row"
+    )
+    return 2 * len(listed & found) >= len(listed) and 2 * len(found & every) >= len(found), counts
 
 
 def _protect(folder: Path, url: str) -> None:
@@ -62,7 +172,7 @@ def _protect(folder: Path, url: str) -> None:
     _close(folder)
     for path in _ours(folder):
         _close(path)
-    database = _sqlite_file(url, folder)
+    database = sqlite_file(url or sqlite_url(folder / SQLITE))
     if database is not None:
         with suppress(FileNotFoundError):
             database.touch(mode=0o600)
@@ -84,9 +194,3 @@ def _close(path: Path) -> None:
         mode = path.stat().st_mode
         if mode & OTHERS:
             path.chmod(stat.S_IMODE(mode) & ~OTHERS)
-
-
-def _sqlite_file(url: str, folder: Path) -> Path | None:
-    parsed = make_url(url or sqlite_url(folder / SQLITE))
-    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
-    return Path(parsed.database) if is_file and parsed.database and not parsed.database.startswith("file:") else None

@@ -24,8 +24,8 @@ from werkzeug.exceptions import NotFound
 from app.contract.json_text import Json
 from app.store.class_map import ClassMap
 from app.store.database import Database, Delivery, Prediction
+from app.store.disk.shared_folder import FileLost, SharedFolder, delete_folder
 from app.store.job import Job, now
-from app.store.shared_folder import FileLost, SharedFolder, delete_folder
 from data_prep.files import flush_folder
 from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
@@ -221,7 +221,7 @@ class Store:
         with self._folder.alone():
             row = self._row(id_)
             delete_folder(self._folder.path / row.id)
-            with self._database.write() as session:
+            with self._database.erase() as session:
                 session.execute(delete(Prediction).where(Prediction.id == row.id))
                 session.execute(delete(Delivery).where(Delivery.prediction == row.id))
         return row.study_uid

@@ -8,9 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from app.store.database import Database, Instance, sqlite_url
-from app.store.identity import FILE, UNFINISHED, StoreError, join
 from app.store.instances import Instances
-from app.store.opening import open_database
+from app.store.opening import FILE, UNFINISHED, StoreError, join, open_database
 from tests.app.studies import instances, voxels
 
 REFUSED = "don't belong together"
@@ -154,8 +153,12 @@ def test_two_folders_that_are_new_do_not_share_a_new_database(folder, tmp_path):
         session.execute(update(Instance).values(size=0))  # still in use
 
 
-OPENER = "import sys; from pathlib import Path; from app.store.opening import open_database; "
-OPENER += "open_database(sys.argv[1], Path(sys.argv[2])).close()"
+OPENER = """
+import sys
+from pathlib import Path
+from app.store.opening import open_database
+open_database(sys.argv[1], Path(sys.argv[2])).close()
+"""
 
 
 @pytest.mark.slow

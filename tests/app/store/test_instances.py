@@ -15,9 +15,9 @@ from sqlalchemy import select
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from app.store.database import Database, Study, sqlite_url
+from app.store.disk.shared_folder import FileLost
 from app.store.instance_file import Failure
 from app.store.instances import Instances
-from app.store.shared_folder import FileLost
 from data_prep.selection.series import load_study
 from tests.app.studies import PATIENT, SLICES, instances, voxels
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.store.database import sqlite_url
-from app.store.identity import StoreError
-from app.store.opening import open_database
+from app.store.opening import StoreError, open_database
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

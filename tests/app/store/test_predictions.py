@@ -11,9 +11,9 @@ from pydicom.dataset import Dataset
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from app.store.database import Database, sqlite_url
+from app.store.disk.shared_folder import FileLost
 from app.store.job import Job
 from app.store.predictions import Store
-from app.store.shared_folder import FileLost
 from data_prep.network_input.footprint import Footprint
 from data_prep.selection.series import PassedOver, Selection
 from data_prep.volume import Acquisition

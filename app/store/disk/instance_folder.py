@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.contract.problems import log_unexpected
-from app.store.shared_folder import SharedFolder, delete_folder, undeletable
+from app.store.disk.shared_folder import SharedFolder, delete_folder, undeletable
 from data_prep.dicom.archive import PIECE, PREAMBLE
 from data_prep.files import flush_folder
 

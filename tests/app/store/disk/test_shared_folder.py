@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from app.store.shared_folder import ABANDONED_S, SharedFolder, leftovers
+from app.store.disk.shared_folder import ABANDONED_S, SharedFolder, leftovers
 
 WRITER = """
 import sys, time
 from pathlib import Path
-from app.store.shared_folder import SharedFolder
+from app.store.disk.shared_folder import SharedFolder
 shared = SharedFolder(Path(sys.argv[1]))
 path = next(shared.new_files())
 path.write_bytes(b"half")

@@ -113,6 +113,27 @@ def test_a_broken_instance_is_refused_and_the_others_are_kept(door, tmp_path):
     assert "refused" in log.read_text()
 
 
+@pytest.mark.parametrize("wrong", ["database", "owner"])
+def test_a_store_that_does_not_fit_keeps_the_door_shut(tmp_path, wrong):
+    data = tmp_path / "var"
+    Instances(data / "instances", open_database("", data)).receive([("", file) for file in instances(voxels()[:2])])
+    variables = {"CRUCIATE_DIMSE_PEERS": PEERS, "CRUCIATE_DIMSE_PORT": "0", "CRUCIATE_DATA": str(data)}
+    if wrong == "database":
+        variables["CRUCIATE_DATABASE"] = f"sqlite:///{tmp_path / 'another.db'}"
+    elif os.geteuid() == 0:
+        os.chown(data, 12345, 12345)
+    else:
+        pytest.skip("only root can give a folder away")
+    command = [sys.executable, "-m", "app.dimse"]
+    ended = subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, timeout=START_S, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("The DIMSE listener can't start: The data folder ")
+    assert ended.stderr.count("\n") == 1
+    assert len([path for path in (data / "instances").glob("[!.]*/*") if path.is_file()]) == 2
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [

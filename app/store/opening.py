@@ -26,6 +26,7 @@ from data_prep.files import flush_folder
 
 FILE, UNFINISHED = "identity", "identity.new"
 INSTANCES, PREDICTIONS = "instances", "predictions"
+FOLDERS = (INSTANCES, PREDICTIONS, ASIDE)
 # The only row of the table.
 ROW = 1
 SQLITE = "cruciate.db"
@@ -147,7 +148,7 @@ def _of_database(database: Database) -> str | None:
 
 
 def _compare(database: Database, folder: Path) -> tuple[bool, str]:
-    """Whether the rows and the files agree, and in words how far. Only predictions with an answer must have files."""
+    """Whether the rows and the files agree, and in words how far. A failed prediction needs no files."""
     with database.read() as session:
         instances = session.execute(select(Instance.study_uid, Instance.digest))
         listed = {folder / INSTANCES / study_uid / digest for study_uid, digest in instances}
@@ -155,9 +156,7 @@ def _compare(database: Database, folder: Path) -> tuple[bool, str]:
     every = listed | {folder / PREDICTIONS / id_ for id_, _ in predictions}
     listed |= {folder / PREDICTIONS / id_ for id_, status in predictions if status != "failed"}
     found = {*files_in(folder / INSTANCES), *(folder / PREDICTIONS).glob("[!.]*")}
-    counts = (
-        f"{len(listed - found)} of {len(listed)} rows have no file, {len(found - every)} of {len(found)} files no row"
-    )
+    counts = f"{len(listed - found)} of {len(listed)} rows have no file, {len(found - every)} of {len(found)} files have no row"
     return 2 * len(listed & found) >= len(listed) and 2 * len(found & every) >= len(found), counts
 
 
@@ -169,28 +168,30 @@ def _protect(folder: Path, url: str) -> None:
             f"The data folder {folder} belongs to another user: run the service as this user, or change the owner of "
             "the folder and of everything in it."
         )
-    _close(folder)
-    for path in _ours(folder):
-        _close(path)
-    database = sqlite_file(url or sqlite_url(folder / SQLITE))
-    if database is not None:
+    paths = [folder, *(folder / name for name in (FILE, UNFINISHED, LOCK, *FOLDERS))]
+    if (database := sqlite_file(url or sqlite_url(folder / SQLITE))) is not None:
         with suppress(FileNotFoundError):
             database.touch(mode=0o600)
-        for suffix in BESIDE:
-            _close(database.with_name(database.name + suffix))
+        paths += [database.with_name(database.name + suffix) for suffix in BESIDE]
+    for path in paths:
+        _close(path)
+    for name in FOLDERS:  # the data folder may hold other things, too
+        for entry in _entries(folder / name):
+            _close(entry)
 
 
-def _ours(folder: Path) -> Iterator[Path]:
-    """What the service keeps in the data folder. The folder may hold other things, too."""
-    yield from (folder / name for name in (FILE, UNFINISHED, LOCK))
-    for top in (INSTANCES, PREDICTIONS, ASIDE):
-        yield folder / top
-        for place, folders, files in os.walk(folder / top):
-            yield from (Path(place, name) for name in (*folders, *files))
+def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Everything below a folder, except links."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_symlink():
+                yield entry
+                if entry.is_dir():
+                    yield from _entries(entry.path)
 
 
-def _close(path: Path) -> None:
+def _close(path: Path | os.DirEntry[str]) -> None:
     with suppress(FileNotFoundError):
         mode = path.stat().st_mode
         if mode & OTHERS:
-            path.chmod(stat.S_IMODE(mode) & ~OTHERS)
+            Path(path).chmod(stat.S_IMODE(mode) & ~OTHERS)

@@ -82,7 +82,7 @@ def test_another_database_deletes_nothing_and_is_refused(bundles, tmp_path):
         }
         assert len(files_in(data)) == 42
         log = refused(bundles[0], tmp_path, CRUCIATE_DATABASE=f"sqlite:///{tmp_path / 'empty.db'}")
-        assert "42 of 43 files no row" in log or "43 of 43 files no row" in log
+        assert "42 of 43 files have no row" in log or "43 of 43 files have no row" in log
         assert "python -m app.store check --repair" in log
         assert {path: path.read_bytes() for path in before} == before
         with serving(bundles[0], tmp_path, **QUIET) as service:

@@ -72,12 +72,12 @@ class InstanceFolder(SharedFolder):
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """The files of a folder of instances, except unfinished ones."""
-    for entry in folder.glob("[!.]*"):
-        if entry.is_dir():
-            yield from (path for path in entry.rglob("*") if not path.is_dir())
-        else:
-            yield entry
+    """The files of a folder of instances, except locks and unfinished files, whose names begin with a dot."""
+    for place, folders, files in os.walk(folder):
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            files = [name for name in files if not name.startswith(".")]
+        yield from (Path(place, name) for name in files)
 
 
 def write(path: Path, stream: BinaryIO, start: int) -> tuple[str, int]:

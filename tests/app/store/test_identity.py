@@ -53,7 +53,7 @@ def test_another_database_is_refused_and_nothing_is_lost(folder, tmp_path):
     with pytest.raises(StoreError, match=REFUSED) as error:
         open_database(url(tmp_path, "another"), folder)
     assert "app.store check --repair" in str(error.value)
-    assert "4 of 4 files no row" in str(error.value)
+    assert "4 of 4 files have no row" in str(error.value)
     assert files(folder) == 4
     with open_database(url(tmp_path), folder).read() as session:
         assert session.query(Instance).count() == 4

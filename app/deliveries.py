@@ -11,13 +11,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from os import environ
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.jobs.stow_client import without_secrets
 from app.service.settings import Settings, SettingsError
-from app.store.database import Delivery, open_database
+from app.store.database import Delivery
 from app.store.deliveries import DEAD, DELIVERED, WAITING, Deliveries
 from app.store.job import written
+from app.store.opening import StoreError, open_database
 
 # Rows that are in memory at once.
 PAGE = 500
@@ -29,11 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environment(environ)
         database = open_database(settings.database, settings.data)
-    except (SettingsError, OSError) as error:
-        print(f"The deliveries can't be read: {error}", file=sys.stderr)
-        return 2
-    except SQLAlchemyError as error:  # its message may hold a password
-        print(f"The database can't be opened: {type(error).__name__}", file=sys.stderr)
+    except (SettingsError, StoreError) as error:
+        print(error, file=sys.stderr)
         return 2
     deliveries = Deliveries(database, [without_secrets(url) for url in settings.targets])
     if given.command == "retry":

@@ -6,11 +6,11 @@ It is a separate process with the service's database and folder. The service pre
 """
 
 import logging
+import os
 import signal
 import sys
 import tempfile
 import threading
-from os import environ
 
 from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
@@ -18,9 +18,9 @@ from pynetdicom.events import EVT_C_STORE, EVT_REQUESTED, Event, EventHandlerTyp
 from pynetdicom.presentation import AllStoragePresentationContexts
 
 from app.service.settings import DimseSettings, Settings, SettingsError
-from app.store.database import open_database
 from app.store.instance_file import Failure
 from app.store.instances import Instances
+from app.store.opening import UMASK, StoreError, open_database
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.dicom.transfer_syntax import TAKEN
 
@@ -89,24 +89,27 @@ class Listener:
 
 
 def main() -> int:
-    """Listen until SIGTERM or SIGINT. Returns exit status 2, after a sentence, for a bad setting or a port in use."""
+    """Listen until SIGTERM or SIGINT. Returns exit status 2, after a sentence, for a bad setting, a store that
+    can't be used, or a port in use.
+    """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.CRITICAL)
     logging.getLogger("app").setLevel(logging.INFO)
     ignore_pydicom_warnings()
+    os.umask(UMASK)
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     try:
-        dimse, settings = DimseSettings.from_environment(environ), Settings.from_environment(environ)
+        dimse, settings = DimseSettings.from_environment(os.environ), Settings.from_environment(os.environ)
         database = open_database(settings.database, settings.data)
         instances = Instances(settings.data / "instances", database)
-        # pynetdicom writes incoming instances here. Files left by a crash are deleted with the others.
+        # pynetdicom writes incoming instances here. If this process is killed, another one deletes them at its start.
         tempfile.tempdir = str(instances.incoming)
         listener = Listener(dimse, instances)
         LOG.info("%s listens on %s, port %d", dimse.title, dimse.host, listener.port)
         over.wait()
         listener.close()
-    except (SettingsError, OSError) as error:
+    except (SettingsError, StoreError, OSError) as error:
         print(f"The DIMSE listener can't start: {error}", file=sys.stderr)
         return 2
     return 0

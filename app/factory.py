@@ -23,10 +23,11 @@ from app.jobs.studies import Studies
 from app.results.of_record import all_made
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings
-from app.store.database import Database, open_database
+from app.store.database import Database
 from app.store.deliveries import Deliveries
 from app.store.instances import Instances
 from app.store.keys import KeyRing
+from app.store.opening import open_database
 from app.store.predictions import Store
 
 # Seconds between two searches for studies that have become quiet, for new results, and for due deliveries.
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
 
     Raises:
         SettingsError: A variable can't be used.
+        StoreError: The data folder or the database can't be used, or they don't belong together.
     """
     settings = settings or Settings.from_environment(os.environ)
     app = openapi.api("app")

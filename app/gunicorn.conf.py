@@ -12,13 +12,12 @@ from concurrent.futures import Future
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.http.uploads import MAX_PARTS
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings, SettingsError
-from app.store.database import open_database
 from app.store.keys import KeyRing
+from app.store.opening import UMASK, StoreError, open_database
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 
 wsgi_app = "app.factory:create_app()"
@@ -55,14 +54,21 @@ CANNOT_START = 3
 
 
 def on_starting(server: Arbiter) -> None:
-    """Check the settings, also those of the command line, before anything listens: other machines need a key."""
+    """Check the settings, also those of the command line, and the store, before anything listens."""
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
         raise SystemExit(str(error)) from None
     if server.cfg.preload_app:
         raise SystemExit("Don't preload: threads of TensorFlow don't survive the fork, and every prediction hangs.")
-    if not all(map(_is_loopback, server.cfg.address)) and not _asks_who(settings):
+    os.umask(UMASK)  # also of the workers
+    try:
+        database = open_database(settings.database, settings.data)
+    except StoreError as error:
+        raise SystemExit(str(error)) from None
+    asks_who = settings.api_keys or settings.user_header or KeyRing(database).required()
+    database.close()  # connections don't survive the fork
+    if not asks_who and not all(map(_is_loopback, server.cfg.address)):
         raise SystemExit(
             "Without a key only loopback is served. Bind 127.0.0.1, make a key (python -m app.keys create), "
             "or set CRUCIATE_API_KEYS."
@@ -97,20 +103,6 @@ def worker_exit(server: Arbiter, worker: ThreadWorker) -> None:
 def _service(worker: ThreadWorker) -> Service:
     service: Service = worker.wsgi.extensions[EXTENSION]  # type: ignore[attr-defined]  # a Flask app
     return service
-
-
-def _asks_who(settings: Settings) -> bool:
-    """Whether requests need a key or a user."""
-    if settings.api_keys or settings.user_header:
-        return True
-    try:
-        database = open_database(settings.database, settings.data)
-    except (SQLAlchemyError, OSError) as error:  # its message may hold a password
-        raise SystemExit(f"The database with the keys can't be opened ({type(error).__name__}).") from None
-    try:
-        return KeyRing(database).required()
-    finally:
-        database.close()  # connections don't survive the fork
 
 
 def _is_loopback(address: str | int | tuple[str, int]) -> bool:

@@ -19,8 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.audit import record
 from app.service.settings import Settings, SettingsError
-from app.store.database import Database, open_database
+from app.store.database import Database
 from app.store.keys import SCOPES, KeyNameError, Scope, all_keys, create, revoke
+from app.store.opening import StoreError, open_database
 
 # Days. The default: a forgotten key ends some day.
 VALID_DAYS = 365
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             command(database, settings, given)
         finally:
             database.close()
-    except (SettingsError, KeyNameError, OSError) as error:
+    except (SettingsError, KeyNameError, StoreError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     except SQLAlchemyError as error:  # its message may hold a password

@@ -3,7 +3,9 @@
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import BinaryIO
 
 from apiflask import APIBlueprint
 from flask import Response, request
@@ -18,7 +20,8 @@ from app.dicomweb.picture import JPEG, PNG, picture
 from app.http.responses import Document, answers, binary, refers, response
 from app.service.parts import service
 from app.store.database import Instance
-from app.store.instance_file import read_header
+from app.store.disk.shared_folder import FileLost
+from app.store.instance_file import Header, Refusal, read_header
 from app.store.instances import Instances
 from data_prep.dicom.archive import PIECE
 
@@ -48,6 +51,9 @@ def retrieve(**uids: str) -> Response:
     for wanted in accepted(request.headers.get("Accept", "")):
         syntax = wanted.parameters.get("transfer-syntax", ExplicitVRLittleEndian)
         if wanted.name in (MULTIPART, "*/*") and wanted.root.matches(DICOM) and syntax in ("*", ExplicitVRLittleEndian):
+            for row in rows:  # an answer that has begun can't become a problem
+                with _opened(service().instances, row):
+                    pass
             return _multipart(DICOM, _files(service().instances, rows, as_stored=syntax == "*"))
     raise NotAcceptable(f'Instances are given as {MULTIPART}; type="{DICOM}", decoded or with transfer-syntax=*.')
 
@@ -62,7 +68,7 @@ def metadata(**uids: str) -> Response:
     require(request.headers.get("Accept", ""), DICOM_JSON, JSON)
     found = []
     for row in rows:
-        with service().instances.open(row) as stream:
+        with _opened(service().instances, row) as (stream, _):
             found.append(instances_out.metadata(stream))
     return Response(dumps_of_headers(found), content_type=DICOM_JSON)
 
@@ -80,8 +86,8 @@ def frame_list(study: str, series: str, instance: str, numbers: str) -> Response
     if not re.fullmatch("[0-9]{1,9}(,[0-9]{1,9})*", numbers) or numbers.count(",") >= MOST_FRAMES:
         raise BadRequest(f"Name at most {MOST_FRAMES} frames by their numbers, separated by commas.")
     wanted = accepted(request.headers.get("Accept", ""))
-    with service().instances.open(row) as stream:
-        found = frames.pick(stream, read_header(stream), [int(number) for number in numbers.split(",")], wanted)
+    with _opened(service().instances, row) as (stream, header):
+        found = frames.pick(stream, header, [int(number) for number in numbers.split(",")], wanted)
     return _multipart(found[0][0].name, ((media_type, [content]) for media_type, content in found))
 
 
@@ -92,8 +98,8 @@ def rendered(study: str, series: str, instance: str, number: int = 1) -> Respons
     """One frame as JPEG or PNG."""
     (row,) = _held(study, series, instance)
     media_type = require(request.headers.get("Accept", ""), JPEG, PNG)
-    with service().instances.open(row) as stream:
-        return Response(picture(stream, read_header(stream), number, media_type), mimetype=media_type)
+    with _opened(service().instances, row) as (stream, header):
+        return Response(picture(stream, header, number, media_type), mimetype=media_type)
 
 
 def _held(study: str, series: str | None = None, instance: str | None = None) -> list[Instance]:
@@ -109,11 +115,23 @@ def _multipart(type_: str, parts: Iterable[multipart.Part]) -> Response:
     return Response(multipart.join(parts, boundary), content_type=str(content_type))
 
 
+@contextmanager
+def _opened(instances: Instances, row: Instance) -> Iterator[tuple[BinaryIO, Header]]:
+    """The file of an instance and its header. Raises FileLost if it is missing or damaged."""
+    with instances.open(row) as stream:
+        try:
+            header = read_header(stream)
+        except Refusal:
+            raise FileLost(
+                "The file of an instance is damaged on the service's disk. Send the instance again."
+            ) from None
+        yield stream, header
+
+
 def _files(instances: Instances, rows: Iterable[Instance], as_stored: bool) -> Iterator[multipart.Part]:
     """Instances as parts. One that can't be decoded is sent as it is stored; its media type names the encoding."""
     for row in rows:
-        with instances.open(row) as stream:
-            header = read_header(stream)
+        with _opened(instances, row) as (stream, header):
             syntax, recoded = (header.transfer_syntax, None) if as_stored else instances_out.encoded(stream, header)
             content = iter(partial(stream.read, PIECE), b"") if recoded is None else [recoded]
             stream.seek(0)

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ from werkzeug.exceptions import BadRequest, InternalServerError, NotFound, Servi
 from app.contract.json_text import Json
 from app.contract.problems import reported
 from app.jobs.answer import answered, failed
+from app.store.disk.shared_folder import FileLost
 from app.store.job import Job
-from app.store.predictions import Store
+from app.store.predictions import Record, Store
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
@@ -96,7 +97,7 @@ class Engine:
     def submit(self, job: Job) -> tuple["Future[Json]", bool]:
         """Put a job in the queue. When this returns, the job is in the store.
 
-        A study that is answered or in progress already isn't computed again.
+        A study that is answered or in progress already isn't computed again, except if its pixels or maps were lost.
 
         Returns:
             The future answer, and whether the job is new.
@@ -108,8 +109,10 @@ class Engine:
             pending = self._in_flight.get(job.id)
             is_new = pending is None
             if pending is None:
-                if (known := self._known(job.id)) is not None:
-                    return known, False
+                if (known := self._done(job.id)) is not None:
+                    if known.is_whole():
+                        return _future(known.answer), False
+                    job = replace(job, created=known.answer["created"])  # so its DICOM results are the same as before
                 if len(self._in_flight) >= self._capacity:
                     raise TooManyRequests(f"{self._capacity} studies are waiting already.", retry_after=RETRY_AFTER_S)
                 idle = not self._in_flight
@@ -133,16 +136,12 @@ class Engine:
         if not idle:
             self._queue.put(job.id)
 
-    def _known(self, id_: str) -> "Future[Json] | None":
+    def _done(self, id_: str) -> Record | None:
         try:
-            known = self._store.read(id_).answer
+            known = self._store.read(id_)
         except NotFound:
             return None
-        if known["status"] != "done":
-            return None
-        future: Future[Json] = Future()
-        future.set_result(known)
-        return future
+        return known if known.status == "done" else None
 
     def _work(self) -> None:
         try:
@@ -189,9 +188,9 @@ class Engine:
             stored.result()
             self._store.finish(id_, result.answer, result.prediction.maps, result.prediction.footprint)
             return result.answer
-        except NotFound:  # Deleted while it waited or was computed.
-            raise
         except Exception as error:
+            if isinstance(error, NotFound) and not isinstance(error, FileLost):
+                raise  # Deleted while it waited or was computed.
             stored.result()
             failure = failed(id_, reported(error))
             self._store.finish(id_, failure)
@@ -210,3 +209,10 @@ class Engine:
         if job.bundle not in self._predictors:
             raise ServiceUnavailable("The bundle that was asked for is no longer loaded. Send the study again.")
         return self._predictors[job.bundle]
+
+
+def _future(answer: Json) -> "Future[Json]":
+    """An answer that is known already, in the form of one that is computed."""
+    future: Future[Json] = Future()
+    future.set_result(answer)
+    return future

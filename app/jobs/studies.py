@@ -114,7 +114,7 @@ class Studies:
         uid = self._store.delete(id_)
         self._instances.delete_results(uid)
         # This also deleted the results of the study's other predictions. They are stored again.
-        with self._database.write() as session:
+        with self._database.erase() as session:
             session.execute(update(Prediction).where(Prediction.study_uid == uid).values(published=False))
 
     def _settle(self, uid: str, received: float, prediction: str) -> None:

@@ -1,4 +1,4 @@
-"""The tables of the service: predictions, received studies, their instances, deliveries of results, and API keys.
+"""The tables of the service: predictions, studies, instances, deliveries of results, API keys, and an identity.
 
 SQLite by default, PostgreSQL by URL. Alembic upgrades the tables of an older version (app/store/migrations). Pixels and
 maps are in files outside the database. Several processes may use one database.
@@ -12,11 +12,13 @@ import alembic.command
 import alembic.config
 import sqlalchemy
 from sqlalchemy import JSON, Connection, String, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.contract.json_text import Json, dumps_of_headers
+from app.store.disk.reserve import Reserve
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Seconds. SQLite lets one process write at a time; the others wait at most this long.
@@ -140,16 +142,29 @@ class ApiKey(Base):
     revoked: Mapped[float | None]
 
 
+class Identity(Base):
+    """The random id that the database and its data folder share (app/store/opening.py). There is one row."""
+
+    __tablename__ = "identity"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(String(32))
+
+
 class Database:
     """An open database with all tables. Errors are SQLAlchemy's, such as ArgumentError for an invalid URL."""
 
     def __init__(self, url: str) -> None:
+        file = sqlite_file(url)
+        self._reserve = Reserve(file.with_name(f"{file.name}-reserve")) if file is not None else None
         self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True, json_serializer=dumps_of_headers)
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_to_write)
         # Single statements that only read don't wait for a writer.
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        if self._reserve is not None:
+            self._reserve.offer()
         with self._engine.begin() as connection:
             if self._engine.dialect.name == "postgresql":
                 connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
@@ -167,20 +182,29 @@ class Database:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    @contextmanager
+    def erase(self) -> Iterator[Session]:
+        """Like `write`, for a deletion: on a full disk it gets the space that is reserved for it."""
+        if self._reserve is not None:
+            self._reserve.offer()
+        with self.write() as session:
+            yield session
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
 
-def open_database(url: str, folder: Path) -> Database:
-    """Open the database at `url`, or a file in `folder` if `url` is empty. `folder` is created for its owner only."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Database(url or sqlite_url(folder / "cruciate.db"))
-
-
 def sqlite_url(path: Path) -> str:
     """The URL of a database in a file."""
     return f"sqlite:///{path.absolute()}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for other databases and for one in memory."""
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return Path(parsed.database) if is_file and parsed.database and not parsed.database.startswith("file:") else None
 
 
 def _migrate(connection: Connection) -> None:

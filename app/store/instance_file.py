@@ -3,6 +3,7 @@
 Only the header is read, and only the listed attributes; pixels aren't loaded.
 """
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -132,6 +133,26 @@ def read_header(stream: BinaryIO, memo: Memo | None = None) -> Header:
         raise Refusal(Failure.NOT_UNDERSTOOD, error.detail) from None
     except Exception as error:  # pydicom may raise any exception
         raise Refusal(Failure.NOT_UNDERSTOOD, f"It can't be read as DICOM ({type(error).__name__}).") from None
+
+
+def checked(stream: BinaryIO, study_uid: str | None, memo: Memo) -> Header:
+    """The header of a file that may be stored.
+
+    Args:
+        stream: A seekable file.
+        study_uid: The study that it must belong to; None allows any.
+        memo: See `Header.attributes`.
+
+    Raises:
+        Refusal: It isn't stored.
+    """
+    if stream.seek(0, os.SEEK_END) > Limits.file_bytes:
+        raise Refusal(Failure.RESOURCES, f"It has more than {Limits.file_bytes:,} bytes.")
+    header = read_header(stream, memo)
+    if study_uid is not None and header.study_uid != study_uid:
+        text = "It belongs to another study than the one in the URL."
+        raise Refusal(Failure.OTHER_STUDY, text, header.sop_class_uid, header.sop_instance_uid)
+    return header
 
 
 def _header(stream: BinaryIO, memo: Memo) -> Header:

@@ -4,6 +4,7 @@ A file is on the disk before its row is in the database. Several processes may s
 """
 
 import errno
+import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,21 +14,26 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from app.contract.json_text import Json
 from app.contract.problems import log_unexpected
-from app.store.database import Database, Instance, Study
-from app.store.instance_file import Failure, Header, Memo, Refusal, read_header
-from app.store.instance_folder import InstanceFolder, write
-from data_prep.dicom.archive import Limits
+from app.store.adoption import adopt, row_of
+from app.store.database import Database, Instance, Prediction, Study
+from app.store.disk.instance_folder import InstanceFolder, write
+from app.store.disk.shared_folder import FileLost
+from app.store.instance_file import Failure, Header, Memo, Refusal, checked
 
+LOG = logging.getLogger(__name__)
 # A disk flushes several files at once in about the time of one. As many files again may wait in memory.
 WRITERS = 8
 # Rows that are fetched at once.
 BATCH = 500
+# Seconds for files without a row at a start; gunicorn replaces a worker that takes a minute (app/gunicorn.conf.py).
+ADOPTION_S = 20.0
 
 T = TypeVar("T")
 
@@ -82,18 +88,14 @@ class Instances:
     """A folder of DICOM files, listed in a database.
 
     Attributes:
-        incoming: Folder for files that another process is still receiving.
+        incoming: This process's own folder for files that it is still receiving.
     """
 
     def __init__(self, folder: Path, database: Database) -> None:
         self._folder, self._database = InstanceFolder(folder), database
         self.incoming = self._folder.incoming
         self._writers = ThreadPoolExecutor(WRITERS, "store")
-        with self._folder.alone():
-            with database.read() as session:
-                held = session.execute(select(Instance.study_uid, Instance.digest))
-                known = {self._folder.path(study_uid, digest) for study_uid, digest in held}
-            self._folder.sweep(known)
+        self._look_through()
 
     def receive(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None = None) -> list[Receipt]:
         """Check and store files.
@@ -117,18 +119,38 @@ class Instances:
                 raise NotKept(receipt.text)
 
     def files(self, study_uid: str) -> Iterator[tuple[str, BinaryIO]]:
-        """Name and stream of each received instance of a study. One file is open at a time."""
+        """Name and stream of each received instance of a study. One file is open at a time.
+
+        Raises:
+            NotFound: An instance has been deleted meanwhile.
+            FileLost: A file is missing or can't be read.
+        """
         for row in self.find(study_uid):
             if not row.ours:
-                with self.open(row) as stream:
+                with self._open(row) as stream:
                     yield row.sop_uid, stream
 
     def open(self, row: Instance) -> BinaryIO:
-        """Open the DICOM file. Raises NotFound if it has been deleted meanwhile."""
+        """Open the DICOM file.
+
+        Raises:
+            NotFound: It has been deleted meanwhile.
+            FileLost: It is missing, can't be read, or hasn't its size.
+        """
+        stream = self._open(row)
+        if stream.seek(0, os.SEEK_END) != row.size:
+            stream.close()
+            raise _lost()
+        stream.seek(0)
+        return stream
+
+    def _open(self, row: Instance) -> BinaryIO:
         try:
-            return self._folder.path(row.study_uid, row.digest).open("rb")
-        except FileNotFoundError:
-            raise NotFound("This instance has been deleted.") from None
+            return self._folder.file(row.study_uid, row.digest).open("rb")
+        except OSError:
+            if not list(self.find(row.study_uid, sop_uid=row.sop_uid)):
+                raise NotFound("This instance has been deleted.") from None
+            raise _lost() from None
 
     def find(
         self, study_uid: str | None = None, series_uid: str | None = None, sop_uid: str | None = None
@@ -169,23 +191,47 @@ class Instances:
             yield from (Series(rows[uid], count) for uid, count in batch if uid in rows)
 
     def delete_study(self, study_uid: str) -> None:
-        """Delete a study with its results. Raises NotFound if there is no such study."""
+        """Delete a study with its results.
+
+        The files go first: this makes the space that the database needs for its own deletion.
+
+        Raises:
+            NotFound: There is no such study.
+            ServiceUnavailable: The disk doesn't let us delete a file. The study is still listed.
+        """
         with self._folder.alone():
-            with self._database.write() as session:
-                gone = delete(Instance).where(Instance.study_uid == study_uid).returning(Instance.sop_uid)
-                if not session.scalars(gone).all():
-                    raise NotFound("There is no such study.")
-                session.execute(delete(Study).where(Study.uid == study_uid))
+            if next(self.find(study_uid), None) is None:
+                raise NotFound("There is no such study.")
             self._folder.remove(study_uid)
+            with self._database.erase() as session:
+                session.execute(delete(Instance).where(Instance.study_uid == study_uid))
+                session.execute(delete(Study).where(Study.uid == study_uid))
 
     def delete_results(self, study_uid: str) -> None:
-        """Delete the results that this service made for a study, if there are any."""
+        """Delete the results that this service made for a study, if there are any. Raises ServiceUnavailable."""
         with self._folder.alone():
-            ours = delete(Instance).where(Instance.study_uid == study_uid, Instance.ours)
-            with self._database.write() as session:
-                digests = session.scalars(ours.returning(Instance.digest)).all()
-            for digest in digests:
-                self._folder.path(study_uid, digest).unlink(missing_ok=True)
+            self._folder.remove_files(study_uid, [row.digest for row in self.find(study_uid) if row.ours])
+            with self._database.erase() as session:
+                session.execute(delete(Instance).where(Instance.study_uid == study_uid, Instance.ours))
+
+    def _look_through(self) -> None:
+        """Compare folder and database. Files without a row are listed or set aside; what is missing is told."""
+        with self._folder.alone():
+            with self._database.read() as session:
+                listed = session.execute(select(Instance.study_uid, Instance.digest))
+                known = {self._folder.file(study_uid, digest) for study_uid, digest in listed}
+            found = self._folder.files()
+            if missing := len(known - found):
+                LOG.warning("the files of %d instances are missing: send them again", missing)
+            if found - known:
+                self._adopt(found - known)
+
+    def _adopt(self, paths: set[Path]) -> None:
+        try:
+            adopted = adopt(self._database, self._folder, paths, ADOPTION_S)
+            LOG.warning("files without a row: %d were listed, %d set aside, %d wait for another start", *adopted)
+        except (OSError, SQLAlchemyError) as error:  # a full disk must not prevent the start
+            log_unexpected(error)
 
     def _store(self, files: Iterable[tuple[str, BinaryIO | bytes]], study_uid: str | None, ours: bool) -> list[Receipt]:
         receipts: list[Receipt] = []
@@ -196,7 +242,7 @@ class Instances:
             for index, (name, content) in enumerate(files):
                 stream = BytesIO(content) if isinstance(content, bytes) else content
                 try:
-                    header = _checked(stream, study_uid, memo)
+                    header = checked(stream, study_uid, memo)
                 except Refusal as refusal:
                     stream.close()
                     receipts.append(_refused(name, refusal))
@@ -216,9 +262,15 @@ class Instances:
                 arrival.path.unlink(missing_ok=True)
 
     def _enlist(self, arrivals: Mapping[int, _Arrival], ours: bool) -> dict[int, Refusal]:
-        """Move files to their final paths and add their rows. Returns the reason for each file that isn't stored."""
+        """Move files to their final paths and add their rows.
+
+        A file that is listed but missing, or hasn't its size, is written again.
+
+        Returns:
+            The reason for each file that isn't stored.
+        """
         failures: dict[int, Refusal] = {}
-        rows: list[Instance] = []
+        rows, lost = list[Instance](), list[Instance]()
         with self._folder.alone(), self._database.write() as session:
             known = _rows(session, [arrival.header.sop_instance_uid for arrival in arrivals.values()])
             for index, arrival in arrivals.items():
@@ -230,30 +282,29 @@ class Instances:
                     continue
                 row = known.get(arrival.header.sop_instance_uid)
                 if row is None:
-                    row = _row(arrival, digest, size, ours)
+                    row = row_of(arrival.header, arrival.attributes, digest, size, ours)
                     known[row.sop_uid] = row
                     rows.append(row)
                     self._folder.move(arrival.path, row.study_uid, row.digest)
+                elif digest == row.digest and not self._folder.holds(row.study_uid, digest, row.size):
+                    row.size = size
+                    lost.append(row)
+                    self._folder.move(arrival.path, row.study_uid, row.digest)
                 elif digest != row.digest and not row.ours:
                     failures[index] = Refusal(Failure.DUPLICATE, "Another instance with this UID is stored already.")
-            studies = {row.study_uid for row in rows}
-            for uid in studies:
+            for uid in {row.study_uid for row in (*rows, *lost)}:
                 self._folder.flush(uid)
-                if not ours:
+            if not ours:
+                for uid in {row.study_uid for row in (*rows, *lost) if not row.ours}:
                     session.merge(Study(uid=uid, state="receiving", received=time.time()))
+                for uid in {row.study_uid for row in lost}:  # its results may be lost, too: they are stored again
+                    session.execute(update(Prediction).where(Prediction.study_uid == uid).values(published=False))
             session.add_all(rows)
         return failures
 
 
-def _checked(stream: BinaryIO, study_uid: str | None, memo: Memo) -> Header:
-    """The header of a file that may be stored. Raises Refusal for any other file."""
-    if stream.seek(0, os.SEEK_END) > Limits.file_bytes:
-        raise Refusal(Failure.RESOURCES, f"It has more than {Limits.file_bytes:,} bytes.")
-    header = read_header(stream, memo)
-    if study_uid is not None and header.study_uid != study_uid:
-        text = "It belongs to another study than the one in the URL."
-        raise Refusal(Failure.OTHER_STUDY, text, header.sop_class_uid, header.sop_instance_uid)
-    return header
+def _lost() -> FileLost:
+    return FileLost("The file of an instance is missing or damaged on the service's disk. Send the instance again.")
 
 
 def _refused(name: str, refusal: Refusal) -> Receipt:
@@ -282,16 +333,3 @@ def _rows(session: Session, sop_uids: Sequence[str]) -> dict[str, Instance]:
 def _batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Parts of at most `BATCH` items, few enough for one SQL statement."""
     return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
-
-
-def _row(arrival: _Arrival, digest: str, size: int, ours: bool) -> Instance:
-    header = arrival.header
-    return Instance(
-        sop_uid=header.sop_instance_uid,
-        study_uid=header.study_uid,
-        series_uid=header.series_uid,
-        digest=digest,
-        size=size,
-        attributes=arrival.attributes,
-        ours=ours,
-    )

@@ -2,17 +2,16 @@
 
 A restart loses nothing: pixels are on the disk before the row is in the database, and a row without an answer is a
 study that still waits. Rows hold the patient's attributes that results must repeat; folders hold no patient's name or
-number.
+number. So a folder without a row can't become a prediction again; it is set aside.
 
     <id>/voxels.npy  written when the study is accepted
     <id>/maps.npy    written when it is answered
 """
 
+import logging
+import os
 import shutil
-import tempfile
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -25,19 +24,20 @@ from werkzeug.exceptions import NotFound
 from app.contract.json_text import Json
 from app.store.class_map import ClassMap
 from app.store.database import Database, Delivery, Prediction
+from app.store.disk.shared_folder import FileLost, SharedFolder, delete_folder
 from app.store.job import Job, now
-from data_prep.files import flush_folder, replacing
+from data_prep.files import flush_folder
 from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
 
-# Seconds. A folder without a row that is older than this was left by a process that died while it wrote.
-ABANDONED_S = 3600
+LOG = logging.getLogger(__name__)
+VOXELS, MAPS = "voxels.npy", "maps.npy"
 
 
 class Record:
     """A prediction as it was when it was read. Its arrays are opened when they are used.
 
-    Properties and methods raise NotFound if the prediction has been deleted since.
+    Properties and methods raise FileLost if an array is missing or damaged, also because the prediction was deleted.
     """
 
     def __init__(self, row: Prediction, folder: Path) -> None:
@@ -57,11 +57,7 @@ class Record:
     @cached_property
     def job(self) -> Job:
         """The job again. Its voxels are read from the disk when they are used."""
-        row = self._row
-        try:
-            voxels = np.load(self._folder / "voxels.npy", mmap_mode="r")
-        except FileNotFoundError:
-            raise _missing() from None
+        row, voxels = self._row, _load(self._folder / VOXELS)
         return Job.from_json(row.study, voxels, row.id, row.study_uid, row.bundle, row.created)
 
     @cached_property
@@ -75,45 +71,51 @@ class Record:
         answer = self.answer
         return int(answer["result"]["classes"].index(answer["explanation"]["class"]))
 
+    def is_whole(self) -> bool:
+        """Whether all its arrays can be read."""
+        return is_whole(self._folder, has_maps=self._row.footprint is not None)
+
     def map(self, class_index: int) -> ClassMap:
         """The map of one class, for an answered job."""
         if self._row.footprint is None:
             raise _missing()
-        try:
-            maps = np.load(self._folder / "maps.npy", mmap_mode="r")
-        except FileNotFoundError:
-            raise _missing() from None
-        return ClassMap(maps[class_index], Footprint.from_json(self._row.footprint))
+        return ClassMap(_load(self._folder / MAPS)[class_index], Footprint.from_json(self._row.footprint))
 
 
 class Store:
     """Jobs and answers by id. Methods raise werkzeug's NotFound for an unknown or invalid id."""
 
     def __init__(self, folder: Path, database: Database) -> None:
-        self._folder, self._database = folder, database
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with database.read() as session:
-            known = set(session.scalars(select(Prediction.id)))
-        for path in folder.iterdir():
-            if path.name not in known and time.time() - path.stat().st_mtime > ABANDONED_S:
-                shutil.rmtree(path)
+        self._folder, self._database = SharedFolder(folder), database
+        with self._folder.alone():
+            unknown = unlisted(folder, database)
+            if unknown:
+                moved = self._folder.set_aside(unknown)
+                LOG.warning("%d of %d folders of predictions that aren't known were set aside", moved, len(unknown))
 
     def put(self, job: Job) -> None:
-        """Accept a job. When this returns, a crash can't lose it. An earlier (failed) attempt is replaced."""
-        partial = Path(tempfile.mkdtemp(dir=self._folder, prefix="."))
-        try:
-            _save(partial / "voxels.npy", job.volume.voxels)
-            self._remove(job.id)
-            partial.rename(self._folder / job.id)
-        except BaseException:
-            shutil.rmtree(partial)
-            raise
-        flush_folder(self._folder)
+        """Accept a job. When this returns, a crash can't lose it. An earlier attempt is replaced."""
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
         row.status, row.attempts, row.study, row.origins = "queued", 0, job.to_json(), _as_json(job.origins)
-        row.answer = row.footprint = None
-        with self._database.write() as session:
-            session.merge(row)
+        row.answer, row.footprint, row.published = None, None, False
+        partial, place = next(self._folder.new_files()), self._folder.path / job.id
+        try:
+            partial.mkdir(mode=0o700)
+            _save(partial / VOXELS, job.volume.voxels)
+            flush_folder(partial)
+            with self._folder.alone():
+                delete_folder(place)
+                partial.rename(place)
+                flush_folder(self._folder.path)
+                try:
+                    with self._database.write() as session:
+                        session.merge(row)
+                except BaseException:
+                    shutil.rmtree(place, ignore_errors=True)
+                    raise
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
     def refuse(self, study_uid: str, bundle: str, answer: Json) -> None:
         """Store a failed answer for a study that never became a job."""
@@ -124,7 +126,7 @@ class Store:
 
     def read(self, id_: str) -> Record:
         """Read a prediction with one database query."""
-        return Record(self._row(id_), self._folder / id_)
+        return Record(self._row(id_), self._folder.path / id_)
 
     def begin(self, id_: str) -> int:
         """Count an attempt to compute a job, so that a study can't crash the service again and again.
@@ -154,16 +156,20 @@ class Store:
             Prediction.answer: answer,
             Prediction.status: answer["status"],
         }
-        if maps is not None and footprint is not None:
-            try:
-                _save(self._folder / self._row(id_).id / "maps.npy", maps)
-            except FileNotFoundError:
-                raise _missing() from None
-            values[Prediction.footprint] = footprint.to_json()
-        finished = update(Prediction).where(Prediction.id == id_).values(values)
-        with self._database.write() as session:
-            if session.scalar(finished.returning(Prediction.id)) is None:
-                raise _missing()
+        partial = next(self._folder.new_files())
+        try:
+            if maps is not None and footprint is not None:
+                _save(partial, maps)
+                values[Prediction.footprint] = footprint.to_json()
+            with self._folder.alone():
+                if Prediction.footprint in values:
+                    self._move_maps(partial, id_)
+                finished = update(Prediction).where(Prediction.id == id_).values(values)
+                with self._database.write() as session:
+                    if session.scalar(finished.returning(Prediction.id)) is None:
+                        raise _missing()
+        finally:
+            partial.unlink(missing_ok=True)
 
     def answers(
         self,
@@ -202,15 +208,23 @@ class Store:
             return list(session.scalars(waiting.order_by(Prediction.created, Prediction.id)))
 
     def delete(self, id_: str) -> str:
-        """Delete everything that belongs to a job, at once for every reader. Returns the UID of its study."""
-        gone = delete(Prediction).where(Prediction.id == id_).returning(Prediction.id, Prediction.study_uid)
-        with self._database.write() as session:
-            row = session.execute(gone).one_or_none()
-            session.execute(delete(Delivery).where(Delivery.prediction == id_))
-        if row is None:
-            raise _missing()
-        self._remove(row.id)
-        return str(row.study_uid)
+        """Delete everything that belongs to a job.
+
+        The files go first: this makes the space that the database needs for its own deletion.
+
+        Returns:
+            The UID of its study.
+
+        Raises:
+            ServiceUnavailable: The disk doesn't let us delete a file. The job is still listed.
+        """
+        with self._folder.alone():
+            row = self._row(id_)
+            delete_folder(self._folder.path / row.id)
+            with self._database.erase() as session:
+                session.execute(delete(Prediction).where(Prediction.id == row.id))
+                session.execute(delete(Delivery).where(Delivery.prediction == row.id))
+        return row.study_uid
 
     def of_study(self, study_uid: str) -> list[str]:
         """Ids of all predictions for a study."""
@@ -224,15 +238,36 @@ class Store:
             raise _missing()
         return row
 
-    def _remove(self, id_: str) -> None:
-        """Delete a job's folder. `id_` must be a job's id, never text from a client."""
-        if not (self._folder / id_).exists():
-            return
-        trash = Path(tempfile.mkdtemp(dir=self._folder, prefix="."))
-        with suppress(FileNotFoundError):
-            (self._folder / id_).rename(trash)
-        shutil.rmtree(trash)
-        flush_folder(self._folder)
+    def _move_maps(self, partial: Path, id_: str) -> None:
+        """Put maps into the folder of a job. `id_` must be a job's id, never text from a client."""
+        folder = self._folder.path / self._row(id_).id
+        try:
+            partial.replace(folder / MAPS)
+            flush_folder(folder)
+        except FileNotFoundError:
+            raise _missing() from None
+
+
+def is_whole(folder: Path, has_maps: bool) -> bool:
+    """Whether the arrays in the folder of a prediction can be read.
+
+    Args:
+        folder: The folder.
+        has_maps: Whether it must hold maps, too.
+    """
+    try:
+        for name in (VOXELS, MAPS) if has_maps else (VOXELS,):
+            _load(folder / name)
+    except FileLost:
+        return False
+    return True
+
+
+def unlisted(folder: Path, database: Database) -> list[Path]:
+    """Folders of predictions without a row. The caller holds the lock of `folder`."""
+    with database.read() as session:
+        known = set(session.scalars(select(Prediction.id)))
+    return [path for path in folder.glob("[!.]*") if path.name not in known]
 
 
 def _answer(row: Prediction) -> Json:
@@ -252,6 +287,20 @@ def _missing() -> NotFound:
     return NotFound("There is no prediction of this id; it may have been deleted.")
 
 
+def _load(path: Path) -> FloatArray:
+    """An array on the disk; its values are read when they are used. Raises FileLost if it is missing or damaged."""
+    try:
+        loaded: FloatArray = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        text = (
+            "The pixels or maps of this prediction are missing or damaged on the service's disk. Send the study again."
+        )
+        raise FileLost(text) from None
+    return loaded
+
+
 def _save(path: Path, array: FloatArray) -> None:
-    with replacing(path, flush=True) as partial, partial.open("wb") as stream:
+    with path.open("xb") as stream:
         np.save(stream, array)
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.service.settings import DimseSettings, SettingsError
-from app.store.database import open_database
 from app.store.instances import Instances
+from app.store.opening import open_database
 from data_prep.selection.series import load_study
 from tests.app.studies import PATIENT, instances, voxels
 
@@ -82,7 +82,8 @@ def test_a_study_that_a_scanner_sends_is_held_pixel_by_pixel(door, tmp_path):
     assert sent.returncode == 0, sent.stderr
     ours = Instances(tmp_path / "var" / "instances", open_database("", tmp_path / "var"))
     assert (load_study(ours.files("2.25.1")).volume.voxels == voxels()).all()
-    assert list((tmp_path / "var" / "instances" / ".incoming").iterdir()) == []
+    incoming = (tmp_path / "var" / "instances" / ".incoming").rglob("*")
+    assert [path for path in incoming if path.is_file() and path.name != ".lock"] == []
     assert not any(value in log.read_text() for value in PATIENT.values())
 
 
@@ -110,6 +111,27 @@ def test_a_broken_instance_is_refused_and_the_others_are_kept(door, tmp_path):
     client("storescu", port, *paths, option="--no-halt")
     assert len(held(tmp_path / "var")) == 1
     assert "refused" in log.read_text()
+
+
+@pytest.mark.parametrize("wrong", ["database", "owner"])
+def test_a_store_that_does_not_fit_keeps_the_door_shut(tmp_path, wrong):
+    data = tmp_path / "var"
+    Instances(data / "instances", open_database("", data)).receive([("", file) for file in instances(voxels()[:2])])
+    variables = {"CRUCIATE_DIMSE_PEERS": PEERS, "CRUCIATE_DIMSE_PORT": "0", "CRUCIATE_DATA": str(data)}
+    if wrong == "database":
+        variables["CRUCIATE_DATABASE"] = f"sqlite:///{tmp_path / 'another.db'}"
+    elif os.geteuid() == 0:
+        os.chown(data, 12345, 12345)
+    else:
+        pytest.skip("only root can give a folder away")
+    command = [sys.executable, "-m", "app.dimse"]
+    ended = subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, timeout=START_S, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("The DIMSE listener can't start: The data folder ")
+    assert ended.stderr.count("\n") == 1
+    assert len([path for path in (data / "instances").glob("[!.]*/*") if path.is_file()]) == 2
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from gunicorn.config import Config
 
 from app.client import CONFIGURATION, RunningService, serving
-from app.store.database import open_database
 from app.store.keys import create, revoke
+from app.store.opening import open_database
 from tests.app.studies import study_zip
 
 pytestmark = pytest.mark.slow
@@ -67,9 +67,14 @@ def test_one_threaded_worker_and_never_preloading():
         ("0.0.0.0", "a key of our own that is long enough", True),
     ],
 )
-def test_other_machines_are_served_with_a_key_only(bundles, tmp_path, monkeypatch, host, keys, served):
-    variables = {"CRUCIATE_BUNDLES": str(bundles[0]), "CRUCIATE_API_KEYS": keys, "CRUCIATE_HOST": host}
-    variables["CRUCIATE_DATA"] = str(tmp_path)
+def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, tmp_path, host, keys, served):
+    monkeypatch.setattr(os, "umask", lambda mask: None)  # this process goes on with other tests
+    variables = {
+        "CRUCIATE_DATA": str(tmp_path),
+        "CRUCIATE_BUNDLES": str(bundles[0]),
+        "CRUCIATE_API_KEYS": keys,
+        "CRUCIATE_HOST": host,
+    }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     configuration = runpy.run_path(str(CONFIGURATION))

@@ -10,8 +10,8 @@ import pytest
 from app import keys
 from app.audit.verify import verify
 from app.client import RunningService, serving
-from app.store.database import open_database
 from app.store.keys import all_keys
+from app.store.opening import open_database
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from app.audit.verify import verify
 from app.http.limiting import WRONG_KEYS
-from app.store.database import open_database
 from app.store.keys import create
+from app.store.opening import open_database
 from tests.app.dicomweb.messages import RELATED, body
 from tests.app.studies import instances, study_zip, voxels
 

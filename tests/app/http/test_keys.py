@@ -8,8 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.http.limiting import WRONG_KEYS
-from app.store.database import Database, open_database
+from app.store.database import Database
 from app.store.keys import SCOPES, create, revoke
+from app.store.opening import open_database
 from tests.app.conftest import Clock
 
 OWN = "our own first key, 31 characters"

@@ -7,8 +7,8 @@ from werkzeug.exceptions import TooManyRequests
 
 from app.http.share import Shares
 from app.service.parts import EXTENSION
-from app.store.database import open_database
 from app.store.keys import create
+from app.store.opening import open_database
 from tests.app.conftest import settled
 from tests.app.studies import study_zip
 

@@ -169,7 +169,7 @@ def test_a_study_that_is_deleted_leaves_nothing_of_the_patient(make_app, tmp_pat
     assert ours.store.answers(10) == []
     assert list(ours.instances.find()) == []
     assert outcomes(client) == {}
-    assert [path for part in ("instances", "predictions") for path in files(tmp_path / "var" / part)] == [".lock"]
+    assert {path for part in ("instances", "predictions") for path in files(tmp_path / "var" / part)} == {".lock"}
     assert client.delete("/dicom-web/studies/2.25.1").status_code == 404
 
 

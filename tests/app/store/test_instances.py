@@ -3,6 +3,8 @@
 import io
 import os
 import resource
+import shutil
+import subprocess
 import threading
 import time
 
@@ -10,11 +12,11 @@ import numpy as np
 import pydicom
 import pytest
 from sqlalchemy import select
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from app.store.database import Database, Study, sqlite_url
+from app.store.disk.shared_folder import FileLost
 from app.store.instance_file import Failure
-from app.store.instance_folder import ABANDONED_S
 from app.store.instances import Instances
 from data_prep.selection.series import load_study
 from tests.app.studies import PATIENT, SLICES, instances, voxels
@@ -49,6 +51,20 @@ def changed(file: bytes, syntax: str | None = None, **attributes) -> bytes:
     content = io.BytesIO()
     dataset.save_as(content)
     return content.getvalue().replace(b"1.2.840.10008.1.2.1\0", (syntax or "1.2.840.10008.1.2.1").encode() + b"\0")
+
+
+def files_below(folder) -> list[str]:
+    """Every file without the locks."""
+    return [path.name for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+def contents(held) -> list[bytes]:
+    """Every file that is held, in the order of UIDs."""
+    found = []
+    for row in held.find():
+        with held.open(row) as stream:
+            found.append(stream.read())
+    return found
 
 
 def state(database: Database, uid: str = STUDY) -> tuple[str, float] | None:
@@ -129,7 +145,7 @@ def test_what_is_refused_says_why_and_leaves_nothing(held, database, tmp_path, f
     assert not any(value in receipt.text for value in PATIENT.values())
     assert list(held.find()) == []
     assert state(database) is None
-    assert [path.name for path in (tmp_path / "instances").rglob("*") if path.is_file()] == [".lock"]
+    assert files_below(tmp_path / "instances") == []
 
 
 def test_one_bad_file_stops_no_other(held):
@@ -160,7 +176,7 @@ def test_a_sender_that_breaks_off_leaves_nothing(held, tmp_path):
     with pytest.raises(ConnectionResetError):
         held.receive(breaking())
     assert list(held.find()) == []
-    assert list((tmp_path / "instances" / ".incoming").iterdir()) == []
+    assert files_below(tmp_path / "instances") == []
 
 
 def test_results_of_ours_are_held_but_not_analysed(held, database):
@@ -187,21 +203,6 @@ def test_a_deleted_study_is_gone_and_may_come_again(held, tmp_path):
     with pytest.raises(NotFound):
         held.delete_study(STUDY)
     assert held.receive(named([FILE]))[0].reason is None
-
-
-def test_a_start_sweeps_what_a_crash_left(held, tmp_path, database):
-    held.receive(named([FILE]))
-    folder = tmp_path / "instances"
-    old, young, unlisted = folder / ".incoming" / "old", folder / ".incoming" / "young", folder / "2.25.1" / "ab"
-    unlisted.parent.mkdir()
-    for path in (old, young, unlisted):
-        path.write_bytes(b"half")
-    os.utime(old, (0, time.time() - ABANDONED_S - 1))
-    restarted = Instances(folder, database)
-    assert not old.exists()
-    assert young.exists()
-    assert not unlisted.parent.exists()
-    assert [stream.read() for _, stream in restarted.files(STUDY)] == [FILE]
 
 
 def test_series_are_counted(held):
@@ -245,3 +246,82 @@ def test_receivers_and_deleters_at_once_leave_no_row_without_its_file(held):
     for sender in senders:
         sender.join()
     assert sorted(stream.read() for _, stream in held.files(STUDY)) == sorted(files)
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short", "its study's folder missing"])
+def test_a_lost_file_is_told_and_written_again_when_it_is_sent_again(held, database, tmp_path, damage):
+    held.receive(named(instances(voxels())[:3]))
+    row = next(held.find())
+    file = tmp_path / "instances" / STUDY / row.digest
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut short":
+        file.write_bytes(FILE[:700])
+    else:
+        shutil.rmtree(file.parent)
+    with pytest.raises(FileLost, match="Send the instance again"):
+        held.open(row)
+    assert all(receipt.reason is None for receipt in held.receive(named(instances(voxels())[:3])))
+    assert contents(held) == instances(voxels())[:3]
+    assert state(database)[0] == "receiving"
+
+
+def test_a_file_with_other_meta_information_repairs_one_that_is_lost(held, tmp_path):
+    held.receive(named([FILE]))
+    (row,) = held.find()
+    (tmp_path / "instances" / STUDY / row.digest).unlink()
+    dataset = pydicom.dcmread(io.BytesIO(FILE))
+    dataset.file_meta.SourceApplicationEntityTitle = "SOMEBODY"
+    other = io.BytesIO()
+    dataset.save_as(other)
+    held.receive(named([other.getvalue()]))
+    (row,) = held.find()
+    assert (row.size, contents(held)) == (len(other.getvalue()), [other.getvalue()])
+
+
+def test_files_that_the_database_does_not_know_stay_and_are_listed_again(held, tmp_path, caplog):
+    """A database from before, or another one: nothing is deleted."""
+    files = instances(voxels()) + instances(voxels()[:2], "2.25.6", "2.25.5")
+    held.receive(named(files))
+    other = Instances(tmp_path / "instances", Database(sqlite_url(tmp_path / "other.db")))
+    assert sorted(stream.read() for uid in (STUDY, "2.25.6") for _, stream in other.files(uid)) == sorted(files)
+    assert {row.sop_uid for row in other.find()} == {row.sop_uid for row in held.find()}
+    assert f"{len(files)} were listed, 0 set aside" in caplog.text
+    assert STUDY not in caplog.text
+    assert other.receive(named(files[:1]))[0].reason is None
+
+
+def test_missing_files_are_counted_at_the_start(held, tmp_path, database, caplog):
+    held.receive(named(instances(voxels())[:3]))
+    shutil.rmtree(tmp_path / "instances" / STUDY)
+    Instances(tmp_path / "instances", database)
+    assert "the files of 3 instances are missing" in caplog.text
+
+
+@pytest.mark.parametrize("preamble", [b"\x7fELF\2\1\1", b"MZ\x90\0", b"II*\0", b"#!/bin/sh\n"])
+def test_a_preamble_that_is_a_program_is_not_kept(held, preamble):
+    (receipt,) = held.receive(named([preamble.ljust(128, b"x") + FILE[128:]]))
+    assert receipt.reason is None
+    assert contents(held) == [FILE]
+    assert held.receive(named([FILE]))[0].reason is None  # the digest is the same
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files immutable")
+@pytest.mark.parametrize("what", ["file", "folder", "result"])
+def test_a_study_that_the_disk_does_not_delete_is_still_listed(held, tmp_path, what):
+    held.receive(named(instances(voxels())[:3]))
+    held.keep(instances(voxels()[:1], series="2.25.99"))
+    folder = tmp_path / "instances" / STUDY
+    (result,) = (row for row in held.find() if row.ours)
+    fixed = {"folder": folder, "file": next(folder.iterdir()), "result": folder / result.digest}[what]
+    if subprocess.run(["chattr", "+i", fixed], check=False, capture_output=True).returncode:
+        pytest.skip("this file system can't make files immutable")
+    try:
+        with pytest.raises(ServiceUnavailable, match="delete again"):
+            held.delete_results(STUDY) if what == "result" else held.delete_study(STUDY)
+    finally:
+        subprocess.run(["chattr", "-i", fixed], check=True)
+    assert len(list(held.find())) == 4
+    held.delete_study(STUDY)
+    assert list(held.find()) == []
+    assert not folder.exists()

@@ -1,16 +1,19 @@
 import os
-import time
+import shutil
+import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from app.store.database import Database, sqlite_url
+from app.store.disk.shared_folder import FileLost
 from app.store.job import Job
-from app.store.predictions import ABANDONED_S, Store
+from app.store.predictions import Store
 from data_prep.network_input.footprint import Footprint
 from data_prep.selection.series import PassedOver, Selection
 from data_prep.volume import Acquisition
@@ -125,17 +128,63 @@ def test_a_crash_while_writing_leaves_nothing_half(store, job, folder, monkeypat
     monkeypatch.setattr("app.store.predictions._save", full)
     with pytest.raises(OSError, match="no space"):
         store.put(job)
-    assert list(folder.iterdir()) == []
+    assert [path for path in folder.rglob("*") if path.name == "voxels.npy" or path.parent == folder / job.id] == []
     assert store.waiting() == []
 
 
-def test_what_a_dead_process_left_is_ignored_and_later_removed(store, job, folder, database):
+def test_folders_without_a_row_are_set_aside_not_deleted(store, job, folder, tmp_path, caplog):
+    """The database is another one, or an older copy."""
     store.put(job)
-    for name, age in ((".young", 0), (".old", 2 * ABANDONED_S), ("f" * 32, 2 * ABANDONED_S), (job.id, 2 * ABANDONED_S)):
-        (folder / name).mkdir(exist_ok=True)
-        os.utime(folder / name, (time.time() - age,) * 2)
-    assert Store(folder, database).waiting() == [job.id]
-    assert {path.name for path in folder.iterdir()} == {".young", job.id}
+    other = Store(folder, Database(sqlite_url(tmp_path / "other.db")))
+    assert other.waiting() == []
+    (aside,) = (tmp_path / "set-aside").iterdir()
+    assert (np.load(aside / "predictions" / job.id / "voxels.npy") == job.volume.voxels).all()
+    assert "1 of 1 folders of predictions" in caplog.text
+    other.put(job)
+    assert (other.read(job.id).job.volume.voxels == job.volume.voxels).all()
+
+
+def test_a_start_leaves_what_another_process_accepts_meanwhile(store, job, folder, database):
+    jobs = [replace(job, id=f"{number:032x}") for number in range(20)]
+    accepting = threading.Thread(target=lambda: [store.put(one) for one in jobs])
+    accepting.start()
+    while accepting.is_alive():
+        Store(folder, database)
+    assert all(store.read(one.id).is_whole() for one in jobs)
+
+
+@pytest.mark.parametrize("damage", ["voxels gone", "maps gone", "folder gone", "maps cut short", "voxels empty"])
+def test_lost_arrays_are_told(store, job, folder, damage):
+    store.put(job)
+    store.finish(
+        job.id, ANSWER, np.zeros((2, 2, 2, 2), np.float32), Footprint(job.volume.shape, (1, 3), (-1, 7), (0, 5))
+    )
+    assert store.read(job.id).is_whole()
+    path = folder / job.id / ("maps.npy" if "maps" in damage else "voxels.npy")
+    if damage == "folder gone":
+        shutil.rmtree(path.parent)
+    else:
+        path.unlink() if "gone" in damage else path.write_bytes(path.read_bytes()[: 140 if "cut" in damage else 0])
+    record = store.read(job.id)
+    assert not record.is_whole()
+    with pytest.raises(FileLost, match="Send the study again"):
+        record.map(0) if "maps" in damage else record.job
+    store.put(job)
+    assert store.read(job.id).is_whole()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files immutable")
+def test_a_prediction_that_the_disk_does_not_delete_is_still_listed(store, job, folder):
+    store.put(job)
+    if subprocess.run(["chattr", "+i", folder / job.id], check=False, capture_output=True).returncode:
+        pytest.skip("this file system can't make files immutable")
+    try:
+        with pytest.raises(ServiceUnavailable, match="delete again"):
+            store.delete(job.id)
+    finally:
+        subprocess.run(["chattr", "-i", folder / job.id], check=True)
+    assert store.read(job.id).is_whole()
+    store.delete(job.id)
 
 
 def test_a_failed_job_can_be_put_again(store, job):
@@ -153,7 +202,7 @@ def test_attempts_are_counted(store, job):
 def test_a_deleted_job_is_not_found_by_anyone(store, job, folder):
     store.put(job)
     store.delete(job.id)
-    assert list(folder.iterdir()) == []
+    assert not (folder / job.id).exists()
     for question in (store.read, store.begin, store.delete, lambda id_: store.finish(id_, ANSWER)):
         with pytest.raises(NotFound):
             question(job.id)

@@ -1,0 +1,172 @@
+"""What doesn't fit between the database and the data folder, and its repair.
+
+A repair deletes no file, except what ended processes left unfinished.
+"""
+
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import delete, select, update
+
+from app.store.adoption import adopt
+from app.store.database import Database, Instance, Prediction, Study
+from app.store.disk.instance_folder import InstanceFolder, blank_preamble, digest_of, files_in
+from app.store.disk.shared_folder import LOCK, SharedFolder, leftovers, locked
+from app.store.instance_file import Refusal, read_header
+from app.store.opening import INSTANCES, PREDICTIONS
+from app.store.predictions import is_whole, unlisted
+from data_prep.dicom.archive import PREAMBLE
+
+
+class Kind(StrEnum):
+    """The kinds of findings, as they are printed."""
+
+    UNLISTED = "files without a row"
+    LOST = "rows without a file"
+    DAMAGED = "files whose content isn't what their name or their row says"
+    PREAMBLE = "files with a preamble that isn't blank"
+    UNKNOWN = "folders of predictions without a row"
+    INCOMPLETE = "predictions without their pixels or maps"
+    LEFTOVER = "leftovers of processes that ended"
+
+
+# The paths of each kind, sorted. The path of a lost file is where it should be.
+Findings = dict[Kind, list[Path]]
+
+
+class Repaired(NamedTuple):
+    """What was done.
+
+    Attributes:
+        listed: Files that have a row now.
+        aside: Files, and folders of predictions, that were set aside.
+        left: What only a sender can repair, by sending the study again.
+    """
+
+    listed: int
+    aside: int
+    left: Findings
+
+
+def check(database: Database, folder: Path) -> Findings:
+    """Look at every row, and read every file of an instance. A service may be running meanwhile.
+
+    Args:
+        database: The database.
+        folder: The data folder.
+    """
+    instances, predictions = (_shared(folder / name) for name in (INSTANCES, PREDICTIONS))
+    with locked(instances):
+        rows = _sizes(database, instances)
+        files = set(files_in(instances))
+        left = leftovers(instances)
+    with locked(predictions):
+        unknown, incomplete = unlisted(predictions, database), _incomplete(database, predictions)
+        left += leftovers(predictions)
+    found: Findings = {
+        Kind.UNLISTED: list(files - rows.keys()),
+        Kind.LOST: list(rows.keys() - files),
+        Kind.DAMAGED: [],
+        Kind.PREAMBLE: [],
+        Kind.UNKNOWN: unknown,
+        Kind.INCOMPLETE: incomplete,
+        Kind.LEFTOVER: [file for one in left for file in _files_of(one)],
+    }
+    for path in files & rows.keys():
+        if (kind := _fault(path, rows[path])) is not None:
+            found[kind].append(path)
+    return {kind: sorted(paths) for kind, paths in found.items()}
+
+
+def repair(database: Database, folder: Path, found: Findings) -> Repaired:
+    """Repair what was found. A service may be running meanwhile, so each finding is looked at again.
+
+    A prediction without its arrays, on a study that the service holds, is computed again when the service runs.
+
+    Args:
+        database: The database.
+        folder: The data folder.
+        found: The findings of `check`.
+    """
+    instances, predictions = InstanceFolder(folder / INSTANCES), SharedFolder(folder / PREDICTIONS)
+    with instances.alone():
+        rows = _sizes(database, instances.path)
+        damaged = [path for path in found[Kind.DAMAGED] if path in rows and _fault(path, rows[path]) is Kind.DAMAGED]
+        aside = instances.set_files_aside(damaged) if damaged else 0
+        for path in filter(Path.exists, found[Kind.PREAMBLE]):
+            blank_preamble(path)
+        adopted = adopt(database, instances, filter(Path.exists, found[Kind.UNLISTED]))
+        lost = [path for path in {*found[Kind.LOST], *damaged} if path in rows and not path.exists()]
+        lost = [path for path in lost if not _is_forgotten(database, path)]
+    with predictions.alone():
+        if unknown := unlisted(predictions.path, database):
+            aside += predictions.set_aside(unknown)
+    for path in found[Kind.INCOMPLETE]:
+        _announce(database, path.name)
+    left = {Kind.LOST: sorted(lost), Kind.INCOMPLETE: found[Kind.INCOMPLETE]}
+    return Repaired(adopted.listed, aside + adopted.aside, left)
+
+
+def _shared(path: Path) -> Path:
+    """A folder of the store, which is made if it doesn't exist."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def _sizes(database: Database, folder: Path) -> dict[Path, int]:
+    """The size that each listed file should have, in bytes."""
+    with database.read() as session:
+        rows = session.execute(select(Instance.study_uid, Instance.digest, Instance.size))
+        return {folder / study_uid / digest: size for study_uid, digest, size in rows}
+
+
+def _incomplete(database: Database, folder: Path) -> list[Path]:
+    """Predictions whose arrays are missing or damaged. A failed one needs none."""
+    wanted = select(Prediction.id, Prediction.footprint.is_not(None)).where(Prediction.status != "failed")
+    with database.read() as session:
+        rows = session.execute(wanted).all()
+    return [folder / id_ for id_, has_maps in rows if not is_whole(folder / id_, has_maps)]
+
+
+def _fault(path: Path, size: int) -> Kind | None:
+    """What is wrong with a listed file; `size` is in bytes."""
+    try:
+        with path.open("rb") as stream:
+            start = read_header(stream).start
+            if stream.seek(0, 2) != size or digest_of(stream, start) != path.name:
+                return Kind.DAMAGED
+            stream.seek(0)
+            return Kind.PREAMBLE if any(stream.read(PREAMBLE)) else None
+    except FileNotFoundError:  # deleted meanwhile
+        return None
+    except (OSError, Refusal):
+        return Kind.DAMAGED
+
+
+def _files_of(leftover: Path) -> Iterator[Path]:
+    """The files of a leftover, without its lock."""
+    if leftover.is_dir():
+        yield from (path for path in leftover.rglob("*") if not path.is_dir() and path.name != LOCK)
+    else:
+        yield leftover
+
+
+def _is_forgotten(database: Database, path: Path) -> bool:
+    """Forget a lost file if it is a result of this service, which then makes it again. Returns whether it was one."""
+    study_uid, digest = path.parts[-2:]
+    result = delete(Instance).where(Instance.study_uid == study_uid, Instance.digest == digest, Instance.ours)
+    with database.write() as session:
+        if session.scalar(result.returning(Instance.sop_uid)) is None:
+            return False
+        session.execute(update(Prediction).where(Prediction.study_uid == study_uid).values(published=False))
+    return True
+
+
+def _announce(database: Database, prediction: str) -> None:
+    """Let the service predict again on a prediction's study, if it holds this study."""
+    study = select(Prediction.study_uid).where(Prediction.id == prediction).scalar_subquery()
+    with database.write() as session:
+        session.execute(update(Study).where(Study.uid == study).values(state="receiving", received=time.time()))

@@ -23,6 +23,7 @@ def world(tmp_path, monkeypatch) -> World:
     monkeypatch.setenv("CRUCIATE_TARGETS", f"{WITH_SECRET},{OTHER}")
     world = World(tmp_path, WITH_SECRET, OTHER)
     world.predict("a")
+    (tmp_path / "predictions" / "a").mkdir(parents=True)
     for target, outcome in {PACS: Outcome("no", ONE_TRY), OTHER: Outcome("later", MANY_TRIES)}.items():
         claimed = world.deliveries.claim(target)
         assert claimed is not None
@@ -70,4 +71,4 @@ def test_a_bad_setting_is_one_sentence(world, capsys, monkeypatch):
 def test_a_database_that_cannot_be_opened_is_one_sentence(world, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("CRUCIATE_DATABASE", sqlite_url(tmp_path / "nowhere" / "service.db"))
     assert deliveries.main(["list"]) == 2
-    assert capsys.readouterr().err == "The database can't be opened: OperationalError\n"
+    assert capsys.readouterr().err == "The database can't be opened or upgraded (OperationalError).\n"

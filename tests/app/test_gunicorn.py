@@ -121,7 +121,7 @@ def test_a_database_that_cannot_be_asked_for_keys_ends_the_start(bundles, tmp_pa
     configuration = runpy.run_path(str(CONFIGURATION))
     server = SimpleNamespace(cfg=Config())
     server.cfg.set("bind", configuration["bind"])
-    with pytest.raises(SystemExit, match="The database with the keys can't be opened"):
+    with pytest.raises(SystemExit, match="The database can't be opened"):
         configuration["on_starting"](server)
 
 

@@ -82,7 +82,7 @@ def test_a_wrong_command_gets_a_sentence(run, arguments, sentence):
 def test_a_database_that_is_none_gets_a_sentence(run, tmp_path):
     (tmp_path / "cruciate.db").write_bytes(b"no database" * 100)
     status, _, said = run("list")
-    assert (status, said) == (2, "The database can't be used (DatabaseError).\n")
+    assert (status, said) == (2, "The database can't be opened or upgraded (DatabaseError).\n")
 
 
 @pytest.mark.slow

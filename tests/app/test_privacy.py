@@ -220,9 +220,6 @@ def test_no_name_of_a_file_holds_a_name(told):
     assert [path for path in told.data.rglob("*") if any(word in path.name for word in PLANTED)] == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the database, and a file and a folder of the store, have the usual modes (store)"
-)
 def test_only_the_owner_may_read_the_data(told):
     open_to_others = {str(path.relative_to(told.data)) for path in told.data.rglob("*") if path.stat().st_mode & 0o077}
     assert open_to_others == set()

@@ -82,6 +82,8 @@ def row_of(header: Header, attributes: Json, digest: str, size: int, ours: bool)
 
 def _row_of(path: Path, folder: InstanceFolder, memo: Memo) -> Instance | None:
     """The row of a file at its own place; None for a file that wouldn't be received, or isn't what its name says."""
+    if path.is_symlink() or not path.is_file():  # reading a pipe would wait for ever
+        return None
     try:
         with path.open("rb") as stream:
             header = checked(stream, None, memo)

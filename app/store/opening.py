@@ -156,8 +156,8 @@ def _compare(database: Database, folder: Path) -> tuple[bool, str]:
     every = listed | {folder / PREDICTIONS / id_ for id_, _ in predictions}
     listed |= {folder / PREDICTIONS / id_ for id_, status in predictions if status != "failed"}
     found = {*files_in(folder / INSTANCES), *(folder / PREDICTIONS).glob("[!.]*")}
-    rows, files = f"{len(listed - found)} of {len(listed)} rows", f"{len(found - every)} of {len(found)} files"
-    counts = f"{rows} have no file, {files} have no row"
+    rows = f"{len(listed - found)} of {len(listed)} rows have no file"
+    counts = f"{rows}, {len(found - every)} of {len(found)} files have no row"
     return 2 * len(listed & found) >= len(listed) and 2 * len(found & every) >= len(found), counts
 
 

@@ -23,6 +23,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_S = 30
 # PostgreSQL: the process that holds this lock creates the tables, the others wait. The number is arbitrary.
 MIGRATION_LOCK = 20_261_121
+ALONE_LOCK = 20_261_129  # the same for `Database.alone`
 
 Uid = String(64)  # PS3.5 9.1
 Digest = String(64)
@@ -39,8 +40,11 @@ class Prediction(Base):
 
     Attributes:
         bundle: sha256 of the bundle.
-        status: `queued`, `done` or `failed`.
+        status: `arriving` (app/store/queue.py), `queued`, `done` or `failed`.
         created: UTC, ISO 8601.
+        attempts: How often a process began to compute it and died, or is computing it.
+        lease: Who computes it, see app/store/queue.py; None if nobody does.
+        beats: How often the lease was renewed.
         study: Everything in a `Job` except voxels and origins.
         published: Whether the DICOM results of a `done` prediction are stored beside the study.
     """
@@ -53,6 +57,8 @@ class Prediction(Base):
     status: Mapped[str] = mapped_column(String(8), index=True)
     created: Mapped[str] = mapped_column(String(32), index=True)
     attempts: Mapped[int] = mapped_column(default=0)
+    lease: Mapped[str | None] = mapped_column(String(32))
+    beats: Mapped[int] = mapped_column(default=0, server_default="0")
     study: Mapped[Json]
     origins: Mapped[list[Json]]
     footprint: Mapped[Json | None]
@@ -140,6 +146,14 @@ class Database:
     def write(self) -> Iterator[Session]:
         """One transaction. It is on the disk when the block ends, and undone if the block raises."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def alone(self) -> Iterator[Session]:
+        """A transaction like `write`. No other process is in such a block at the same time, nor in this one's rows."""
+        with self.write() as session:
+            if self._engine.dialect.name == "postgresql":
+                session.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(ALONE_LOCK)))
             yield session
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ def clock() -> Clock:
 @pytest.fixture
 def service(make_app, clock) -> Service:
     """Nothing is predicted by itself here."""
-    service = make_app(clock, quiet_s=3600).extensions[EXTENSION]
+    service = make_app(clock, clock, quiet_s=3600).extensions[EXTENSION]
     for work in service.rounds:
         work.stop()
     return service

@@ -19,6 +19,11 @@ from tests.conftest import make_volume
 ANSWER = {"id": "x", "status": "done"}
 
 
+def waiting(store: Store) -> list[str]:
+    """Ids of the jobs without an answer, the oldest first."""
+    return [answer["id"] for answer in store.answers(10, status="queued")]
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     return tmp_path / "predictions"
@@ -81,7 +86,7 @@ def test_an_answer_and_its_map_come_back_after_a_restart(store, job, folder, tmp
     assert not class_map.plane(0).any()  # outside the footprint
     for index in range(3):
         assert class_map.plane(index) == pytest.approx(class_map.volume()[index])
-    assert again.waiting() == []
+    assert waiting(again) == []
 
 
 def accepted_at(job: Job, minute: int) -> Job:
@@ -93,7 +98,7 @@ def test_unanswered_jobs_wait_in_the_order_in_which_they_came(store, job):
     for other in others:
         store.put(other)
     store.finish(others[2].id, ANSWER)
-    assert store.waiting() == [others[3].id, others[1].id, others[0].id]
+    assert waiting(store) == [others[3].id, others[1].id, others[0].id]
 
 
 def test_answers_are_found_by_study_status_and_time_page_by_page(store, job):
@@ -126,7 +131,7 @@ def test_a_crash_while_writing_leaves_nothing_half(store, job, folder, monkeypat
     with pytest.raises(OSError, match="no space"):
         store.put(job)
     assert list(folder.iterdir()) == []
-    assert store.waiting() == []
+    assert waiting(store) == []
 
 
 def test_what_a_dead_process_left_is_ignored_and_later_removed(store, job, folder, database):
@@ -134,7 +139,7 @@ def test_what_a_dead_process_left_is_ignored_and_later_removed(store, job, folde
     for name, age in ((".young", 0), (".old", 2 * ABANDONED_S), ("f" * 32, 2 * ABANDONED_S), (job.id, 2 * ABANDONED_S)):
         (folder / name).mkdir(exist_ok=True)
         os.utime(folder / name, (time.time() - age,) * 2)
-    assert Store(folder, database).waiting() == [job.id]
+    assert waiting(Store(folder, database)) == [job.id]
     assert {path.name for path in folder.iterdir()} == {".young", job.id}
 
 
@@ -142,19 +147,14 @@ def test_a_failed_job_can_be_put_again(store, job):
     store.put(job)
     store.finish(job.id, {"id": job.id, "status": "failed"})
     store.put(job)
-    assert store.waiting() == [job.id]
-
-
-def test_attempts_are_counted(store, job):
-    store.put(job)
-    assert [store.begin(job.id) for _ in range(3)] == [1, 2, 3]
+    assert waiting(store) == [job.id]
 
 
 def test_a_deleted_job_is_not_found_by_anyone(store, job, folder):
     store.put(job)
     store.delete(job.id)
     assert list(folder.iterdir()) == []
-    for question in (store.read, store.begin, store.delete, lambda id_: store.finish(id_, ANSWER)):
+    for question in (store.read, store.delete, lambda id_: store.finish(id_, ANSWER)):
         with pytest.raises(NotFound):
             question(job.id)
 

@@ -10,7 +10,6 @@ from flask import Flask
 
 from app.factory import create_app
 from app.jobs import engine
-from app.store import database
 
 # Seconds. Long enough for a test to meet it.
 COMPUTING_S = 0.05
@@ -18,19 +17,17 @@ COMPUTING_S = 0.05
 
 def create() -> Flask:
     """The application."""
-    answered = engine.answered
+    answered = vars(engine)["answered"]
 
     def counted(predictor, job):
         _write("began", job.id)
-        time.sleep(float(os.environ.get("CRUCIATE_COMPUTING_S", COMPUTING_S)))
+        time.sleep(COMPUTING_S)
         try:
             return answered(predictor, job)
         finally:
             _write("ended", job.id)
 
-    engine.answered = counted
-    engine.BEAT_S = 1.0
-    database.LOCK_S = float(os.environ.get("CRUCIATE_LOCK_S", database.LOCK_S))
+    vars(engine).update(answered=counted, BEAT_S=1.0)
     return create_app()
 
 

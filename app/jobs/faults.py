@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
+from sqlalchemy import exc
 
 # A locked, stopped or full database; a full disk or one that fails; too little memory.
-FAULTS = (OperationalError, InterfaceError, InternalError, TimeoutError, OSError, MemoryError)
+FAULTS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, OSError, MemoryError)
 # Seconds. Each pause is twice the one before.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 
 
 class Pauses:
-    """What isn't to be tried for some time, because it met a fault.
+    """What isn't to be tried for some time, because it met a fault. What met none for long is forgotten.
 
     Args:
         elapsed: Gives seconds; only differences count.
@@ -39,4 +39,6 @@ class Pauses:
     def current(self) -> set[str]:
         """What isn't to be tried now."""
         with self._lock:
-            return {key for key, (_, until) in self._pauses.items() if self._elapsed() < until}
+            now = self._elapsed()
+            self._pauses = {key: pause for key, pause in self._pauses.items() if now < pause[1] + LONGEST_PAUSE_S}
+            return {key for key, (_, until) in self._pauses.items() if now < until}

@@ -57,10 +57,10 @@ class Leases:
         """Renew the leases of this process, and end those of dead processes. Returns the jobs that wait."""
         with self._lock:
             held, released = set(self._held), dict(self._released)
-        for id_, lease in released.items():
-            self._tell(id_, lease)
         if held:
             self._queue.renew(sorted(held))
+        for id_, lease in released.items():
+            self._tell(id_, lease)
         waiting = self._queue.waiting()
         self._end_dead([job for job in waiting if job.lease is not None and job.lease not in self._held])
         self._rounds += 1

@@ -115,6 +115,8 @@ class Store:
             if session.scalar(finished.returning(Prediction.id)) is None:
                 raise missing() if session.scalar(select(Prediction.id).where(row)) is None else LeaseLost
             if maps is not None:
+                for left in (self._folder / id_).glob(".*"):  # by a process that was killed at this place
+                    left.unlink()
                 _save(self._folder / id_ / "maps.npy", maps)
 
     def outcomes(self, ids: Collection[str]) -> dict[str, Json | None]:

@@ -1,4 +1,7 @@
-"""Three services with one database and one folder: each study is computed once, also while services are killed."""
+"""Three services with one database and one folder: each study is computed once, also while services are killed.
+
+If CRUCIATE_LONG is set, there are more studies, and more services are killed.
+"""
 
 import json
 import os

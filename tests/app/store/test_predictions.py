@@ -143,6 +143,15 @@ def test_what_a_dead_process_left_is_ignored_and_later_removed(store, job, folde
     assert {path.name for path in folder.iterdir()} == {".young", job.id}
 
 
+def test_what_a_process_left_that_was_killed_while_it_wrote_maps_is_removed(store, job, folder):
+    store.put(job)
+    (folder / job.id / ".maps.npy.x1y2").touch()
+    store.finish(
+        job.id, ANSWER, np.zeros((1, 1, 1, 1), np.float32), Footprint(job.volume.shape, (1, 3), (0, 6), (0, 5))
+    )
+    assert {path.name for path in (folder / job.id).iterdir()} == {"voxels.npy", "maps.npy"}
+
+
 def test_a_failed_job_can_be_put_again(store, job):
     store.put(job)
     store.finish(job.id, {"id": job.id, "status": "failed"})

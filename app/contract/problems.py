@@ -7,8 +7,7 @@ from typing import Any
 
 from apiflask import HTTPError
 from flask import Flask, Response
-from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.exceptions import HTTPException
 
 from app.contract.json_text import dumps
 from data_prep.errors import (
@@ -23,8 +22,6 @@ from data_prep.errors import (
 LOG = logging.getLogger(__name__)
 # Enough to show where an error came from. Logged frames contain no values, so no patient data.
 LOGGED_FRAMES = 4
-NO_DATABASE = "The database can't be used now. Try again in a moment."
-RETRY_AFTER_S = 5
 
 INPUT_ERRORS: dict[type[InputError], tuple[int, str]] = {
     MalformedInput: (400, "Malformed input"),
@@ -98,9 +95,6 @@ def register(app: Flask) -> None:
     """Send every error of `app` as a problem document."""
 
     def answer(error: Exception) -> Response:
-        if isinstance(error, OperationalError):  # locked, stopped or full
-            log_unexpected(error)
-            error = ServiceUnavailable(NO_DATABASE, retry_after=RETRY_AFTER_S)
         response = problem_response(reported(error).document())
         if isinstance(error, HTTPException):
             response.headers.extend(

@@ -37,7 +37,7 @@ MAX_ATTEMPTS = 3
 STOP_S = 30.0
 # Seconds between two looks for a job that another request is storing, and for answers of other processes.
 ARRIVAL_S, ANSWER_S = 0.05, 0.2
-# Seconds after an error that no job caused.
+# Seconds after a fault that isn't a job's.
 PAUSE_S = 1.0
 LOST = "The service has lost the pixels of this study. Send the study again."
 UNSERVED = "The bundle that was asked for is no longer loaded. Send the study again."
@@ -64,7 +64,7 @@ class Engine:
         self._claims = Claims(store, queue, self._awaited)
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
-        self._rounds = (Periodic("leases", self._round, BEAT_S), Periodic("answers", self._awaited.look, ANSWER_S))
+        self._rounds = (Periodic("leases", self._round, BEAT_S), Periodic("answers", self._look, ANSWER_S))
 
     def start(self) -> None:
         """Start to load the bundles; returns at once."""
@@ -197,6 +197,13 @@ class Engine:
         except NotFound:
             self._store.read(id_)
             raise ServiceUnavailable(LOST) from None
+
+    def _look(self) -> None:
+        try:
+            self._awaited.look()
+        except FAULTS:
+            time.sleep(PAUSE_S)
+            raise
 
     def _round(self) -> None:
         """Renew leases, end those of dead processes, and give up jobs that no process can compute."""

@@ -12,15 +12,11 @@ STOP_S = 10.0
 
 
 class Periodic:
-    """Calls `work` every `every_s` seconds in its own thread. Errors are logged, and the rounds continue.
-
-    Of rounds that fail one after another, only the first is logged.
-    """
+    """Calls `work` every `every_s` seconds in its own thread. Exceptions are logged, and the rounds continue."""
 
     def __init__(self, name: str, work: Callable[[], object], every_s: float) -> None:
         self._work, self._every_s = work, every_s
         self._over = threading.Event()
-        self._is_failing = False
         self._thread = threading.Thread(target=self._go, name=name, daemon=True)
 
     def start(self) -> None:
@@ -36,11 +32,8 @@ class Periodic:
         """Do the work now, in the caller's thread."""
         try:
             self._work()
-            self._is_failing = False
         except Exception as error:
-            if not self._is_failing:
-                log_unexpected(error)
-            self._is_failing = True
+            log_unexpected(error)
 
     def _go(self) -> None:
         while not self._over.wait(self._every_s):

@@ -154,4 +154,6 @@ class Queue:
 def _withdraw(session: Session, *which: ColumnElement[bool]) -> None:
     arriving = (*which, Prediction.status == ARRIVING)
     session.execute(delete(Prediction).where(*arriving, Prediction.answer.is_(None)))
-    session.execute(update(Prediction).where(*arriving).values(status=FAILED, lease=None))
+    session.execute(
+        update(Prediction).where(*arriving).values(status=Prediction.answer["status"].as_string(), lease=None)
+    )

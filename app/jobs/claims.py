@@ -72,11 +72,11 @@ class Claims:
         """There may be a job to claim."""
         self._given.put(None)
 
-    def enter(self, job: Job, bundles: Collection[str]) -> tuple[str | None, "Future[Json]"]:
+    def enter(self, job: Job, bundles: Collection[str]) -> "Future[Json] | str":
         """Enter and store a job that no process has. An idle engine begins to compute it before it is stored.
 
         Returns:
-            The status of a job that is there already, None for a new one; and the future answer.
+            The future answer, or the status of a job that is there already.
 
         Raises:
             TooManyRequests: The queue is full.
@@ -89,11 +89,11 @@ class Claims:
                 undo.callback(self._seat.release)
             status = self._queue.enter(job, lease, bundles)
             if status is not None:
-                return status, self._awaited.of(job.id)
+                return status
             undo.pop_all()
         answer = self._awaited.of(job.id)
         self._keep(Work(job.id, lease, job=job, stored=Future()), job, seated)
-        return None, answer
+        return answer
 
     def _keep(self, work: Work, job: Job, seated: bool) -> None:
         if seated:

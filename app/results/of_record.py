@@ -5,7 +5,7 @@ from functools import cache
 from werkzeug.exceptions import NotFound
 
 from app.results import KINDS, Codes, Kind, MapValues, Result, build
-from app.store.predictions import Record
+from app.store.record import Record
 
 
 def result_of(record: Record, codes: Codes) -> Result:

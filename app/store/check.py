@@ -17,7 +17,8 @@ from app.store.disk.instance_folder import InstanceFolder, blank_preamble, diges
 from app.store.disk.shared_folder import LOCK, SharedFolder, leftovers, locked
 from app.store.instance_file import Refusal, read_header
 from app.store.opening import INSTANCES, PREDICTIONS
-from app.store.predictions import is_whole, unlisted
+from app.store.predictions import unlisted
+from app.store.record import is_whole
 from data_prep.dicom.archive import PREAMBLE
 
 

@@ -25,6 +25,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_S = 30
 # PostgreSQL: the process that holds this lock creates the tables, the others wait. The number is arbitrary.
 MIGRATION_LOCK = 20_261_121
+ALONE_LOCK = 20_261_129  # the same for `Database.alone`
 
 Uid = String(64)  # PS3.5 9.1
 Digest = String(64)
@@ -41,8 +42,11 @@ class Prediction(Base):
 
     Attributes:
         bundle: sha256 of the bundle.
-        status: `queued`, `done` or `failed`.
+        status: `arriving` (app/store/queue.py), `queued`, `done` or `failed`.
         created: UTC, ISO 8601.
+        attempts: How often a process began to compute it and died, or is computing it.
+        lease: Who computes it, see app/store/queue.py; None if nobody does.
+        beats: How often the lease was renewed.
         study: Everything in a `Job` except voxels and origins.
         published: Whether the deliveries of a `done` prediction's DICOM results are in the table `delivery`.
     """
@@ -55,6 +59,8 @@ class Prediction(Base):
     status: Mapped[str] = mapped_column(String(8), index=True)
     created: Mapped[str] = mapped_column(String(32), index=True)
     attempts: Mapped[int] = mapped_column(default=0)
+    lease: Mapped[str | None] = mapped_column(String(32))
+    beats: Mapped[int] = mapped_column(default=0, server_default="0")
     study: Mapped[Json]
     origins: Mapped[list[Json]]
     footprint: Mapped[Json | None]
@@ -188,6 +194,14 @@ class Database:
         if self._reserve is not None:
             self._reserve.offer()
         with self.write() as session:
+            yield session
+
+    @contextmanager
+    def alone(self) -> Iterator[Session]:
+        """A transaction like `write`. No other process is in such a block at the same time, nor in this one's rows."""
+        with self.write() as session:
+            if self._engine.dialect.name == "postgresql":
+                session.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(ALONE_LOCK)))
             yield session
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """Accepted studies and their answers: rows in the database, and a folder of pixels and maps for each.
 
-A restart loses nothing: pixels are on the disk before the row is in the database, and a row without an answer is a
-study that still waits. Rows hold the patient's attributes that results must repeat; folders hold no patient's name or
-number. So a folder without a row can't become a prediction again; it is set aside.
+A restart loses nothing: pixels are on the disk before the row says `queued`, and a row without an answer is a study
+that still waits. Several processes may share folder and database: a folder changes within the transaction that changes
+its row. Rows hold the patient's attributes that results must repeat; folders hold no patient's name or number. So a
+folder without a row can't become a prediction again; it is set aside.
 
     <id>/voxels.npy  written when the study is accepted
     <id>/maps.npy    written when it is answered
@@ -11,75 +12,24 @@ number. So a folder without a row can't become a prediction again; it is set asi
 import logging
 import os
 import shutil
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
-from sqlalchemy import delete, select, tuple_, update
-from sqlalchemy.orm import InstrumentedAttribute
-from werkzeug.exceptions import NotFound
+from sqlalchemy import delete, or_, select, tuple_, update
 
 from app.contract.json_text import Json
-from app.store.class_map import ClassMap
 from app.store.database import Database, Delivery, Prediction
-from app.store.disk.shared_folder import FileLost, SharedFolder, delete_folder
+from app.store.disk.shared_folder import SharedFolder, delete_folder
 from app.store.job import Job, now
+from app.store.queue import ARRIVING, FAILED, QUEUED, WAITING, LeaseLost
+from app.store.record import MAPS, VOXELS, Record, answer_of, missing
 from data_prep.files import flush_folder
 from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
 
 LOG = logging.getLogger(__name__)
-VOXELS, MAPS = "voxels.npy", "maps.npy"
-
-
-class Record:
-    """A prediction as it was when it was read. Its arrays are opened when they are used.
-
-    Properties and methods raise FileLost if an array is missing or damaged, also because the prediction was deleted.
-    """
-
-    def __init__(self, row: Prediction, folder: Path) -> None:
-        self.id, self.study_uid = row.id, row.study_uid
-        self._row, self._folder = row, folder
-
-    @property
-    def answer(self) -> Json:
-        """The answer that `finish` stored, or `{"id", "status": "queued"}` if there is none yet."""
-        return _answer(self._row)
-
-    @property
-    def status(self) -> str:
-        """queued, done or failed."""
-        return str(self.answer["status"])
-
-    @cached_property
-    def job(self) -> Job:
-        """The job again. Its voxels are read from the disk when they are used."""
-        row, voxels = self._row, _load(self._folder / VOXELS)
-        return Job.from_json(row.study, voxels, row.id, row.study_uid, row.bundle, row.created)
-
-    @cached_property
-    def origins(self) -> tuple[Dataset, ...]:
-        """For each slice of the volume, the attributes that results must repeat (`data_prep.dicom.origin`)."""
-        return tuple(map(Dataset.from_json, self._row.origins))
-
-    @cached_property
-    def explained_class(self) -> int:
-        """Index of the class that the answer explains."""
-        answer = self.answer
-        return int(answer["result"]["classes"].index(answer["explanation"]["class"]))
-
-    def is_whole(self) -> bool:
-        """Whether all its arrays can be read."""
-        return is_whole(self._folder, has_maps=self._row.footprint is not None)
-
-    def map(self, class_index: int) -> ClassMap:
-        """The map of one class, for an answered job."""
-        if self._row.footprint is None:
-            raise _missing()
-        return ClassMap(_load(self._folder / MAPS)[class_index], Footprint.from_json(self._row.footprint))
 
 
 class Store:
@@ -93,83 +43,103 @@ class Store:
                 moved = self._folder.set_aside(unknown)
                 LOG.warning("%d of %d folders of predictions that aren't known were set aside", moved, len(unknown))
 
-    def put(self, job: Job) -> None:
-        """Accept a job. When this returns, a crash can't lose it. An earlier attempt is replaced."""
+    def put(self, job: Job, lease: str | None = None, keep_lease: bool = False) -> None:
+        """Accept a job. When this returns, a crash can't lose it. An earlier attempt is replaced.
+
+        Args:
+            job: The job.
+            lease: With this lease the job was entered into the queue; None if it wasn't.
+            keep_lease: Whether the caller computes the job at once. Otherwise anyone may claim it.
+
+        Raises:
+            LeaseLost: The row has another lease, or it is deleted.
+        """
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
-        row.status, row.attempts, row.study, row.origins = "queued", 0, job.to_json(), _as_json(job.origins)
-        row.answer, row.footprint, row.published = None, None, False
-        partial, place = next(self._folder.new_files()), self._folder.path / job.id
+        row.status, row.study, row.origins = QUEUED, job.to_json(), _as_json(job.origins)
+        row.lease, row.attempts, row.published = (lease, 1, False) if keep_lease else (None, 0, False)
+        row.answer = row.footprint = None
+        partial = next(self._folder.new_files())
         try:
             partial.mkdir(mode=0o700)
             _save(partial / VOXELS, job.volume.voxels)
             flush_folder(partial)
-            with self._folder.alone():
-                delete_folder(place)
-                partial.rename(place)
-                flush_folder(self._folder.path)
-                try:
-                    with self._database.write() as session:
-                        session.merge(row)
-                except BaseException:
-                    shutil.rmtree(place, ignore_errors=True)
-                    raise
-        except BaseException:
+            self._enlist(row, lease, partial)
+        finally:
             shutil.rmtree(partial, ignore_errors=True)
-            raise
+
+    def _enlist(self, row: Prediction, lease: str | None, partial: Path) -> None:
+        """Store the row and move the folder to its place; if the row can't be stored, the folder is deleted again."""
+        place, moved = self._folder.path / row.id, False
+        with self._folder.alone():
+            try:
+                with self._database.alone() as session:
+                    if session.scalar(select(Prediction.lease).where(Prediction.id == row.id)) != lease:
+                        raise LeaseLost
+                    session.merge(row)
+                    session.flush()
+                    delete_folder(place)
+                    partial.rename(place)
+                    moved = True
+                    flush_folder(self._folder.path)
+            except BaseException:
+                if moved:
+                    shutil.rmtree(place, ignore_errors=True)
+                raise
 
     def refuse(self, study_uid: str, bundle: str, answer: Json) -> None:
         """Store a failed answer for a study that never became a job."""
-        row = Prediction(id=answer["id"], study_uid=study_uid, bundle=bundle, created=now(), status="failed")
+        row = Prediction(id=answer["id"], study_uid=study_uid, bundle=bundle, created=now(), status=FAILED)
         row.attempts, row.study, row.origins, row.answer = 0, {}, [], answer
-        with self._database.write() as session:
+        with self._database.alone() as session:
             session.merge(row)
 
     def read(self, id_: str) -> Record:
         """Read a prediction with one database query."""
         return Record(self._row(id_), self._folder.path / id_)
 
-    def begin(self, id_: str) -> int:
-        """Count an attempt to compute a job, so that a study can't crash the service again and again.
-
-        Returns:
-            The number of attempts so far, including this one.
-        """
-        counted = update(Prediction).where(Prediction.id == id_).values(attempts=Prediction.attempts + 1)
-        with self._database.write() as session:
-            attempt: int | None = session.scalar(counted.returning(Prediction.attempts))
-        if attempt is None:
-            raise _missing()
-        return attempt
-
     def finish(
-        self, id_: str, answer: Json, maps: FloatArray | None = None, footprint: Footprint | None = None
+        self,
+        id_: str,
+        answer: Json,
+        maps: FloatArray | None = None,
+        footprint: Footprint | None = None,
+        lease: str | None = None,
     ) -> None:
-        """Store the answer and, if there is a prediction, its maps.
+        """Store the answer and, if there is a prediction, its maps. Of several processes only one can do this.
 
         Args:
             id_: The job's id.
             answer: JSON of the HTTP contract.
             maps: The maps of all classes on the network's grid, float32 `[classes, s, h, w]`.
             footprint: Where this grid lies in the volume.
+            lease: The job's lease.
+
+        Raises:
+            LeaseLost: The job has another lease, or an answer.
         """
-        values: dict[InstrumentedAttribute[str] | InstrumentedAttribute[Json | None], str | Json] = {
-            Prediction.answer: answer,
-            Prediction.status: answer["status"],
-        }
+        row = Prediction.id == id_
+        unfinished = update(Prediction).where(row, Prediction.status == QUEUED, Prediction.lease == lease)
+        finished = unfinished.values(answer=answer, status=answer["status"], lease=None)
+        if footprint is not None:
+            finished = finished.values(footprint=footprint.to_json())
         partial = next(self._folder.new_files())
         try:
-            if maps is not None and footprint is not None:
+            if maps is not None:
                 _save(partial, maps)
-                values[Prediction.footprint] = footprint.to_json()
-            with self._folder.alone():
-                if Prediction.footprint in values:
+            with self._folder.alone(), self._database.write() as session:
+                if session.scalar(finished.returning(Prediction.id)) is None:
+                    raise missing() if session.scalar(select(Prediction.id).where(row)) is None else LeaseLost
+                if maps is not None:
                     self._move_maps(partial, id_)
-                finished = update(Prediction).where(Prediction.id == id_).values(values)
-                with self._database.write() as session:
-                    if session.scalar(finished.returning(Prediction.id)) is None:
-                        raise _missing()
         finally:
             partial.unlink(missing_ok=True)
+
+    def outcomes(self, ids: Collection[str]) -> dict[str, Json | None]:
+        """The answers of those jobs that still exist; None if there is no answer yet."""
+        rows = select(Prediction.id, Prediction.status, Prediction.answer).where(Prediction.id.in_(ids))
+        with self._database.read() as session:
+            found = session.execute(rows).all()
+        return {row.id: None if row.status in WAITING else row.answer for row in found}
 
     def answers(
         self,
@@ -188,7 +158,8 @@ class Store:
             status: Only answers with this status.
             since: Only jobs accepted at this time or later, in the format of `Job.created`.
         """
-        wanted = select(Prediction).order_by(Prediction.created, Prediction.id).limit(limit)
+        accepted = or_(Prediction.status != ARRIVING, Prediction.answer.is_not(None))
+        wanted = select(Prediction).where(accepted).order_by(Prediction.created, Prediction.id).limit(limit)
         if after is not None:
             last = self._row(after)
             wanted = wanted.where(tuple_(Prediction.created, Prediction.id) > (last.created, last.id))
@@ -199,13 +170,7 @@ class Store:
         if since is not None:
             wanted = wanted.where(Prediction.created >= since)
         with self._database.read() as session:
-            return [_answer(row) for row in session.scalars(wanted)]
-
-    def waiting(self) -> list[str]:
-        """Ids of jobs without an answer, the oldest first."""
-        waiting = select(Prediction.id).where(Prediction.status == "queued")
-        with self._database.read() as session:
-            return list(session.scalars(waiting.order_by(Prediction.created, Prediction.id)))
+            return [answer_of(row) for row in session.scalars(wanted)]
 
     def delete(self, id_: str) -> str:
         """Delete everything that belongs to a job.
@@ -234,33 +199,18 @@ class Store:
     def _row(self, id_: str) -> Prediction:
         with self._database.read() as session:
             row = session.get(Prediction, id_)
-        if row is None:
-            raise _missing()
+        if row is None or (row.status == ARRIVING and row.answer is None):
+            raise missing()
         return row
 
     def _move_maps(self, partial: Path, id_: str) -> None:
         """Put maps into the folder of a job. `id_` must be a job's id, never text from a client."""
-        folder = self._folder.path / self._row(id_).id
+        folder = self._folder.path / id_
         try:
             partial.replace(folder / MAPS)
             flush_folder(folder)
         except FileNotFoundError:
-            raise _missing() from None
-
-
-def is_whole(folder: Path, has_maps: bool) -> bool:
-    """Whether the arrays in the folder of a prediction can be read.
-
-    Args:
-        folder: The folder.
-        has_maps: Whether it must hold maps, too.
-    """
-    try:
-        for name in (VOXELS, MAPS) if has_maps else (VOXELS,):
-            _load(folder / name)
-    except FileLost:
-        return False
-    return True
+            raise missing() from None
 
 
 def unlisted(folder: Path, database: Database) -> list[Path]:
@@ -270,10 +220,6 @@ def unlisted(folder: Path, database: Database) -> list[Path]:
     return [path for path in folder.glob("[!.]*") if path.name not in known]
 
 
-def _answer(row: Prediction) -> Json:
-    return row.answer or {"id": row.id, "status": row.status}
-
-
 def _as_json(origins: Sequence[Dataset]) -> list[Json]:
     """DICOM JSON of each. Slices of a series share most of their element objects; each object is converted once."""
     known: dict[int, Json] = {}
@@ -281,22 +227,6 @@ def _as_json(origins: Sequence[Dataset]) -> list[Json]:
         if id(element) not in known:
             known[id(element)] = element.to_json_dict(None, 0)
     return [{f"{element.tag:08X}": known[id(element)] for element in origin} for origin in origins]
-
-
-def _missing() -> NotFound:
-    return NotFound("There is no prediction of this id; it may have been deleted.")
-
-
-def _load(path: Path) -> FloatArray:
-    """An array on the disk; its values are read when they are used. Raises FileLost if it is missing or damaged."""
-    try:
-        loaded: FloatArray = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        text = (
-            "The pixels or maps of this prediction are missing or damaged on the service's disk. Send the study again."
-        )
-        raise FileLost(text) from None
-    return loaded
 
 
 def _save(path: Path, array: FloatArray) -> None:

@@ -33,8 +33,10 @@ def make_app(bundles, tmp_path) -> Iterator[Callable[..., Flask]]:
     """Starts services on this test's own results folder, and stops them at the end."""
     apps = []
 
-    def make(clock: Callable[[], float] = time.time, **settings) -> Flask:
-        app = create_app(Settings(**{"bundles": bundles, "data": tmp_path / "var"} | settings), clock)
+    def make(
+        clock: Callable[[], float] = time.time, elapsed: Callable[[], float] = time.monotonic, **settings
+    ) -> Flask:
+        app = create_app(Settings(**{"bundles": bundles, "data": tmp_path / "var"} | settings), clock, elapsed)
         apps.append(app)
         app.extensions[EXTENSION].engine.loaded.result(LOADING_S)
         return app

@@ -26,7 +26,7 @@ def clock() -> Clock:
 @pytest.fixture
 def service(make_app, clock) -> Service:
     """Nothing is predicted by itself here."""
-    service = make_app(clock, quiet_s=3600).extensions[EXTENSION]
+    service = make_app(clock, clock, quiet_s=3600).extensions[EXTENSION]
     for work in service.rounds:
         work.stop()
     return service
@@ -137,6 +137,56 @@ def test_a_full_queue_loses_no_study(service, clock, monkeypatch):
     monkeypatch.setattr(Engine, "submit", submit)
     service.studies.predict_quiet()
     assert len(of_study(service, "2.25.1")) == 1
+
+
+@pytest.mark.parametrize("set_by_s", [-7200, 7200])
+def test_a_clock_that_is_set_changes_nothing(make_app, clock, set_by_s):
+    """Neither does a study wait for the clock to come back, nor is it predicted on while it still comes."""
+    counter = Clock()
+    service = make_app(clock, counter, quiet_s=3600).extensions[EXTENSION]
+    for work in service.rounds:
+        work.stop()
+    receive(service, instances(voxels(), study="2.25.1"))
+    service.studies.predict_quiet()
+    clock.added_s = set_by_s
+    service.studies.predict_quiet()
+    assert of_study(service, "2.25.1") == []
+    counter.added_s = 3601
+    service.studies.predict_quiet()
+    assert len(of_study(service, "2.25.1")) == 1
+
+
+def test_a_study_from_before_the_clock_was_set_back_is_predicted_on(make_app, clock):
+    """Not even a service that starts after that waits longer."""
+    clock.added_s = -7200
+    counter = Clock()
+    service = make_app(clock, counter, quiet_s=3600).extensions[EXTENSION]
+    for work in service.rounds:
+        work.stop()
+    receive(service, instances(voxels(), study="2.25.1"))
+    service.studies.predict_quiet()
+    counter.added_s = 3601
+    service.studies.predict_quiet()
+    assert len(of_study(service, "2.25.1")) == 1
+
+
+def test_a_fault_is_not_the_studys_failure_and_does_not_stop_the_other_studies(service, clock, monkeypatch):
+    for uid in ("2.25.1", "2.25.2"):
+        receive(service, instances(voxels(int(uid[-1])), study=uid, series=f"{uid}.8"))
+    faulty = [OSError(5, "input/output error")]
+    monkeypatch.setattr(
+        "app.jobs.studies.accept", lambda *arguments: _raise(faulty.pop()) if faulty else accept(*arguments)
+    )
+    clock.added_s = 3601
+    service.studies.predict_quiet()
+    assert [len(of_study(service, uid)) for uid in ("2.25.1", "2.25.2")] == [0, 1]
+    clock.added_s += 2
+    service.studies.predict_quiet()
+    assert len(of_study(service, "2.25.1")) == 1
+
+
+def _raise(error: Exception):
+    raise error
 
 
 def test_a_study_that_never_came_is_not_found(service):

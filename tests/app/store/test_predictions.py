@@ -22,6 +22,11 @@ from tests.conftest import make_volume
 ANSWER = {"id": "x", "status": "done"}
 
 
+def waiting(store: Store) -> list[str]:
+    """Ids of the jobs without an answer, the oldest first."""
+    return [answer["id"] for answer in store.answers(10, status="queued")]
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     return tmp_path / "predictions"
@@ -84,7 +89,7 @@ def test_an_answer_and_its_map_come_back_after_a_restart(store, job, folder, tmp
     assert not class_map.plane(0).any()  # outside the footprint
     for index in range(3):
         assert class_map.plane(index) == pytest.approx(class_map.volume()[index])
-    assert again.waiting() == []
+    assert waiting(again) == []
 
 
 def accepted_at(job: Job, minute: int) -> Job:
@@ -96,7 +101,7 @@ def test_unanswered_jobs_wait_in_the_order_in_which_they_came(store, job):
     for other in others:
         store.put(other)
     store.finish(others[2].id, ANSWER)
-    assert store.waiting() == [others[3].id, others[1].id, others[0].id]
+    assert waiting(store) == [others[3].id, others[1].id, others[0].id]
 
 
 def test_answers_are_found_by_study_status_and_time_page_by_page(store, job):
@@ -129,14 +134,14 @@ def test_a_crash_while_writing_leaves_nothing_half(store, job, folder, monkeypat
     with pytest.raises(OSError, match="no space"):
         store.put(job)
     assert [path for path in folder.rglob("*") if path.name == "voxels.npy" or path.parent == folder / job.id] == []
-    assert store.waiting() == []
+    assert waiting(store) == []
 
 
 def test_folders_without_a_row_are_set_aside_not_deleted(store, job, folder, tmp_path, caplog):
     """The database is another one, or an older copy."""
     store.put(job)
     other = Store(folder, Database(sqlite_url(tmp_path / "other.db")))
-    assert other.waiting() == []
+    assert waiting(other) == []
     (aside,) = (tmp_path / "set-aside").iterdir()
     assert (np.load(aside / "predictions" / job.id / "voxels.npy") == job.volume.voxels).all()
     assert "1 of 1 folders of predictions" in caplog.text
@@ -191,19 +196,14 @@ def test_a_failed_job_can_be_put_again(store, job):
     store.put(job)
     store.finish(job.id, {"id": job.id, "status": "failed"})
     store.put(job)
-    assert store.waiting() == [job.id]
-
-
-def test_attempts_are_counted(store, job):
-    store.put(job)
-    assert [store.begin(job.id) for _ in range(3)] == [1, 2, 3]
+    assert waiting(store) == [job.id]
 
 
 def test_a_deleted_job_is_not_found_by_anyone(store, job, folder):
     store.put(job)
     store.delete(job.id)
     assert not (folder / job.id).exists()
-    for question in (store.read, store.begin, store.delete, lambda id_: store.finish(id_, ANSWER)):
+    for question in (store.read, store.delete, lambda id_: store.finish(id_, ANSWER)):
         with pytest.raises(NotFound):
             question(job.id)
 

@@ -1,0 +1,46 @@
+"""Answers that requests wait for, whichever process computes them."""
+
+from concurrent.futures import Future
+from threading import Lock
+
+from app.contract.json_text import Json
+from app.store.predictions import Store
+from app.store.record import missing
+
+
+class Awaited:
+    """Future answers by job. Each is set once: by the engine of this process, or from the database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = Lock()
+        self._answers: dict[str, Future[Json]] = {}
+
+    def of(self, id_: str) -> "Future[Json]":
+        """The future answer of a job that is in the database."""
+        with self._lock:
+            return self._answers.setdefault(id_, Future())
+
+    def settle(self, id_: str, outcome: Json | BaseException) -> None:
+        """Give everyone who waits the answer, or the error."""
+        with self._lock:
+            future = self._answers.pop(id_, None)
+        if future is None:
+            return
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    def look(self) -> None:
+        """Settle what other processes have answered, and what was deleted."""
+        with self._lock:
+            ids = list(self._answers)
+        if not ids:
+            return
+        outcomes = self._store.outcomes(ids)
+        for id_ in ids:
+            if id_ not in outcomes:
+                self.settle(id_, missing())
+            elif (answer := outcomes[id_]) is not None:
+                self.settle(id_, answer)

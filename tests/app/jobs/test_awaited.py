@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from werkzeug.exceptions import NotFound
+
+from app.jobs.awaited import Awaited
+from app.store.database import Database, sqlite_url
+from app.store.job import Job
+from app.store.predictions import Store
+from data_prep.selection.series import Selection
+from tests.conftest import make_volume
+
+JOB = Job.of(Selection(make_volume(np.zeros((2, 3, 3), np.float32)), ()), "bundle digest", 1.0)
+ANSWER = {"id": JOB.id, "status": "done"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "predictions", Database(sqlite_url(tmp_path / "service.db")))
+    store.put(JOB)
+    return store
+
+
+def test_an_answer_that_another_process_stored_is_found(store):
+    awaited = Awaited(store)
+    answer = awaited.of(JOB.id)
+    awaited.look()
+    assert not answer.done()
+    store.finish(JOB.id, ANSWER)
+    awaited.look()
+    assert answer.result(0) == ANSWER
+
+
+def test_everyone_who_waits_gets_the_answer_of_this_process(store):
+    awaited = Awaited(store)
+    answers = [awaited.of(JOB.id) for _ in range(2)]
+    awaited.settle(JOB.id, ANSWER)
+    assert [answer.result(0) for answer in answers] == [ANSWER] * 2
+    awaited.settle(JOB.id, ANSWER)  # nobody waits any more
+
+
+def test_of_a_deleted_job_everyone_is_told(store):
+    awaited = Awaited(store)
+    answer = awaited.of(JOB.id)
+    store.delete(JOB.id)
+    awaited.look()
+    with pytest.raises(NotFound):
+        answer.result(0)

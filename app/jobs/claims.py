@@ -5,7 +5,7 @@ import threading
 from collections.abc import Collection
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from app.contract.json_text import Json
@@ -15,7 +15,7 @@ from app.jobs.faults import FAULTS, Pauses
 from app.jobs.leases import Leases
 from app.store.job import Job
 from app.store.predictions import Store
-from app.store.queue import DONE, Queue
+from app.store.queue import Queue
 
 LOG = logging.getLogger(__name__)
 # Seconds between an idle engine's looks for a job that another process has accepted or left.
@@ -72,10 +72,13 @@ class Claims:
         """There may be a job to claim."""
         self._given.put(None)
 
-    def enter(self, job: Job, bundles: Collection[str]) -> "Future[Json] | str":
-        """Enter and store a job that no process has, or whose pixels or maps are lost.
+    def enter(self, job: Job, bundles: Collection[str], again: bool = False) -> "Future[Json] | str":
+        """Enter and store a job that no process has. An idle engine begins to compute it before it is stored.
 
-        An idle engine begins to compute it before it is stored.
+        Args:
+            job: The job.
+            bundles: The bundles that this process has loaded.
+            again: Enter also a job that is done, because its files are lost.
 
         Returns:
             The future answer, or the status of a job that is there already.
@@ -89,10 +92,7 @@ class Claims:
             undo.callback(self.leases.drop, lease)
             if seated := self._seat.acquire(timeout=SEAT_S):
                 undo.callback(self._seat.release)
-            status = self._queue.enter(job, lease, bundles)
-            if status == DONE and not (known := self._store.read(job.id)).is_whole():
-                job = replace(job, created=known.answer["created"])  # so its DICOM results are the same as before
-                status = self._queue.enter(job, lease, bundles, again=True)
+            status = self._queue.enter(job, lease, bundles, again)
             if status is not None:
                 return status
             undo.pop_all()

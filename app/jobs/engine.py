@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from app.jobs.leases import BEAT_S
 from app.jobs.periodic import Periodic
 from app.store.job import Job
 from app.store.predictions import Store
-from app.store.queue import ARRIVING, RETRY_AFTER_S, LeaseLost, Queue
+from app.store.queue import ARRIVING, DONE, RETRY_AFTER_S, LeaseLost, Queue
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
@@ -103,7 +104,7 @@ class Engine:
         """Put a job in the queue. When this returns, the job is in the store.
 
         A study that is answered or in progress already, in any process, isn't computed again, except if its pixels or
-        maps are lost.
+        maps were lost.
 
         Returns:
             The future answer, and whether the job is new.
@@ -115,6 +116,8 @@ class Engine:
         while True:
             try:
                 entered = self._claims.enter(job, tuple(self._predictors))
+                if entered == DONE and not self._store.read(job.id).is_whole():
+                    entered = self._claims.enter(self._as_before(job), tuple(self._predictors), again=True)
                 if isinstance(entered, Future):
                     return entered, True
                 if entered != ARRIVING:
@@ -122,12 +125,16 @@ class Engine:
                     self._awaited.look()  # it may be there already
                     return answer, False
                 time.sleep(ARRIVAL_S)  # another request stores the job; if that one fails, this one will store it
-            except LeaseLost:
+            except (LeaseLost, NotFound):  # deleted meanwhile
                 continue
             except FAULTS as error:
                 log_unexpected(error)
                 text = "The study can't be stored now. Send it again in a moment."
                 raise ServiceUnavailable(text, retry_after=RETRY_AFTER_S) from error
+
+    def _as_before(self, job: Job) -> Job:
+        """A job that is computed again gets its former time, so that its DICOM results are the same as before."""
+        return replace(job, created=self._store.read(job.id).answer["created"])
 
     def _work(self) -> None:
         try:

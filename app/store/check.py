@@ -18,6 +18,7 @@ from app.store.disk.shared_folder import LOCK, SharedFolder, leftovers, locked
 from app.store.instance_file import Refusal, read_header
 from app.store.opening import INSTANCES, PREDICTIONS
 from app.store.predictions import unlisted
+from app.store.queue import DONE, QUEUED
 from app.store.record import is_whole
 from data_prep.dicom.archive import PREAMBLE
 
@@ -125,8 +126,8 @@ def _sizes(database: Database, folder: Path) -> dict[Path, int]:
 
 
 def _incomplete(database: Database, folder: Path) -> list[Path]:
-    """Predictions whose arrays are missing or damaged. A failed one needs none."""
-    wanted = select(Prediction.id, Prediction.footprint.is_not(None)).where(Prediction.status != "failed")
+    """Predictions whose arrays are missing or damaged. Those that are arriving or have failed need none."""
+    wanted = select(Prediction.id, Prediction.footprint.is_not(None)).where(Prediction.status.in_((QUEUED, DONE)))
     with database.read() as session:
         rows = session.execute(wanted).all()
     return [folder / id_ for id_, has_maps in rows if not is_whole(folder / id_, has_maps)]

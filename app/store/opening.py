@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from app.store.database import Database, Identity, Instance, Prediction, sqlite_file, sqlite_url
 from app.store.disk.instance_folder import files_in
 from app.store.disk.shared_folder import ASIDE, LOCK, locked
+from app.store.queue import DONE, QUEUED
 from data_prep.files import flush_folder
 
 FILE, UNFINISHED = "identity", "identity.new"
@@ -148,13 +149,13 @@ def _of_database(database: Database) -> str | None:
 
 
 def _compare(database: Database, folder: Path) -> tuple[bool, str]:
-    """Whether the rows and the files agree, and in words how far. A failed prediction needs no files."""
+    """Whether the rows and the files agree, and in words how far. An arriving or failed prediction needs no files."""
     with database.read() as session:
         instances = session.execute(select(Instance.study_uid, Instance.digest))
         listed = {folder / INSTANCES / study_uid / digest for study_uid, digest in instances}
         predictions = session.execute(select(Prediction.id, Prediction.status)).all()
     every = listed | {folder / PREDICTIONS / id_ for id_, _ in predictions}
-    listed |= {folder / PREDICTIONS / id_ for id_, status in predictions if status != "failed"}
+    listed |= {folder / PREDICTIONS / id_ for id_, status in predictions if status in (QUEUED, DONE)}
     found = {*files_in(folder / INSTANCES), *(folder / PREDICTIONS).glob("[!.]*")}
     rows = f"{len(listed - found)} of {len(listed)} rows have no file"
     counts = f"{rows}, {len(found - every)} of {len(found)} files have no row"

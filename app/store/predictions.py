@@ -1,9 +1,9 @@
 """Accepted studies and their answers: rows in the database, and a folder of pixels and maps for each.
 
 A restart loses nothing: pixels are on the disk before the row says `queued`, and a row without an answer is a study
-that still waits. Several processes may share folder and database: a folder changes within the transaction that changes
-its row. Rows hold the patient's attributes that results must repeat; folders hold no patient's name or number. So a
-folder without a row can't become a prediction again; it is set aside.
+that still waits. Several processes may share folder and database. Rows hold the patient's attributes that results must
+repeat; folders hold no patient's name or number. So a folder without a row can't become a prediction again; it is set
+aside.
 
     <id>/voxels.npy  written when the study is accepted
     <id>/maps.npy    written when it is answered
@@ -44,7 +44,7 @@ class Store:
                 LOG.warning("%d of %d folders of predictions that aren't known were set aside", moved, len(unknown))
 
     def put(self, job: Job, lease: str | None = None, keep_lease: bool = False) -> None:
-        """Accept a job. When this returns, a crash can't lose it. An earlier attempt is replaced.
+        """Accept a job. When this returns, a crash can't lose it. An earlier (failed) attempt is replaced.
 
         Args:
             job: The job.
@@ -63,28 +63,27 @@ class Store:
             partial.mkdir(mode=0o700)
             _save(partial / VOXELS, job.volume.voxels)
             flush_folder(partial)
-            self._enlist(row, lease, partial)
+            with self._folder.alone():
+                self._replace(job.id, row, lease, partial)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _enlist(self, row: Prediction, lease: str | None, partial: Path) -> None:
-        """Store the row and move the folder to its place; if the row can't be stored, the folder is deleted again."""
-        place, moved = self._folder.path / row.id, False
-        with self._folder.alone():
-            try:
-                with self._database.alone() as session:
-                    if session.scalar(select(Prediction.lease).where(Prediction.id == row.id)) != lease:
-                        raise LeaseLost
-                    session.merge(row)
-                    session.flush()
-                    delete_folder(place)
-                    partial.rename(place)
-                    moved = True
-                    flush_folder(self._folder.path)
-            except BaseException:
-                if moved:
-                    shutil.rmtree(place, ignore_errors=True)
-                raise
+    def _replace(self, id_: str, row: Prediction, lease: str | None, partial: Path) -> None:
+        """Give a job its row and its folder. The caller holds the folder's lock."""
+        place = self._folder.path / id_
+        try:
+            with self._database.write() as session:
+                if session.scalar(select(Prediction.lease).where(Prediction.id == id_)) != lease:
+                    raise LeaseLost
+                session.merge(row)
+                session.flush()
+                delete_folder(place)
+                partial.rename(place)
+                flush_folder(self._folder.path)
+        except BaseException:
+            if not partial.exists():  # it has become `place`, and the row is undone
+                shutil.rmtree(place, ignore_errors=True)
+            raise
 
     def refuse(self, study_uid: str, bundle: str, answer: Json) -> None:
         """Store a failed answer for a study that never became a job."""

@@ -17,7 +17,7 @@ from app.store.job import Job
 
 # A row that has a lease, and no pixels on the disk yet. Nobody was told that the job is accepted.
 ARRIVING = "arriving"
-QUEUED, DONE, FAILED = "queued", "done", "failed"
+QUEUED, FAILED, DONE = "queued", "failed", "done"
 WAITING = (ARRIVING, QUEUED)
 RETRY_AFTER_S = 5
 
@@ -71,7 +71,7 @@ class Queue:
             job: The job. Its pixels aren't used.
             lease: From `new_lease`.
             bundles: The jobs of these bundles count for the capacity.
-            again: Whether to enter a job that is done, too.
+            again: Enter also a job that is done, because its files are lost.
 
         Returns:
             None, or the status of the job if it's there already.
@@ -82,21 +82,21 @@ class Queue:
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
         row.status, row.lease, row.study, row.origins = ARRIVING, lease, {}, []
         count = select(func.count()).where(Prediction.status.in_(WAITING), Prediction.bundle.in_(bundles))
-        anew = update(Prediction).where(Prediction.id == job.id).values(status=ARRIVING, lease=lease, beats=0)
+        replaced = update(Prediction).where(Prediction.id == job.id).values(status=ARRIVING, lease=lease, beats=0)
         with self._database.alone() as session:
             status = session.scalar(select(Prediction.status).where(Prediction.id == job.id))
-            if status not in (None, FAILED, DONE if again else None):
+            if status not in ((None, FAILED, DONE) if again else (None, FAILED)):
                 return status
             if session.scalars(count).one() >= self._capacity:
                 raise TooManyRequests(f"{self._capacity} studies are waiting already.", retry_after=RETRY_AFTER_S)
             if status is None:
                 session.add(row)
             else:
-                session.execute(anew)
+                session.execute(replaced)
         return None
 
     def withdraw(self, id_: str, lease: str) -> None:
-        """Undo `enter`: nothing was stored. A job that had failed before is failed again."""
+        """Undo `enter`: nothing was stored. A job that had an answer before has it again."""
         with self._database.write() as session:
             _withdraw(session, Prediction.id == id_, Prediction.lease == lease)
 

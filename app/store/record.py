@@ -55,15 +55,15 @@ class Record:
         answer = self.answer
         return int(answer["result"]["classes"].index(answer["explanation"]["class"]))
 
+    def is_whole(self) -> bool:
+        """Whether all its arrays can be read."""
+        return is_whole(self._folder, has_maps=self._row.footprint is not None)
+
     def map(self, class_index: int) -> ClassMap:
         """The map of one class, for an answered job."""
         if self._row.footprint is None:
             raise missing()
         return ClassMap(_load(self._folder / MAPS)[class_index], Footprint.from_json(self._row.footprint))
-
-    def is_whole(self) -> bool:
-        """Whether all its arrays can be read."""
-        return is_whole(self._folder, has_maps=self._row.footprint is not None)
 
 
 def is_whole(folder: Path, has_maps: bool) -> bool:

@@ -23,7 +23,6 @@ def world(tmp_path, monkeypatch) -> World:
     monkeypatch.setenv("CRUCIATE_TARGETS", f"{WITH_SECRET},{OTHER}")
     world = World(tmp_path, WITH_SECRET, OTHER)
     world.predict("a")
-    (tmp_path / "predictions" / "a").mkdir(parents=True)
     for target, outcome in {PACS: Outcome("no", ONE_TRY), OTHER: Outcome("later", MANY_TRIES)}.items():
         claimed = world.deliveries.claim(target)
         assert claimed is not None

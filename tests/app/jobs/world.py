@@ -42,7 +42,7 @@ class World:
         make: Callable[[str], Sequence[bytes]] = made,
         limits: Limits = LIMITS,
     ) -> None:
-        self.now = NOW
+        self.now, self._folder = NOW, folder
         self.database = Database(sqlite_url(folder / "service.db"))
         self.instances = Instances(folder / "instances", self.database)
         by_name = {without_secrets(url): url for url in urls}
@@ -57,6 +57,7 @@ class World:
                 row = Prediction(id=id_, study_uid=study, bundle="b", status="done", created="2026-11-21T09:30:00Z")
                 row.attempts, row.study, row.origins, row.answer, row.published = 0, {}, [], None, False
                 session.add(row)
+                (self._folder / "predictions" / id_).mkdir(parents=True, exist_ok=True)
                 if held:
                     session.add(Study(uid=study, state="predicted", received=1.0, prediction=id_))
         self.deliveries.schedule()

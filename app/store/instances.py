@@ -22,7 +22,8 @@ from app.contract.problems import log_unexpected
 from app.store.database import Database, Instance, Study
 from app.store.instance_file import Failure, Header, Memo, Refusal, read_header
 from app.store.instance_folder import InstanceFolder, write
-from data_prep.dicom.archive import Limits
+from data_prep.dicom.budget import Budget
+from data_prep.limits import Limits
 
 # A disk flushes several files at once in about the time of one. As many files again may wait in memory.
 WRITERS = 8
@@ -116,12 +117,11 @@ class Instances:
             if receipt.reason is not None:
                 raise ValueError(receipt.text)
 
-    def files(self, study_uid: str) -> Iterator[tuple[str, BinaryIO]]:
-        """Name and stream of each received instance of a study. One file is open at a time."""
+    def files(self, study_uid: str) -> Iterator[tuple[str, Path]]:
+        """Name and path of each received instance of a study."""
         for row in self.find(study_uid):
             if not row.ours:
-                with self.open(row) as stream:
-                    yield row.sop_uid, stream
+                yield row.sop_uid, self._folder.path(row.study_uid, row.digest).absolute()
 
     def open(self, row: Instance) -> BinaryIO:
         """Open the DICOM file. Raises NotFound if it has been deleted meanwhile."""
@@ -191,12 +191,13 @@ class Instances:
         receipts: list[Receipt] = []
         arrivals: dict[int, _Arrival] = {}
         memo: Memo = {}
+        budget = Budget(Limits())
         paths = self._folder.new_files()
         try:
             for index, (name, content) in enumerate(files):
                 stream = BytesIO(content) if isinstance(content, bytes) else content
                 try:
-                    header = _checked(stream, study_uid, memo)
+                    header = _checked(stream, study_uid, memo, budget)
                 except Refusal as refusal:
                     stream.close()
                     receipts.append(_refused(name, refusal))
@@ -245,11 +246,11 @@ class Instances:
         return failures
 
 
-def _checked(stream: BinaryIO, study_uid: str | None, memo: Memo) -> Header:
+def _checked(stream: BinaryIO, study_uid: str | None, memo: Memo, budget: Budget) -> Header:
     """The header of a file that may be stored. Raises Refusal for any other file."""
     if stream.seek(0, os.SEEK_END) > Limits.file_bytes:
         raise Refusal(Failure.RESOURCES, f"It has more than {Limits.file_bytes:,} bytes.")
-    header = read_header(stream, memo)
+    header = read_header(stream, memo, budget)
     if study_uid is not None and header.study_uid != study_uid:
         text = "It belongs to another study than the one in the URL."
         raise Refusal(Failure.OTHER_STUDY, text, header.sop_class_uid, header.sop_instance_uid)

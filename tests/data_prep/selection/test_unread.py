@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from data_prep.dicom.archive import Limits
 from data_prep.errors import InputError, InputOverLimit, MalformedInput, UnsuitableStudy, UnsupportedInput
+from data_prep.limits import Limits
 from data_prep.selection.series import PassedOver, Selection, load_study
 from tests.data_prep.dicom_factory import (
     AXIAL,

@@ -142,7 +142,7 @@ class Store:
     def finish(
         self, id_: str, answer: Json, maps: FloatArray | None = None, footprint: Footprint | None = None
     ) -> None:
-        """Store the answer and, if there is a prediction, its maps.
+        """Store the answer and, if there is a prediction, its maps. The pixels of a failed job are deleted.
 
         Args:
             id_: The job's id.
@@ -162,8 +162,11 @@ class Store:
             values[Prediction.footprint] = footprint.to_json()
         finished = update(Prediction).where(Prediction.id == id_).values(values)
         with self._database.write() as session:
-            if session.scalar(finished.returning(Prediction.id)) is None:
-                raise _missing()
+            known: str | None = session.scalar(finished.returning(Prediction.id))
+        if known is None:
+            raise _missing()
+        if answer["status"] == "failed":  # nothing can be shown of it, and it is sent again to be tried again
+            self._remove(known)
 
     def answers(
         self,

@@ -75,11 +75,13 @@ class Budget:
     def take_elements(self, count: int) -> None:
         """Count data elements and items of a header."""
         self._elements += count
-        if self._elements > min(self.limits.elements, max(RATIO_FREE_ELEMENTS, self._sent)):
+        if self._elements > self.limits.elements:
             raise InputOverLimit(
-                f"The headers have more than {self.limits.elements:,} data elements and items, or suspiciously many "
-                "for what was sent: send one study at a time, and only its images."
+                f"The headers have more than {self.limits.elements:,} data elements and items: send one study at a "
+                "time, and only its images."
             )
+        if self._elements > max(RATIO_FREE_ELEMENTS, self._sent):
+            raise InputOverLimit("The headers have more data elements and items than bytes were sent.")
 
     def inflate(self, packed: bytes) -> bytes:
         """Unpack a raw deflate stream (PS3.5 A.5), never beyond the limits.

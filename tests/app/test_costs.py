@@ -1,6 +1,8 @@
 """Small bodies that would cost much, sent to a real service: memory, seconds and disk that each of them costs."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -119,5 +121,12 @@ def test_health_checks_are_answered_while_costly_bodies_are_read(service):
 
 
 def test_the_next_study_works(service):
-    status, answer = post(service, study_zip(9))
-    assert (status, answer["status"]) == (201, "done")
+    assert post(service, study_zip(9))[0] == 201
+
+
+def test_a_study_is_read_though_the_processes_that_read_studies_were_killed(service):
+    readers = [process for process in _processes(service) if b"app.jobs.apart" in (process / "cmdline").read_bytes()]
+    assert 1 <= len(readers) <= 2
+    for process in readers:
+        os.kill(int(process.name), signal.SIGKILL)
+    assert post(service, study_zip(10))[0] == 201

@@ -1,18 +1,25 @@
 """Real processes that are slow, greedy or dead: each costs its own call, and the next one works."""
 
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
 
 import pytest
+from werkzeug.exceptions import TooManyRequests
 
-from app.jobs.apart import KEPT, PROCESSES, Pool
+from app.jobs import apart
+from app.jobs.apart import PROCESSES, Pool
+from app.jobs.callee import KEPT, LATE_S
 from data_prep.errors import InputOverLimit, MalformedInput, UnsuitableStudy
 from tests.app.jobs import calls
+from tests.conftest import ROOT
 
 MEMORY, SECONDS, SOON_S = 256 << 20, 1.0, 0.5
+GENEROUS_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +89,44 @@ def test_an_idle_process_that_died_is_replaced(pool):
     assert pool.call(calls.process_id) != before
 
 
+def test_a_process_that_cannot_start_is_no_fault_of_a_client():
+    with pytest.raises(RuntimeError, match="can't start"):
+        Pool(MEMORY, SECONDS, preload="no.such.module").call(calls.process_id)
+
+
+def test_a_process_ends_though_the_service_has_died():
+    """By itself, a little later than the service would have ended it."""
+    code = (
+        "import os, sys; from app.jobs.apart import Pool; from tests.app.jobs import calls\n"
+        "pool = Pool(1 << 28, 0.1, 'tests.app.jobs.calls'); print(pool.call(calls.process_id), flush=True)\n"
+        "pool._idle[0]._connection.send(((calls.wait, (60,)), 0)); os._exit(0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    deadline = time.monotonic() + LATE_S + 2
+    while lives(int(ran.stdout)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_a_process_that_keeps_memory_is_replaced():
-    pool = Pool(4 * KEPT, SECONDS, preload="tests.app.jobs.calls")
+    pool = Pool(4 * KEPT, GENEROUS_S, preload="tests.app.jobs.calls")
     before = pool.call(calls.keep, 2 * KEPT)
     assert not lives(before)
     assert pool.call(calls.process_id) != before
     pool.close()
+
+
+def test_a_call_that_would_wait_too_long_is_refused(pool, monkeypatch):
+    monkeypatch.setattr(apart, "WAIT_S", 0.1)
+    threads = [threading.Thread(target=pool.call, args=(calls.wait, 0.5)) for _ in range(PROCESSES)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    with pytest.raises(TooManyRequests):
+        pool.call(calls.process_id)
+    for thread in threads:
+        thread.join()
+    assert pool.call(calls.process_id)
 
 
 def test_calls_beyond_the_number_of_processes_wait(pool):

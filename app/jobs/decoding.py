@@ -27,8 +27,6 @@ from data_prep.selection.series import load_study
 from data_prep.selection.side import Side
 from data_prep.workers import ProcessDied, Workers
 
-# A file's name, and the file: open, or its path.
-Sent = tuple[str, BinaryIO | Path]
 # The network's threads wait for each other. One thread that shares its core with a decoder would delay all of them.
 NICE = 19
 
@@ -49,14 +47,14 @@ def decode(files: StudyFiles, bundle: str, laterality: Side | None = None) -> Jo
     return Job.of(selection, bundle, round(1000 * (time.perf_counter() - started), 2))
 
 
-def decode_apart(pool: Pool, files: Iterable[Sent], bundle: str, laterality: Side | None = None) -> Job:
+def decode_apart(pool: Pool, files: Iterable[tuple[str, BinaryIO]], bundle: str, laterality: Side | None = None) -> Job:
     """Read a study in another process.
 
     The voxels come back in a file without a name, so that nothing is left if the process dies.
 
     Args:
         pool: The processes.
-        files: Names with open files or paths.
+        files: Names and open files. One with a path of its own is opened again there, so it needn't stay open.
         bundle: sha256 of the bundle that will predict on it.
         laterality: The knee to predict on, if the study shows both.
 
@@ -64,14 +62,23 @@ def decode_apart(pool: Pool, files: Iterable[Sent], bundle: str, laterality: Sid
         InputError: See `load_study`; also if it takes too much time or memory.
         NotFound: A file has been deleted meanwhile.
     """
-    sources = list(files)
-    streams = [source for _, source in sources if not isinstance(source, Path)]
-    paths = [(name, source if isinstance(source, Path) else None) for name, source in sources]
+    names, streams = [], []
+    for name, stream in files:
+        path = _path(stream)
+        names.append((name, path))
+        if path is None:
+            streams.append(stream)
     with tempfile.TemporaryFile() as pixels:
-        job, shape = pool.call(_decode_into, paths, bundle, laterality, files=[pixels, *streams])
+        job, shape = pool.call(_decode_into, names, bundle, laterality, files=[pixels, *streams])
         buffer = mmap.mmap(pixels.fileno(), 0, access=mmap.ACCESS_READ)
     voxels = np.frombuffer(buffer, np.float32).reshape(shape)
     return replace(job, volume=replace(job.volume, voxels=voxels))
+
+
+def _path(stream: BinaryIO) -> Path | None:
+    """Where a file lies; None for a temporary one."""
+    name = getattr(stream, "name", None)
+    return Path(name).absolute() if isinstance(name, str | Path) else None
 
 
 def _decode_into(

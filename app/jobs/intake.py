@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from app.contract.json_text import Json
 from app.jobs.apart import Pool
-from app.jobs.decoding import Sent, decode_apart
+from app.jobs.decoding import decode_apart
 from app.jobs.engine import Engine
 from data_prep.selection.side import Side
 
@@ -28,12 +29,14 @@ class Accepted:
     is_new: bool
 
 
-def accept(engine: Engine, files: Iterable[Sent], bundle: str, laterality: Side | None = None) -> Accepted:
+def accept(
+    engine: Engine, files: Iterable[tuple[str, BinaryIO]], bundle: str, laterality: Side | None = None
+) -> Accepted:
     """Decode a study and give it to the engine.
 
     Args:
         engine: The engine.
-        files: Names with open files or paths.
+        files: Names and open files, one after the other.
         bundle: sha256 of the bundle.
         laterality: The knee to predict on, if the study shows both.
 

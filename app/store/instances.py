@@ -117,11 +117,12 @@ class Instances:
             if receipt.reason is not None:
                 raise ValueError(receipt.text)
 
-    def files(self, study_uid: str) -> Iterator[tuple[str, Path]]:
-        """Name and path of each received instance of a study."""
+    def files(self, study_uid: str) -> Iterator[tuple[str, BinaryIO]]:
+        """Name and stream of each received instance of a study. One file is open at a time."""
         for row in self.find(study_uid):
             if not row.ours:
-                yield row.sop_uid, self._folder.path(row.study_uid, row.digest).absolute()
+                with self.open(row) as stream:
+                    yield row.sop_uid, stream
 
     def open(self, row: Instance) -> BinaryIO:
         """Open the DICOM file. Raises NotFound if it has been deleted meanwhile."""

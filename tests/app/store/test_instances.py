@@ -63,7 +63,7 @@ def test_what_is_received_is_held_byte_for_byte(held, database):
     receipts = held.receive(named(files))
     assert [receipt.reason for receipt in receipts] == [None] * SLICES
     assert [receipt.sop_instance_uid for receipt in receipts] == [f"2.25.8.{index + 1}" for index in range(SLICES)]
-    assert sorted(path.read_bytes() for _, path in held.files(STUDY)) == sorted(files)
+    assert sorted(stream.read() for _, stream in held.files(STUDY)) == sorted(files)
     status, received = state(database)
     assert status == "receiving"
     assert before <= received <= time.time()
@@ -97,7 +97,7 @@ def test_another_instance_of_the_same_uid_is_a_duplicate(held):
     first, other = instances(voxels(0))[0], instances(voxels(1))[0]
     assert [receipt.reason for receipt in held.receive(named([first, other]))] == [None, Failure.DUPLICATE]
     assert [receipt.reason for receipt in held.receive(named([other]))] == [Failure.DUPLICATE]
-    assert [path.read_bytes() for _, path in held.files(STUDY)] == [first]
+    assert [stream.read() for _, stream in held.files(STUDY)] == [first]
 
 
 FILE = instances(voxels())[0]
@@ -148,7 +148,7 @@ def test_a_full_disk_is_told_and_stops_no_other(held):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [receipt.reason for receipt in receipts] == [Failure.RESOURCES, None]
-    assert [path.read_bytes() for _, path in held.files(STUDY)] == [FILE]
+    assert [stream.read() for _, stream in held.files(STUDY)] == [FILE]
     assert [receipt.reason for receipt in held.receive(named([large]))] == [None]
 
 
@@ -171,7 +171,7 @@ def test_results_of_ours_are_held_but_not_analysed(held, database):
     held.keep([result])
     assert state(database) == before
     assert [row.sop_uid for row in held.find() if row.ours] == ["2.25.99.1"]
-    assert sorted(path.read_bytes() for _, path in held.files(STUDY)) == sorted(files)
+    assert sorted(stream.read() for _, stream in held.files(STUDY)) == sorted(files)
     # A PACS that got it sends it back with the study, changed as PACS do.
     (receipt,) = held.receive(named([changed(result, InstitutionName="Somewhere")]))
     assert receipt.reason is None
@@ -201,7 +201,7 @@ def test_a_start_sweeps_what_a_crash_left(held, tmp_path, database):
     assert not old.exists()
     assert young.exists()
     assert not unlisted.parent.exists()
-    assert [path.read_bytes() for _, path in restarted.files(STUDY)] == [FILE]
+    assert [stream.read() for _, stream in restarted.files(STUDY)] == [FILE]
 
 
 def test_series_are_counted(held):
@@ -244,4 +244,4 @@ def test_receivers_and_deleters_at_once_leave_no_row_without_its_file(held):
     stop.set()
     for sender in senders:
         sender.join()
-    assert sorted(path.read_bytes() for _, path in held.files(STUDY)) == sorted(files)
+    assert sorted(stream.read() for _, stream in held.files(STUDY)) == sorted(files)

@@ -212,7 +212,8 @@ def _lost_slice(frame: Frame, plane: str) -> str | None:
     except MalformedInput as error:
         return error.detail
     spacing = frame.header.numbers("PixelSpacing", 2)
-    if spacing and unusable(frame) == (odd := odd_pixels(*spacing)) is not None:
+    odd = odd_pixels(*spacing) if spacing else None
+    if odd is not None and odd == unusable(frame):
         return odd
     if frame.pixels.misdescribed is None or unusable(frame) is not None or Stack((frame,)).plane != plane:
         return None

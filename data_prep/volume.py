@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.limits import check_geometry
 from data_prep.notice import Notice
 
 FloatArray = npt.NDArray[np.float32]
@@ -50,7 +51,8 @@ class Volume:
         notices: unclear or contradictory facts in the headers, found when the volume was chosen.
 
     Raises:
-        ValueError: the shapes don't fit each other, or a spacing isn't positive.
+        ValueError: the shapes don't fit each other.
+        UnsuitableStudy: the size or spacing is no knee's (`data_prep.limits`).
     """
 
     voxels: FloatArray
@@ -72,8 +74,7 @@ class Volume:
             )
         if self.directions.shape != (2, 3) or self.positions_mm.shape != (slices, 3):
             raise ValueError("directions must be [2, 3] and positions_mm [slices, 3]")
-        if min(self.spacing_mm) <= 0 or not np.isfinite(self.spacing_mm).all():
-            raise ValueError(f"spacing must be positive, got {self.spacing_mm}")
+        check_geometry(self.shape, self.spacing_mm)
         self.voxels.setflags(write=False)
 
     @property

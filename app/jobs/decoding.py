@@ -3,20 +3,23 @@
 Workers import this file, so it doesn't import Keras.
 """
 
+import mmap
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from werkzeug.exceptions import NotFound
 
-from app.contract.problems import Problem, problem_of, reported
+from app.contract.problems import Problem, log_unexpected, problem_of, reported
+from app.jobs.apart import Pool
 from app.store.job import Job
 from data_prep.dicom.archive import StudyFiles
-from data_prep.errors import MalformedInput
+from data_prep.errors import InputError, MalformedInput
 from data_prep.network_input.coarse import Coarse
 from data_prep.network_input.network_input import NetworkInput
 from data_prep.network_input.recipe import Recipe
@@ -42,6 +45,60 @@ def decode(files: StudyFiles, bundle: str, laterality: Side | None = None) -> Jo
     started = time.perf_counter()
     selection = load_study(files, laterality=laterality)
     return Job.of(selection, bundle, round(1000 * (time.perf_counter() - started), 2))
+
+
+def decode_apart(pool: Pool, files: Iterable[tuple[str, BinaryIO]], bundle: str, laterality: Side | None = None) -> Job:
+    """Read a study in another process.
+
+    The voxels come back in a file without a name, so that nothing is left if the process dies.
+
+    Args:
+        pool: The processes.
+        files: Names and open files. One with a path of its own is opened again there, so it needn't stay open.
+        bundle: sha256 of the bundle that will predict on it.
+        laterality: The knee to predict on, if the study shows both.
+
+    Raises:
+        InputError: See `load_study`; also if it takes too much time or memory.
+        NotFound: A file has been deleted meanwhile.
+    """
+    names, streams = [], []
+    for name, stream in files:
+        path = _path(stream)
+        names.append((name, path))
+        if path is None:
+            streams.append(stream)
+    with tempfile.TemporaryFile() as pixels:
+        job, shape = pool.call(_decode_into, names, bundle, laterality, files=[pixels, *streams])
+        buffer = mmap.mmap(pixels.fileno(), 0, access=mmap.ACCESS_READ)
+    voxels = np.frombuffer(buffer, np.float32).reshape(shape)
+    return replace(job, volume=replace(job.volume, voxels=voxels))
+
+
+def _path(stream: BinaryIO) -> Path | None:
+    """Where a file lies; None for a temporary one."""
+    name = getattr(stream, "name", None)
+    return Path(name).absolute() if isinstance(name, str | Path) else None
+
+
+def _decode_into(
+    files: list[BinaryIO], names: Sequence[tuple[str, Path | None]], bundle: str, laterality: Side | None
+) -> tuple[Job, tuple[int, int, int]]:
+    """Decode a study and write its voxels into the first file. Returns the job without voxels, and their shape."""
+    pixels, *streams = files
+    waiting = iter(streams)
+    sent = [(name, next(waiting) if path is None else path) for name, path in names]
+    try:
+        job = decode(sent, bundle, laterality)
+    except (InputError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise NotFound("This study has been deleted.") from None
+    except Exception as error:
+        log_unexpected(error)  # here, because a traceback can't be passed on
+        raise
+    pixels.write(job.volume.voxels.data)
+    return _without_voxels(job), job.volume.shape
 
 
 class Decoded(NamedTuple):
@@ -118,7 +175,7 @@ def pack(study: Path, needs: Needs, scratch: Path | None) -> Parcel:
         step = coarse if needs.localises else NetworkInput.of(coarse, needs.recipe)
     except Exception as error:
         return Parcel(reported(error))
-    job = replace(job, volume=replace(job.volume, voxels=job.volume.voxels[:, :0, :0]), origins=())
+    job = replace(_without_voxels(job), origins=())
     if scratch is None:
         return Parcel(Decoded(job, step))
     with tempfile.NamedTemporaryFile(dir=scratch, delete=False, suffix=".npz") as stream:
@@ -135,6 +192,10 @@ def unpacked(parcel: Parcel) -> Decoded | Problem:
         step = replace(parcel.outcome.step, **dict(arrays))
     parcel.arrays.unlink()
     return parcel.outcome._replace(step=step)
+
+
+def _without_voxels(job: Job) -> Job:
+    return replace(job, volume=replace(job.volume, voxels=job.volume.voxels[:, :0, :0]))
 
 
 def _arrays(step: Coarse | NetworkInput) -> dict[str, Any]:

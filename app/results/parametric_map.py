@@ -43,8 +43,10 @@ class Stored(NamedTuple):
         # One step fewer than possible, because zero is moved to the nearest step.
         slope = (high - low) / (HIGHEST - 1) or 1.0
         zero = round(-low / slope)
-        steps = np.rint(values / np.float64(slope)) + zero
-        return cls(steps.clip(0, HIGHEST).astype(np.uint16), slope, -zero * slope)
+        steps = np.empty(values.shape, np.uint16)
+        for index, plane in enumerate(values):  # one by one: they are computed in double precision
+            steps[index] = (np.rint(plane / np.float64(slope)) + zero).clip(0, HIGHEST)
+        return cls(steps, slope, -zero * slope)
 
     @property
     def range(self) -> tuple[int, int] | tuple[float, float]:

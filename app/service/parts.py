@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from app.jobs.engine import Engine
+from app.jobs.intake import DECODERS
 from app.jobs.periodic import STOP_S, Periodic
 from app.jobs.studies import Studies
 from app.service.settings import Settings
@@ -30,6 +31,7 @@ class Service:
 
     def start(self) -> None:
         """Start to load the models, and start the periodic work; returns at once."""
+        DECODERS.start()
         self.engine.start()
         for work in self.rounds:
             work.start()

@@ -17,10 +17,12 @@ from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from app.contract.json_text import Json
-from data_prep.dicom.archive import PREAMBLE, PREFIX, Budget, Limits
+from data_prep.dicom.archive import PREAMBLE, PREFIX
+from data_prep.dicom.budget import Budget
 from data_prep.dicom.part10 import CHARACTER_SET, IMAGE_STORAGE, is_uid, open_file, parse
 from data_prep.dicom.transfer_syntax import TAKEN
 from data_prep.errors import InputError, InputOverLimit
+from data_prep.limits import Limits
 
 PATIENT_AND_STUDY = (
     *("StudyInstanceUID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyDescription"),
@@ -113,18 +115,19 @@ class Header:
         return found
 
 
-def read_header(stream: BinaryIO, memo: Memo | None = None) -> Header:
+def read_header(stream: BinaryIO, memo: Memo | None = None, budget: Budget | None = None) -> Header:
     """Read the header of a file.
 
     Args:
         stream: A seekable file.
         memo: See `Header.attributes`.
+        budget: What remains of the limits for all files of a request; None for those of one file.
 
     Raises:
         Refusal: The file isn't DICOM, belongs to no study, or isn't complete.
     """
     try:
-        return _header(stream, {} if memo is None else memo)
+        return _header(stream, {} if memo is None else memo, budget or Budget(Limits()))
     except Refusal:
         raise
     except InputOverLimit as error:
@@ -135,33 +138,35 @@ def read_header(stream: BinaryIO, memo: Memo | None = None) -> Header:
         raise Refusal(Failure.NOT_UNDERSTOOD, f"It can't be read as DICOM ({type(error).__name__}).") from None
 
 
-def checked(stream: BinaryIO, study_uid: str | None, memo: Memo) -> Header:
+def checked(stream: BinaryIO, study_uid: str | None, memo: Memo, budget: Budget | None = None) -> Header:
     """The header of a file that may be stored.
 
     Args:
         stream: A seekable file.
         study_uid: The study that it must belong to; None allows any.
         memo: See `Header.attributes`.
+        budget: See `read_header`.
 
     Raises:
         Refusal: It isn't stored.
     """
     if stream.seek(0, os.SEEK_END) > Limits.file_bytes:
         raise Refusal(Failure.RESOURCES, f"It has more than {Limits.file_bytes:,} bytes.")
-    header = read_header(stream, memo)
+    header = read_header(stream, memo, budget)
     if study_uid is not None and header.study_uid != study_uid:
         text = "It belongs to another study than the one in the URL."
         raise Refusal(Failure.OTHER_STUDY, text, header.sop_class_uid, header.sop_instance_uid)
     return header
 
 
-def _header(stream: BinaryIO, memo: Memo) -> Header:
+def _header(stream: BinaryIO, memo: Memo, budget: Budget) -> Header:
+    budget.take_sent(stream.seek(0, 2))
     stream.seek(0)
     if stream.read(PREAMBLE + len(PREFIX))[PREAMBLE:] != PREFIX:
         raise Refusal(Failure.NOT_UNDERSTOOD, "It isn't a DICOM file (PS3.10).")
-    opened, budget = open_file(stream), Budget(Limits())
+    opened = open_file(stream, budget)
     opened = opened._replace(syntax=UID(opened.meta.get("TransferSyntaxUID") or "")).inflated(budget)
-    parsed = parse(opened, _READ)
+    parsed = parse(opened, _READ, budget)
     dataset, found = parsed.dataset, parsed.pixels
     uids = [_uid(dataset, tag, memo) for tag in _IDENTITY]
     try:
@@ -172,7 +177,9 @@ def _header(stream: BinaryIO, memo: Memo) -> Header:
             if found.start + (found.length or 0) > opened.stream.seek(0, 2):
                 raise Refusal(Failure.NOT_UNDERSTOOD, "The file is cut short.")
             counts = [_count(dataset, tag, memo) for tag in _COUNTS]
-            budget.take_frames(*counts[:3])
+            images = Budget(budget.limits)  # each file's own: they aren't decoded together
+            images.take_sent(stream.seek(0, 2))
+            images.take_frames(*counts[:3])
     except (Refusal, InputOverLimit) as error:
         known = error if isinstance(error, Refusal) else Refusal(Failure.RESOURCES, error.detail)
         raise Refusal(known.reason, known.text, uids[0], uids[1]) from None

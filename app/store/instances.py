@@ -26,6 +26,8 @@ from app.store.database import Database, Instance, Prediction, Study
 from app.store.disk.instance_folder import InstanceFolder, write
 from app.store.disk.shared_folder import FileLost
 from app.store.instance_file import Failure, Header, Memo, Refusal, checked
+from data_prep.dicom.budget import Budget
+from data_prep.limits import Limits
 
 LOG = logging.getLogger(__name__)
 # A disk flushes several files at once in about the time of one. As many files again may wait in memory.
@@ -237,12 +239,13 @@ class Instances:
         receipts: list[Receipt] = []
         arrivals: dict[int, _Arrival] = {}
         memo: Memo = {}
+        budget = Budget(Limits())
         paths = self._folder.new_files()
         try:
             for index, (name, content) in enumerate(files):
                 stream = BytesIO(content) if isinstance(content, bytes) else content
                 try:
-                    header = checked(stream, study_uid, memo)
+                    header = checked(stream, study_uid, memo, budget)
                 except Refusal as refusal:
                     stream.close()
                     receipts.append(_refused(name, refusal))

@@ -104,7 +104,9 @@ class Store:
         footprint: Footprint | None = None,
         lease: str | None = None,
     ) -> None:
-        """Store the answer and, if there is a prediction, its maps. Of several processes only one can do this.
+        """Store the answer and, if there is a prediction, its maps. The pixels of a failed job are deleted.
+
+        Of several processes only one can do this.
 
         Args:
             id_: The job's id.
@@ -125,11 +127,14 @@ class Store:
         try:
             if maps is not None:
                 _save(partial, maps)
-            with self._folder.alone(), self._database.write() as session:
-                if session.scalar(finished.returning(Prediction.id)) is None:
-                    raise missing() if session.scalar(select(Prediction.id).where(row)) is None else LeaseLost
-                if maps is not None:
-                    self._move_maps(partial, id_)
+            with self._folder.alone():
+                with self._database.write() as session:
+                    if session.scalar(finished.returning(Prediction.id)) is None:
+                        raise missing() if session.scalar(select(Prediction.id).where(row)) is None else LeaseLost
+                    if maps is not None:
+                        self._move_maps(partial, id_)
+                if answer["status"] == FAILED:  # nothing can be shown of it, and it is sent again to be tried again
+                    shutil.rmtree(self._folder.path / id_, ignore_errors=True)
         finally:
             partial.unlink(missing_ok=True)
 

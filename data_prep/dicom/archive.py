@@ -9,14 +9,14 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
+from data_prep.dicom.budget import Budget
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
 from data_prep.names import shown
 
-StudyFiles = Path | Iterable[tuple[str, BinaryIO]]
+StudyFiles = Path | Iterable[tuple[str, BinaryIO | Path]]
 
 # DICOM files begin with 128 arbitrary bytes, then this prefix (PS3.10 7.1).
 PREAMBLE, PREFIX = 128, b"DICM"
@@ -31,105 +31,10 @@ ZIP_MAGIC = b"PK"
 PIECE = 1 << 20
 # The size that a zip's directory may have for each file that the limits allow: 46 bytes, a path and extra fields.
 DIRECTORY_BYTES_PER_FILE = 512
-# The compression ratio is only checked above this size: a small blank study may have any ratio.
-RATIO_FREE_BYTES = 16 << 20
 # Decoders of other methods can't be stopped after a given number of bytes.
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # The exceptions that `zipfile` raises for a damaged archive.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The largest study that is accepted.
-
-    Attributes:
-        files: number of files, DICOM or not.
-        file_bytes: size of one file, unpacked.
-        unpacked_bytes: size of all files together, unpacked.
-        compression_ratio: unpacked size divided by packed size, of a whole zip or a deflated instance; usual studies
-            have 2 to 10.
-        frame_side: rows or columns of one image.
-        frames: number of images.
-        voxels: pixels of all images together.
-    """
-
-    files: int = 5000
-    file_bytes: int = 512 << 20
-    unpacked_bytes: int = 2 << 30
-    compression_ratio: float = 200.0
-    frame_side: int = 4096
-    frames: int = 20_000
-    voxels: int = 1 << 28
-
-
-class Budget:
-    """How much of the limits remains while one study is read. Its methods raise InputOverLimit."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self._files = limits.files
-        self._bytes = limits.unpacked_bytes
-        self._frames = limits.frames
-        self._voxels = limits.voxels
-
-    def take_file(self) -> None:
-        """Count one file."""
-        self._files -= 1
-        if self._files < 0:
-            raise InputOverLimit(f"More than {self.limits.files} files: send one study at a time.")
-
-    @property
-    def largest_file(self) -> int:
-        """How many bytes the next file may have."""
-        return min(self.limits.file_bytes, self._bytes)
-
-    def take_bytes(self, size: int) -> None:
-        """Count bytes that are in memory or will be read next."""
-        self._bytes -= size
-        if size > self.limits.file_bytes:
-            raise InputOverLimit(f"A file unpacks to more than {self.limits.file_bytes:,} bytes.")
-        if self._bytes < 0:
-            raise InputOverLimit(f"The files unpack to more than {self.limits.unpacked_bytes:,} bytes in all.")
-
-    def take_frames(self, frames: int, rows: int, columns: int) -> None:
-        """Count the images that a header declares; refused images aren't counted."""
-        side = self.limits.frame_side
-        if max(rows, columns) > side:
-            raise InputOverLimit(f"The header declares {rows} x {columns} pixels; we take up to {side} x {side}.")
-        voxels = frames * rows * columns
-        if frames > self._frames or voxels > self._voxels:
-            raise InputOverLimit(
-                f"The headers declare more than {self.limits.frames:,} images or {self.limits.voxels:,} pixels in all."
-            )
-        self._frames -= frames
-        self._voxels -= voxels
-
-    def check_ratio(self, unpacked: int, packed: int) -> None:
-        """Refuse a file that unpacks to suspiciously many bytes."""
-        if unpacked > max(RATIO_FREE_BYTES, self.limits.compression_ratio * packed):
-            raise InputOverLimit(f"It unpacks to more than {self.limits.compression_ratio:g} times its size.")
-
-    def inflate(self, packed: bytes) -> bytes:
-        """Unpack a raw deflate stream (PS3.5 A.5), never beyond the limits.
-
-        Raises:
-            MalformedInput: the stream is damaged or cut short.
-            InputOverLimit: it unpacks to too many bytes.
-        """
-        by_ratio = int(max(RATIO_FREE_BYTES, self.limits.compression_ratio * len(packed)))
-        largest = min(self.largest_file, by_ratio)
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            content = inflater.decompress(packed, largest + 1)
-        except zlib.error:
-            raise MalformedInput("The deflated data set is damaged.") from None
-        if len(content) > largest:
-            raise InputOverLimit(f"The deflated data set unpacks to more than {largest:,} bytes.")
-        if not inflater.eof:
-            raise MalformedInput("The deflated data set is cut short.")
-        self.take_bytes(len(content))
-        return content
 
 
 def begins_as_dicom(head: bytes) -> bool:
@@ -151,7 +56,7 @@ def dicom_files(files: StudyFiles, budget: Budget) -> Iterator[tuple[str, bytes 
     """Every DICOM file; other files are skipped. A zip is opened, a zip within it isn't.
 
     Args:
-        files: the path of a file or folder, or names and streams; streams must be seekable and be at their start.
+        files: the path of a file or folder, or names with streams or paths; streams must be seekable.
         budget: what remains of the limits.
 
     Yields:
@@ -180,7 +85,12 @@ def _nothing_found(others: Sequence[str]) -> str:
 
 def _streams(files: StudyFiles) -> Iterator[tuple[str, BinaryIO]]:
     if not isinstance(files, Path):
-        yield from ((shown(name), stream) for name, stream in files)
+        for name, source in files:
+            if isinstance(source, Path):
+                with source.open("rb") as stream:
+                    yield shown(name), stream
+            else:
+                yield shown(name), source
         return
     root = files if files.is_dir() else files.parent
     for path in sorted(files.rglob("*")) if files.is_dir() else [files]:
@@ -197,6 +107,8 @@ _Files = Iterator[tuple[str, bytes | MalformedInput]]
 
 
 def _unpack(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> _Files:
+    budget.take_sent(stream.seek(0, 2))
+    stream.seek(0)
     head = stream.read(PREAMBLE + len(PREFIX))
     if head.startswith(ZIP_MAGIC) and not head.endswith(PREFIX):
         yield from _members(name, stream, budget, others)
@@ -242,7 +154,6 @@ def _empty(name: str, others: list[str]) -> _Files:
 
 def _open_archive(name: str, stream: BinaryIO, budget: Budget) -> zipfile.ZipFile:
     """Open a zip; refuse it if its directory as a whole exceeds the limits."""
-    packed = stream.seek(0, 2)
     with _damage(name):
         largest = max(PIECE, budget.limits.files * DIRECTORY_BYTES_PER_FILE)
         archive = zipfile.ZipFile(_SmallReads(stream, largest))
@@ -253,7 +164,7 @@ def _open_archive(name: str, stream: BinaryIO, budget: Budget) -> zipfile.ZipFil
             raise UnsupportedInput(f"{name} is encrypted: send it without a password.")
         if info.compress_type not in ZIP_METHODS:
             raise UnsupportedInput(f"{name} is packed with an unusual method; we take stored and deflated files.")
-    budget.check_ratio(sum(info.file_size for info in files), packed)
+    budget.check_ratio(sum(info.file_size for info in files))
     return archive
 
 

@@ -11,15 +11,16 @@ from io import BytesIO
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.filereader import data_element_generator
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from data_prep.dicom.archive import Budget, Limits, StudyFiles, dicom_files
+from data_prep.dicom.archive import StudyFiles, dicom_files
+from data_prep.dicom.budget import Budget
 from data_prep.dicom.header import READ_TAGS, Header, Memo, frame_headers, instance_header
 from data_prep.dicom.identity import Identity, identity
 from data_prep.dicom.part10 import IMAGE_STORAGE, PIXEL_DATA, is_uid, open_file, parse
 from data_prep.dicom.pixels import IntegerArray, PixelData
 from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
+from data_prep.limits import Limits, odd_rescale
 from data_prep.volume import FloatArray
 
 # pydicom's validation messages quote values, which may belong to a patient; Cruciate checks what it needs itself.
@@ -78,17 +79,27 @@ class Frame:
 
     def _rescale(self, values: IntegerArray) -> FloatArray:
         """Apply RescaleSlope and RescaleIntercept in double precision; most MR series don't need it."""
-        slope, intercept = self.header.needed_number("RescaleSlope"), self.header.needed_number("RescaleIntercept")
-        slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
-        largest = max(abs(float(end) * slope + intercept) for end in (values.min(), values.max()))
-        if slope == 0 or largest > np.finfo(np.float32).max:
-            raise MalformedInput("RescaleSlope or RescaleIntercept can't be right.")
+        slope, intercept = self._slope_and_intercept()
+        if odd := odd_rescale(slope, intercept):
+            raise MalformedInput(f"{odd}.")
         if (slope, intercept) == (1, 0):
             return values.astype(np.float32)
         scaled = values.astype(np.float64)
         scaled *= slope
         scaled += intercept
         return scaled.astype(np.float32)
+
+    def _slope_and_intercept(self) -> tuple[float, float]:
+        """1 and 0 where the header doesn't name them; MalformedInput if one isn't a number."""
+        slope, intercept = self.header.needed_number("RescaleSlope"), self.header.needed_number("RescaleIntercept")
+        return 1.0 if slope is None else slope, intercept or 0.0
+
+    def odd_rescale(self) -> str | None:
+        """What is wrong with RescaleSlope and RescaleIntercept, if anything is."""
+        try:
+            return odd_rescale(*self._slope_and_intercept())
+        except MalformedInput as error:
+            return error.detail.rstrip(".")
 
     def padding(self, stored: IntegerArray) -> npt.NDArray[np.bool_]:
         """Which of the stored values `[rows, columns]` are padding (PS3.3 C.7.5.1.1.2)."""
@@ -161,7 +172,7 @@ def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
             with _naming(file):
                 instance = _read_instance(file, content, budget, memo, patients)
         except (MalformedInput, _NotPredictedOn) as error:
-            unread.append(Unread(error, _series_uid(content)))
+            unread.append(Unread(error, _series_uid(content, budget)))
             continue
         if instance:
             _file_away(instance, instances.setdefault((instance[0].series_uid, instance[0].sop_uid), []))
@@ -215,6 +226,8 @@ def _naming(file: str) -> Iterator[None]:
     """Errors raised in this block name the file and quote no value from it."""
     try:
         yield
+    except MemoryError:  # not the file's fault alone
+        raise
     except InputError as error:
         if error.files:
             raise
@@ -256,11 +269,11 @@ def _uid(header: Header, keyword: str) -> str:
 
 def _parse(content: bytes, budget: Budget, memo: Memo) -> tuple[pydicom.Dataset, PixelData, Header] | None:
     """The header up to the pixels, and where the pixels are; None for a DICOM file without an image."""
-    opened = open_file(BytesIO(content))
+    opened = open_file(BytesIO(content), budget)
     if opened.syntax == DeflatedExplicitVRLittleEndian:
         opened = opened.inflated(budget)
         content = opened.stream.getvalue()  # type: ignore[attr-defined]  # a BytesIO
-    parsed = parse(opened, READ_TAGS)
+    parsed = parse(opened, READ_TAGS, budget)
     dataset, found = parsed.dataset, parsed.pixels
     if found is None:
         names = (opened.meta.get("MediaStorageSOPClassUID"), dataset.get("SOPClassUID"))
@@ -273,19 +286,13 @@ def _parse(content: bytes, budget: Budget, memo: Memo) -> tuple[pydicom.Dataset,
     return dataset, PixelData.of(header, content, found.start, found.length, opened.syntax, found.vr), header
 
 
-def _series_uid(content: bytes) -> str:
+def _series_uid(content: bytes, budget: Budget) -> str:
     """SeriesInstanceUID of a file whose whole header can't be read; '' if the UID can't be read either."""
     try:
-        opened = open_file(BytesIO(content))
-        elements = data_element_generator(
-            opened.stream,
-            opened.implicit,
-            opened.little_endian,
-            lambda tag, _vr, _length: tag > SERIES_UID,
-            specific_tags=[SERIES_UID],
-        )
-        values = [element.value for element in elements if element.tag == SERIES_UID]
-        value = str(values[0], "ascii").strip(" \0")  # type: ignore[arg-type]
+        dataset = parse(open_file(BytesIO(content), budget), [SERIES_UID], budget, last=SERIES_UID).dataset
+        value = str(dataset[SERIES_UID].value).strip(" \0")
+    except InputOverLimit:
+        raise
     except Exception:  # pydicom may raise any exception
         return ""
     return value if is_uid(value) else ""

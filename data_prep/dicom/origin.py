@@ -6,6 +6,7 @@ or that breaks the rules of its representation (PS3.5 6.2), is left out and neve
 """
 
 import re
+import sys
 from collections.abc import Sequence
 
 from pydicom.charset import default_encoding
@@ -19,6 +20,7 @@ from pydicom.valuerep import DA, TM, validate_value
 from data_prep.dicom.frames import Frame
 from data_prep.dicom.header import DEMANDED, REPEATED
 from data_prep.dicom.part10 import UID_LENGTH
+from data_prep.limits import SLICE_STEP_MM
 
 UNICODE = "ISO_IR 192"
 # The longest value that is repeated: a name of three groups, 64 characters each, several bytes per character.
@@ -150,5 +152,5 @@ def _sound(keyword: str, representation: str, text: str) -> bool:
     if representation == "TM":
         return TM(text) is not None and "-" not in text
     if representation == "DS":
-        return 0 < float(text) < float("inf")
+        return 0 < float(text) <= (SLICE_STEP_MM[1] if keyword == "SliceThickness" else sys.float_info.max)
     return text in ENUMERATED.get(keyword, (text,))

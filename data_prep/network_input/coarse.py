@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from data_prep.boxes import Box
-from data_prep.network_input.crop import Spacing
+from data_prep.limits import check_resampled
+from data_prep.network_input.crop import Spacing, percentile
 from data_prep.network_input.suitability import examine
 from data_prep.notice import Notice
 from data_prep.volume import FloatArray, Volume
@@ -77,11 +78,18 @@ def coarse_grid(voxels: FloatArray, spacing_mm: Spacing) -> FloatArray:
 
     Returns:
         float32 `[S, h, w]`, scaled to 0..1 by percentiles of the whole volume.
+
+    Raises:
+        UnsuitableStudy: the grid would have too many pixels.
     """
     rows, columns = (
         max(1, round(length * mm / COARSE_MM)) for length, mm in zip(voxels.shape[1:], spacing_mm[1:], strict=True)
     )
-    low, high = (float(value) for value in np.percentile(voxels, WINDOW))
-    scaled = np.clip((voxels - low) / max(high - low, float(np.finfo(np.float32).tiny)), 0, 1)
-    resized = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA) for plane in scaled]
-    return np.asarray(resized, np.float32)
+    check_resampled((len(voxels), rows, columns), voxels.size)
+    low, high = (percentile(voxels, percent) for percent in WINDOW)
+    width = max(high - low, float(np.finfo(np.float32).tiny))
+    grid = np.empty((len(voxels), rows, columns), np.float32)
+    for index, plane in enumerate(voxels):
+        scaled = np.clip((plane - np.float32(low)) / np.float32(width), 0, 1)
+        grid[index] = cv2.resize(scaled, (columns, rows), interpolation=cv2.INTER_AREA)
+    return grid

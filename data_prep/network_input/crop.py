@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from data_prep.boxes import Box
+from data_prep.limits import check_resampled
 from data_prep.network_input.footprint import Footprint
 from data_prep.network_input.recipe import Recipe
 from data_prep.volume import FloatArray
@@ -39,9 +40,13 @@ def crop(voxels: FloatArray, spacing_mm: Spacing, recipe: Recipe, box: Box | Non
         spacing_mm: distance between neighbouring slices, rows and columns.
         recipe: extent, size, window and filters.
         box: the block is centred on this box, in voxels; None for the volume's centre.
+
+    Raises:
+        UnsuitableStudy: the block would have too many pixels, because the spacing is very small.
     """
     shape = (voxels.shape[0], voxels.shape[1], voxels.shape[2])
     footprint = block(shape, spacing_mm, recipe, box)
+    check_resampled(footprint.shape, voxels.size)
     cut = _cut(voxels, footprint)
     low, high = (percentile(cut, percent) for percent in recipe.window)
     if high <= low:

@@ -31,6 +31,12 @@ class Footprint:
     rows: tuple[float, float]
     columns: tuple[float, float]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows and columns of the region, in whole voxels."""
+        (first, last), (top, bottom), (left, right) = self.slices, self.rows, self.columns
+        return last - first, math.ceil(bottom - top), math.ceil(right - left)
+
     def part(self, rows: tuple[float, float], columns: tuple[float, float]) -> "Footprint":
         """The region between two fractions of this one's rows and of its columns."""
         return replace(self, rows=_between(self.rows, rows), columns=_between(self.columns, columns))
@@ -49,7 +55,8 @@ class Footprint:
         spread_rows = _spread(maps.shape[-2], self.rows, rows)
         spread_columns = _spread(maps.shape[-1], self.columns, columns)
         out = np.zeros((*maps.shape[:-3], slices, rows, columns), np.float32)
-        out[..., slice(*self.slices), :, :] = spread_rows @ maps @ spread_columns.T
+        for place, index in enumerate(range(*self.slices)):  # one by one: the product has double precision
+            out[..., index, :, :] = spread_rows @ maps[..., place, :, :] @ spread_columns.T
         return out
 
     def peak(self, maps: npt.NDArray[np.floating]) -> float:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.dicom.archive import Limits
 from data_prep.errors import FileProblem, InputOverLimit, MalformedInput
+from data_prep.limits import Limits
 
 SUFFIXES = (".npy", ".pck")
 

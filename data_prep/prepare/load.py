@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from data_prep.boxes import Box, bounding_box, filled
 from data_prep.dicom.frames import read_study
+from data_prep.limits import check_geometry
 from data_prep.prepare.array_files import SUFFIXES, read_array
 from data_prep.selection.series import choose_volume
 from data_prep.tables.exams import Exam
@@ -91,8 +92,10 @@ def _size_and_time(file: Path) -> tuple[int, int]:
 def _from_array(exam: Exam) -> Volume:
     if exam.spacing_mm is None:
         raise ValueError(f"exam {exam.exam_id}: an array has no spacing; fill in column spacing_mm")
-    voxels = np.asarray(read_array(exam.path), np.float32)
-    slices = len(voxels)
+    array = read_array(exam.path)
+    slices, rows, columns = array.shape
+    check_geometry((slices, rows, columns), exam.spacing_mm, f"Exam {exam.exam_id}")
+    voxels = np.asarray(array, np.float32)
     positions = np.zeros((slices, 3))
     positions[:, 0] = -exam.spacing_mm[0] * np.arange(slices)
     return Volume(

@@ -51,7 +51,7 @@ OF_PIXELS: dict[str, Callable[[Sketch], str | None]] = {
     "knee-not-in-view": knee_not_in_view,
 }
 # Studies that can't be loaded as one volume have these kinds (of `InputError`), or some of the kinds above.
-OF_LOADING = ("unreadable", "no-positions", "mixed-studies", "wrong-knee", "nothing-to-predict-on")
+OF_LOADING = ("unreadable", "no-positions", "odd-geometry", "mixed-studies", "wrong-knee", "nothing-to-predict-on")
 KINDS = (*dict.fromkeys((*OF_SAMPLING, "blank-volume", *OF_PIXELS, *OF_LOADING)),)
 
 

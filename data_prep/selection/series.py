@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from data_prep.dicom.archive import Limits, StudyFiles
+from data_prep.dicom.archive import StudyFiles
 from data_prep.dicom.frames import MOST_NAMED, Frame, Unread, nothing_read, read_study
 from data_prep.dicom.identity import fewest_patients
 from data_prep.dicom.origin import origins
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy
+from data_prep.limits import Limits, check_geometry, odd_geometry, odd_pixels
 from data_prep.notice import Notice
 from data_prep.selection.acquisition import acquisition, suppressed_by_tags
 from data_prep.selection.body_part import OTHER_BODY_PART, other_body_parts
@@ -32,7 +33,9 @@ from data_prep.volume import FloatArray, Laterality, Volume
 # A knee's ligaments and their surroundings are about 25 mm wide from side to side: fewer slices don't cover them.
 MIN_SLICES = 8
 # The kinds of refusal of a study without a volume to predict on. The first one that a part of the study has counts.
-NOTHING_TO_PREDICT_ON = ("two-knees", "too-few-slices", "no-positions", "wrong-plane", "nothing-to-predict-on")
+NOTHING_TO_PREDICT_ON = (
+    *("two-knees", "odd-geometry", "too-few-slices", "no-positions", "wrong-plane", "nothing-to-predict-on"),
+)
 WANTED = f"Send one study with a sagittal MR series of one knee, at least {MIN_SLICES} slices."
 
 
@@ -208,6 +211,10 @@ def _lost_slice(frame: Frame, plane: str) -> str | None:
             frame.header.numbers(keyword, count)
     except MalformedInput as error:
         return error.detail
+    spacing = frame.header.numbers("PixelSpacing", 2)
+    odd = odd_pixels(*spacing) if spacing else None
+    if odd is not None and odd == unusable(frame):
+        return odd
     if frame.pixels.misdescribed is None or unusable(frame) is not None or Stack((frame,)).plane != plane:
         return None
     return frame.pixels.misdescribed.detail
@@ -276,6 +283,8 @@ def _shortcoming(stack: Stack) -> _Refusal | None:
         )
     if disorder := stack.disorder():
         return _Refusal("no-positions", disorder)
+    if odd := odd_geometry(stack.shape, stack.spacing_mm):
+        return _Refusal("odd-geometry", odd)
     if scout_by_geometry(len(stack.frames), stack.spacing_mm, stack.planes):
         signs = scout_signs(len(stack.frames), stack.spacing_mm, stack.planes)
         return _Refusal("nothing-to-predict-on", f"localizer, by its geometry: {'; '.join(signs)}")
@@ -318,7 +327,9 @@ def _volume(stack: Stack, laterality: Laterality, notices: tuple[Notice, ...]) -
             f"{stack.spacing_mm[0]:.2f} mm is usual. Send the whole series, and one knee at a time.",
             kind="gap",
         )
+    _check_rescale(stack)
     first = stack.frames[0]
+    check_geometry(stack.shape, stack.spacing_mm, f"Series {first.series_uid}")
     return Volume(
         voxels=_decoded(stack.frames),
         spacing_mm=stack.spacing_mm,
@@ -331,6 +342,18 @@ def _volume(stack: Stack, laterality: Laterality, notices: tuple[Notice, ...]) -
         acquisition=acquisition(stack.header),
         notices=notices,
     )
+
+
+def _check_rescale(stack: Stack) -> None:
+    """Refuse the study if a slice's values can't be converted to the modality's units."""
+    problems = [FileProblem(frame.file, odd) for frame in stack.frames if (odd := frame.odd_rescale())]
+    if problems:
+        raise UnsuitableStudy(
+            f"Series {stack.series_uid} can't be predicted on: {problems[0].detail} "
+            f"({len(problems)} of {len(stack.frames)} slices). Correct it, or send another series.",
+            tuple(problems[:MOST_NAMED]),
+            "unreadable",
+        )
 
 
 def _decoded(frames: Sequence[Frame]) -> FloatArray:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from data_prep.dicom.frames import Frame
 from data_prep.dicom.header import Header
 from data_prep.errors import InputError, MalformedInput
+from data_prep.limits import odd_pixels
 from data_prep.selection.kind import PREDICTABLE, Finding, find, scout_signs
 
 FloatVector = npt.NDArray[np.float64]
@@ -142,6 +143,12 @@ class Stack:
         return float(self.offsets_mm[-1] - self.offsets_mm[0]) + self.spacing_mm[0]
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows, columns."""
+        pixels = self.frames[0].pixels
+        return len(self.frames), pixels.rows, pixels.columns
+
+    @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Median step between slices, row spacing, column spacing."""
         assert self.offsets_mm is not None
@@ -191,8 +198,10 @@ def unusable(frame: Frame) -> str | None:
 def _unusable_geometry(frame: Frame) -> str | None:
     header = frame.header
     spacing = header.numbers("PixelSpacing", 2)
-    if spacing is None or min(spacing) <= 0:
+    if spacing is None:
         return "no PixelSpacing"
+    if odd := odd_pixels(*spacing):
+        return odd
     orientation = header.numbers("ImageOrientationPatient", 6)
     if orientation is None:
         return "no ImageOrientationPatient"

@@ -12,13 +12,14 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from data_prep import names
 from data_prep.boxes import Box
 from data_prep.files import replacing
 from data_prep.labels import BINARY, FOUR_CLASS, SCHEMES, LabelScheme
-from data_prep.ranges import FromZero, Positive
+from data_prep.limits import PIXEL_MM, SLICE_STEP_MM
+from data_prep.ranges import FromZero
 from data_prep.tables import Faults, Line, column_key, decimal, read_table
 from data_prep.tables.cells import clean, words_key
 from data_prep.volume import Laterality
@@ -228,6 +229,8 @@ def _spans(box: Box) -> Box:
 
 
 Identifier = Annotated[str, BeforeValidator(_identifier)]
+SliceStep = Annotated[float, Field(ge=SLICE_STEP_MM[0], le=SLICE_STEP_MM[1])]
+PixelSize = Annotated[float, Field(ge=PIXEL_MM[0], le=PIXEL_MM[1])]
 
 
 class Cells(BaseModel):
@@ -242,13 +245,14 @@ class Cells(BaseModel):
     weight: Annotated[FromZero, BeforeValidator(decimal)] = 1.0
     laterality: Annotated[Laterality, _one_of(get_args(Laterality))] = "unknown"
     split: Annotated[Split, _one_of(get_args(Split))] = ""
-    spacing_mm: Annotated[tuple[Positive, Positive, Positive] | None, BeforeValidator(_spacing)] = None
+    spacing_mm: Annotated[tuple[SliceStep, PixelSize, PixelSize] | None, BeforeValidator(_spacing)] = None
     box: Annotated[Annotated[Box, AfterValidator(_spans)] | None, BeforeValidator(_box)] = None
 
 
 # What a cell must be, where pydantic's own message would speak of its parts.
 MUST_BE = {
     "weight": "a number from 0 up",
-    "spacing_mm": "three distances in mm such as 3.6|0.5|0.5",
+    "spacing_mm": "three distances in mm such as 3.6|0.5|0.5: between slices "
+    f"{SLICE_STEP_MM[0]:g} to {SLICE_STEP_MM[1]:g}, of pixels {PIXEL_MM[0]:g} to {PIXEL_MM[1]:g}",
     "box": "a box such as 10:15|120:180|90:140 (slices, rows, columns)",
 }

@@ -16,6 +16,7 @@ from models.explain.cam import Cam
 from models.explain.gradcam import GradCam
 from models.explain.gradient import slopes
 from models.explain.method import Doubles, Explanation, Method, Readout
+from models.routes.chunks import forward
 from models.routes.classifier import Parts, Span
 from models.routes.network import ExamNetwork, Head
 from models.routes.pooling import own_slices
@@ -73,8 +74,8 @@ class FineTuned:
         # Features of equal slices may differ in the last bit within a batch, so slices that repeat at the end are left
         # out, and their features are repeated.
         own = int(ops.sum(own_slices(slices[None])))
-        grid = ops.convert_to_numpy(self.network.trunk(slices[:own], training=False))
-        return np.pad(grid.astype(np.float32), ((0, len(slices) - own), (0, 0), (0, 0), (0, 0)), mode="edge")
+        grid = forward(self.network.trunk, slices[:own])
+        return np.pad(grid, ((0, len(slices) - own), (0, 0), (0, 0), (0, 0)), mode="edge")
 
     def logits(self, features: FloatArray) -> FloatArray:
         pooled = _pooled(features)

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal, Self
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import ops
 from pydantic import TypeAdapter
 
 from data_prep.labels import LabelScheme
@@ -19,6 +18,7 @@ from data_prep.volume import FloatArray
 from models.explain.cam import Cam, credit_to_winners
 from models.explain.gradcam import GradCam
 from models.explain.method import Doubles, Explanation, Method, Readout
+from models.routes.chunks import forward
 from models.routes.classifier import Kernel, Parts, SlicePooling, Span
 from models.routes.machines import MACHINES, Machine, Rbf, load_machine, save_machine, to_logits
 from models.trunks import Trunk, build_trunk, grid_span, load_imagenet
@@ -70,8 +70,7 @@ class SVC:
         return grid_span(self.network)
 
     def features(self, slices: FloatArray) -> FloatArray:
-        features: FloatArray = ops.convert_to_numpy(self.network(slices, training=False))
-        return features
+        return forward(self.network, slices)
 
     def logits(self, features: FloatArray) -> FloatArray:
         pooled = pool_slices(_averaged(features), self.pooling)

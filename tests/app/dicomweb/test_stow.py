@@ -9,6 +9,7 @@ from sqlalchemy import select
 from app.http.uploads import MAX_PARTS
 from app.service.parts import EXTENSION
 from app.store.database import Study
+from tests.app.attacks import ICON, ITEM, deflated, nested, sequence, with_elements
 from tests.app.dicomweb.messages import RELATED, body
 from tests.app.studies import PATIENT, SLICES, instances, voxels
 
@@ -51,6 +52,18 @@ def test_some_are_stored_and_the_others_told_why(client):
     assert response.json[OTHERS]["Value"] == [{REASON: {"vr": "US", "Value": [0xC000]}}]
     assert response.headers["Warning"].startswith('299 cruciate "1 of 4 not stored: It belongs to another study')
     assert not any(value in response.text + str(response.headers) for value in PATIENT.values())
+
+
+def test_headers_that_cost_much_are_refused_one_by_one_and_within_a_request(client):
+    """Deep ones alone; those with many elements together, by what was sent."""
+    deep = with_elements(FILES[0], nested(ICON, 3000), 0x0009)
+    response = store(client, [deep, FILES[1]])
+    assert response.status_code == 202
+    assert response.json[OTHERS]["Value"] == [{REASON: {"vr": "US", "Value": [0xC000]}}]
+    costly = deflated(sequence(ICON, 200_000 * ITEM))
+    response = store(client, [costly] * 3)
+    assert response.status_code == 409
+    assert "2 of 3 not stored: The headers have more data elements" in response.headers["Warning"]
 
 
 def test_none_is_stored(client):

@@ -10,8 +10,9 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 
 from app.results.parametric_map import Stored, parametric_map
+from data_prep.network_input.footprint import Footprint
 from tests.app.results.made import PATIENT, map_of, read, result_of
-from tests.data_prep.dicom_factory import enhanced, make_series
+from tests.data_prep.dicom_factory import bounded_memory, enhanced, make_series
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,16 @@ GEOMETRIES = {
 }
 # A share of half a step that rounding in double precision may add.
 ROUNDING = 1e-6
+
+
+def test_scaling_and_carrying_back_take_little_more_than_the_result():
+    """One slice at a time is in double precision."""
+    footprint = Footprint((64, 256, 256), (0, 64), (0, 256), (0, 256))
+    maps, size = np.ones((64, 7, 7), np.float32), 64 * 256 * 256
+    with bounded_memory(4 * size + (4 << 20)):
+        values = footprint.carry_back(maps)
+    with bounded_memory(2 * size + (4 << 20)):
+        Stored.scaled(values)
 
 
 def pixels(image: Dataset) -> np.ndarray:

@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from app.results import render
+from data_prep.limits import MOST_SIDE
+from tests.data_prep.dicom_factory import bounded_memory
 
 
 def scale_of(volume_map: np.ndarray) -> render.Scale:
@@ -30,6 +32,12 @@ def test_stronger_is_brighter():
     assert (np.diff(luminance) >= -1).all()
     assert luminance[-1] - luminance[0] > 200
     assert (coloured[0, :, 3] == np.arange(256)).all()
+
+
+def test_the_largest_picture_takes_bounded_memory():
+    slice_, plane = np.zeros((MOST_SIDE, MOST_SIDE), np.uint8), np.zeros((MOST_SIDE, MOST_SIDE), np.float32)
+    with bounded_memory(500 << 20):
+        assert len(render.png(render.overlay(slice_, plane, 0.5))) < 1 << 20
 
 
 def test_a_blank_volume_is_black():

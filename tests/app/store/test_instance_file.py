@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, MRImageStorage
 
 from app.store.instance_file import Failure, Header, Refusal, read_header
-from data_prep.dicom.archive import RATIO_FREE_BYTES
+from data_prep.dicom.budget import RATIO_FREE_BYTES
 from tests.app.studies import COLUMNS, ROWS, instances, voxels
 
 FILE = instances(voxels(), SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Ünal")[0]

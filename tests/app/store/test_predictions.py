@@ -92,6 +92,17 @@ def test_an_answer_and_its_map_come_back_after_a_restart(store, job, folder, tmp
     assert waiting(again) == []
 
 
+def test_a_failed_job_keeps_its_answer_and_no_pixels(store, job, folder):
+    store.put(job)
+    assert list(folder.iterdir()) == [folder / job.id]
+    failure = {"id": job.id, "status": "failed", "problem": {}}
+    store.finish(job.id, failure)
+    assert list(folder.iterdir()) == []
+    assert store.read(job.id).answer == failure
+    store.put(job)  # sent again
+    assert (store.read(job.id).job.volume.voxels == job.volume.voxels).all()
+
+
 def accepted_at(job: Job, minute: int) -> Job:
     return replace(job, id=f"{minute:032x}", created=f"2026-11-21T09:{minute:02}:00Z")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from data_prep.dicom.archive import Limits
 from data_prep.dicom.frames import read_study
 from data_prep.errors import InputOverLimit, UnsupportedInput
+from data_prep.limits import Limits
 from tests.data_prep.dicom_factory import encode, make_series, make_slice, uploads, zipped
 
 

@@ -149,7 +149,7 @@ def test_a_wrong_root_is_answered_with_the_right_form(root):
         ask("mrnet", root)
 
 
-@pytest.mark.parametrize("spacing", ["4|0.6", "a|b|c", "0|1|1"])
+@pytest.mark.parametrize("spacing", ["4|0.6", "a|b|c", "0|1|1", "3|1e-300|1", "3|1|1e6"])
 def test_a_spacing_is_three_distances(root, spacing):
     with pytest.raises(ArgumentError, match="is not three distances in mm"):
         ask("mrnet", root, "--spacing", spacing)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.dicom.archive import Limits
 from data_prep.errors import InputError, InputOverLimit, MalformedInput
+from data_prep.limits import Limits
 from data_prep.prepare.array_files import OPCODES, read_array
 from tests.data_prep.dicom_factory import bounded_memory
 from tests.data_prep.old_pickles import old_pickle

@@ -53,6 +53,22 @@ def test_an_array_takes_its_spacing_from_the_table(tmp_path):
         load_exam(replace(exam, spacing_mm=None))
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing", "says"),
+    [
+        ((8, 9, 9), (4.0, 1e-3, 0.6), "Exam a can't be predicted on: PixelSpacing is 0.001"),
+        ((8, 9, 9), (1e7, 0.6, 0.6), "slices lie 1e[+]07 mm apart"),
+        ((600, 9, 9), (0.5, 0.6, 0.6), "600 slices"),
+    ],
+)
+def test_an_array_that_is_no_knee_is_refused_before_it_is_read(tmp_path, shape, spacing, says):
+    """An exam can be made without a table."""
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones(shape, np.float32))
+    with pytest.raises(UnsuitableStudy, match=says):
+        load_exam(Exam("a", "p", path, spacing_mm=spacing))
+
+
 def test_the_ligament_is_its_mask_or_its_box(knees):
     exam = read_exams(knees / "exams.csv")[0]
     shape = load_exam(exam).shape

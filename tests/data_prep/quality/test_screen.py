@@ -221,6 +221,7 @@ def test_slices_missing_from_dicom_files_are_a_gap(phantom, dropped):
         ("mixed-studies", make_series() + make_series(series=2, StudyInstanceUID="2.25.78")),
         ("mixed-studies", make_series() + make_series(series=2, PatientID="another")),
         ("no-positions", make_series(ImagePositionPatient=None)),
+        ("odd-geometry", [make_slice(number, ImagePositionPatient=[30.0 * number, 0, 0]) for number in range(1, 9)]),
         ("nothing-to-predict-on", make_series(Modality="CT")),
     ],
 )

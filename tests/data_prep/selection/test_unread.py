@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from data_prep.dicom.archive import Limits
 from data_prep.errors import InputError, InputOverLimit, MalformedInput, UnsuitableStudy, UnsupportedInput
+from data_prep.limits import Limits
 from data_prep.selection.series import PassedOver, Selection, load_study
 from tests.data_prep.dicom_factory import (
     AXIAL,
@@ -160,6 +160,8 @@ OF_THE_SERIES: dict[str, Callable[[], bytes]] = {
     "whose place is no number": lambda: encode_raw(SLICE, "ImagePositionPatient", b"n/a\\0\\0", "DS"),
     "whose place is ambiguous": lambda: encode_raw(SLICE, "ImagePositionPatient", b"-27,000\\0\\0", "DS"),
     "whose pixel spacing is one number": lambda: encode_raw(SLICE, "PixelSpacing", b"0.5", "DS"),
+    "whose pixel spacing is no knee's": lambda: encode(make_slice(10, PixelSpacing=[0.006, 0.006])),
+    "whose slope is no scanner's": lambda: encode(make_slice(10, RescaleSlope="1e308", RescaleIntercept=0)),
     "whose slope is no number": lambda: encode_raw(SLICE, "RescaleSlope", b"NaN", "DS"),
     "whose HighBit leaves bits below": lambda: encode(make_slice(10, BitsStored=12, HighBit=15)),
 }

@@ -62,6 +62,8 @@ def test_what_is_written_is_read_with_paths_made_whole(tmp_path):
         ("path", ""),
         ("spacing_mm", "3.6|0.5"),
         ("spacing_mm", "3|0|1"),
+        ("spacing_mm", "3|0.006|0.006"),
+        ("spacing_mm", "1e7|0.5|0.5"),
         ("box", "1:2|3:4"),
         ("box", "5:2|3:4|5:6"),
     ],

@@ -16,8 +16,12 @@ from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import EVT_C_STORE, EVT_REQUESTED, Event, EventHandlerType
 from pynetdicom.presentation import AllStoragePresentationContexts
+from sqlalchemy.exc import SQLAlchemyError
 
+from app.contract.log_text import Formatter, log_thread
+from app.service.condition import Condition
 from app.service.settings import DimseSettings, Settings, SettingsError
+from app.service.starting import StartError, check_free, check_store, sentence
 from app.store.database import open_database
 from app.store.instance_file import Failure
 from app.store.instances import Instances
@@ -47,8 +51,8 @@ class Listener:
         port: The port that it listens on.
     """
 
-    def __init__(self, settings: DimseSettings, instances: Instances) -> None:
-        self._settings, self._instances = settings, instances
+    def __init__(self, settings: DimseSettings, instances: Instances, condition: Condition) -> None:
+        self._settings, self._instances, self._condition = settings, instances, condition
         entity = ApplicationEntity(settings.title)
         entity.require_called_aet = True
         entity.maximum_associations = ASSOCIATIONS
@@ -76,6 +80,9 @@ class Listener:
             event.assoc.kill()  # only after the rejection was sent
 
     def _store(self, event: Event) -> int:
+        if fault := self._condition.fault():
+            LOG.error("an instance couldn't be stored: %s", fault)
+            return Failure.RESOURCES
         path = event.dataset_path
         try:
             (receipt,) = self._instances.receive([("instance", path.open("rb"))])
@@ -90,26 +97,38 @@ class Listener:
 
 def main() -> int:
     """Listen until SIGTERM or SIGINT. Returns exit status 2, after a sentence, for a bad setting or a port in use."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.CRITICAL)
-    logging.getLogger("app").setLevel(logging.INFO)
+    _log()
     ignore_pydicom_warnings()
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     try:
         dimse, settings = DimseSettings.from_environment(environ), Settings.from_environment(environ)
+        check_free([(dimse.host, dimse.port)])
+        check_store(settings)
         database = open_database(settings.database, settings.data)
         instances = Instances(settings.data / "instances", database)
         # pynetdicom writes incoming instances here. Files left by a crash are deleted with the others.
         tempfile.tempdir = str(instances.incoming)
-        listener = Listener(dimse, instances)
+        condition = Condition(database, (settings.data, instances.incoming), settings.reserve_mb)
+        listener = Listener(dimse, instances, condition)
         LOG.info("%s listens on %s, port %d", dimse.title, dimse.host, listener.port)
         over.wait()
         listener.close()
-    except (SettingsError, OSError) as error:
-        print(f"The DIMSE listener can't start: {error}", file=sys.stderr)
+    except (SettingsError, StartError, SQLAlchemyError, OSError) as error:
+        print(f"The DIMSE listener can't start: {sentence(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def _log() -> None:
+    """Log what Cruciate says. Libraries quote what peers send, so they may not log."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter())
+    handler.addFilter(logging.Filter("app"))
+    logging.basicConfig(handlers=[handler], level=logging.CRITICAL)
+    logging.getLogger("app").setLevel(logging.INFO)
+    threading.excepthook = log_thread
 
 
 if __name__ == "__main__":

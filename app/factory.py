@@ -11,13 +11,15 @@ from app import dicomweb
 from app.api import about, docs, objects, openapi, pictures, predictions
 from app.contract import problems
 from app.contract.json_text import Provider
-from app.http import cors, keys, request_log
+from app.http import acceptance, cors, keys, request_log
+from app.http.body import checked
 from app.http.uploads import drain
 from app.jobs.engine import Engine
 from app.jobs.periodic import Periodic
 from app.jobs.publishing import Publishing
 from app.jobs.studies import Studies
 from app.results.of_record import all_made
+from app.service.condition import Condition
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings
 from app.store.database import open_database
@@ -41,6 +43,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     settings = settings or Settings.from_environment(os.environ)
     app = openapi.api("app")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
+    app.wsgi_app = checked(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way to add a middleware
     app.json = Provider(app)
     database = open_database(settings.database, settings.data)
     store = Store(settings.data / "predictions", database)
@@ -57,9 +60,12 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
         Periodic("publish", publishing.publish, EVERY_S),
         Periodic("deliver", publishing.deliver, EVERY_S),
     )
-    service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, rounds)
+    folders = (settings.data, settings.data / "predictions", instances.incoming)
+    condition = Condition(database, folders, settings.reserve_mb)
+    service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, condition, rounds)
     request_log.register(app)
     keys.register(app, settings.api_keys)
+    acceptance.register(app, condition.require)
     cors.register(app, settings.viewers)
     problems.register(app)
     app.after_request(drain)

@@ -26,7 +26,7 @@ PROBLEMS: dict[int | str, str] = {
     415: "A Content-Type or transfer syntax that isn't supported.",
     422: "Readable, but nothing to predict on: no sagittal MR, too few slices, a missing or damaged slice, two knees.",
     429: "Too many studies are waiting; `Retry-After` says when to try again.",
-    503: "Not ready: the model is being loaded.",
+    503: "Not ready: the model is being loaded, or the database or the disk can't be used; the sentence says which.",
     "default": "Any other problem.",
 }
 HEADERS = {

@@ -7,6 +7,7 @@ from flask import current_app
 from app.jobs.engine import Engine
 from app.jobs.periodic import Periodic
 from app.jobs.studies import Studies
+from app.service.condition import Condition
 from app.service.settings import Settings
 from app.store.instances import Instances
 from app.store.predictions import Store
@@ -23,6 +24,7 @@ class Service:
     engine: Engine
     instances: Instances
     studies: Studies
+    condition: Condition
     rounds: tuple[Periodic, ...]
 
     def start(self) -> None:

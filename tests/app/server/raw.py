@@ -54,7 +54,7 @@ def answer(client: socket.socket) -> Answer:
             break
     lines = head.decode("latin-1").split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines[1:])
-    assert lines[0].startswith("HTTP/1.1 "), said
+    assert lines[0].startswith("HTTP/1."), said
     return Answer(int(lines[0].split()[1]), headers, content)
 
 

@@ -51,7 +51,10 @@ CASES = {
     "an unknown transfer coding": (POST + b"Transfer-Encoding: zip\r\n\r\n", 501),
     "over the limit, with a length": (sized(POST, bytes(2 * MB)), 413),
     "over the limit, in chunks": (POST + CHUNKED + chunk(bytes(MB)) * 2 + b"0\r\n\r\n", 413),
-    "over the limit, DICOMweb": (STOW + b"; boundary=b\r\n" + CHUNKED + chunk(bytes(MB)) * 2 + b"0\r\n\r\n", 413),
+    "over the limit, DICOMweb": (
+        STOW + b"; boundary=b\r\n" + CHUNKED + chunk(PART) + chunk(bytes(MB)) * 2 + b"0\r\n\r\n",
+        413,
+    ),
     "over the limit, a form": (sized(FORM + b"; boundary=b\r\n", PART + bytes(2 * MB)), 413),
     "over the limit, JSON": (sized(POST.replace(b"zip", b"json"), bytes(2 * MB)), 413),
     "a line that is too long": (b"GET /" + b"x" * 3000 + b" HTTP/1.1\r\n\r\n", 414),

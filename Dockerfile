@@ -10,6 +10,8 @@ COPY models models
 COPY app app
 
 USER cruciate
+# The volume takes the owner of the folder that is there. Without one, it would be root's.
+RUN mkdir -m 700 var
 ENV CRUCIATE_HOST=0.0.0.0 PORT=8000 CRUCIATE_DATA=/home/cruciate/var TF_CPP_MIN_LOG_LEVEL=2
 VOLUME /home/cruciate/var
 EXPOSE 8000

@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], float] = ti
     settings = settings or Settings.from_environment(os.environ)
     app = openapi.api("app")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
-    app.wsgi_app = checked(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way to add a middleware
+    app.wsgi_app = checked(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's way to add a middleware
     app.json = Provider(app)
     database = open_database(settings.database, settings.data)
     store = Store(settings.data / "predictions", database)

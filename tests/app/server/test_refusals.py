@@ -101,6 +101,6 @@ def test_the_service_is_well_afterwards(service):
 
 def test_the_kind_of_an_error_decides():
     assert refusal(errors.LimitRequestLine(9, 1)).status == 414
-    assert refusal(errors.InvalidResponseHeader("x")).status == 500
+    assert refusal(errors.ConfigurationProblem("x")).status == 500
     assert refusal(ZeroDivisionError("secret")).status == 500
     assert b"secret" not in message(refusal(errors.InvalidHeader("secret")))

@@ -2,15 +2,11 @@
 
 import io
 from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING
+from typing import IO
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestTimeout
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-    Buffer = bytearray | memoryview
 
 
 class Body(io.RawIOBase):
@@ -27,7 +23,7 @@ class Body(io.RawIOBase):
         """Whether it can be read: always."""
         return True
 
-    def readinto(self, buffer: "Buffer") -> int:  # type: ignore[override]  # only these buffers are used
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # only these buffers are used
         """Read at most as many bytes as the buffer has. Returns their number."""
         try:
             data = self._stream.read(len(buffer))
@@ -43,10 +39,10 @@ class Body(io.RawIOBase):
         return len(data)
 
 
-def checked(application: "WSGIApplication") -> "WSGIApplication":
+def checked(application: WSGIApplication) -> WSGIApplication:
     """The same application, for which every body is a `Body`."""
 
-    def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH") or ""
         environ["wsgi.input"] = Body(environ["wsgi.input"], int(length) if length.isdecimal() else None)
         return application(environ, start_response)

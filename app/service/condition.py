@@ -2,6 +2,8 @@
 
 It is found out when somebody asks, at most once a second, in a thread of its own. A database or a disk that doesn't
 answer delays nobody for longer than `ANSWER_S`. When the cause is gone, the next question finds that out.
+
+A check that takes long isn't a fault at once: while a large study is being stored, the database is locked for a moment.
 """
 
 import os
@@ -19,8 +21,9 @@ from app.contract.problems import DISK_FULL, RETRY_AFTER_S, log_unexpected
 from app.store.database import Database
 from app.store.database_file import FileGone
 
-# Seconds. An answer is used again for this long, and is awaited for at most this long.
-KEPT_S, ANSWER_S = 1.0, 0.7
+# Seconds. An answer is used again for this long, and is awaited for at most this long. Until it comes, the one before
+# counts, but no longer than `SILENCE_S`.
+KEPT_S, ANSWER_S, SILENCE_S = 1.0, 0.7, 5.0
 # Bytes. More than the name of a file, so that a full disk is noticed.
 PROBE = bytes(64 << 10)
 
@@ -40,18 +43,21 @@ class Condition:
         self._asked_s = float("-inf")
         self._fault: Future[str | None] = Future()
         self._fault.set_result(None)
+        self._known: str | None = None
 
     def fault(self) -> str | None:
         """A sentence that says why nothing can be accepted; None if everything is in order."""
         with self._lock:
             if self._fault.done() and time.monotonic() - self._asked_s > KEPT_S:
+                self._known = self._fault.result()
                 self._asked_s, self._fault = time.monotonic(), Future()
                 threading.Thread(target=self._look, args=(self._fault,), name="condition", daemon=True).start()
-            fault = self._fault
+            fault, known, asked_s = self._fault, self._known, self._asked_s
         try:
             return fault.result(ANSWER_S)
         except TimeoutError:
-            return "The database or the disk doesn't answer."
+            silent = time.monotonic() - asked_s > SILENCE_S
+            return "The database or the disk doesn't answer." if silent else known
 
     def require(self) -> None:
         """Raises ServiceUnavailable, with the fault as its sentence, if there is one."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.service.condition import KEPT_S
+from app.service.condition import KEPT_S, SILENCE_S
 from tests.app.service.disks import mounted, only_as_root
 from tests.app.studies import instances, study_zip, voxels
 
@@ -187,8 +187,9 @@ def test_a_database_that_another_process_locks(make_app, tmp_path):
     client = make_app().test_client()
     with locked(tmp_path / "var" / "cruciate.db"):
         begun = time.monotonic()
-        assert asked_anew(client).status_code == 503
-        assert time.monotonic() - begun < KEPT_S + 1
+        assert asked_anew(client).status_code == 200  # such locks are usual, for a moment
+        while client.get("/readyz").status_code == 200:
+            assert time.monotonic() - begun < SILENCE_S + 5
         for response in (post(client), stow(client)):
             assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
             assert "doesn't answer" in response.json["detail"]

@@ -66,9 +66,9 @@ def outage(error: Exception) -> ServiceUnavailable | None:
     if isinstance(error, OSError) and error.errno in FULL:
         return ServiceUnavailable(DISK_FULL, retry_after=RETRY_AFTER_S)
     if isinstance(error, OSError) and error.errno in BROKEN:
-        return ServiceUnavailable("The service can't use its disk now.", retry_after=RETRY_AFTER_S)
+        return ServiceUnavailable("The disk can't be used now.", retry_after=RETRY_AFTER_S)
     if isinstance(error, (DBAPIError, PoolTimeout)):
-        return ServiceUnavailable("The service can't use its database now.", retry_after=RETRY_AFTER_S)
+        return ServiceUnavailable("The database can't be used now.", retry_after=RETRY_AFTER_S)
     return None
 
 

@@ -48,10 +48,8 @@ def start(bundles, tmp_path):
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"CRUCIATE_QUEUE": "lots"}, "CRUCIATE_QUEUE must be a number"),
-        ({"CRUCIATE_DATABASE": "somewhere"}, "CRUCIATE_DATABASE isn't a URL"),
+        ({"CRUCIATE_RESERVE_MB": "lots"}, "CRUCIATE_RESERVE_MB must be a number"),
         ({"CRUCIATE_DATABASE": "sqlite:////nowhere/at/all.db"}, "database can't be opened"),
-        ({"CRUCIATE_DATA": "/proc/var"}, "/proc/var can't be written to"),
         ({"CRUCIATE_DATA": "/dev/null/var"}, "/dev/null/var can't be written to"),
     ],
 )
@@ -59,19 +57,17 @@ def test_a_setting_that_cannot_be_used(start, command, variables, said):
     assert said in start(command, **variables)
 
 
-@pytest.mark.parametrize("command", WITH_FOLDER.values(), ids=WITH_FOLDER)
-def test_a_file_that_is_no_database(start, command, tmp_path):
+def test_a_file_that_is_no_database(start, tmp_path):
     (tmp_path / "garbage.db").write_bytes(b"garbage" * 1000)
-    assert "database can't be opened" in start(command, CRUCIATE_DATABASE=f"sqlite:///{tmp_path}/garbage.db")
+    assert "database can't be opened" in start(SERVICE, CRUCIATE_DATABASE=f"sqlite:///{tmp_path}/garbage.db")
 
 
-@pytest.mark.parametrize("command", WITH_FOLDER.values(), ids=WITH_FOLDER)
-def test_a_database_of_a_newer_version(start, command, tmp_path):
+def test_a_database_of_a_newer_version(start, tmp_path):
     with sqlite3.connect(tmp_path / "new.db") as database:
         database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         database.execute("INSERT INTO alembic_version VALUES ('9999')")
     database.close()
-    assert "newer version" in start(command, CRUCIATE_DATABASE=f"sqlite:///{tmp_path}/new.db")
+    assert "newer version" in start(SERVICE, CRUCIATE_DATABASE=f"sqlite:///{tmp_path}/new.db")
 
 
 @pytest.mark.parametrize("command", WITH_FOLDER.values(), ids=WITH_FOLDER)
@@ -83,10 +79,9 @@ def test_a_port_in_use(start, command):
         assert f"Port {port} of 127.0.0.1" in start(command, PORT=port, CRUCIATE_DIMSE_PORT=port)
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
-def test_an_address_of_another_machine(start, host):
-    said = start(SERVICE, CRUCIATE_HOST=host, CRUCIATE_API_KEYS="key")
-    assert f"of {host} can't be listened on" in said
+def test_an_address_of_another_machine(start):
+    said = start(SERVICE, CRUCIATE_HOST="192.0.2.1", CRUCIATE_API_KEYS="key")
+    assert "of 192.0.2.1 can't be listened on" in said
 
 
 def test_a_certificate_is_nginx_s(start, tmp_path):

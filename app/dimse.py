@@ -41,6 +41,8 @@ STATUSES = {Failure.DUPLICATE: 0x0111, Failure.OTHER_STUDY: 0x0117, Failure.TRAN
 REJECTED = (0x01, 0x01, 0x03)
 # Seconds. A peer that sends nothing for this long is disconnected.
 SILENCE_S = 60
+# Seconds in which a peer must ask for an association after it has connected.
+OPENING_S = 10
 ASSOCIATIONS = 8
 
 
@@ -56,7 +58,8 @@ class Listener:
         entity = ApplicationEntity(settings.title)
         entity.require_called_aet = True
         entity.maximum_associations = ASSOCIATIONS
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = SILENCE_S
+        entity.dimse_timeout = entity.network_timeout = SILENCE_S
+        entity.acse_timeout = OPENING_S
         entity.add_supported_context(VERIFICATION)
         # Instances that aren't MR are stored too, but not predicted on: some senders stop when one instance is refused.
         for context in AllStoragePresentationContexts:
@@ -64,6 +67,9 @@ class Listener:
         handlers: list[EventHandlerType] = [(EVT_REQUESTED, self._admit), (EVT_C_STORE, self._store)]
         server = entity.start_server((settings.host, settings.port), block=False, evt_handlers=handlers)
         assert server is not None  # pynetdicom returns None only for a server that blocks
+        # Before a connection gets a thread and counts as an association.
+        addresses = {address for _, address in settings.peers}
+        server.verify_request = lambda _, client: client[0] in addresses  # type: ignore[method-assign]
         self._server = server
         self.port: int = server.server_address[1]
 

@@ -106,8 +106,8 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
     threading.excepthook = log_thread
     ignore_pydicom_warnings()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Every thread may hold all parts of a multipart body as open files.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 1024 + threads * MAX_PARTS), most))
+    # Every thread may hold all parts of a multipart body as open files; and there are connections.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 2048 + threads * MAX_PARTS), most))
 
 
 def post_worker_init(worker: Worker) -> None:

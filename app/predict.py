@@ -3,8 +3,8 @@
     python -m app.predict STUDY --bundle BUNDLE --out FOLDER           a folder or zip: answer, overlays, DICOM objects
     python -m app.predict --batch ROOT --bundle BUNDLE --out FOLDER    every folder and zip in ROOT: answers and a table
 
-Exit status 0; 1 if a study can't be predicted on; 2 for a wrong command; 130 if interrupted. No patient attribute is
-printed.
+Exit status 0; 1 if a study can't be predicted on or the output can't be written; 2 for a wrong command; 130 if
+interrupted. No patient attribute is printed.
 """
 
 import argparse

@@ -23,6 +23,11 @@ class Formatter(logging.Formatter):
     def __init__(self, *_: object, **__: object) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        """The line. What another formatter has made of the exception isn't used."""
+        record.exc_text = None
+        return super().format(record)
+
     def formatException(self, ei: ExceptionInfo) -> str:
         """The type and place of an exception."""
         return f"{ei[0].__name__ if ei[0] else 'no exception'} at {place(ei[2])}"

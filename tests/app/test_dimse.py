@@ -140,6 +140,17 @@ def test_a_disk_that_has_room_again_takes_instances_again(door, tmp_path):
     assert client("storescu", port, *paths).returncode == 0
 
 
+def test_idle_connections_of_strangers_keep_no_peer_out(door):
+    """As many as there may be associations, and more; each is closed at once."""
+    port, _ = door
+    strangers = [socket.create_connection(("127.0.0.1", port), START_S, ("127.0.0.2", 0)) for _ in range(20)]
+    assert client("echoscu", port).returncode == 0
+    for stranger in strangers:
+        with suppress(ConnectionResetError):
+            assert stranger.recv(1) == b""
+        stranger.close()
+
+
 MARK = b"Qu1bble"
 
 

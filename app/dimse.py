@@ -69,7 +69,7 @@ class Listener:
         assert server is not None  # pynetdicom returns None only for a server that blocks
         # Before a connection gets a thread and counts as an association.
         addresses = {address for _, address in settings.peers}
-        server.verify_request = lambda _, client: client[0] in addresses  # type: ignore[method-assign]
+        server.verify_request = lambda _, client: client[0] in addresses  # type: ignore[assignment,method-assign]
         self._server = server
         self.port: int = server.server_address[1]
 

@@ -26,9 +26,9 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from app.contract.problems import log_unexpected
-from app.server.heads import Head, Lane
 from app.server.pace import PacedSocket
 from app.server.refusals import SlowHead, message, refusal
+from app.server.request_head import Lane, RequestHead
 from app.service.starting import sentence
 
 LOG = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Worker(ThreadWorker):
         sizes = {Lane.HEALTH: HEALTH_THREADS, Lane.WITHOUT_BODY: self.cfg.threads, Lane.WITH_BODY: self.cfg.threads}
         self._lanes = {lane: ThreadPoolExecutor(size, lane.value) for lane, size in sizes.items()}
         # Connections whose next request is awaited, and those that only linger; the oldest first.
-        self._heads: dict[TConn, Head] = {}
+        self._heads: dict[TConn, RequestHead] = {}
         self._lingering: dict[TConn, None] = {}
         super().init_process()
 
@@ -92,7 +92,7 @@ class Worker(ThreadWorker):
             conn.initialized = True
         conn.sock.setblocking(False)
         conn.timeout = time.monotonic() + HEAD_S
-        self._heads[conn] = Head(conn.parser.unreader.take_buffered())  # type: ignore[union-attr]  # no HTTP/2
+        self._heads[conn] = RequestHead(conn.parser.unreader.take_buffered())  # type: ignore[union-attr]  # no HTTP/2
         self._watch(conn, self._collect)
         self._advance(conn)
 

@@ -22,7 +22,7 @@ class Lane(Enum):
     WITH_BODY = "with body"
 
 
-class Head:
+class RequestHead:
     """The bytes of a head that have come so far, and possibly of what follows it."""
 
     def __init__(self, begun: bytes = b"") -> None:

@@ -2,7 +2,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, LimitRequestLine
 
-from app.server.heads import HEAD_BYTES, Head, Lane
+from app.server.request_head import HEAD_BYTES, Lane, RequestHead
 
 HOST = b" HTTP/1.1\r\nHost: x\r\n"
 
@@ -19,7 +19,7 @@ def config() -> Config:
 )
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_head_is_complete_at_its_empty_line_however_it_is_cut(config, said, size):
-    head = Head()
+    head = RequestHead()
     for start in range(0, len(said), size):
         assert not head.is_complete(config)
         head.bytes += said[start : start + size]
@@ -37,7 +37,7 @@ def test_a_head_is_complete_at_its_empty_line_however_it_is_cut(config, said, si
 )
 @pytest.mark.parametrize("size", [7, 1 << 20])
 def test_what_will_never_be_complete_is_told(config, said, error, size):
-    head = Head()
+    head = RequestHead()
 
     def take() -> None:
         for start in range(0, len(said), size):
@@ -61,4 +61,4 @@ def test_what_will_never_be_complete_is_told(config, said, error, size):
     ],
 )
 def test_the_lane_of_a_request(said, lane):
-    assert Head(said + b"\r\nContent-Length: 3\r\n\r\n").lane() is lane
+    assert RequestHead(said + b"\r\nContent-Length: 3\r\n\r\n").lane() is lane

@@ -19,9 +19,11 @@ def run() -> None:
         context.configure(connection=connection, target_metadata=Base.metadata)
         context.run_migrations()
         return
-    with sqlalchemy.create_engine(os.environ["CRUCIATE_DATABASE"]).begin() as own:
+    engine = sqlalchemy.create_engine(os.environ["CRUCIATE_DATABASE"])
+    with engine.begin() as own:
         context.configure(connection=own, target_metadata=Base.metadata)
         context.run_migrations()
+    engine.dispose()
 
 
 run()

@@ -7,6 +7,7 @@ a client has some seconds of waiting in store. Waiting uses them up, and bytes b
 import errno
 import socket
 import time
+from contextlib import suppress
 
 # Seconds of waiting that a client has in store: at the beginning, and at most.
 GRACE_S = 10.0
@@ -55,6 +56,10 @@ class PacedSocket(socket.socket):
         """Read at most `size` bytes. Raises TimeoutError if the client is too slow."""
         if self.gettimeout() is not None:
             return super().recv(size, flags)
+        with suppress(BlockingIOError):  # what is here already needs no wait
+            data = super().recv(size, flags | socket.MSG_DONTWAIT)
+            self._received.count(0.0, len(data))
+            return data
         data = b""
         begun = self._wait(self._received)
         try:

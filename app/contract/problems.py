@@ -26,9 +26,11 @@ LOG = logging.getLogger(__name__)
 # Seconds. Faults of the disk and of the database last longer than a full queue.
 RETRY_AFTER_S = 30
 DISK_FULL = "The service's disk is full; studies can be deleted, but none is accepted."
-# Errors of a file that mean that the machine can't do its work now.
+# Errors of a file that mean that the machine can't do its work now. No request names a file, so one that is missing means
+# that a folder of the service is: a disk that isn't mounted.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 BROKEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE})
+MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 INPUT_ERRORS: dict[type[InputError], tuple[int, str]] = {
     MalformedInput: (400, "Malformed input"),
@@ -65,7 +67,7 @@ def outage(error: Exception) -> ServiceUnavailable | None:
     """The fault of the machine that an error means: of the database or the disk. None for any other error."""
     if isinstance(error, OSError) and error.errno in FULL:
         return ServiceUnavailable(DISK_FULL, retry_after=RETRY_AFTER_S)
-    if isinstance(error, OSError) and error.errno in BROKEN:
+    if isinstance(error, OSError) and error.errno in BROKEN | MISSING:
         return ServiceUnavailable("The disk can't be used now.", retry_after=RETRY_AFTER_S)
     if isinstance(error, (DBAPIError, PoolTimeout)):
         return ServiceUnavailable("The database can't be used now.", retry_after=RETRY_AFTER_S)

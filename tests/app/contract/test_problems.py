@@ -14,7 +14,7 @@ DATABASE = (OperationalError, DatabaseError, IntegrityError)
     "error",
     [
         *(OSError(number, "x", "Quibble") for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)),
-        *(OSError(number, "x") for number in (errno.EIO, errno.EMFILE, errno.EPERM)),
+        *(OSError(number, "x") for number in (errno.EIO, errno.EMFILE, errno.EPERM, errno.ENOENT)),
         *(kind("SELECT Quibble", {}, Exception("Quibble")) for kind in DATABASE),
         PoolTimeout("Quibble"),
         FileGone("Quibble"),
@@ -27,6 +27,6 @@ def test_faults_of_the_machine_are_503_are_logged_and_quote_nothing(error, caplo
     assert "unexpected" in caplog.text
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "x"), ZeroDivisionError(), KeyError("x")])
+@pytest.mark.parametrize("error", [OSError(errno.EINVAL, "x"), ZeroDivisionError(), KeyError("x")])
 def test_other_errors_are_ours(error):
     assert problem_of(error).status == 500

@@ -10,8 +10,10 @@ COPY models models
 COPY app app
 
 USER cruciate
+# The volume takes the owner of the folder that is there. Without one, it would be root's.
+RUN mkdir -m 700 var
 ENV CRUCIATE_HOST=0.0.0.0 PORT=8000 CRUCIATE_DATA=/home/cruciate/var TF_CPP_MIN_LOG_LEVEL=2
 VOLUME /home/cruciate/var
 EXPOSE 8000
-# Beyond loopback the service wants a key: docker run --env CRUCIATE_API_KEYS=... -p 8000:8000 cruciate
+# deploy/compose.yaml puts nginx in front. Beyond loopback the service wants a key: docker run --env CRUCIATE_API_KEYS=... -p 8000:8000 cruciate
 CMD ["gunicorn", "--config", "app/gunicorn.conf.py"]

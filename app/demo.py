@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _demonstrate(bundle: Path, scratch: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
     with serving(bundle, scratch) as service:
         print("The service is loading its model; meanwhile, a synthetic knee is being made.", flush=True)
         write(generate(SEED, TRUTH), scratch / "knee")
@@ -58,7 +59,6 @@ def _demonstrate(bundle: Path, scratch: Path, out: Path) -> None:
         overlays = _overlays(service, answer)
     strongest = max(answer["explanation"]["slices"], key=lambda slice_: slice_["contribution"])["index"]
     captions = [f"{slice_['index']}  {slice_['contribution']:+.2f}" for slice_ in answer["explanation"]["slices"]]
-    out.mkdir(parents=True, exist_ok=True)
     (out / "answer.json").write_text(dumps(answer, indent=2) + "\n", encoding="utf-8")
     (out / "overlay.png").write_bytes(png(overlays[strongest]))
     (out / "contact-sheet.png").write_bytes(png(contact_sheet(overlays, captions)))

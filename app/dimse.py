@@ -16,8 +16,12 @@ from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import EVT_C_STORE, EVT_REQUESTED, Event, EventHandlerType
 from pynetdicom.presentation import AllStoragePresentationContexts
+from sqlalchemy.exc import SQLAlchemyError
 
+from app.contract.log_text import Formatter, log_thread
+from app.service.condition import Condition
 from app.service.settings import DimseSettings, Settings, SettingsError
+from app.service.starting import StartError, check_free, check_store, sentence
 from app.store.instance_file import Failure
 from app.store.instances import Instances
 from app.store.opening import UMASK, StoreError, open_database
@@ -37,6 +41,8 @@ STATUSES = {Failure.DUPLICATE: 0x0111, Failure.OTHER_STUDY: 0x0117, Failure.TRAN
 REJECTED = (0x01, 0x01, 0x03)
 # Seconds. A peer that sends nothing for this long is disconnected.
 SILENCE_S = 60
+# Seconds in which a peer must ask for an association after it has connected.
+OPENING_S = 10
 ASSOCIATIONS = 8
 
 
@@ -47,12 +53,13 @@ class Listener:
         port: The port that it listens on.
     """
 
-    def __init__(self, settings: DimseSettings, instances: Instances) -> None:
-        self._settings, self._instances = settings, instances
+    def __init__(self, settings: DimseSettings, instances: Instances, condition: Condition) -> None:
+        self._settings, self._instances, self._condition = settings, instances, condition
         entity = ApplicationEntity(settings.title)
         entity.require_called_aet = True
         entity.maximum_associations = ASSOCIATIONS
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = SILENCE_S
+        entity.dimse_timeout = entity.network_timeout = SILENCE_S
+        entity.acse_timeout = OPENING_S
         entity.add_supported_context(VERIFICATION)
         # Instances that aren't MR are stored too, but not predicted on: some senders stop when one instance is refused.
         for context in AllStoragePresentationContexts:
@@ -60,6 +67,9 @@ class Listener:
         handlers: list[EventHandlerType] = [(EVT_REQUESTED, self._admit), (EVT_C_STORE, self._store)]
         server = entity.start_server((settings.host, settings.port), block=False, evt_handlers=handlers)
         assert server is not None  # pynetdicom returns None only for a server that blocks
+        # Before a connection gets a thread and counts as an association.
+        addresses = {address for _, address in settings.peers}
+        server.verify_request = lambda _, client: client[0] in addresses  # type: ignore[assignment,method-assign]
         self._server = server
         self.port: int = server.server_address[1]
 
@@ -76,6 +86,9 @@ class Listener:
             event.assoc.kill()  # only after the rejection was sent
 
     def _store(self, event: Event) -> int:
+        if fault := self._condition.fault():
+            LOG.error("an instance couldn't be stored: %s", fault)
+            return Failure.RESOURCES
         path = event.dataset_path
         try:
             (receipt,) = self._instances.receive([("instance", path.open("rb"))])
@@ -89,11 +102,10 @@ class Listener:
 
 
 def main() -> int:
-    """Listen until SIGTERM or SIGINT. Returns exit status 2, after a sentence, for a bad setting, a store that
-    can't be used, or a port in use.
+    """Listen until SIGTERM or SIGINT. Returns exit status 2, after a sentence, for a bad setting, a store that can't be
+    used, or a port in use.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.CRITICAL)
-    logging.getLogger("app").setLevel(logging.INFO)
+    _log()
     ignore_pydicom_warnings()
     os.umask(UMASK)
     over = threading.Event()
@@ -101,18 +113,31 @@ def main() -> int:
         signal.signal(number, lambda *_: over.set())
     try:
         dimse, settings = DimseSettings.from_environment(os.environ), Settings.from_environment(os.environ)
+        check_free([(dimse.host, dimse.port)])
+        check_store(settings)
         database = open_database(settings.database, settings.data)
         instances = Instances(settings.data / "instances", database)
         # pynetdicom writes incoming instances here. If this process is killed, another one deletes them at its start.
         tempfile.tempdir = str(instances.incoming)
-        listener = Listener(dimse, instances)
+        condition = Condition(database, (settings.data, instances.incoming), settings.reserve_mb)
+        listener = Listener(dimse, instances, condition)
         LOG.info("%s listens on %s, port %d", dimse.title, dimse.host, listener.port)
         over.wait()
         listener.close()
-    except (SettingsError, StoreError, OSError) as error:
-        print(f"The DIMSE listener can't start: {error}", file=sys.stderr)
+    except (SettingsError, StartError, StoreError, SQLAlchemyError, OSError) as error:
+        print(f"The DIMSE listener can't start: {sentence(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def _log() -> None:
+    """Log what Cruciate says. Libraries quote what peers send, so they may not log."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter())
+    handler.addFilter(logging.Filter("app"))
+    logging.basicConfig(handlers=[handler], level=logging.CRITICAL)
+    logging.getLogger("app").setLevel(logging.INFO)
+    threading.excepthook = log_thread
 
 
 if __name__ == "__main__":

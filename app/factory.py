@@ -12,8 +12,9 @@ from app import dicomweb
 from app.api import about, deliveries, docs, objects, openapi, pictures, predictions
 from app.contract import problems
 from app.contract.json_text import Provider
-from app.http import audited, cors, keys, request_log, share
+from app.http import acceptance, audited, cors, keys, request_log, share
 from app.http.address import Proxies
+from app.http.body import checked
 from app.http.uploads import drain
 from app.jobs.delivering import Delivering
 from app.jobs.engine import Engine
@@ -21,6 +22,7 @@ from app.jobs.periodic import Periodic
 from app.jobs.stow_client import Limits, without_secrets
 from app.jobs.studies import Studies
 from app.results.of_record import all_made
+from app.service.condition import Condition
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings
 from app.store.database import Database
@@ -54,6 +56,7 @@ def create_app(
     settings = settings or Settings.from_environment(os.environ)
     app = openapi.api("app")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_mb << 20
+    app.wsgi_app = checked(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's way to add a middleware
     app.json = Provider(app)
     database = open_database(settings.database, settings.data)
     store = Store(settings.data / "predictions", database)
@@ -73,11 +76,15 @@ def create_app(
         Periodic("schedule", outgoing.schedule, EVERY_S),
         *(Periodic("deliver", partial(delivering.deliver, target), EVERY_S) for target in outgoing.targets),
     )
-    service = app.extensions[EXTENSION] = Service(settings, store, engine, instances, studies, outgoing, rounds)
+    folders = (settings.data, settings.data / "predictions", instances.incoming)
+    condition = Condition(database, folders, settings.reserve_mb)
+    service = Service(settings, store, engine, instances, studies, outgoing, condition, rounds)
+    app.extensions[EXTENSION] = service
     request_log.register(app)
     keys.register(app, _access(settings, database, clock))
     audited.register(app, settings.data, database)
     share.register(app, settings.key_share, settings.queue)
+    acceptance.register(app, condition.require)
     cors.register(app, settings.viewers)
     problems.register(app)
     app.after_request(drain)

@@ -8,21 +8,24 @@ import ipaddress
 import logging
 import os
 import resource
+import threading
 from concurrent.futures import Future
 
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.gthread import ThreadWorker
 
+from app.contract.log_text import log_thread
 from app.http.uploads import MAX_PARTS
+from app.server.worker import Worker
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings, SettingsError
-from app.store.keys import KeyRing
-from app.store.opening import UMASK, StoreError, open_database
+from app.service.starting import StartError, asks_who, check_free, check_store
+from app.store.opening import UMASK
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 
 wsgi_app = "app.factory:create_app()"
-worker_class = "gthread"
+worker_class = "app.server.worker.Worker"
 workers = 1
+# Threads for requests with a body, and as many for requests without one (app/server/worker.py).
 threads = 8
 preload_app = False
 bind = [f"{os.environ.get('CRUCIATE_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
@@ -42,65 +45,94 @@ accesslog = None
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": [], "level": "CRITICAL"},
+    "formatters": {"plain": {"class": "app.contract.log_text.Formatter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "none": {"class": "logging.NullHandler"},
+    },
+    "root": {"handlers": ["none"], "level": "CRITICAL"},
     "loggers": {
         name: {"handlers": ["stderr"], "level": "INFO", "propagate": False} for name in ("app", "gunicorn.error")
     },
 }
-# If a worker ends with this status, gunicorn stops instead of starting it again and again.
-CANNOT_START = 3
+# Answers are sent piece by piece, so that a client that doesn't read is noticed.
+sendfile = False
+# The arbiter's attribute with the ids of the workers that a reload replaces.
+LEAVING = "leaving_workers"
+# With one of these variables, gunicorn takes over sockets that listen already.
+INHERITED = {"GUNICORN_FD", "LISTEN_FDS"}
 
 
 def on_starting(server: Arbiter) -> None:
-    """Check the settings, also those of the command line, and the store, before anything listens."""
-    try:
-        settings = Settings.from_environment(os.environ)
-    except SettingsError as error:
-        raise SystemExit(str(error)) from None
-    if server.cfg.preload_app:
-        raise SystemExit("Don't preload: threads of TensorFlow don't survive the fork, and every prediction hangs.")
+    """Check all that the service needs before anything listens. Other machines need a key."""
     os.umask(UMASK)  # also of the workers
     try:
-        database = open_database(settings.database, settings.data)
-    except StoreError as error:
+        settings = Settings.from_environment(os.environ)
+        _check_command_line(server)
+        if not INHERITED & os.environ.keys():
+            check_free(server.cfg.address)
+        check_store(settings)
+        if not all(map(_is_loopback, server.cfg.address)) and not asks_who(settings):
+            raise StartError(
+                "Without a key only loopback is served. Bind 127.0.0.1, make a key (python -m app.keys create), "
+                "or set CRUCIATE_API_KEYS."
+            )
+    except (SettingsError, StartError) as error:
         raise SystemExit(str(error)) from None
-    asks_who = settings.api_keys or settings.user_header or KeyRing(database).required()
-    database.close()  # connections don't survive the fork
-    if not asks_who and not all(map(_is_loopback, server.cfg.address)):
-        raise SystemExit(
-            "Without a key only loopback is served. Bind 127.0.0.1, make a key (python -m app.keys create), "
-            "or set CRUCIATE_API_KEYS."
-        )
 
 
-def post_fork(server: Arbiter, worker: ThreadWorker) -> None:
+def _check_command_line(server: Arbiter) -> None:
+    if server.cfg.is_ssl:
+        raise StartError("TLS is nginx's work, see docs/deployment.md; start the service without a certificate.")
+    if server.cfg.preload_app:
+        raise StartError("Don't preload: threads of TensorFlow don't survive the fork, and every prediction hangs.")
+
+
+def on_reload(server: Arbiter) -> None:
+    """Let the worker that serves now go on until the new one has loaded its models (SIGHUP)."""
+    leaving = tuple(server.WORKERS)
+    setattr(server, LEAVING, leaving)
+    server.num_workers = len(leaving) + workers
+
+
+def pre_fork(server: Arbiter, worker: Worker) -> None:
+    """Tell a new worker whom it replaces."""
+    worker.predecessors = tuple(process for process in getattr(server, LEAVING, ()) if process in server.WORKERS)
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """Don't replace a worker that a reload has replaced already."""
+    server.num_workers = max(workers, len(server.WORKERS))
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
     """Prepare the serving process: warnings are treated like libraries' logs, and enough files can be opened."""
     logging.captureWarnings(True)
+    threading.excepthook = log_thread
     ignore_pydicom_warnings()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Every thread may hold all parts of a multipart body as open files.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 1024 + threads * MAX_PARTS), most))
+    # Every thread may hold all parts of a multipart body as open files; and there are connections.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 2048 + threads * MAX_PARTS), most))
 
 
-def post_worker_init(worker: ThreadWorker) -> None:
-    """End the service if a bundle can't be loaded. The reason is in the log."""
+def post_worker_init(worker: Worker) -> None:
+    """Take over from the predecessors when every bundle is loaded. End if one can't be; the reason is in the log."""
 
     def check(loaded: "Future[None]") -> None:
         if loaded.exception() is not None:
-            os._exit(CANNOT_START)
+            os._exit(worker.cannot_start)
+        worker.take_over()
 
     _service(worker).engine.loaded.add_done_callback(check)
 
 
-def worker_exit(server: Arbiter, worker: ThreadWorker) -> None:
+def worker_exit(server: Arbiter, worker: Worker) -> None:
     """Finish the current work before the interpreter ends."""
-    if worker.wsgi is not None:
+    if getattr(worker, "wsgi", None) is not None:  # it may have failed before
         _service(worker).stop()
 
 
-def _service(worker: ThreadWorker) -> Service:
+def _service(worker: Worker) -> Service:
     service: Service = worker.wsgi.extensions[EXTENSION]  # type: ignore[attr-defined]  # a Flask app
     return service
 

@@ -3,8 +3,8 @@
     python -m app.predict STUDY --bundle BUNDLE --out FOLDER           a folder or zip: answer, overlays, DICOM objects
     python -m app.predict --batch ROOT --bundle BUNDLE --out FOLDER    every folder and zip in ROOT: answers and a table
 
-Exit status 0; 1 if a study can't be predicted on; 2 for a wrong command; 130 if interrupted. No patient attribute is
-printed.
+Exit status 0; 1 if a study can't be predicted on or the output can't be written; 2 for a wrong command; 130 if
+interrupted. No patient attribute is printed.
 """
 
 import argparse
@@ -63,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(batch, predictor, Workers.from_options(options))
     except BatchError as error:
         parser.error(str(error))
+    except OSError as error:
+        print(f"{error.filename or 'The output'}: {error.strerror or type(error).__name__}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -86,6 +89,8 @@ def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
 def _predict(study: Path, predictor: "Predictor", out: Path, laterality: Side | None) -> int:
     try:
         outcome = answered(predictor, decode(study, predictor.bundle.sha256, laterality))
+    except OSError:
+        raise
     except Exception as error:
         print(reported(error).detail, file=sys.stderr)
         return 1

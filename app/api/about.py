@@ -44,5 +44,9 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 @blueprint.doc(responses=answers({200: says(Ready, "The bundles that are ready.")}, 503))
 def readyz() -> Response:
-    """Whether every bundle has reproduced its golden answer; a 503 problem until then."""
+    """Whether studies are accepted: every bundle has reproduced its golden answer, database and disk are in order.
+
+    If not, a 503 problem says why.
+    """
+    service().condition.require()
     return jsonify({"status": "ready", "bundles": [bundle.name for bundle in service().engine.bundles()]})

@@ -1,15 +1,18 @@
 """Errors as `application/problem+json` (RFC 9457), and what may be logged about an error."""
 
+import errno
 import logging
-import traceback
 from dataclasses import dataclass
 from typing import Any
 
 from apiflask import HTTPError
 from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from app.contract.json_text import dumps
+from app.contract.log_text import place
 from data_prep.errors import (
     FileProblem,
     InputError,
@@ -20,8 +23,14 @@ from data_prep.errors import (
 )
 
 LOG = logging.getLogger(__name__)
-# Enough to show where an error came from. Logged frames contain no values, so no patient data.
-LOGGED_FRAMES = 4
+# Seconds. Faults of the disk and of the database last longer than a full queue.
+RETRY_AFTER_S = 30
+DISK_FULL = "The service's disk is full; studies can be deleted, but none is accepted."
+# Errors of a file that mean that the machine can't do its work now. No request names a file, so a missing one means
+# that a folder of the service is gone: a disk isn't mounted.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+BROKEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE})
+MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 INPUT_ERRORS: dict[type[InputError], tuple[int, str]] = {
     MalformedInput: (400, "Malformed input"),
@@ -54,8 +63,20 @@ class Problem:
         return body
 
 
+def outage(error: Exception) -> ServiceUnavailable | None:
+    """The fault of the machine that an error means: of the database or the disk. None for any other error."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return ServiceUnavailable(DISK_FULL, retry_after=RETRY_AFTER_S)
+    if isinstance(error, OSError) and error.errno in BROKEN | MISSING:
+        return ServiceUnavailable("The disk can't be used now.", retry_after=RETRY_AFTER_S)
+    if isinstance(error, (DBAPIError, PoolTimeout)):
+        return ServiceUnavailable("The database can't be used now.", retry_after=RETRY_AFTER_S)
+    return None
+
+
 def problem_of(error: Exception) -> Problem:
     """What to tell the client. For an unexpected error, this is only that it happened."""
+    error = outage(error) or error
     if isinstance(error, InputError):
         for kind, (status, title) in INPUT_ERRORS.items():
             if isinstance(error, kind):
@@ -72,9 +93,9 @@ def problem_of(error: Exception) -> Problem:
 
 
 def reported(error: Exception) -> Problem:
-    """What to tell the client. Errors of the service (status 500) are also logged."""
+    """What to tell the client. Errors of the service are also logged: unexpected ones, and those of its machine."""
     problem = problem_of(error)
-    if problem.status == 500:
+    if problem.status == 500 or outage(error):
         log_unexpected(error)
     return problem
 
@@ -86,9 +107,7 @@ def problem_response(document: dict[str, Any]) -> Response:
 
 def log_unexpected(error: BaseException) -> None:
     """Log the type and place of an error, without its message or values, because those may quote a header."""
-    frames = traceback.extract_tb(error.__traceback__)[-LOGGED_FRAMES:]
-    places = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
-    LOG.error("unexpected %s at %s", type(error).__name__, places)
+    LOG.error("unexpected %s at %s", type(error).__name__, place(error.__traceback__))
 
 
 def register(app: Flask) -> None:
@@ -96,6 +115,7 @@ def register(app: Flask) -> None:
 
     def answer(error: Exception) -> Response:
         response = problem_response(reported(error).document())
+        error = outage(error) or error
         if isinstance(error, HTTPException):
             response.headers.extend(
                 (name, value) for name, value in error.get_headers() if name.lower() != "content-type"

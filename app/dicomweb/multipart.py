@@ -41,7 +41,7 @@ def parts(body: IO[bytes], boundary: str) -> Iterator[tuple[str, BinaryIO]]:
     """
     splitter = _Splitter(boundary)
     try:
-        while piece := _read(body):
+        while piece := body.read(PIECE):
             splitter.write(piece)
             while splitter.complete:
                 yield splitter.complete.popleft()
@@ -49,13 +49,6 @@ def parts(body: IO[bytes], boundary: str) -> Iterator[tuple[str, BinaryIO]]:
             raise MalformedInput(DAMAGED)
     finally:
         splitter.close()
-
-
-def _read(body: IO[bytes]) -> bytes:
-    try:
-        return body.read(PIECE)
-    except OSError:  # from gunicorn, for invalid chunks
-        raise MalformedInput(DAMAGED) from None
 
 
 def join(contents: Iterable[Part], boundary: str) -> Iterator[bytes]:

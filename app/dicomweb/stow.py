@@ -47,7 +47,7 @@ def _told(what: str, *headers: str) -> Document:
             202: _told("Some are stored.", "Warning"),
             409: _told("None is stored.", "Warning"),
         },
-        *(400, 406, 413, 415),
+        *(400, 406, 413, 415, 503),
     ),
     extensions={"requestBody": INSTANCES},
 )

@@ -2,12 +2,14 @@
 
 import logging
 import time
+from http import HTTPMethod
 
 from flask import Flask, Response, g, request
 
 from app.contract.json_text import dumps
 
 LOG = logging.getLogger(__name__)
+METHODS = frozenset(HTTPMethod)
 
 
 def register(app: Flask) -> None:
@@ -18,7 +20,8 @@ def register(app: Flask) -> None:
 
     def finish(response: Response) -> Response:
         line = {
-            "method": request.method,
+            # A method is also text that a client chose.
+            "method": request.method if request.method in METHODS else None,
             # The rule, not the path: text that a client put into a URL must not be logged.
             "route": request.url_rule.rule if request.url_rule else None,
             "id": g.get("prediction_id"),

@@ -27,7 +27,7 @@ PROBLEMS: dict[int | str, str] = {
     422: "Readable, but nothing to predict on: no sagittal MR, too few slices, a missing or damaged slice, two knees.",
     429: "Too many studies are waiting, too many requests came with this key, or too many wrong keys came from this "
     "address; `Retry-After` says when to try again.",
-    503: "Not ready: the model is being loaded.",
+    503: "Not ready: the model is being loaded, or the database or the disk can't be used; the sentence says which.",
     "default": "Any other problem.",
 }
 HEADERS = {

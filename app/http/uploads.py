@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO, cast
 
 from flask import Request, Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from data_prep.dicom.archive import PREAMBLE, PREFIX, ZIP_MAGIC
@@ -58,7 +58,7 @@ def drain(response: Response) -> Response:
     if not (request.content_length or "Transfer-Encoding" in request.headers):
         return response  # no body; on some servers, reading would wait for one
     rest = request.environ["wsgi.input"]
-    with suppress(OSError):
+    with suppress(HTTPException):
         for _ in range(DISCARDED_MB):
             if not rest.read(1 << 20):
                 break

@@ -12,7 +12,7 @@ from contextlib import suppress
 from sqlalchemy import select, update
 from werkzeug.exceptions import NotFound, ServiceUnavailable, TooManyRequests
 
-from app.contract.problems import reported
+from app.contract.problems import outage, reported
 from app.jobs.answer import failed
 from app.jobs.engine import Engine
 from app.jobs.faults import FAULTS, Pauses
@@ -71,6 +71,8 @@ class Studies:
                 LOG.warning("a study that was received can't be predicted on yet: %s", type(error).__name__)
                 self._pauses.begin(uid)
             except Exception as error:  # kept as the study's answer
+                if outage(error):
+                    raise
                 LOG.info("a study that was received can't be predicted on: %s", type(error).__name__)
 
     def _quiet(self) -> list[str]:
@@ -111,6 +113,8 @@ class Studies:
         except (TooManyRequests, ServiceUnavailable, *FAULTS):
             raise
         except Exception as error:
+            if outage(error):  # of the machine: the study isn't the cause
+                raise
             self._store.refuse(uid, digest, failed(refused_id, reported(error)))
             self._settle(uid, received, refused_id)
             raise

@@ -9,6 +9,7 @@ from app.jobs.engine import Engine
 from app.jobs.intake import DECODERS
 from app.jobs.periodic import STOP_S, Periodic
 from app.jobs.studies import Studies
+from app.service.condition import Condition
 from app.service.settings import Settings
 from app.store.deliveries import Deliveries
 from app.store.instances import Instances
@@ -27,6 +28,7 @@ class Service:
     instances: Instances
     studies: Studies
     deliveries: Deliveries
+    condition: Condition
     rounds: tuple[Periodic, ...]
 
     def start(self) -> None:

@@ -194,6 +194,8 @@ class Settings(FromEnvironment):
     """Prediction on a received study starts when no more instances have come for this many seconds."""
     targets: Annotated[tuple[str, ...], BeforeValidator(_targets)] = Field(default=(), repr=False)
     """DICOMweb addresses, comma-separated, that every result is sent to; they may contain user and password."""
+    reserve_mb: int = Field(default=500, ge=0, le=1_000_000)
+    """Megabytes that must be free on the disk of `data`; with less, nothing is accepted, but studies can be deleted."""
     viewers: Annotated[tuple[str, ...], BeforeValidator(_viewers)] = ()
     """Origins (https://host:port), comma-separated, of web pages that may read answers in a browser."""
     map_values: MapValues = "uint16"

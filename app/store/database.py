@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.contract.json_text import Json, dumps_of_headers
+from app.store.database_file import DatabaseFile
 from app.store.disk.reserve import Reserve
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -163,7 +164,11 @@ class Database:
     def __init__(self, url: str) -> None:
         file = sqlite_file(url)
         self._reserve = Reserve(file.with_name(f"{file.name}-reserve")) if file is not None else None
-        self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True, json_serializer=dumps_of_headers)
+        # Parameters are patients' attributes, so no error message may hold them.
+        self._engine = sqlalchemy.create_engine(
+            url, pool_pre_ping=True, json_serializer=dumps_of_headers, hide_parameters=True
+        )
+        self._file: DatabaseFile | None = None
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_to_write)
@@ -175,6 +180,26 @@ class Database:
             if self._engine.dialect.name == "postgresql":
                 connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             _migrate(connection)
+        if file is not None:
+            self._file = DatabaseFile.of(file)
+            # SQLite would make a new, empty file.
+            event.listen(self._engine, "do_connect", self._require_file)
+
+    def check(self) -> None:
+        """Make sure that the database answers and that a transaction can begin to write.
+
+        Raises:
+            FileGone: The file of the database is gone or damaged.
+            SQLAlchemyError: The database doesn't answer, or can't be written to.
+        """
+        if self._file is not None:
+            self._file.check()
+        with self.write() as session:
+            session.execute(sqlalchemy.select(Prediction.id).limit(1))
+
+    def _require_file(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.check()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -77,3 +77,12 @@ def test_a_demo_without_a_bundle_says_so(tmp_path):
     assert run.returncode == 1
     assert "nowhere isn't a bundle" in complained
     assert "Traceback" not in complained
+
+
+def test_a_demo_that_cannot_write_says_so_before_any_work(bundles, tmp_path):
+    (tmp_path / "file").touch()
+    run = demo(tmp_path / "file" / "out", bundles[0])
+    said, complained = run.communicate(timeout=SOON_S)
+    assert (run.returncode, said) == (1, "")
+    assert complained.startswith("The demo failed: ")
+    assert "Traceback" not in complained

@@ -4,13 +4,17 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from app.dimse import VERIFICATION
+from app.service.condition import KEPT_S
 from app.service.settings import DimseSettings, SettingsError
 from app.store.instances import Instances
 from app.store.opening import open_database
@@ -30,8 +34,8 @@ def dcmtk() -> None:
 
 
 @pytest.fixture
-def door(dcmtk, tmp_path):
-    """A listening process: its port and its log."""
+def door(dcmtk, tmp_path, request):
+    """A listening process: its port and its log. A test may give it more variables."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -39,10 +43,13 @@ def door(dcmtk, tmp_path):
         "CRUCIATE_DIMSE_PEERS": PEERS,
         "CRUCIATE_DIMSE_PORT": str(port),
         "CRUCIATE_DATA": str(tmp_path / "var"),
+        **getattr(request, "param", {}),
     }
     log = tmp_path / "dimse.log"
     with log.open("w") as stream:
-        process = subprocess.Popen([sys.executable, "-m", "app.dimse"], env=os.environ | variables, stderr=stream)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.dimse"], env=os.environ | variables, stdout=stream, stderr=stream
+        )
     deadline = time.monotonic() + START_S
     while "listens" not in log.read_text():
         assert process.poll() is None, log.read_text()
@@ -132,6 +139,94 @@ def test_a_store_that_does_not_fit_keeps_the_door_shut(tmp_path, wrong):
     assert ended.stderr.startswith("The DIMSE listener can't start: The data folder ")
     assert ended.stderr.count("\n") == 1
     assert len([path for path in (data / "instances").glob("[!.]*/*") if path.is_file()]) == 2
+
+
+@pytest.mark.parametrize("door", [{"CRUCIATE_RESERVE_MB": "1000000"}], indirect=True)
+def test_below_the_reserve_of_the_disk_an_instance_is_refused_for_want_of_resources(door, tmp_path):
+    port, log = door
+    assert client("echoscu", port).returncode == 0
+    sent = client("storescu", port, *write(tmp_path / "sent", instances(voxels()[:1])), option="-v")
+    assert "OutOfResources" in sent.stdout + sent.stderr
+    assert "disk is full" in log.read_text()
+    assert held(tmp_path / "var") == []
+
+
+def test_a_disk_that_has_room_again_takes_instances_again(door, tmp_path):
+    port, _ = door
+    folder = tmp_path / "var" / "instances"
+    folder.rename(tmp_path / "elsewhere")
+    paths = write(tmp_path / "sent", instances(voxels()[:1]))
+    assert client("storescu", port, *paths).returncode != 0
+    (tmp_path / "elsewhere").rename(folder)
+    time.sleep(KEPT_S)
+    assert client("storescu", port, *paths).returncode == 0
+
+
+def test_idle_connections_of_strangers_keep_no_peer_out(door):
+    """As many as there may be associations, and more; each is closed at once."""
+    port, _ = door
+    strangers = [socket.create_connection(("127.0.0.1", port), START_S, ("127.0.0.2", 0)) for _ in range(20)]
+    assert client("echoscu", port).returncode == 0
+    for stranger in strangers:
+        with suppress(ConnectionResetError):
+            assert stranger.recv(1) == b""
+        stranger.close()
+
+
+MARK = b"Qu1bble"
+
+
+def request(title: bytes = b"SCANNER", called: bytes = b"CRUCIATE") -> bytes:
+    """An A-ASSOCIATE-RQ (PS3.8 9.3.2) for C-ECHO."""
+    context = b"\x30\0\0\x11" + VERIFICATION.encode() + b"\x40\0\0\x11" + b"1.2.840.10008.1.2"
+    items = b"\x10\0\0\x15" + b"1.2.840.10008.3.1.1.1" + struct.pack(">BxHBxxx", 0x20, len(context) + 4, 1) + context
+    items += b"\x50\0\0\x08\x51\0\0\x04\0\0\x40\0"
+    body = b"\0\1\0\0" + called.ljust(16)[:16] + title.ljust(16)[:16] + bytes(32) + items
+    return struct.pack(">BxI", 1, len(body)) + body
+
+
+def data(content: bytes, flags: int) -> bytes:
+    """A P-DATA-TF (PS3.8 9.3.5) with one value."""
+    value = struct.pack(">IBB", len(content) + 2, 1, flags) + content
+    return struct.pack(">BxI", 4, len(value)) + value
+
+
+def test_no_log_quotes_a_peer(door, tmp_path):
+    """Marked bytes in titles, protocol units, commands and data sets."""
+    port, log = door
+    marked = MARK.decode()
+    (good,) = instances(voxels()[:1], study="2.25.3", PatientName=marked, SeriesDescription=marked)
+    bad = [
+        good.replace(b"2.25.3", MARK[:6]),
+        good[:600] + MARK * 50,
+        good.replace(b"1.2.840.10008.5.1.4.1.1.4", MARK * 3),
+    ]
+    client("storescu", port, *write(tmp_path / "sent", [good, *bad]), option="--no-halt")
+    for names in ({"title": marked}, {"called": marked}):
+        client("echoscu", port, **names)
+    said = [
+        MARK * 20,
+        b"\1\0\0\0\0\x20" + MARK * 10,
+        request(title=MARK),
+        request(called=MARK),
+        request().replace(VERIFICATION.encode(), MARK + b"1234567890"),
+        request() + MARK * 20,
+        request() + data(MARK * 10, 3),
+        request() + data(MARK * 10, 2),
+        request() + b"\7\0\0\0\0\4" + MARK[:4],
+    ]
+    for one in said:
+        with socket.create_connection(("127.0.0.1", port), START_S) as peer:
+            peer.sendall(one)
+            peer.settimeout(0.3)
+            with suppress(OSError):
+                while peer.recv(1 << 10):
+                    pass
+    assert client("echoscu", port).returncode == 0
+    text = log.read_text(errors="replace")
+    assert "was refused" in text
+    assert marked.lower() not in text.lower()
+    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(

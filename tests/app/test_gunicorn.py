@@ -49,7 +49,7 @@ def test_one_threaded_worker_and_never_preloading():
     """With a preloaded TensorFlow every prediction hangs."""
     configuration = runpy.run_path(str(CONFIGURATION))
     assert configuration["preload_app"] is False
-    assert (configuration["worker_class"], configuration["workers"]) == ("gthread", 1)
+    assert (configuration["worker_class"], configuration["workers"]) == ("app.server.worker.Worker", 1)
     assert configuration["threads"] > 1
     assert configuration["accesslog"] is None
 
@@ -74,6 +74,7 @@ def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, tmp_pat
         "CRUCIATE_BUNDLES": str(bundles[0]),
         "CRUCIATE_API_KEYS": keys,
         "CRUCIATE_HOST": host,
+        "PORT": "0",
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from pydicom import dcmread
@@ -96,6 +98,28 @@ def test_nothing_of_the_patient_is_printed(predict, zip_, tmp_path):
         _, printed, _ = predict(study)
         for value in PATIENT.values():
             assert value not in printed.out + printed.err
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(zip_, bundles, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    studies = tmp_path / "studies"
+    studies.mkdir()
+    zip_.rename(studies / "study.zip")
+    for what in ([str(studies / "study.zip")], ["--batch", str(studies)]):
+        for out in (tmp_path / "file" / "out", Path("/proc/out")):
+            assert main([*what, "--bundle", str(bundles[0]), "--out", str(out)]) == 1
+            said = capsys.readouterr().err.strip().splitlines()
+            assert len(said) == 1
+            assert said[0].endswith(("Not a directory.", "No such file or directory."))
+
+
+def test_a_damaged_bundle_is_a_sentence(zip_, bundles, tmp_path, capsys):
+    bundle = shutil.copytree(bundles[0], tmp_path / "damaged")
+    next(bundle.glob("*.weights.h5")).write_bytes(b"garbage")
+    with pytest.raises(SystemExit) as end:
+        main([str(zip_), "--bundle", str(bundle), "--out", str(tmp_path / "out")])
+    assert end.value.code == 2
+    assert "error: damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ def test_a_preamble_is_blanked(folder, database):
     assert file.read_bytes() == content
 
 
-@pytest.mark.parametrize("what", ["cut short", "another name", "another study", "no DICOM", "empty", "a pipe", "a link"])
+@pytest.mark.parametrize(
+    "what", ["cut short", "another name", "another study", "no DICOM", "empty", "a pipe", "a link"]
+)
 def test_a_file_that_would_not_be_received_is_set_aside(folder, database, tmp_path, what):
     file = min(folder.files())
     if what == "cut short":

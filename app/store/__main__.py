@@ -61,11 +61,12 @@ def _repaired(database: Database, folder: Path, with_paths: Path | None) -> int:
     _print(found, with_paths)
     done = repair(database, folder, found)
     print(f"{done.listed} files were listed, {done.aside} files or folders were set aside.")
-    if not any(done.left.values()):
+    left = check(database, folder)
+    if not any(left.values()):
         print("All is well.")
         return 0
-    print("This can't be repaired here. Send these studies again, or delete them:")
-    _print(done.left, with_paths)
+    print("This isn't repaired. Files and predictions that are lost must be sent again, or their studies deleted:")
+    _print(left, with_paths)
     return 1
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
 
+from app.contract.problems import log_unexpected
 from app.store.adoption import adopt
 from app.store.database import Database, Instance, Prediction, Study
 from app.store.disk.instance_folder import InstanceFolder, blank_preamble, digest_of, files_in
@@ -45,12 +46,10 @@ class Repaired(NamedTuple):
     Attributes:
         listed: Files that have a row now.
         aside: Files, and folders of predictions, that were set aside.
-        left: What only a sender can repair, by sending the study again.
     """
 
     listed: int
     aside: int
-    left: Findings
 
 
 def check(database: Database, folder: Path) -> Findings:
@@ -86,7 +85,8 @@ def check(database: Database, folder: Path) -> Findings:
 def repair(database: Database, folder: Path, found: Findings) -> Repaired:
     """Repair what was found. A service may be running meanwhile, so each finding is looked at again.
 
-    A prediction without its arrays, on a study that the service holds, is computed again when the service runs.
+    A file that the disk doesn't let us change stays as it is. Another check finds it again. A prediction without its
+    arrays, on a study that the service holds, is computed again when the service runs.
 
     Args:
         database: The database.
@@ -99,17 +99,17 @@ def repair(database: Database, folder: Path, found: Findings) -> Repaired:
         damaged = [path for path in found[Kind.DAMAGED] if path in rows and _fault(path, rows[path]) is Kind.DAMAGED]
         aside = instances.set_files_aside(damaged) if damaged else 0
         for path in filter(Path.exists, found[Kind.PREAMBLE]):
-            blank_preamble(path)
+            _blank(path)
         adopted = adopt(database, instances, filter(Path.exists, found[Kind.UNLISTED]))
-        lost = [path for path in {*found[Kind.LOST], *damaged} if path in rows and not path.exists()]
-        lost = [path for path in lost if not _is_forgotten(database, path)]
+        for path in {*found[Kind.LOST], *damaged}:
+            if not path.exists():
+                _forget_result(database, path)
     with predictions.alone():
         if unknown := unlisted(predictions.path, database):
             aside += predictions.set_aside(unknown)
     for path in found[Kind.INCOMPLETE]:
         _announce(database, path.name)
-    left = {Kind.LOST: sorted(lost), Kind.INCOMPLETE: found[Kind.INCOMPLETE]}
-    return Repaired(adopted.listed, aside + adopted.aside, left)
+    return Repaired(adopted.listed, aside + adopted.aside)
 
 
 def _shared(path: Path) -> Path:
@@ -156,15 +156,20 @@ def _files_of(leftover: Path) -> Iterator[Path]:
         yield leftover
 
 
-def _is_forgotten(database: Database, path: Path) -> bool:
-    """Forget a lost file if it is a result of this service, which then makes it again. Returns whether it was one."""
+def _blank(path: Path) -> None:
+    try:
+        blank_preamble(path)
+    except OSError as error:
+        log_unexpected(error)
+
+
+def _forget_result(database: Database, path: Path) -> None:
+    """Delete the row of a lost file if it is a result of this service, which then makes it again."""
     study_uid, digest = path.parts[-2:]
     result = delete(Instance).where(Instance.study_uid == study_uid, Instance.digest == digest, Instance.ours)
     with database.write() as session:
-        if session.scalar(result.returning(Instance.sop_uid)) is None:
-            return False
-        session.execute(update(Prediction).where(Prediction.study_uid == study_uid).values(published=False))
-    return True
+        if session.scalar(result.returning(Instance.sop_uid)) is not None:
+            session.execute(update(Prediction).where(Prediction.study_uid == study_uid).values(published=False))
 
 
 def _announce(database: Database, prediction: str) -> None:

@@ -8,6 +8,7 @@ in the folder.
                      completes what a process began that died meanwhile
 """
 
+import logging
 import os
 import stat
 import uuid
@@ -25,6 +26,7 @@ from app.store.disk.shared_folder import ASIDE, LOCK, locked
 from app.store.queue import DONE, QUEUED
 from data_prep.files import flush_folder
 
+LOG = logging.getLogger(__name__)
 FILE, UNFINISHED = "identity", "identity.new"
 INSTANCES, PREDICTIONS = "instances", "predictions"
 FOLDERS = (INSTANCES, PREDICTIONS, ASIDE)
@@ -177,9 +179,15 @@ def _protect(folder: Path, url: str) -> None:
         paths += [database.with_name(database.name + suffix) for suffix in BESIDE]
     for path in paths:
         _close(path)
+    fixed = 0
     for name in FOLDERS:  # the data folder may hold other things, too
         for entry in _entries(folder / name):
-            _close(entry)
+            try:
+                _close(entry)
+            except PermissionError:  # the data folder is closed, so others can't reach it
+                fixed += 1
+    if fixed:
+        LOG.warning("the modes of %d files or folders can't be changed", fixed)
 
 
 def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:

@@ -137,6 +137,22 @@ def test_a_file_that_is_lost_waits_for_its_sender(full, kind, capsys):
     assert main(["check"]) == 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files immutable")
+@pytest.mark.parametrize("kind", [Kind.DAMAGED, Kind.PREAMBLE, Kind.UNKNOWN])
+def test_what_the_disk_does_not_let_us_change_is_told(full, kind, capsys):
+    damage(full, kind)
+    fixed = full.prediction.with_name("0" * 32) if kind is Kind.UNKNOWN else full.file
+    if subprocess.run(["chattr", "+i", fixed], check=False, capture_output=True).returncode:
+        pytest.skip("this file system can't make files immutable")
+    try:
+        assert main(["check", "--repair"]) == 1
+    finally:
+        subprocess.run(["chattr", "-i", fixed], check=True)
+    assert capsys.readouterr().out.endswith(f"1 {kind}\n")
+    main(["check", "--repair"])
+    assert kind not in found(full)
+
+
 def test_a_result_that_is_lost_is_made_again_by_the_service(full):
     held = Instances(full.folder / "instances", full.database)
     (result,) = (row for row in held.find() if row.ours)

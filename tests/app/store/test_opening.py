@@ -1,7 +1,9 @@
 """The data folder is its owner's only, whatever its modes were."""
 
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,21 @@ def test_somebody_elses_folder_is_refused_in_one_sentence(folder):
     with pytest.raises(StoreError, match="belongs to another user") as error:
         open_database("", folder)
     assert str(error.value).count(". ") == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files immutable")
+def test_a_file_whose_mode_is_fixed_prevents_no_start(folder, caplog):
+    fixed = folder / "predictions" / "ab" / "voxels.npy"
+    if subprocess.run(["chattr", "+i", fixed], check=False, capture_output=True).returncode:
+        pytest.skip("this file system can't make files immutable")
+    shutil.copy(fixed, folder / "instances" / "2.25.1" / "x")
+    try:
+        with pytest.raises(StoreError, match="belong together"):  # what is in this folder belongs to no database
+            open_database("", folder)
+    finally:
+        subprocess.run(["chattr", "-i", fixed], check=True)
+    assert open_for_others(folder) == ["predictions/ab/voxels.npy"]
+    assert "the modes of 1 files or folders can't be changed" in caplog.text
 
 
 @pytest.mark.parametrize("place", ["a file", "a file/within"])

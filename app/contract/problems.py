@@ -26,8 +26,8 @@ LOG = logging.getLogger(__name__)
 # Seconds. Faults of the disk and of the database last longer than a full queue.
 RETRY_AFTER_S = 30
 DISK_FULL = "The service's disk is full; studies can be deleted, but none is accepted."
-# Errors of a file that mean that the machine can't do its work now. No request names a file, so a missing one means
-# that a folder of the service is gone: a disk isn't mounted.
+# Errors of a file that mean that the machine can't do its work now. No request names a file:
+# if one is missing, a folder of the service is gone, because a disk isn't mounted.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 BROKEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE})
 MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from os import environ
 
-from app.jobs.stow_client import without_secrets
+from app.delivery.stow_client import without_secrets
 from app.service.settings import Settings, SettingsError
 from app.store.database import Delivery
 from app.store.deliveries import DEAD, DELIVERED, WAITING, Deliveries

@@ -12,14 +12,14 @@ from app import dicomweb
 from app.api import about, deliveries, docs, objects, openapi, pictures, predictions
 from app.contract import problems
 from app.contract.json_text import Provider
+from app.delivery.delivering import Delivering
+from app.delivery.stow_client import Limits, without_secrets
 from app.http import acceptance, audited, cors, keys, request_log, share
 from app.http.address import Proxies
 from app.http.body import checked
 from app.http.uploads import drain
-from app.jobs.delivering import Delivering
 from app.jobs.engine import Engine
 from app.jobs.periodic import Periodic
-from app.jobs.stow_client import Limits, without_secrets
 from app.jobs.studies import Studies
 from app.results.of_record import all_made
 from app.service.condition import Condition

@@ -69,14 +69,14 @@ def on_starting(server: Arbiter) -> None:
     try:
         settings = Settings.from_environment(os.environ)
         _check_command_line(server)
-        if not INHERITED & os.environ.keys():
-            check_free(server.cfg.address)
         check_store(settings)
         if not all(map(_is_loopback, server.cfg.address)) and not asks_who(settings):
             raise StartError(
                 "Without a key only loopback is served. Bind 127.0.0.1, make a key (python -m app.keys create), "
                 "or set CRUCIATE_API_KEYS."
             )
+        if not INHERITED & os.environ.keys():
+            check_free(server.cfg.address)
     except (SettingsError, StartError) as error:
         raise SystemExit(str(error)) from None
 

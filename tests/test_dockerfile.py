@@ -28,6 +28,7 @@ NOBODY = 65534
 # What needs a container or the network: the account, and the packages, which this environment has already.
 LEFT_OUT = ("useradd", "pip install")
 START_S = 120.0
+KEY = "a key of our own that is long enough"
 # This environment may lie in root's folders: the service may read everything, but writes only as its user.
 AS_NOBODY = (
     *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
@@ -107,7 +108,11 @@ def test_its_service_starts_as_that_user(image):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    ours = {"CRUCIATE_API_KEYS": "key", "CRUCIATE_BUNDLES": "models/bundles/demo", "HOME": str(image.home)}
+    ours = {
+        "CRUCIATE_API_KEYS": "a key of our own that is long enough",
+        "CRUCIATE_BUNDLES": "models/bundles/demo",
+        "HOME": str(image.home),
+    }
     environment = os.environ | image.variables | ours | {"PORT": str(port), "PYTHONDONTWRITEBYTECODE": "1"}
     gunicorn, *arguments = image.command
     command = [*AS_NOBODY, sys.executable, "-m", gunicorn, *arguments]

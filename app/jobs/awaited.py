@@ -35,12 +35,24 @@ class Awaited:
     def look(self) -> None:
         """Settle what other processes have answered, and what was deleted."""
         with self._lock:
-            ids = list(self._answers)
-        if not ids:
+            waiting = dict(self._answers)
+        if not waiting:
             return
-        outcomes = self._store.outcomes(ids)
-        for id_ in ids:
+        outcomes = self._store.outcomes(waiting.keys())
+        for id_, future in waiting.items():
             if id_ not in outcomes:
-                self.settle(id_, missing())
+                self._settle_if_same(id_, future, missing())
             elif (answer := outcomes[id_]) is not None:
                 self.settle(id_, answer)
+
+    def forget(self, id_: str) -> None:
+        """A job wasn't stored. If it is entered again, it gets another future, which an old look can't settle."""
+        with self._lock:
+            self._answers.pop(id_, None)
+
+    def _settle_if_same(self, id_: str, future: "Future[Json]", outcome: BaseException) -> None:
+        with self._lock:
+            if self._answers.get(id_) is not future:
+                return
+            del self._answers[id_]
+        future.set_exception(outcome)

@@ -107,6 +107,7 @@ class Claims:
             self._store.put(job, work.lease, keep_lease=seated)
         except BaseException as error:
             work.stored.set_exception(error)
+            self._awaited.forget(work.id)
             self.leases.drop(work.lease)
             with suppress(*FAULTS):  # if it isn't withdrawn, its lease will end
                 self._queue.withdraw(work.id, work.lease)

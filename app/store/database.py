@@ -181,7 +181,7 @@ class Database:
                 connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             _migrate(connection)
         if file is not None:
-            self._file = DatabaseFile.of(file)
+            self._file = DatabaseFile(file)
             # SQLite would make a new, empty file.
             event.listen(self._engine, "do_connect", self._require_file)
 
@@ -232,6 +232,8 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+        if self._file is not None:
+            self._file.close()
 
 
 def sqlite_url(path: Path) -> str:

@@ -4,8 +4,9 @@ An open connection notices neither: it goes on with the old file, which nobody f
 """
 
 import errno
+import os
+import weakref
 from pathlib import Path
-from typing import NamedTuple
 
 MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html, section 1.3
 
@@ -17,25 +18,27 @@ class FileGone(OSError):
         super().__init__(errno.EIO, sentence)
 
 
-class DatabaseFile(NamedTuple):
-    """An SQLite database's file as it was when it was opened."""
+class DatabaseFile:
+    """An SQLite database's file as it was when it was opened.
 
-    path: Path
-    device: int
-    number: int
+    The file stays open until `close`: when a process closes a file, it loses all of its locks on the file, also those
+    of SQLite's connections. Another process could then delete what was written last.
+    See https://www.sqlite.org/howtocorrupt.html, section 2.2.
 
-    @classmethod
-    def of(cls, path: Path) -> "DatabaseFile":
-        """The file that is there now. Raises OSError if there is none."""
-        status = path.stat()
-        return cls(path, status.st_dev, status.st_ino)
+    Raises:
+        OSError: There is no file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self.close = weakref.finalize(self, os.close, self._descriptor)
 
     def check(self) -> None:
         """Raises FileGone unless the same file is still there and begins like a database."""
         try:
-            same = DatabaseFile.of(self.path) == self
-            with self.path.open("rb") as stream:
-                head = stream.read(len(MAGIC))
+            same = os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
+            head = os.pread(self._descriptor, len(MAGIC), 0)
         except OSError:
             raise FileGone("The file of the database is gone.") from None
         if not same:

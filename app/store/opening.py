@@ -69,7 +69,9 @@ def open_alone(url: str, folder: Path) -> Database:
             f"The data folder {folder} and its database can't be kept from other users ({type(error).__name__}): give "
             "them and everything in the folder to the user that runs the service."
         ) from None
-    except (SQLAlchemyError, CommandError, ImportError) as error:  # not quoted: it may name a password
+    except CommandError:
+        raise StoreError("The database can't be upgraded; a newer version of Cruciate may have written it.") from None
+    except (SQLAlchemyError, ImportError) as error:  # not quoted: it may name a password
         raise StoreError(f"The database can't be opened or upgraded ({type(error).__name__}).") from None
 
 

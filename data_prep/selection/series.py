@@ -198,7 +198,7 @@ def _check_whole(chosen: Stack, frames: Sequence[Frame], unread: Sequence[Unread
     if problems:
         raise UnsuitableStudy(
             f"Series {chosen.series_uid} can't be predicted on: {len(problems)} of its files can't be read. "
-            f"The first: {problems[0].file}: {problems[0].detail}",
+            f"The first: {problems[0].detail}",
             tuple(problems[:MOST_NAMED]),
             "unreadable",
         )
@@ -366,7 +366,7 @@ def _decoded(frames: Sequence[Frame]) -> FloatArray:
             problems += error.files
     if len(problems) == len(frames):
         raise MalformedInput(
-            f"None of the {len(frames)} slices can be decoded. The first: {problems[0].file}: {problems[0].detail}",
+            f"None of the {len(frames)} slices can be decoded. The first: {problems[0].detail}",
             tuple(problems),
         )
     if problems:

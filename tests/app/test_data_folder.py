@@ -183,7 +183,9 @@ def fill(disk: Path) -> None:
 
 def test_deletion_works_on_a_full_disk(bundles, tmp_path, small_disk):
     """Of a prediction, of one that failed and has no file, and of a study."""
-    with serving(bundles[0], tmp_path, CRUCIATE_DATA=str(small_disk / "var"), **QUIET) as service:
+    with serving(
+        bundles[0], tmp_path, CRUCIATE_DATA=str(small_disk / "var"), CRUCIATE_RESERVE_MB="0", **QUIET
+    ) as service:
         service.wait_until_ready()
         assert send(service, STUDIES["2.25.70"]) == 200
         assert send(service, instances(voxels()[:2], "2.25.99", "2.25.98")) == 200  # too few to predict on

@@ -5,7 +5,7 @@ import pytest
 from app import deliveries
 from app.store.database import sqlite_url
 from app.store.deliveries import HERE, MANY_TRIES, ONE_TRY, Outcome
-from tests.app.jobs.world import World
+from tests.app.delivery.world import World
 
 PACS, OTHER = "http://pacs.example/dicom-web", "https://other.example"
 WITH_SECRET = PACS.replace("//", "//user:secret@")

@@ -204,7 +204,6 @@ def test_no_error_holds_a_name(told):
     assert quoting == []
 
 
-@pytest.mark.xfail(strict=True, reason="the sentence about damaged slices quotes the first file's name (data_prep)")
 def test_no_error_holds_a_name_of_a_file(told):
     assert [asked for asked, problem in problems(told) if IN_FILE_NAMES in str(problem)] == []
 
@@ -225,11 +224,9 @@ def test_only_the_owner_may_read_the_data(told):
     assert open_to_others == set()
 
 
-@pytest.mark.xfail(strict=True, reason="app/http/request_log.py writes any method")
 def test_a_method_that_a_client_made_up_is_not_logged(told):
     assert METHOD not in told.log
 
 
-@pytest.mark.xfail(strict=True, reason="gunicorn quotes what it can't read (front)")
 def test_a_request_that_is_no_http_is_not_logged(told):
     assert BROKEN not in told.log

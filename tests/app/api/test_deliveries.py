@@ -8,7 +8,7 @@ from app.service.parts import EXTENSION
 from app.service.settings import Settings
 from app.store.database import sqlite_url
 from app.store.deliveries import ARRIVED, HERE, MANY_TRIES, ONE_TRY, Outcome
-from tests.app.jobs.world import NOW, World
+from tests.app.delivery.world import NOW, World
 
 pytestmark = pytest.mark.slow
 

@@ -47,3 +47,20 @@ def test_of_a_deleted_job_everyone_is_told(store):
     awaited.look()
     with pytest.raises(NotFound):
         answer.result(0)
+
+
+def test_a_look_from_before_does_not_end_what_is_entered_again(store, monkeypatch):
+    """A lease ended while a study was stored; the request enters it again while another thread looks."""
+    awaited = Awaited(store)
+    awaited.of(JOB.id)
+    again = []
+
+    def outcomes(_):
+        awaited.forget(JOB.id)
+        again.append(awaited.of(JOB.id))
+        return {}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "outcomes", outcomes)
+        awaited.look()
+    assert not again[0].done()

@@ -80,7 +80,7 @@ def test_a_port_in_use(start, command):
 
 
 def test_an_address_of_another_machine(start):
-    said = start(SERVICE, CRUCIATE_HOST="192.0.2.1", CRUCIATE_API_KEYS="key")
+    said = start(SERVICE, CRUCIATE_HOST="192.0.2.1", CRUCIATE_API_KEYS="a key of our own that is long enough")
     assert "of 192.0.2.1 can't be listened on" in said
 
 

@@ -1,7 +1,10 @@
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
+from app.store.database import Database, sqlite_url
 from app.store.database_file import DatabaseFile, FileGone
 
 
@@ -14,7 +17,7 @@ def path(tmp_path):
 
 
 def test_the_same_file_is_in_order_wherever_it_grew(path):
-    file = DatabaseFile.of(path)
+    file = DatabaseFile(path)
     with sqlite3.connect(path) as database:
         database.execute("INSERT INTO x VALUES (1)")
     database.close()
@@ -31,8 +34,21 @@ def test_the_same_file_is_in_order_wherever_it_grew(path):
     ],
 )
 def test_another_file_is_told(path, change, said):
-    file = DatabaseFile.of(path)
+    file = DatabaseFile(path)
     change(path)
     with pytest.raises(FileGone) as gone:
         file.check()
     assert said in gone.value.strerror
+
+
+def test_a_check_keeps_the_locks_of_open_connections(tmp_path):
+    """Without them, another process that closes the database deletes what was written last (the WAL)."""
+    url = sqlite_url(tmp_path / "y.db")
+    database = Database(url)
+    with database.read():
+        pass
+    database.check()
+    opener = "import sys; from app.store.database import Database; Database(sys.argv[1]).close()"
+    subprocess.run([sys.executable, "-c", opener, url], check=True)
+    assert (tmp_path / "y.db-wal").exists()
+    database.close()

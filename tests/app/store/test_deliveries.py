@@ -7,7 +7,7 @@ import sqlalchemy
 
 from app.store.database import MIGRATIONS, Database, Delivery, sqlite_url
 from app.store.deliveries import ARRIVED, BUSY_S, HERE, ONE_TRY, RETRY_S, Deliveries, Outcome
-from tests.app.jobs.world import World
+from tests.app.delivery.world import World
 
 PACS, OTHER = "http://pacs/dicom-web", "https://other:8042"
 REFUSED = Outcome("refused with status 400", ONE_TRY)

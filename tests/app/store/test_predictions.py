@@ -94,10 +94,10 @@ def test_an_answer_and_its_map_come_back_after_a_restart(store, job, folder, tmp
 
 def test_a_failed_job_keeps_its_answer_and_no_pixels(store, job, folder):
     store.put(job)
-    assert list(folder.iterdir()) == [folder / job.id]
+    assert list(folder.glob("[!.]*")) == [folder / job.id]
     failure = {"id": job.id, "status": "failed", "problem": {}}
     store.finish(job.id, failure)
-    assert list(folder.iterdir()) == []
+    assert list(folder.glob("[!.]*")) == []
     assert store.read(job.id).answer == failure
     store.put(job)  # sent again
     assert (store.read(job.id).job.volume.voxels == job.volume.voxels).all()

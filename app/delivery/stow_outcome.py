@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from pydantic import JsonValue, TypeAdapter
 from werkzeug.http import parse_date
 
-from app.jobs.stow_client import Answer, TooLong, TooSlow
+from app.delivery.stow_client import Answer, TooLong, TooSlow
 from app.store.deliveries import ARRIVED, FEW_TRIES, MANY_TRIES, ONE_TRY, Outcome
 
 # Statuses besides 5xx that ask for another try later (RFC 9110 15.5.9, RFC 6585 4).
@@ -55,7 +55,7 @@ def outcome_of(answer: Answer, sent: Collection[str], now: float) -> Outcome:
 
 
 def outcome_without_answer(error: OSError | HTTPException) -> Outcome:
-    """Judge what happened instead of an answer. Raised by `app.jobs.stow_client.store`."""
+    """Judge what happened instead of an answer. Raised by `app.delivery.stow_client.store`."""
     if isinstance(error, TooLong):
         return Outcome("its answer is too long to be a list of stored objects", FEW_TRIES)
     if isinstance(error, TooSlow):

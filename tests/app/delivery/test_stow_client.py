@@ -9,8 +9,8 @@ from http.client import HTTPException, IncompleteRead
 
 import pytest
 
-from app.jobs.stow_client import Answer, Limits, TooLong, TooSlow, store, without_secrets
-from tests.app.jobs.targets import raw, says, silent
+from app.delivery.stow_client import Answer, Limits, TooLong, TooSlow, store, without_secrets
+from tests.app.delivery.targets import raw, says, silent
 
 FILES = [b"first", b"\r\n--second--\x00", b""]
 HURRIED = Limits(connect_s=1, silence_s=1, total_s=0.25, answer_bytes=1000)

@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.app.jobs.targets import Target
+from tests.app.delivery.targets import Target
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from app import factory
 from app.results import KINDS
 from app.service.parts import EXTENSION
 from tests.app.conftest import Clock
-from tests.app.jobs.targets import says, stored
+from tests.app.delivery.targets import says, stored
 from tests.app.studies import instances, study_zip, voxels
 
 pytestmark = pytest.mark.slow

@@ -9,10 +9,10 @@ from wsgiref.handlers import format_date_time
 import pytest
 from pydicom.dataset import Dataset
 
-from app.jobs.stow_client import Answer, TooLong, TooSlow
-from app.jobs.stow_outcome import LONGEST_WAIT_S, outcome_of, outcome_without_answer
+from app.delivery.stow_client import Answer, TooLong, TooSlow
+from app.delivery.stow_outcome import LONGEST_WAIT_S, outcome_of, outcome_without_answer
 from app.store.deliveries import ARRIVED, FEW_TRIES, MANY_TRIES, ONE_TRY
-from tests.app.jobs.targets import stored
+from tests.app.delivery.targets import stored
 
 NOW = 1_800_000_000.0
 SENT = ["1.2.3", "1.2.4", "1.2.5"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from app.jobs.delivering import Delivering
-from app.jobs.stow_client import Limits, without_secrets
+from app.delivery.delivering import Delivering
+from app.delivery.stow_client import Limits, without_secrets
 from app.store.database import Database, Delivery, Prediction, Study, sqlite_url
 from app.store.deliveries import HERE, Deliveries
 from app.store.instances import Instances

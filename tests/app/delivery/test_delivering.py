@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import delete
 from werkzeug.exceptions import NotFound
 
+from app.delivery.stow_client import Limits
 from app.jobs.periodic import Periodic
-from app.jobs.stow_client import Limits
 from app.store.database import Delivery, Prediction
 from app.store.deliveries import ARRIVED, BUSY_S, FEW_TRIES, HERE, MANY_TRIES, ONE_TRY, RETRY_S, Outcome
-from tests.app.jobs.targets import raw, says, silent, stored
-from tests.app.jobs.world import World, made, uid_of
+from tests.app.delivery.targets import raw, says, silent, stored
+from tests.app.delivery.world import World, made, uid_of
 
 SECRET = "Quibble^Zebedee"
 HURRIED = Limits(connect_s=1, silence_s=1, total_s=0.2, answer_bytes=10_000)
@@ -188,7 +188,7 @@ def test_two_processes_send_each_delivery_once(listen, tmp_path):
     assert {world for world in worlds[1].rows().values() if world != "waiting"} == {"delivered"}
 
 
-KILLED = "from pathlib import Path; import sys; from tests.app.jobs.world import World; " + (
+KILLED = "from pathlib import Path; import sys; from tests.app.delivery.world import World; " + (
     "World(Path(sys.argv[1]), sys.argv[2]).delivering.deliver(sys.argv[2])"
 )
 

@@ -14,8 +14,8 @@ import pydicom
 from werkzeug.exceptions import NotFound
 
 from app.contract.problems import log_unexpected
-from app.jobs.stow_client import Limits, store
-from app.jobs.stow_outcome import outcome_of, outcome_without_answer
+from app.delivery.stow_client import Limits, store
+from app.delivery.stow_outcome import outcome_of, outcome_without_answer
 from app.store.database import Delivery
 from app.store.deliveries import ARRIVED, FEW_TRIES, HERE, MANY_TRIES, ONE_TRY, Deliveries, Outcome
 from app.store.instances import Instances, NotKept

@@ -46,7 +46,7 @@ ALLOWED = (
     *("Laterality", "ImageLaterality", "FrameLaterality", "BodyPartExamined", "StudyDescription"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation"),
     *("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *CLASSIC_NAMES,
 )

@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRBigEndian
 
 from data_prep.dicom.fragments import ITEM_BYTES, Fragments
 from data_prep.dicom.header import Header
-from data_prep.dicom.transfer_syntax import NATIVE, Size, UnsignedArray, decode_frame
+from data_prep.dicom.transfer_syntax import NATIVE, TAKEN, Size, UnsignedArray, decode_frame, unsupported
 from data_prep.errors import InputError, MalformedInput, UnsupportedInput
 
 IntegerArray = npt.NDArray[np.integer[Any]]
@@ -78,7 +78,7 @@ class PixelData:
         return None
 
     def _check(self) -> None:
-        """MalformedInput if the header is incomplete or bytes are missing."""
+        """MalformedInput if the header is incomplete or bytes are missing; UnsupportedInput if we can't decode it."""
         if self.misdescribed:
             raise self.misdescribed
         if min(self.rows, self.columns) < 1 or not 1 <= self.bits_stored <= self.high_bit + 1 <= self.bits_allocated:
@@ -86,6 +86,8 @@ class PixelData:
         if self.encapsulated:
             self._fragments.check()
             return
+        if self.syntax not in TAKEN:
+            raise unsupported(self.syntax)
         if self.syntax not in NATIVE:
             raise MalformedInput("The pixels aren't compressed, though the transfer syntax says so.")
         there = min(self.length or 0, len(self.content) - self.start)

@@ -59,6 +59,12 @@ class Decoded(NamedTuple):
     exact: bool
 
 
+def unsupported(syntax: str) -> UnsupportedInput:
+    """The error for a transfer syntax that isn't in `TAKEN`. One that isn't DICOM's is not quoted."""
+    name = uid.UID(syntax).name
+    return UnsupportedInput(f"Transfer syntax {name if name != syntax else 'of an unknown UID'} isn't supported.")
+
+
 def decode_frame(syntax: str, frame: bytes, size: Size) -> Decoded:
     """Decode one frame.
 
@@ -73,7 +79,7 @@ def decode_frame(syntax: str, frame: bytes, size: Size) -> Decoded:
     """
     decode = _DECODERS.get(syntax)
     if decode is None:
-        raise UnsupportedInput(f"Transfer syntax {uid.UID(syntax).name} isn't supported.")
+        raise unsupported(syntax)
     try:
         return decode(frame, size)
     except (RuntimeError, ValueError, IndexError, struct.error) as error:

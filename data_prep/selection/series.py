@@ -135,6 +135,7 @@ def choose_volume(frames: Sequence[Frame], unread: Sequence[Unread] = (), latera
         *knee.notices[chosen],
         *_kind_notices(chosen),
         *_part_notices(chosen),
+        *_burned_in_notices(chosen),
         *draws(chosen, losers),
     )
     return Selection(_volume(chosen, knee.sides[chosen], notices), in_order_of_series, origins(chosen.frames))
@@ -316,6 +317,17 @@ def _part_notices(stack: Stack) -> tuple[Notice, ...]:
         "knee."
     )
     return (Notice(OTHER_BODY_PART, message),)
+
+
+def _burned_in_notices(stack: Stack) -> tuple[Notice, ...]:
+    """BurnedInAnnotation says whether pixels identify the patient (PS3.3 C.7.6.1.1)."""
+    if not any("YES" in frame.header.texts("BurnedInAnnotation") for frame in stack.frames):
+        return ()
+    message = (
+        "The headers say that text in the pixels identifies the patient. The text is also in the pictures of this "
+        "prediction, and the model may have looked at it."
+    )
+    return (Notice("burned-in-annotation", message),)
 
 
 def _volume(stack: Stack, laterality: Laterality, notices: tuple[Notice, ...]) -> Volume:

@@ -35,7 +35,7 @@ JSON = TypeAdapter[Any](JsonValue)
 
 
 def outcome_of(answer: Answer, sent: Collection[str], now: float) -> Outcome:
-    """Judge an answer.
+    """What an answer means.
 
     Args:
         answer: The target's answer.
@@ -55,7 +55,7 @@ def outcome_of(answer: Answer, sent: Collection[str], now: float) -> Outcome:
 
 
 def outcome_without_answer(error: OSError | HTTPException) -> Outcome:
-    """Judge what happened instead of an answer. Raised by `app.delivery.stow_client.store`."""
+    """What the lack of an answer means: the error raised by `app.delivery.stow_client.store`."""
     if isinstance(error, TooLong):
         return Outcome("its answer is too long to be a list of stored objects", FEW_TRIES)
     if isinstance(error, TooSlow):

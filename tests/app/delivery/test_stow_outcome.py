@@ -20,7 +20,7 @@ JSON, XML = "application/dicom+json", "application/dicom+xml"
 SECRET = "Quibble"
 
 
-def judged(status: int, body: str | bytes = b"", media_type: str = JSON, retry_after: str = ""):
+def meaning(status: int, body: str | bytes = b"", media_type: str = JSON, retry_after: str = ""):
     body = body.encode() if isinstance(body, str) else body
     return outcome_of(Answer(status, media_type, retry_after, body), SENT, NOW)
 
@@ -70,7 +70,7 @@ def as_pydicom_writes_it() -> str:
 )
 @pytest.mark.parametrize("status", [200, 202])
 def test_a_list_of_every_object_is_delivered(status, body, media_type):
-    assert judged(status, body, media_type) == ARRIVED
+    assert meaning(status, body, media_type) == ARRIVED
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_list_of_every_object_is_delivered(status, body, media_type):
     ],
 )
 def test_refused_objects_are_counted_and_final(body, media_type, refused):
-    outcome = judged(202, body, media_type)
+    outcome = meaning(202, body, media_type)
     assert (outcome.text, outcome.tries) == (f"{refused} of 3 objects refused", ONE_TRY)
 
 
@@ -99,7 +99,7 @@ def test_refused_objects_are_counted_and_final(body, media_type, refused):
 )
 def test_an_object_that_a_target_holds_already_is_delivered(status, body, media_type):
     """From an earlier try that it didn't confirm."""
-    assert judged(status, body, media_type) == ARRIVED
+    assert meaning(status, body, media_type) == ARRIVED
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_an_object_that_a_target_holds_already_is_delivered(status, body, media_
     ],
 )
 def test_any_other_conflict_is_final(body):
-    outcome = judged(409, body)
+    outcome = meaning(409, body)
     assert (outcome.text, outcome.tries) == ("refused with status 409", ONE_TRY)
 
 
 def test_objects_that_nobody_names_are_not_delivered():
-    outcome = judged(200, stored("1.2.3", "9.9"))
+    outcome = meaning(200, stored("1.2.3", "9.9"))
     assert (outcome.text, outcome.tries) == ("confirmed 1 of 3 objects, and didn't refuse the others", FEW_TRIES)
 
 
@@ -150,7 +150,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_what_cannot_be_read_is_not_delivered_and_tried_a_few_times(what):
     begun = time.monotonic()
-    outcome = judged(200, *UNREADABLE[what])
+    outcome = meaning(200, *UNREADABLE[what])
     assert outcome.text == "answered with status 200, but not with a list of the stored objects"
     assert outcome.tries == FEW_TRIES
     assert time.monotonic() - begun < 2
@@ -169,13 +169,13 @@ def test_what_cannot_be_read_is_not_delivered_and_tried_a_few_times(what):
     ],
 )
 def test_a_list_of_nothing_that_was_sent_confirms_nothing(body, media_type):
-    outcome = judged(200, body, media_type)
+    outcome = meaning(200, body, media_type)
     assert (outcome.text, outcome.tries) == ("confirmed 0 of 3 objects, and didn't refuse the others", FEW_TRIES)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 def test_a_redirect_is_final(status):
-    outcome = judged(status)
+    outcome = meaning(status)
     assert outcome.text.startswith("redirects")
     assert outcome.tries == ONE_TRY
 
@@ -188,7 +188,7 @@ def test_a_redirect_is_final(status):
     ],
 )
 def test_a_refusal_is_final_unless_it_may_pass(status, tries):
-    outcome = judged(status, f"{SECRET} wasn't stored")
+    outcome = meaning(status, f"{SECRET} wasn't stored")
     assert (outcome.text, outcome.tries) == (f"refused with status {status}", tries)
 
 
@@ -205,7 +205,7 @@ def test_a_refusal_is_final_unless_it_may_pass(status, tries):
     ],
 )
 def test_a_target_may_ask_for_some_time(text, wait_s):
-    assert judged(503, retry_after=text).wait_s == judged(429, retry_after=text).wait_s == wait_s
+    assert meaning(503, retry_after=text).wait_s == judged(429, retry_after=text).wait_s == wait_s
 
 
 @pytest.mark.parametrize(

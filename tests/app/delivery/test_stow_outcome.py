@@ -205,7 +205,7 @@ def test_a_refusal_is_final_unless_it_may_pass(status, tries):
     ],
 )
 def test_a_target_may_ask_for_some_time(text, wait_s):
-    assert meaning(503, retry_after=text).wait_s == judged(429, retry_after=text).wait_s == wait_s
+    assert meaning(503, retry_after=text).wait_s == meaning(429, retry_after=text).wait_s == wait_s
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def problem_of(error: Exception) -> Problem:
         for kind, (status, title) in INPUT_ERRORS.items():
             if isinstance(error, kind):
                 slug = title.lower().replace(" ", "-")
-                return Problem(status, title, error.detail, f"urn:cruciate:problem:{slug}", error.files)
+                return Problem(status, title, _without_names(error), f"urn:cruciate:problem:{slug}", error.files)
     if isinstance(error, HTTPError):  # an invalid parameter, found by APIFlask
         wrong = [
             f"{name}: {text}." for fields in error.detail.values() for name, texts in fields.items() for text in texts
@@ -90,6 +90,14 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, HTTPException) and error.code is not None:
         return Problem(error.code, error.name, error.description or error.name)
     return Problem(500, "Internal Server Error", "The service failed. The study isn't the cause; the log says where.")
+
+
+def _without_names(error: InputError) -> str:
+    """The sentence. Names of files, which may hold a patient's name, are in `errors` only."""
+    detail = error.detail
+    for name in {file.file for file in error.files} - {""}:
+        detail = detail.replace(f"{name}: ", "")
+    return detail
 
 
 def reported(error: Exception) -> Problem:

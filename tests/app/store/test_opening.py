@@ -114,5 +114,5 @@ def test_a_database_of_a_later_version_is_told(tmp_path):
     with database.write() as session:
         session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     database.close()
-    with pytest.raises(StoreError, match="can't be opened or upgraded"):
+    with pytest.raises(StoreError, match="a newer version of Cruciate"):
         open_database("", tmp_path)

@@ -27,6 +27,8 @@ FIRST_VRS = (b"UL", b"OB", b"UI", b"CS", b"SH", b"DA", b"TM", b"ST")
 # The longest value of these elements in implicit VR.
 LONGEST_FIRST_VALUE = 1024
 ZIP_MAGIC = b"PK"
+# An answer names at most this many files that can't be read.
+MOST_NAMED = 50
 # Streams are read in pieces of this size, so that a false length costs only one piece.
 PIECE = 1 << 20
 # The size that a zip's directory may have for each file that the limits allow: 46 bytes, a path and extra fields.
@@ -67,20 +69,21 @@ def dicom_files(files: StudyFiles, budget: Budget) -> Iterator[tuple[str, bytes 
         InputOverLimit: a limit is exceeded.
         UnsupportedInput: a zip is encrypted or has an unusual compression method.
     """
-    others: list[str] = []
+    others: list[FileProblem] = []
     found = False
     for name, stream in _streams(files):
         for member, content in _unpack(name, stream, budget, others):
             found = True
             yield member, content
     if not found:
-        raise MalformedInput(_nothing_found(others))
+        raise _nothing_found(others)
 
 
-def _nothing_found(others: Sequence[str]) -> str:
+def _nothing_found(others: Sequence[FileProblem]) -> MalformedInput:
     if not others:
-        return "Nothing was sent: no file."
-    return f"No DICOM file among {len(others)}: {'; '.join(others[:3])}{' ...' if len(others) > 3 else ''}."
+        return MalformedInput("Nothing was sent: no file.")
+    first, named = others[0], tuple(others[:MOST_NAMED])
+    return MalformedInput(f"No DICOM file among {len(others)}. The first: {first.file}: {first.detail}", named)
 
 
 def _streams(files: StudyFiles) -> Iterator[tuple[str, BinaryIO]]:
@@ -106,7 +109,7 @@ class _Readable(Protocol):
 _Files = Iterator[tuple[str, bytes | MalformedInput]]
 
 
-def _unpack(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> _Files:
+def _unpack(name: str, stream: BinaryIO, budget: Budget, others: list[FileProblem]) -> _Files:
     budget.take_sent(stream.seek(0, 2))
     stream.seek(0)
     head = stream.read(PREAMBLE + len(PREFIX))
@@ -117,12 +120,12 @@ def _unpack(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> _
     if begins_as_dicom(head):
         yield name, _rest(head, stream, budget)
     elif head:
-        others.append(f"{name} is neither DICOM nor a zip")
+        others.append(FileProblem(name, "It is neither DICOM nor a zip."))
     else:
         yield from _empty(name, others)
 
 
-def _members(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> _Files:
+def _members(name: str, stream: BinaryIO, budget: Budget, others: list[FileProblem]) -> _Files:
     archive = _open_archive(name, stream, budget)
     for info in archive.infolist():
         if info.is_dir():
@@ -138,18 +141,19 @@ def _members(name: str, stream: BinaryIO, budget: Budget, others: list[str]) -> 
         if content is not None:
             yield member_name, content
         elif head.startswith(ZIP_MAGIC):
-            others.append(f"{member_name} is a zip within the zip, which isn't opened")
+            others.append(FileProblem(member_name, "It is a zip within the zip, which isn't opened."))
         elif head:
-            others.append(f"{member_name} isn't DICOM")
+            others.append(FileProblem(member_name, "It isn't DICOM."))
         else:
             yield from _empty(member_name, others)
 
 
-def _empty(name: str, others: list[str]) -> _Files:
+def _empty(name: str, others: list[FileProblem]) -> _Files:
     """An empty file may be a lost slice (a full disk, a broken copy); hidden files are often empty on purpose."""
-    others.append(f"{name} is empty")
+    problem = FileProblem(name, "It is empty.")
+    others.append(problem)
     if not PurePosixPath(name).name.startswith("."):
-        yield name, MalformedInput(f"{name}: It is empty.", (FileProblem(name, "It is empty."),))
+        yield name, MalformedInput(f"{name}: {problem.detail}", (problem,))
 
 
 def _open_archive(name: str, stream: BinaryIO, budget: Budget) -> zipfile.ZipFile:
@@ -161,7 +165,7 @@ def _open_archive(name: str, stream: BinaryIO, budget: Budget) -> zipfile.ZipFil
     for info in files:
         budget.take_file()
         if info.flag_bits & 1:
-            raise UnsupportedInput(f"{name} is encrypted: send it without a password.")
+            raise UnsupportedInput("The zip is encrypted: send it without a password.")
         if info.compress_type not in ZIP_METHODS:
             raise UnsupportedInput(f"{name} is packed with an unusual method; we take stored and deflated files.")
     budget.check_ratio(sum(info.file_size for info in files))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pydicom
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from data_prep.dicom.archive import StudyFiles, dicom_files
+from data_prep.dicom.archive import MOST_NAMED, StudyFiles, dicom_files
 from data_prep.dicom.budget import Budget
 from data_prep.dicom.header import READ_TAGS, Header, Memo, frame_headers, instance_header
 from data_prep.dicom.identity import Identity, identity
@@ -28,8 +28,6 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
 
 SERIES_UID = 0x0020000E
-# An answer names at most this many files that can't be read.
-MOST_NAMED = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,10 +213,9 @@ def _same(some: Sequence[Frame], others: Sequence[Frame]) -> bool:
 
 
 def _ambiguous(versions: Sequence[Sequence[Frame]]) -> Unread:
-    first, other = sorted(versions, key=lambda frames: frames[0].file)[:2]
-    detail = f"{other[0].file} has the same SOPInstanceUID and differs."
-    problem = FileProblem(first[0].file, detail)
-    return Unread(MalformedInput(f"{first[0].file}: {detail}", (problem,)), first[0].series_uid)
+    first = min((frames[0] for frames in versions), key=lambda frame: frame.file)
+    detail = "Another file has the same SOPInstanceUID and differs."
+    return Unread(MalformedInput(f"{first.file}: {detail}", (FileProblem(first.file, detail),)), first.series_uid)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from data_prep.dicom.archive import StudyFiles
-from data_prep.dicom.frames import MOST_NAMED, Frame, Unread, nothing_read, read_study
+from data_prep.dicom.archive import MOST_NAMED, StudyFiles
+from data_prep.dicom.frames import Frame, Unread, nothing_read, read_study
 from data_prep.dicom.identity import fewest_patients
 from data_prep.dicom.origin import origins
 from data_prep.errors import FileProblem, MalformedInput, UnsuitableStudy

@@ -205,7 +205,7 @@ def test_no_error_holds_a_name(told):
 
 
 def test_no_error_holds_a_name_of_a_file(told):
-    assert [asked for asked, problem in problems(told) if IN_FILE_NAMES in str(problem)] == []
+    assert [problem for _, problem in problems(told) if IN_FILE_NAMES in str(problem)] == []
 
 
 def test_nothing_that_needs_no_key_holds_a_name(told):

@@ -17,6 +17,8 @@ from app.store.deliveries import ARRIVED, BUSY_S, FEW_TRIES, HERE, MANY_TRIES, O
 from tests.app.delivery.targets import raw, says, silent, stored
 from tests.app.delivery.world import World, made, uid_of
 
+pytestmark = pytest.mark.slow
+
 SECRET = "Quibble^Zebedee"
 HURRIED = Limits(connect_s=1, silence_s=1, total_s=0.2, answer_bytes=10_000)
 SOON_S = 10

@@ -12,6 +12,8 @@ import pytest
 from app.delivery.stow_client import Answer, Limits, TooLong, TooSlow, store, without_secrets
 from tests.app.delivery.targets import raw, says, silent
 
+pytestmark = pytest.mark.slow
+
 FILES = [b"first", b"\r\n--second--\x00", b""]
 HURRIED = Limits(connect_s=1, silence_s=1, total_s=0.25, answer_bytes=1000)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

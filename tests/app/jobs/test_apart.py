@@ -18,6 +18,8 @@ from data_prep.errors import InputOverLimit, MalformedInput, UnsuitableStudy
 from tests.app.jobs import calls
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 MEMORY, SECONDS, SOON_S = 256 << 20, 1.0, 0.5
 GENEROUS_S = 60.0
 

@@ -24,6 +24,8 @@ from data_prep.selection.series import Selection
 from tests.app.studies import PATIENT, instances, voxels
 from tests.conftest import make_volume
 
+pytestmark = pytest.mark.slow
+
 STUDY = "2.25.7"
 FILES = instances(voxels())
 

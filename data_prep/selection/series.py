@@ -27,7 +27,9 @@ from data_prep.selection.kind import FAT_DOUBT, scout_by_geometry, scout_signs
 from data_prep.selection.knees import one_knee, parted, too_wide
 from data_prep.selection.preference import ACROSS_SERIES, WITHIN_SERIES, draws, prefer
 from data_prep.selection.side import Side
-from data_prep.selection.stack import Stack, stacks, unusable
+from data_prep.selection.stack import Stack
+from data_prep.selection.stacking import stacks
+from data_prep.selection.usable import unusable
 from data_prep.volume import FloatArray, Laterality, Volume
 
 # A knee's ligaments and their surroundings are about 25 mm wide from side to side: fewer slices don't cover them.

@@ -1,0 +1,60 @@
+"""Whether an image can be part of a volume to predict on, by its header alone."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from data_prep.dicom.frames import Frame
+from data_prep.errors import MalformedInput
+from data_prep.limits import odd_pixels
+from data_prep.selection.kind import PREDICTABLE, find
+from data_prep.selection.stack import ORIENTATION_TOLERANCE
+
+MR_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.4",  # MR Image Storage
+        "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR Image Storage
+        "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR Image Storage
+    }
+)
+
+
+def unusable(frame: Frame) -> str | None:
+    """Why an image can't be part of a volume to predict on, by its header alone; None if it can."""
+    header = frame.header
+    modality = header.text("Modality")
+    if modality != "MR":
+        return f"modality is {modality or 'missing'}"
+    if header.text("SOPClassUID") not in MR_CLASSES:
+        return "not a scanner's own MR image (another SOP class, such as a secondary capture)"
+    if not header.text("PhotometricInterpretation").startswith("MONOCHROME"):
+        return "colour picture"
+    kind = find(header).kind
+    if kind not in PREDICTABLE:
+        return kind.value
+    try:
+        return _unusable_geometry(frame)
+    except MalformedInput as error:
+        return error.detail
+
+
+def _unusable_geometry(frame: Frame) -> str | None:
+    header = frame.header
+    spacing = header.numbers("PixelSpacing", 2)
+    if spacing is None:
+        return "no PixelSpacing"
+    if odd := odd_pixels(*spacing):
+        return odd
+    orientation = header.numbers("ImageOrientationPatient", 6)
+    if orientation is None:
+        return "no ImageOrientationPatient"
+    header.numbers("ImagePositionPatient", 3)
+    if not _perpendicular(orientation):
+        return "ImageOrientationPatient isn't a pair of perpendicular unit vectors"
+    return None
+
+
+@lru_cache(4096)
+def _perpendicular(orientation: tuple[float, ...]) -> bool:
+    directions = np.array(orientation).reshape(2, 3)
+    return np.allclose(directions @ directions.T, np.eye(2), atol=2 * ORIENTATION_TOLERANCE)

@@ -10,26 +10,18 @@ from data_prep.names import beginning
 
 
 @contextmanager
-def replacing(path: Path, flush: bool = False) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; at the end of the block it replaces `path`.
 
-    After an error the temporary file is deleted.
-
-    Args:
-        path: the file to write or replace.
-        flush: write the content to the disk before the file replaces `path`. The folder must exist then; without
-            `flush`, the folder is made.
+    The folder is made if it doesn't exist. After an error the temporary file is deleted.
     """
-    if not flush:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{beginning(path)}.")
     os.close(handle)
     partial = Path(name)
     try:
         yield partial
         partial.chmod(0o644)
-        if flush:
-            _flush(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -60,11 +52,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def flush_folder(folder: Path) -> None:
     """Write the folder's list of files to the disk, so that a crash after this call can't lose it."""
-    _flush(folder)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

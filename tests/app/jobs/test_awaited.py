@@ -5,9 +5,11 @@ import pytest
 from werkzeug.exceptions import NotFound
 
 from app.jobs.awaited import Awaited
+from app.jobs.claims import Claims
 from app.store.database import Database, sqlite_url
 from app.store.job import Job
 from app.store.predictions import Store
+from app.store.queue import LeaseLost, Queue
 from data_prep.selection.series import Selection
 from tests.conftest import make_volume
 
@@ -64,3 +66,19 @@ def test_a_look_from_before_does_not_end_what_is_entered_again(store, monkeypatc
         patch.setattr(store, "outcomes", outcomes)
         awaited.look()
     assert not again[0].done()
+
+
+def test_a_job_whose_lease_ended_while_it_was_stored_is_awaited_anew(tmp_path, monkeypatch):
+    database = Database(sqlite_url(tmp_path / "service.db"))
+    store = Store(tmp_path / "predictions", database)
+    awaited = Awaited(store)
+    claims = Claims(store, Queue(database, 1), awaited)
+    first = awaited.of(JOB.id)
+
+    def lost(*_, **__):
+        raise LeaseLost
+
+    monkeypatch.setattr(store, "put", lost)
+    with pytest.raises(LeaseLost):
+        claims.enter(JOB, ["bundle digest"])
+    assert awaited.of(JOB.id) is not first

@@ -86,19 +86,10 @@ def serving(bundle: Path, scratch: Path, **variables: str) -> Iterator[RunningSe
     ours = {"CRUCIATE_BUNDLES": str(bundle), "CRUCIATE_DATA": str(scratch / "var"), "CRUCIATE_API_KEYS": ""}
     environment = os.environ | ours | {"CRUCIATE_HOST": "127.0.0.1", "PORT": str(port)} | variables
     log = scratch / "service.log"
-    command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION)]
     # Interrupts are blocked until the `try` below can stop the service. Otherwise the service could stay running.
     _hold_interrupts()
     try:
-        with log.open("ab") as stream:
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-                preexec_fn=_let_interrupts,
-            )
+        process = started(environment, log)
         try:
             _let_interrupts()
             yield RunningService(process, port, log)
@@ -106,6 +97,19 @@ def serving(bundle: Path, scratch: Path, **variables: str) -> Iterator[RunningSe
             _stop(process)
     finally:
         _let_interrupts()
+
+
+def started(environment: dict[str, str], log: Path, *words: str) -> subprocess.Popen[bytes]:
+    """Start gunicorn in a session of its own, with more words on its command line."""
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION), *words],
+            env=environment,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+            preexec_fn=_let_interrupts,
+        )
 
 
 def _hold_interrupts() -> None:

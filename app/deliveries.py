@@ -7,38 +7,41 @@ Give it the environment variables of the service. The service may run meanwhile;
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from os import environ
 
+from app.audit import account
+from app.delivery.deliveries import DEAD, DELIVERED, WAITING, Deliveries
 from app.delivery.stow_client import without_secrets
-from app.service.settings import Settings, SettingsError
-from app.store.database import Delivery
-from app.store.deliveries import DEAD, DELIVERED, WAITING, Deliveries
+from app.service.command import run
+from app.service.settings import Settings
+from app.store.database import Database, Delivery
 from app.store.job import written
-from app.store.opening import StoreError, open_database
 
 # Rows that are in memory at once.
 PAGE = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns exit status 2, after a sentence, for a bad setting."""
+    """Returns exit status 2, after a sentence, for a bad setting or a database that can't be used."""
     given = _parser().parse_args(arguments)
+    return run(lambda settings, database: _work(settings, database, given))
+
+
+def _work(settings: Settings, database: Database, given: argparse.Namespace) -> None:
     try:
-        settings = Settings.from_environment(environ)
-        database = open_database(settings.database, settings.data)
-    except (SettingsError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    deliveries = Deliveries(database, [without_secrets(url) for url in settings.targets])
-    if given.command == "retry":
-        print(f"{deliveries.retry(given.state, given.prediction, given.target)} will be tried again")
-    else:
-        for row in _all(deliveries, given):
-            print(_line(row))
-    database.close()
-    return 0
+        deliveries = Deliveries(database, [without_secrets(url) for url in settings.targets], settings.data)
+        if given.command == "retry":
+            retried = deliveries.retry(given.state, given.prediction, given.target, user=account())
+            print(f"{retried} will be tried again")
+            if others := sum(row.target not in deliveries.targets for row in _all(deliveries, given)):
+                print(f"{others} are for targets that CRUCIATE_TARGETS doesn't name here, and stay as they are")
+        else:
+            for row in _all(deliveries, given):
+                print(_line(row))
+    except BrokenPipeError:  # whoever reads the list has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "--state",
         choices=(DEAD, WAITING),
         default=DEAD,
-        help="dead: begin anew; waiting: don't wait until they are due",
+        help="dead: begin anew; waiting: try at once what is due later, as the next one of its tries",
     )
     for command in (shown, again):
         command.add_argument("--prediction", help="only those of this prediction")
@@ -69,7 +72,7 @@ def _all(deliveries: Deliveries, given: argparse.Namespace) -> Iterator[Delivery
 def _line(row: Delivery) -> str:
     next_try = f"next try {written(row.due)}" if row.due is not None else ""
     parts = row.state, row.prediction, row.target, f"tries: {row.attempts}", next_try, row.outcome
-    return "\t".join(part or "" for part in parts)
+    return "\t".join(part or "" for part in (*parts, *(["rejection note"] if row.note else [])))
 
 
 if __name__ == "__main__":

@@ -3,44 +3,78 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 
 from apiflask import APIFlask
 from flask import Response
+from werkzeug.exceptions import NotFound
 
-from app import dicomweb
-from app.api import about, deliveries, docs, objects, openapi, pictures, predictions
+from app.api import (
+    about,
+    deliveries,
+    docs,
+    fhir,
+    objects,
+    openapi,
+    pictures,
+    predictions,
+    printed,
+    reviews,
+    volume,
+    worklist,
+)
+from app.associations.opening import Ours
+from app.audit.anchors import Anchors
 from app.contract import problems
 from app.contract.json_text import Provider
+from app.delivery.deliveries import Deliveries
 from app.delivery.delivering import Delivering
 from app.delivery.stow_client import Limits, without_secrets
-from app.http import acceptance, audited, cors, keys, request_log, share
+from app.dicomweb import metadata, routes
+from app.http import acceptance, audited, cors, keys, request_log, share, url_text
 from app.http.address import Proxies
 from app.http.body import checked
 from app.http.uploads import drain
 from app.jobs.engine import Engine
 from app.jobs.periodic import Periodic
 from app.jobs.studies import Studies
-from app.results.of_record import all_made
+from app.jobs.unchanged import BEAT_S
+from app.results.of_record import all_made, note_made
+from app.retention.calendar import Calendar
+from app.retention.of_settings import sweep_of
+from app.retention.rounds import Rounds
+from app.retention.sweep import kinds
+from app.routing.routing import Routing
 from app.service.condition import Condition
+from app.service.dimse_settings import ours_to
 from app.service.parts import EXTENSION, Service
 from app.service.settings import Settings
 from app.store.database import Database
-from app.store.deliveries import Deliveries
 from app.store.instances import Instances
 from app.store.keys import KeyRing
 from app.store.opening import open_database
 from app.store.predictions import Store
 from app.store.queue import Queue
+from app.store.record import Record
+from app.store.sessions import Sessions
+from app.viewer import login, pages
+from models.routes.chunks import limit_memory
 
 # Seconds between two searches for studies that have become quiet, for new results, and for due deliveries.
 EVERY_S = 1.0
+# Seconds between two looks for what has expired.
+RETENTION_S = 5.0
+# Seconds after which the database remembers the last line of the audit trail.
+ANCHORS_S = 10.0
 
 
 def create_app(
     settings: Settings | None = None,
     clock: Callable[[], float] = time.time,
     elapsed: Callable[[], float] = time.monotonic,
+    ours: Ours | None = None,
 ) -> APIFlask:
     """Make the app and start its engine. `/readyz` tells when the engine is ready.
 
@@ -48,6 +82,7 @@ def create_app(
         settings: None reads the environment variables.
         clock: Gives the time in seconds since 1970.
         elapsed: Gives seconds; only differences count.
+        ours: How the service presents itself to DICOM systems; None reads the environment variables if there is one.
 
     Raises:
         SettingsError: A variable can't be used.
@@ -60,28 +95,45 @@ def create_app(
     app.json = Provider(app)
     database = open_database(settings.database, settings.data)
     store = Store(settings.data / "predictions", database)
-    instances = Instances(settings.data / "instances", database)
+    instances = Instances(settings.data / "instances", database, settings.deidentifier)
+    limit_memory(settings.network_mb)
     engine = Engine(settings.bundles, store, Queue(database, settings.queue))
-    studies = Studies(database, instances, store, engine, settings.quiet_s, clock, elapsed)
+    routing = Routing(database, settings.rules)
+    studies = Studies(
+        *(database, instances, store, engine, routing, settings.data),
+        *(settings.quiet_s, clock, elapsed, settings.announced_wait_s),
+    )
 
     def make(id_: str) -> list[bytes]:
-        return all_made(store.read(id_), settings.codes, settings.map_values)
+        return all_made(store.read(id_), settings.site, settings.map_values)
+
+    def make_note(id_: str) -> bytes:
+        record = store.read(id_)
+        return note_made(record, store.objects(id_), _successor(store, record), settings.site)
 
     urls = {without_secrets(url): url for url in settings.targets}
-    outgoing = Deliveries(database, urls, clock)
+    outgoing = Deliveries(database, urls, settings.data, clock, elapsed, routing.targets)
     outgoing.give_up_others()
-    delivering = Delivering(outgoing, instances, make, urls, clock, Limits())
-    rounds = (
+    delivering = Delivering(
+        outgoing, instances, make, urls, clock, Limits(), ours or ours_to(settings.targets), make_note
+    )
+    rounds: tuple[Periodic, ...] = (
         Periodic("studies", studies.predict_quiet, EVERY_S),
         Periodic("schedule", outgoing.schedule, EVERY_S),
+        Periodic("tries", outgoing.tries.beat, BEAT_S),
+        Periodic("metadata", partial(metadata.make_due, database, instances), EVERY_S),
+        Periodic("anchors", Anchors(database, settings.data, clock).round, ANCHORS_S),
         *(Periodic("deliver", partial(delivering.deliver, target), EVERY_S) for target in outgoing.targets),
     )
+    if settings.retention != "off":
+        rounds += (_retention(settings, database, outgoing, clock, elapsed),)
     folders = (settings.data, settings.data / "predictions", instances.incoming)
     condition = Condition(database, folders, settings.reserve_mb)
-    service = Service(settings, store, engine, instances, studies, outgoing, condition, rounds)
+    service = Service(settings, database, store, engine, instances, studies, outgoing, condition, rounds)
     app.extensions[EXTENSION] = service
     request_log.register(app)
     keys.register(app, _access(settings, database, clock))
+    url_text.register(app)
     audited.register(app, settings.data, database)
     share.register(app, settings.key_share, settings.queue)
     acceptance.register(app, condition.require)
@@ -89,20 +141,37 @@ def create_app(
     problems.register(app)
     app.after_request(drain)
     app.after_request(_keep_out_of_caches)
+    app.after_request(_without_type)
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)
+    app.register_blueprint(volume.blueprint)
     app.register_blueprint(objects.blueprint)
+    app.register_blueprint(fhir.blueprint)
+    app.register_blueprint(reviews.blueprint)
+    app.register_blueprint(printed.blueprint)
     app.register_blueprint(deliveries.blueprint)
+    app.register_blueprint(worklist.blueprint)
     app.register_blueprint(about.blueprint)
-    app.register_blueprint(dicomweb.blueprint)
+    app.register_blueprint(routes.blueprint)
     app.register_blueprint(docs.blueprint)
+    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(login.blueprint)
     service.start()
     return app
 
 
+def _successor(store: Store, record: Record) -> Record | None:
+    """The prediction that replaces one; None if it was deleted."""
+    with suppress(NotFound):
+        return store.read(record.superseded_by or "")
+    return None
+
+
 def _access(settings: Settings, database: Database, clock: Callable[[], float]) -> keys.Access:
+    ring = KeyRing(database, settings.api_keys)
     return keys.Access(
-        KeyRing(database, settings.api_keys),
+        ring,
+        Sessions(database, ring, 3600 * settings.session_hours, clock),
         Proxies(settings.trusted_proxies),
         settings.user_header,
         frozenset(settings.user_scopes),
@@ -111,7 +180,27 @@ def _access(settings: Settings, database: Database, clock: Callable[[], float]) 
     )
 
 
+def _retention(
+    settings: Settings,
+    database: Database,
+    deliveries: Deliveries,
+    clock: Callable[[], float],
+    elapsed: Callable[[], float],
+) -> Periodic:
+    sweep = sweep_of(settings, kinds(database, settings.data, deliveries))
+    dry_run = settings.retention == "dry-run"
+    return Periodic("retention", Rounds(sweep, Calendar(database, clock, elapsed), dry_run, elapsed).round, RETENTION_S)
+
+
 def _keep_out_of_caches(response: Response) -> Response:
-    """Answers and pictures are patient data; the rest may change every second."""
-    response.headers["Cache-Control"] = "no-store"
+    """Answers and pictures are patient data; the rest may change every second, except files of the pages."""
+    if not response.cache_control.immutable:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _without_type(response: Response) -> Response:
+    """What has no content has no Content-Type (RFC 9110 8.3)."""
+    if response.status_code == HTTPStatus.NO_CONTENT:
+        response.headers.pop("Content-Type", None)
     return response

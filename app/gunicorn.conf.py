@@ -16,8 +16,10 @@ from gunicorn.arbiter import Arbiter
 from app.contract.log_text import log_thread
 from app.http.uploads import MAX_PARTS
 from app.server.worker import Worker
+from app.service.dimse_settings import ours_to
+from app.service.environment import SettingsError
 from app.service.parts import EXTENSION, Service
-from app.service.settings import Settings, SettingsError
+from app.service.settings import Settings
 from app.service.starting import StartError, asks_who, check_free, check_store
 from app.store.opening import UMASK
 from data_prep.dicom.quiet import ignore_pydicom_warnings
@@ -25,7 +27,7 @@ from data_prep.dicom.quiet import ignore_pydicom_warnings
 wsgi_app = "app.factory:create_app()"
 worker_class = "app.server.worker.Worker"
 workers = 1
-# Threads for requests with a body, and as many for requests without one (app/server/worker.py).
+# Threads for requests with a body, as many for retrievals, and as many for other requests (app/server/worker.py).
 threads = 8
 preload_app = False
 bind = [f"{os.environ.get('CRUCIATE_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"]
@@ -36,6 +38,10 @@ graceful_timeout = 30
 keepalive = 5
 limit_request_line = 2048
 limit_request_fields = 50
+# Of all headers, only X-Forwarded-Proto changes the WSGI environment, and only from the addresses in the variable
+# FORWARDED_ALLOW_IPS. gunicorn's default believes others, too, such as SCRIPT_NAME, which moves the path.
+forwarder_headers = ""
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 # The heartbeat's file is in memory. On a busy disk, a live worker could look dead.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 control_socket_disable = True
@@ -68,8 +74,8 @@ def on_starting(server: Arbiter) -> None:
     os.umask(UMASK)  # also of the workers
     try:
         settings = Settings.from_environment(os.environ)
+        ours_to(settings.targets)
         _check_command_line(server)
-        check_store(settings)
         if not all(map(_is_loopback, server.cfg.address)) and not asks_who(settings):
             raise StartError(
                 "Without a key only loopback is served. Bind 127.0.0.1, make a key (python -m app.keys create), "
@@ -77,6 +83,7 @@ def on_starting(server: Arbiter) -> None:
             )
         if not INHERITED & os.environ.keys():
             check_free(server.cfg.address)
+        check_store(settings)  # last, because it makes a store, and a start that is refused leaves nothing new
     except (SettingsError, StartError) as error:
         raise SystemExit(str(error)) from None
 

@@ -9,19 +9,15 @@ this as the service's user, so that the service can write to the files that are 
 """
 
 import argparse
-import getpass
-import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from app.audit import record
-from app.service.settings import Settings, SettingsError
+from app.audit import account, record
+from app.service.command import run
+from app.service.settings import Settings
 from app.store.database import Database
 from app.store.keys import SCOPES, KeyNameError, Scope, all_keys, create, revoke
-from app.store.opening import StoreError, open_database
 
 # Days. The default: a forgotten key ends some day.
 VALID_DAYS = 365
@@ -32,20 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says. Returns 0, or 2 after a sentence on standard error."""
     given = _parser().parse_args(arguments)
     command: Callable[[Database, Settings, argparse.Namespace], None] = given.command
-    try:
-        settings = Settings.from_environment(os.environ)
-        database = open_database(settings.database, settings.data)
-        try:
-            command(database, settings, given)
-        finally:
-            database.close()
-    except (SettingsError, KeyNameError, StoreError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except SQLAlchemyError as error:  # its message may hold a password
-        print(f"The database can't be used ({type(error).__name__}).", file=sys.stderr)
-        return 2
-    return 0
+    return run(lambda settings, database: command(database, settings, given), KeyNameError)
 
 
 def _create(database: Database, settings: Settings, given: argparse.Namespace) -> None:
@@ -71,15 +54,7 @@ def _revoke(database: Database, settings: Settings, given: argparse.Namespace) -
 
 
 def _record(settings: Settings, what: str, name: str) -> None:
-    record(settings.data, what, "done", user=_user(), subject=name)
-
-
-def _user() -> str | None:
-    """The account that runs the command, if it has a name."""
-    try:
-        return getpass.getuser()[:64]
-    except (KeyError, OSError):
-        return None
+    record(settings.data, what, "done", user=account(), subject=name)
 
 
 def _parser() -> argparse.ArgumentParser:

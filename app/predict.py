@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, get_args
 
+from pydicom.dataset import Dataset
+
 from app import results
 from app.api.pictures import DEFAULT_OPACITY
 from app.contract.json_text import dumps
@@ -22,7 +24,7 @@ from app.jobs.answer import NOTICE, Answered, answered
 from app.jobs.batch import Batch, BatchError
 from app.jobs.decoding import decode
 from app.results import render
-from app.results.colour_scale import full_brightness
+from app.results.colour_scale import bounds
 from app.store.class_map import ClassMap
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.files import replacing
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from models.predictor import Predictor
 
 INTERRUPTED = 130
+# Files of the kinds that have an object for each slice.
+OF_EACH_SLICE = {"overlay": "slices/{}/overlay.dcm", "slices": "slices/{}/slice.dcm"}
+KILLED = "The process that decoded them was killed; perhaps the memory of this machine isn't enough."
+GOES_ON = "The answers so far are kept. Give the same command again: it continues with the other studies."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,11 +69,19 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(batch, predictor, Workers.from_options(options))
     except BatchError as error:
         parser.error(str(error))
-    except OSError as error:
-        print(f"{error.filename or 'The output'}: {error.strerror or type(error).__name__}.", file=sys.stderr)
+    except (OSError, MemoryError) as error:
+        print(_fault(error) + (f" {GOES_ON}" if options.batch else ""), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _fault(error: OSError | MemoryError) -> str:
+    """What is wrong with this machine, in one sentence."""
+    if isinstance(error, MemoryError):
+        return "The memory of this machine isn't enough: end other programs, or use fewer processes (--jobs)."
+    reason = error.strerror or "it can't be used"
+    return f"{error.filename or 'The output'}: {reason}."
 
 
 def _predictor(folder: Path, parser: argparse.ArgumentParser) -> "Predictor":
@@ -81,15 +95,18 @@ def _predictor(folder: Path, parser: argparse.ArgumentParser) -> "Predictor":
 
 
 def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
-    failed = batch.run(predictor, workers)
-    print(f"{len(batch.studies) - failed} studies have a prediction, {failed} can't be predicted on. {NOTICE}")
-    return 1 if failed else 0
+    statuses = batch.run(predictor, workers)
+    done, failed, waiting = (statuses[name] for name in ("done", "failed", "waiting"))
+    print(f"{done} studies have a prediction, {failed} can't be predicted on. {NOTICE}")
+    if waiting:
+        print(f"Studies without an answer: {waiting}. {KILLED} {GOES_ON}", file=sys.stderr)
+    return 1 if failed or waiting else 0
 
 
 def _predict(study: Path, predictor: "Predictor", out: Path, laterality: Side | None) -> int:
     try:
         outcome = answered(predictor, decode(study, predictor.bundle.sha256, laterality))
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:
         print(reported(error).detail, file=sys.stderr)
@@ -107,14 +124,17 @@ def _write(outcome: Answered, out: Path) -> None:
     kept = ClassMap(outcome.prediction.maps[class_index], outcome.prediction.footprint)
     class_map = kept.volume()
     _put(out / "answer.json", dumps(answer, indent=1).encode())
-    full = full_brightness(answer, answer["explanation"]["class"], volume.spacing_mm)
-    scale = render.Scale.of(volume.voxels, kept.peak() if full is None else full)
+    found = bounds(answer, answer["explanation"]["class"], volume.spacing_mm, kept.peak())
+    scale = render.Scale.of(volume.voxels, found)
     for index, (plane, part) in enumerate(zip(volume.voxels, class_map, strict=True)):
-        picture = render.overlay(render.grey(plane, scale), render.glow(part, scale), DEFAULT_OPACITY)
+        picture = render.overlay(render.grey(plane, scale), render.glow(part, scale), DEFAULT_OPACITY, scale.said)
         _put(out / f"slices/{index}/overlay.png", render.png(picture))
-    result = results.Result(answer, outcome.job.origins, volume)
+    result = results.Result(answer, tuple(map(Dataset.from_json, outcome.job.origins)), volume)
+    for earlier in (out / "seg.dcm", *out.glob("slices/*/slice.dcm")):  # of another study: not every one has them
+        earlier.unlink(missing_ok=True)
     for kind in results.KINDS:
-        _put(out / f"{kind}.dcm", results.build(kind, result, lambda: class_map))
+        for number, content in enumerate(results.build(kind, result, lambda: class_map)):
+            _put(out / OF_EACH_SLICE.get(kind, f"{kind}.dcm").format(number), content)
 
 
 def _put(place: Path, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """Errors in the input. There is one class for each kind of action that the sender must take.
 
-The service turns these errors into 400, 413, 415 and 422; a script prints them. Messages name files and DICOM keywords,
-never a patient.
+The service turns each class into one HTTP status (`app.contract.problems.INPUT_ERRORS`); a script prints them. Messages
+name files and DICOM keywords, never a patient.
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,12 @@ class InputError(ValueError):
         self.files = files
 
 
+class MalformedBody(InputError):
+    """What holds the files is empty, damaged or incomplete: the request's body, its form or its zip. Send it again."""
+
+
 class MalformedInput(InputError):
-    """The input isn't valid: not a zip, not DICOM, or cut short."""
+    """A file can't be used: not DICOM, cut short, or its header or pixels can't be right. Mend or replace it."""
 
 
 class InputOverLimit(InputError):
@@ -41,7 +45,7 @@ class InputOverLimit(InputError):
 
 
 class UnsupportedInput(InputError):
-    """The input is valid, but Cruciate doesn't support its encoding (transfer syntax, media type)."""
+    """The input may be valid, but Cruciate doesn't support its media type or transfer syntax. Convert it."""
 
 
 class UnsuitableStudy(InputError):

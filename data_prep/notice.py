@@ -14,3 +14,8 @@ class Notice:
 
     code: str
     message: str
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: "1 file", "2 files"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -23,6 +23,8 @@ class Acquisition:
 
     Attributes:
         kind: a name of `data_prep.selection.kind.Kind` in lower case, one that can be predicted on.
+        window_centre: the first window of one of the slices (PS3.3 C.11.2.1.2), in the units of the voxels.
+        window_width: its width; both are None if there is no such window, or if the greys were inverted.
     """
 
     modality: str = "MR"
@@ -34,6 +36,8 @@ class Acquisition:
     field_strength_t: float | None = None
     manufacturer: str | None = None
     model: str | None = None
+    window_centre: float | None = None
+    window_width: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,8 +23,15 @@ AHEAD = 2  # items submitted for each other process: enough that none is idle, f
 HELD = 8  # results for each process that may wait behind a slow item
 
 
-class ProcessDied(Exception):
-    """A process died while it worked on an item alone."""
+@dataclass(frozen=True)
+class ProcessDied:
+    """A process died while it worked on an item alone.
+
+    Attributes:
+        killed: Whether something else killed it, such as a kernel that has no memory left. The item isn't to blame.
+    """
+
+    killed: bool
 
 
 class _Crew(NamedTuple):
@@ -176,8 +183,8 @@ def _alone(function: Callable[[Item], Result], item: Item) -> Result | ProcessDi
         try:
             result: Result = process.submit(function, item).result()
             return result
-        except BrokenExecutor:
-            return ProcessDied()
+        except BrokenExecutor as error:
+            return ProcessDied(killed="SIGKILL" in str(error))  # loky tells exit codes only in its message
 
 
 def _begin(nice: int, filters: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 
+from models.importing import quickly
 from models.quiet import without_noise
 
 # Must be set before TensorFlow is imported: its faster kernels (oneDNN), which it doesn't use on CPUs without AVX-512.
@@ -12,5 +13,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Real failures are raised in Python anyway. Set it to 0 to see everything.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-with without_noise():
+# JAX needs SciPy if it is Keras's backend.
+JAX = os.environ.get("KERAS_BACKEND") == "jax"
+
+with without_noise(), quickly("matplotlib", "sklearn", *(() if JAX else ("jax", "scipy"))):
     import keras  # noqa: F401  (and its backend: all users of this package need them)

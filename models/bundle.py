@@ -4,9 +4,7 @@ Loading checks every file's digest, rebuilds the network from code and recompute
 Nothing is unpickled and nothing is guessed: a bundle that doesn't fit is refused.
 """
 
-import hashlib
 import importlib.metadata
-import json
 import platform
 import sys
 from dataclasses import asdict, dataclass
@@ -23,25 +21,35 @@ from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
 from data_prep.notice import Notice
 from data_prep.volume import Volume
+from models.bundle_files import (
+    COLOUR_SCALE,
+    LOCALISER,
+    MANIFEST,
+    OPERATING_POINT,
+    digests,
+    is_file,
+    read_json,
+    sha256,
+    write_json,
+    write_measured,
+)
 from models.calibration import Calibration
 from models.colour_scale import ColourScale
 from models.model_card import model_card
+from models.operating_point import OperatingPoint
 from models.routes.classifier import ExamClassifier
 from models.routes.ensemble import Ensemble
 from models.routes.registry import ROUTES
 from models.seen import Seen
 from models.segment.localiser import LOCALISERS, Localiser
 
-SCHEMA = 1
+# Schema 2 adds thresholds to the colour scale, and the operating point; a bundle of schema 1 has neither.
+SCHEMA, SCHEMAS_READ = 2, (1, 2)
 # The routes that a bundle can hold.
 CLASSIFIERS: dict[str, type[ExamClassifier]] = {**ROUTES, "ensemble": Ensemble}
-# A bundle of an earlier version, or one with few injured validation exams, doesn't have this file.
-COLOUR_SCALE = "colour_scale.json"
 # On another processor, the same float32 network differs only by rounding; a wrong weight or recipe differs much more.
 GOLDEN_TOLERANCE = 1e-3
 EXAMS = "exams.json"
-# The folder of a bundle's localiser.
-LOCALISER = "localiser"
 RECORDED_PACKAGES = ("keras", "numpy", "scipy", "opencv-python-headless", "pydicom")
 
 
@@ -64,6 +72,7 @@ class Bundle:
         model_card: `MODEL_CARD.md`.
         classifier: The network.
         colour_scale: How bright heatmaps are; None if the bundle has no colour scale.
+        operating_point: From which probability on a knee is positive; None if the bundle has no operating point.
         seen: The exams it was made from; None for a bundle of an earlier version.
         localiser: Finds the box that the crop is centred on; None if the crop is centred on the volume.
     """
@@ -80,6 +89,7 @@ class Bundle:
     colour_scale: ColourScale | None = None
     seen: Seen | None = None
     localiser: Localiser | None = None
+    operating_point: OperatingPoint | None = None
 
     def notices(self) -> tuple[Notice, ...]:
         """The notices that every answer of this bundle carries."""
@@ -104,6 +114,7 @@ def write_bundle(
     colour_scale: ColourScale | None = None,
     seen: Seen | None = None,
     localiser: Localiser | None = None,
+    operating_point: OperatingPoint | None = None,
 ) -> None:
     """Write a bundle beside `folder`, then move it to `folder` in one step. A bundle that is already there is replaced.
 
@@ -120,6 +131,7 @@ def write_bundle(
         colour_scale: How bright heatmaps are.
         seen: The exams that the bundle was made from.
         localiser: Finds the box that the crop is centred on.
+        operating_point: From which probability on a knee is positive.
 
     Raises:
         BundleError: If the folder holds anything that isn't a bundle (`check_free`).
@@ -131,15 +143,14 @@ def write_bundle(
             (new / LOCALISER).mkdir()
             localiser.save(new / LOCALISER)
         if seen:
-            _write_json(new / EXAMS, seen.to_json())
-        _write_json(new / "recipe.json", asdict(recipe))
-        _write_json(new / "labels.json", {"scheme": classifier.scheme.name, "classes": classifier.scheme.classes})
-        _write_json(new / "calibration.json", asdict(calibration))
-        _write_json(new / "metrics.json", metrics)
-        if colour_scale:
-            _write_json(new / COLOUR_SCALE, asdict(colour_scale))
+            write_json(new / EXAMS, seen.to_json())
+        write_json(new / "recipe.json", asdict(recipe))
+        write_json(new / "labels.json", {"scheme": classifier.scheme.name, "classes": classifier.scheme.classes})
+        write_json(new / "calibration.json", asdict(calibration))
+        write_json(new / "metrics.json", metrics)
+        write_measured(new, colour_scale, operating_point)
         (new / "train.toml").write_text(train_toml, encoding="utf-8")
-        _write_json(new / "golden.json", {"logits": _golden_logits(classifier, recipe)})
+        write_json(new / "golden.json", {"logits": _golden_logits(classifier, recipe)})
         manifest: dict[str, Any] = {
             "schema": SCHEMA,
             "route": route,
@@ -151,10 +162,10 @@ def write_bundle(
             "backend": keras.backend.backend(),
             "versions": _versions(),
         }
-        card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics)
+        point = asdict(operating_point) if operating_point else None
+        card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics, point)
         (new / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-        files = {path.relative_to(new).as_posix(): _sha256(path) for path in sorted(new.rglob("*")) if path.is_file()}
-        _write_json(new / "manifest.json", manifest | {"files": files})
+        write_json(new / MANIFEST, manifest | {"files": digests(new)})
 
 
 def check_free(folder: Path, replace: bool = False) -> None:
@@ -176,7 +187,7 @@ def check_free(folder: Path, replace: bool = False) -> None:
     if not any(folder.iterdir()):
         return
     try:
-        known = {"manifest.json", *(name.partition("/")[0] for name in _read_json(folder / "manifest.json")["files"])}
+        known = {MANIFEST, *(name.partition("/")[0] for name in read_json(folder / MANIFEST)["files"])}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BundleError(f"{folder} holds other files, but no bundle; name another folder, or empty it") from None
     if others := sorted(path.name for path in folder.iterdir() if path.name not in known):
@@ -194,41 +205,47 @@ def load_bundle(folder: Path) -> Bundle:
     manifest = _checked_manifest(folder)
     scheme = SCHEMES[manifest["scheme"]]
     try:
-        recipe = TypeAdapter(Recipe).validate_python(_read_json(folder / "recipe.json"))
-        calibration = TypeAdapter(Calibration).validate_python(_read_json(folder / "calibration.json"))
+        recipe = TypeAdapter(Recipe).validate_python(read_json(folder / "recipe.json"))
+        calibration = TypeAdapter(Calibration).validate_python(read_json(folder / "calibration.json"))
         classifier = CLASSIFIERS[manifest["route"]].from_architecture(manifest["architecture"], scheme, recipe)
         classifier.load(folder)
         colour_scale = _colour_scale(folder, scheme) if COLOUR_SCALE in manifest["files"] else None
-        seen = Seen.from_json(_read_json(folder / EXAMS)) if EXAMS in manifest["files"] else None
+        operating_point = _operating_point(folder) if OPERATING_POINT in manifest["files"] else None
+        seen = Seen.from_json(read_json(folder / EXAMS)) if EXAMS in manifest["files"] else None
         localiser = LOCALISERS[manifest["localiser"]].load(folder / LOCALISER) if "localiser" in manifest else None
         [Notice(**notice) for notice in manifest.get("notices", ())]
     except (KeyError, TypeError, ValidationError, ValueError, OSError) as error:
         raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
-    golden = np.array(_read_json(folder / "golden.json")["logits"])
+    golden = np.array(read_json(folder / "golden.json")["logits"])
     answer = np.array(_golden_logits(classifier, recipe))
     if not np.allclose(answer, golden, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE):
         raise BundleError(f"{folder.name}: the golden volume gives {answer.tolist()}, not {golden.tolist()}")
     return Bundle(
         name=folder.name,
-        sha256=_sha256(folder / "manifest.json"),
+        sha256=sha256(folder / MANIFEST),
         manifest=manifest,
         scheme=scheme,
         recipe=recipe,
         calibration=calibration,
-        metrics=_read_json(folder / "metrics.json"),
+        metrics=read_json(folder / "metrics.json"),
         model_card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
         classifier=classifier,
         colour_scale=colour_scale,
         seen=seen,
         localiser=localiser,
+        operating_point=operating_point,
     )
 
 
 def _colour_scale(folder: Path, scheme: LabelScheme) -> ColourScale:
-    scale = TypeAdapter(ColourScale).validate_python(_read_json(folder / COLOUR_SCALE))
+    scale = TypeAdapter(ColourScale).validate_python(read_json(folder / COLOUR_SCALE))
     for name in scale.full_brightness:
         scheme.index(name)
     return scale
+
+
+def _operating_point(folder: Path) -> OperatingPoint:
+    return TypeAdapter(OperatingPoint).validate_python(read_json(folder / OPERATING_POINT))
 
 
 def golden_volume() -> Volume:
@@ -265,35 +282,16 @@ def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
 def _checked_manifest(folder: Path) -> dict[str, Any]:
     """The manifest. BundleError if a file has another digest than in it, or a schema, route or scheme is unknown."""
     try:
-        manifest: dict[str, Any] = _read_json(folder / "manifest.json")
+        manifest: dict[str, Any] = read_json(folder / MANIFEST)
         schema, route, scheme = manifest["schema"], manifest["route"], manifest["scheme"]
-        changed = [name for name, digest in manifest["files"].items() if not _is_file(folder, name, digest)]
+        changed = [name for name, digest in manifest["files"].items() if not is_file(folder, name, digest)]
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise BundleError(f"{folder.name}: no readable manifest.json ({error!r})") from error
-    if schema != SCHEMA:
-        raise BundleError(f"{folder.name}: schema {schema}, but this version reads {SCHEMA}")
+    if schema not in SCHEMAS_READ:
+        read = " and ".join(map(str, SCHEMAS_READ))
+        raise BundleError(f"{folder.name}: schema {schema}, but this version reads {read}")
     if changed:
         raise BundleError(f"{folder.name}: not the files that the manifest describes: {', '.join(changed)}")
     if route not in CLASSIFIERS or scheme not in SCHEMES:
         raise BundleError(f"{folder.name}: unknown route {route!r} or scheme {scheme!r}")
     return manifest
-
-
-def _is_file(folder: Path, name: str, digest: str) -> bool:
-    """Whether `name` is a plain file with this digest, in the folder or in its localiser's folder."""
-    path = folder / name
-    inside = name in (path.name, f"{LOCALISER}/{path.name}") and path.name not in ("", "..")
-    return inside and path.is_file() and _sha256(path) == digest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

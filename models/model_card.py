@@ -20,6 +20,7 @@ def model_card(
     recipe: dict[str, Any],
     calibration: dict[str, Any],
     metrics: dict[str, Any],
+    operating_point: dict[str, Any] | None = None,
 ) -> str:
     """The page as Markdown. Each figure is given with the exams that it was measured on.
 
@@ -29,6 +30,7 @@ def model_card(
         recipe: The content of `recipe.json`.
         calibration: The content of `calibration.json`.
         metrics: The content of `metrics.json`.
+        operating_point: The content of `operating_point.json`; None if there is none.
     """
     whole = manifest["architecture"]
     one = whole.get("member", whole)
@@ -38,6 +40,7 @@ def model_card(
         recipe=recipe,
         calibration=calibration,
         metrics=metrics,
+        operating_point=operating_point,
         ensemble=one is not whole,
         trunk=one["trunk"],
         head=one.get("head"),

@@ -17,6 +17,7 @@ from data_prep.notice import Notice
 from data_prep.volume import FloatArray, Volume
 from models.bundle import Bundle
 from models.explain.method import Method
+from models.memory import memory_errors
 from models.severity import expected_grade
 
 
@@ -94,14 +95,18 @@ class Predictor:
 
         Args:
             step: The volume's coarse step or network input. A bundle with a localiser needs a `Coarse` with its grid.
+
+        Raises:
+            MemoryError: The device has too little memory now. The slices go through the network in chunks of a fixed
+                size (`models/routes/chunks.py`), so no study is to blame.
         """
         timing: dict[str, float] = {}
         network_input = self._cropped(step, timing) if isinstance(step, Coarse) else step
         timing["preprocess"] = network_input.took_ms
         bundle, footprint = self.bundle, network_input.footprint
-        with _timed(timing, "network"):
+        with _timed(timing, "network"), memory_errors():
             features = bundle.classifier.features(network_input.slices)
-        with _timed(timing, "explain"):
+        with _timed(timing, "explain"), memory_errors():
             explanation = bundle.classifier.explain(network_input.slices, features)
         return Prediction(
             scheme=bundle.scheme,
@@ -121,7 +126,7 @@ class Predictor:
         """The second step, around the box that the localiser finds. The localiser's time counts as the network's."""
         if self.bundle.localiser is None:
             return NetworkInput.of(coarse, self.bundle.recipe)
-        with _timed(timing, "network"):
+        with _timed(timing, "network"), memory_errors():
             box = self.bundle.localiser.locate(coarse)
         return NetworkInput.of(coarse, self.bundle.recipe, box)
 

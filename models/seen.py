@@ -91,6 +91,10 @@ class Seen:
         plain: dict[str, Any] = json.loads(TypeAdapter(type(self)).dump_json(self))
         return plain
 
+    def is_all_of(self, role: Role, exam_ids: Iterable[str]) -> bool:
+        """Whether these exams, and no others, have this role."""
+        return {_id_digest(self.table, exam_id) for exam_id in exam_ids} == set(self.roles.get(role, Digests()).ids)
+
     def spoilt_by_id(self, exam_id: str) -> Role | None:
         """The role of an exam with this id, if it spoils a figure: "learnt" or "chosen"; else None."""
         return self._ids.get(_id_digest(self.table, exam_id)) if self._ids else None

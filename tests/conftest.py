@@ -10,22 +10,35 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before anything is imported that has threads: each test process has a core of its own at best, and more threads wait
+# for each other.
+os.environ.update(
+    dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "TF_NUM_INTRAOP_THREADS"), "1")
+    if "PYTEST_XDIST_WORKER" in os.environ
+    else {}
+)
 # Before anything imports Keras: TensorFlow says on standard error what machine it runs on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
-from distributed import Client
 from filelock import FileLock
 from hypothesis import settings
 
 from data_prep.phantom.cohort import Cohort
 from data_prep.volume import Volume
 
+# Imports make millions of objects that stay: looking for garbage among them takes seconds.
+gc.disable()
+
 ROOT = Path(__file__).parents[1]
 # What an exact explanation promises: its maps and bias add up to the logit within this, relative to the logit.
 COMPLETENESS = 1e-4
+# Bytes that name a test.
+LONGEST_NAME = 10
 START_S = 60.0  # a scheduler or worker on a busy machine
+UMASK = os.umask(0o022)
+os.umask(UMASK)
 
 # Machines are slow at times, which is no fault of ours; and a run that fails can be run again.
 settings.register_profile("cruciate", deadline=None, derandomize=True)
@@ -39,17 +52,37 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         importlib.import_module("models")
+    else:
+        gc.enable()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bodies aren't names of tests: what was packed has the time in it, and processes must collect the same names."""
+    return argname if isinstance(val, bytes) and len(val) > LONGEST_NAME else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first: a process that started a slow file last would keep the others waiting."""
+    """Slow tests first: a process that started a slow file last would keep the others waiting.
+
+    Making the knees takes ten seconds, so whoever needs them is slow.
+    """
+    for item in items:
+        if "knees" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:
     """Modules and tests live as long as the process: the garbage collector needn't look at them again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """A command that a test calls in this process may change its umask; the next test has the former one again."""
+    yield
+    os.umask(UMASK)
 
 
 def _folder(variable: str) -> Path:
@@ -93,6 +126,8 @@ def knees(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """A Dask scheduler and two workers, each a process of its own, on loopback."""
+    from distributed import Client  # takes a second to import, and few need it
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"

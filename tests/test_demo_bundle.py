@@ -47,6 +47,7 @@ def test_it_is_small_and_says_what_it_is(demo):
     assert sum(path.stat().st_size for path in DEMO.iterdir()) <= MEGABYTES * 1e6
     assert demo.bundle.manifest["trained_on"] == "synthetic"
     assert "synthetic knees only" in demo.bundle.model_card
+    assert "never used for a choice" in demo.bundle.operating_point.known[0].sensitivity.measured_on
 
 
 def test_it_tells_torn_from_whole_on_unseen_knees(measured):

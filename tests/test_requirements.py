@@ -21,6 +21,7 @@ TOOLS = {
         "ruff",
         "mypy",
         "pre-commit",
+        "pip-audit",
         "mkdocs-material",
         "mkdocstrings",
         "mkdocstrings-python",

@@ -11,22 +11,19 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.statistics import Figure
 from data_prep.tables.exams import Exam, read_exams
-from models.bundle import Bundle, check_free
-from models.predictor import Predictor
+from models.bundle import check_free
 from training.config.config import Config, load_config
 from training.config.place import Place
 from training.data.checks import check_learnable, check_scorable_split
-from training.evaluation.report import ExamResult, evaluate, figures
 from training.fitting.learn import learn
-from training.runs.bundling import check_bundleable, check_finite, in_memory, sources_of, write
-from training.runs.colour_scale import measured_scale
+from training.runs.bundling import check_bundleable, check_finite, in_memory, write
 from training.runs.faults import faults_as_sentences, next_steps
+from training.runs.measuring import measured
 
 
 def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: str, place: Place) -> None:
-    """Fit on split "train", choose epoch and temperature on "val", report on "test"; then write the bundle.
+    """Fit on split "train", choose epoch, temperature and operating point on "val", report on "test"; write the bundle.
 
     Args:
         config: the configuration.
@@ -46,26 +43,9 @@ def train(config: Config, text: str, exams: Sequence[Exam], out: Path, command: 
         check_scorable_split(test, "split test")
     learnt = learn(config, exams, place)
     check_finite(learnt)
-    rows, measured = _measured(in_memory(learnt, exams, out.name), exams, test) if test else ([], [])
-    print(*measured, sep="\n")
-    pixels = {row.exam_id: row.pixels for row in rows}
-    write(learnt, text, exams, out, command, measured, measured_scale(learnt, exams), pixels)
+    found = measured(in_memory(learnt, exams, out.name), exams, place, config.sensitivity)
+    write(learnt, text, exams, out, command, found)
     learnt.fitted.forget()
-
-
-def _measured(bundle: Bundle, exams: Sequence[Exam], test: Sequence[Exam]) -> tuple[list[ExamResult], list[Figure]]:
-    """Predictions and figures on the exams `test`.
-
-    Exams with a copy in the training or validation part are left out. If too few remain, there are no figures.
-    """
-    rows, left_out = evaluate(Predictor(bundle), test)
-    known = {row.exam_id for row in rows}
-    try:
-        check_scorable_split([exam for exam in test if exam.exam_id in known], "what is left of split test")
-    except ValueError as error:
-        print(f"warning: {left_out}; therefore the bundle has no figures: {error}")
-        return rows, []
-    return rows, figures(rows, f"{sources_of(exams)} exams of split test, never used for a choice{left_out.aside}")
 
 
 def main() -> None:

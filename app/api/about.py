@@ -2,6 +2,7 @@
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify, url_for
+from werkzeug.exceptions import NotFound
 
 from app.contract.schemas import Alive, LoadedBundle, Models, Ready
 from app.http.responses import answers, says, sends
@@ -28,10 +29,13 @@ def models() -> Response:
 
 
 @blueprint.get("/v1/models/<name>/model-card.md")
-@blueprint.doc(responses=answers({200: sends("text/markdown", "The model card.")}, 400, 503))
+@blueprint.doc(responses=answers({200: sends("text/markdown", "The model card.")}, 404, 503))
 def model_card(name: str) -> Response:
     """The model card of a bundle. Read it before you trust the bundle."""
-    return Response(service().engine.bundle(name).model_card, mimetype="text/markdown")
+    for bundle in service().engine.bundles():
+        if bundle.name == name:
+            return Response(bundle.model_card, mimetype="text/markdown")
+    raise NotFound("No bundle of this name is loaded; /v1/models lists those that are.")
 
 
 @blueprint.get("/healthz")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify
+from flask import Response, g, jsonify
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
@@ -36,7 +36,7 @@ class SearchQuery(Chosen):
     """Only those in this state."""
     limit: int = Field(100, ge=1, le=500)
     """The maximum number of deliveries."""
-    after: Annotated[OptionalText, Field(pattern=f"^[0-9a-f]{{32}}{BETWEEN}.+$")] = None
+    after: Annotated[str, Field(pattern=f"^[0-9a-f]{{32}}{BETWEEN}.+$")] | SkipJsonSchema[None] = None
     """The last delivery on the previous page: prediction, `@`, target. `next` contains it."""
 
 
@@ -44,7 +44,7 @@ class RetryQuery(Chosen):
     """Query of a retry."""
 
     state: Literal["waiting", "dead"] = "dead"
-    """`dead`: begin anew. `waiting`: don't wait until the next try is due."""
+    """`dead`: begin anew. `waiting`: try at once what is due later, as the next one of its tries."""
 
 
 @blueprint.get("")
@@ -67,15 +67,18 @@ def search(query: SearchQuery) -> Response:
 @blueprint.input(RetryQuery, location="query", arg_name="query")
 @blueprint.doc(responses=answers({200: says(Retried, "They will be tried at once.")}, 400))
 def retry(query: RetryQuery) -> Response:
-    """Try deliveries again, as if for the first time.
+    """Try deliveries again: dead ones as if for the first time, waiting ones as the next one of their tries.
 
     Deliveries that are being tried at this moment, and deliveries to targets that are no longer configured, stay as
     they are.
     """
-    retried = service().deliveries.retry(query.state, query.prediction, query.target)
+    who = {"key": g.caller.key, "user": g.caller.user, "address": g.address or None}
+    retried = service().deliveries.retry(query.state, query.prediction, query.target, **who)
     return jsonify(Retried(retried=retried).model_dump())
 
 
 def _shown(row: database.Delivery) -> Delivery:
     shown = {name: getattr(row, name) for name in ("prediction", "target", "state", "attempts", "outcome")}
-    return Delivery.model_validate(shown | {"next_try": None if row.due is None else written(row.due)})
+    content = "rejection note" if row.note else "results"
+    next_try = None if row.due is None else written(row.due)
+    return Delivery.model_validate(shown | {"content": content, "next_try": next_try})

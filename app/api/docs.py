@@ -9,7 +9,9 @@ from apiflask import APIBlueprint
 from flask import Response, current_app, jsonify
 from werkzeug.exceptions import NotFound
 
+from app.api.openapi import without_need_of_keys
 from app.contract.schemas import OpenAPI
+from app.http.keys import asks
 from app.http.responses import answers, says, sends
 
 blueprint = APIBlueprint("docs", __name__, tag="Documentation")
@@ -30,12 +32,13 @@ PARTS = {
 
 
 @blueprint.get("/openapi.json")
-@blueprint.doc(responses=answers({200: says(OpenAPI, "OpenAPI 3.1.")}))
+@blueprint.doc(responses=answers({200: says(OpenAPI, "OpenAPI 3.1.")}, 503))
 def document() -> Response:
     """This document."""
     if DOCUMENT not in current_app.extensions:
         current_app.extensions[DOCUMENT] = current_app.spec  # type: ignore[attr-defined]  # it's an APIFlask
-    return jsonify(current_app.extensions[DOCUMENT])
+    made = current_app.extensions[DOCUMENT]
+    return jsonify(made if asks() else without_need_of_keys(made))
 
 
 @blueprint.get("/docs")

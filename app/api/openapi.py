@@ -35,6 +35,10 @@ PATH_PARAMETERS: dict[str, Document] = {
         "description": "The id of a prediction, from `POST /v1/predictions`.",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     },
+    "review": {
+        "description": "The id of a review.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
     "kind": {"description": "The kind of object.", "schema": {"enum": list(KINDS)}},
     "index": {"description": "The index of a slice, from 0.", "schema": {"type": "integer", "minimum": 0}},
     "name": {"description": "The name of a bundle, from `GET /v1/models`."},
@@ -43,6 +47,10 @@ PATH_PARAMETERS: dict[str, Document] = {
     "series": {"description": "SeriesInstanceUID.", "schema": UID},
     "instance": {"description": "SOPInstanceUID.", "schema": UID},
     "number": {"description": "The number of a frame, from 1.", "schema": {"type": "integer", "minimum": 1}},
+    "attribute": {
+        "description": "The way to a value, as metadata give it: its tag; before it, tags and items of sequences.",
+        "schema": {"type": "string", "pattern": "^[0-9A-Fa-f]{8}(/[1-9][0-9]*/[0-9A-Fa-f]{8})*$"},
+    },
     "numbers": {
         "description": "Numbers of frames, from 1, separated by commas: `1,2`.",
         "schema": {"type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9})*$"},
@@ -74,6 +82,16 @@ def examples() -> Document:
     return kept
 
 
+def without_need_of_keys(document: Document) -> Document:
+    """The document of a service that asks nobody for a key: every operation may be requested without one."""
+    opened = copy.deepcopy(document)
+    for operations in opened["paths"].values():
+        for operation in operations.values():
+            if "security" in operation:
+                operation["security"].insert(0, {})
+    return opened
+
+
 class _Untitled(GenerateJsonSchema):
     """Omits the title of each field, which would only repeat its name."""
 
@@ -94,11 +112,11 @@ def _complete(document: Document) -> Document:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["parameters"] = [_parameter(parameter) for parameter in operation["parameters"]]
-            common = problems("default")
+            common = problems(400, 414, 431, "default")  # 400: a NUL character (app/http/url_text.py)
             if path.startswith(PROTECTED):
                 scope = needed(method.upper(), path.replace("{", "<").replace("}", ">"))
                 operation["security"] = [{name: [scope] if scope else []} for name in SECURITY]
-                common |= problems(401, 403, 429)
+                common |= problems(401, 403, 429, 503)
             # Routes of one view share their responses, but not their examples.
             responses = copy.deepcopy(operation["responses"])
             responses |= {str(status): response for status, response in common.items()}

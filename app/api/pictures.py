@@ -5,13 +5,14 @@ from functools import lru_cache
 
 import numpy as np
 from apiflask import APIBlueprint
-from flask import Response, g
+from flask import Response
 from pydantic import Field
-from werkzeug.exceptions import BadRequest, Conflict, NotFound
+from werkzeug.exceptions import BadRequest, NotFound
 
+from app.api.done import done
 from app.http.responses import OptionalText, RequestParameters, Responses, answers, sends
 from app.results import render
-from app.results.colour_scale import full_brightness
+from app.results.colour_scale import bounds
 from app.service.parts import service
 from app.store.predictions import Store
 from app.store.record import Record
@@ -37,7 +38,7 @@ class OverlayQuery(MapQuery):
 
 
 def _sends(media_type: str, what: str) -> Responses:
-    return answers({200: sends(media_type, what)}, 400, 404, 409)
+    return answers({200: sends(media_type, what)}, 400, 404, 409, 410)
 
 
 @blueprint.get("/slices/<int:index>/image.png")
@@ -53,7 +54,7 @@ def image(id: str, index: int, query: MapQuery) -> Response:
 @blueprint.input(MapQuery, location="query", arg_name="query")
 @blueprint.doc(responses=_sends("image/png", "RGBA on the slice's grid."))
 def heatmap(id: str, index: int, query: MapQuery) -> Response:
-    """The evidence for the class as colours, transparent where there is no evidence."""
+    """The evidence for the class as colours, transparent below the threshold."""
     _, class_map, scale = _slice(id, index, query)
     return _png(render.heatmap(render.glow(class_map, scale)))
 
@@ -62,9 +63,9 @@ def heatmap(id: str, index: int, query: MapQuery) -> Response:
 @blueprint.input(OverlayQuery, location="query", arg_name="query")
 @blueprint.doc(responses=_sends("image/png", "RGB on the slice's grid, with the notice burnt in."))
 def overlay(id: str, index: int, query: OverlayQuery) -> Response:
-    """The heatmap over the slice."""
+    """The heatmap over the slice. If no evidence in the study reaches the threshold, the picture says so."""
     plane, class_map, scale = _slice(id, index, query)
-    return _png(render.overlay(render.grey(plane, scale), render.glow(class_map, scale), query.opacity))
+    return _png(render.overlay(render.grey(plane, scale), render.glow(class_map, scale), query.opacity, scale.said))
 
 
 @blueprint.get("/map.npz")
@@ -96,16 +97,13 @@ def _scale(store: Store, id: str, class_index: int) -> render.Scale:
     """The colour scale. It is cached, because it needs the whole volume and clients request slice after slice."""
     record = store.read(id)
     volume, name = record.job.volume, record.answer["result"]["classes"][class_index]
-    full = full_brightness(record.answer, name, volume.spacing_mm)
-    return render.Scale.of(volume.voxels, record.map(class_index).peak() if full is None else full)
+    found = bounds(record.answer, name, volume.spacing_mm, record.map(class_index).peak())
+    return render.Scale.of(volume.voxels, found)
 
 
 def _record(id: str, query: MapQuery) -> tuple[Record, int]:
     """The prediction, and the index of the class that the client asks for or that the answer explains."""
-    record = service().store.read(id)
-    g.prediction_id = id
-    if record.status != "done":
-        raise Conflict(f"This prediction is {record.status}; it has no pictures.")
+    record = done(id, "pictures")
     if query.class_ is None:
         return record, record.explained_class
     classes: list[str] = record.answer["result"]["classes"]

@@ -1,15 +1,16 @@
 """`/v1/predictions`: send a study, read its answer, delete it."""
 
 from concurrent.futures import wait
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
 from flask import Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
+from app.apart.messages import Uid
 from app.contract.json_text import Json
 from app.contract.problems import problem_response
 from app.contract.schemas import Answer, Done, Page, Queued
@@ -17,6 +18,7 @@ from app.http.responses import OptionalText, RequestParameters, answers, binary,
 from app.http.uploads import MAX_PARTS, MULTIPART, received
 from app.jobs.intake import Accepted, accept
 from app.service.parts import service
+from data_prep.errors import InputOverLimit
 from data_prep.selection.side import Side
 
 blueprint = APIBlueprint("predictions", __name__, tag="Predictions", url_prefix="/v1/predictions")
@@ -25,6 +27,7 @@ QUEUED_RETRY_AFTER_S = 1
 JSON = "application/json"
 # A body that names a study is shorter than this.
 HELD_STUDY_BYTES = 1000
+TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
 
 
 class HeldStudy(BaseModel):
@@ -32,16 +35,18 @@ class HeldStudy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    study_uid: str = Field(max_length=64)
+    study_uid: Uid
     """Its StudyInstanceUID."""
 
     @classmethod
     def sent(cls) -> Self:
-        """The study that the body of the current request names. Raises BadRequest for any other body."""
+        """The study that the current request's body names. Raises BadRequest or InputOverLimit for another body."""
         try:
             return cls.model_validate_json(request.stream.read(HELD_STUDY_BYTES))
+        except RequestEntityTooLarge:
+            raise InputOverLimit(f"A body that names a study has at most {HELD_STUDY_BYTES} bytes.") from None
         except ValidationError:
-            raise BadRequest('The body must be {"study_uid": "..."}.') from None
+            raise BadRequest('The body must be {"study_uid": "..."} with a UID: digits and dots.') from None
 
 
 PARTS = {"type": "array", "minItems": 1, "maxItems": MAX_PARTS, "items": binary("A DICOM instance or a zip of them.")}
@@ -62,7 +67,7 @@ class PredictionQuery(RequestParameters):
     """Query of a POST."""
 
     bundle: OptionalText = None
-    """Name of the bundle; without it, the default bundle."""
+    """Name of the bundle; without it, that of the rule for a held study, or else the default bundle."""
     laterality: Side | SkipJsonSchema[None] = None
     """The knee to predict on, if the study shows both. Refused if the study is known to show only the other knee."""
 
@@ -85,7 +90,7 @@ class SearchQuery(RequestParameters):
     """Only predictions on this study."""
     status: Literal["queued", "done", "failed"] | SkipJsonSchema[None] = None
     """Only predictions in this state."""
-    since: OptionalText = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    since: Annotated[str, Field(pattern=TIME)] | SkipJsonSchema[None] = None
     """Only predictions accepted at this time or later, in UTC: `2026-11-21T09:30:00Z`."""
     limit: int = Field(100, ge=1, le=500)
     """The maximum number of predictions."""
@@ -120,7 +125,7 @@ def create(query: PredictionQuery, preference: Preference) -> Response:
         engine = service().engine
         bundle = engine.bundle(query.bundle)
         with received(request) as files:
-            accepted = accept(engine, files, bundle.sha256, query.laterality)
+            accepted = accept(engine, files, bundle.sha256, query.laterality, service().settings.deidentifier)
     return _awaited(accepted, hurried=preference.no_wait())
 
 
@@ -154,7 +159,7 @@ def delete(id: str) -> Response:
 
 
 def _awaited(accepted: Accepted, hurried: bool) -> Response:
-    g.prediction_id, g.answer = accepted.id, accepted.answer
+    g.prediction_id, g.answer, g.preambles = accepted.id, accepted.answer, accepted.preambles
     wait([accepted.answer], timeout=0 if hurried else service().settings.wait_s)
     response = _present(accepted.answer.result() if accepted.answer.done() else {"id": accepted.id, "status": "queued"})
     if response.status_code == 200 and accepted.is_new:

@@ -8,6 +8,7 @@ Lines hold no patient data: no name, number, UID or text that a client sent. A s
 """
 
 import fcntl
+import getpass
 import hashlib
 import json
 import logging
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from errno import ENOSPC
 from pathlib import Path
+from typing import TypedDict
 
 from app.contract.json_text import Json, dumps
 
@@ -28,12 +30,23 @@ FOLDER, HEAD = "audit", "head"
 FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.jsonl")
 # What the first line holds instead of the sha256 of a line before it.
 START = "0" * 64
+# What is written down when old files are moved to another folder (app/audit/archive.py).
+ARCHIVED = "audit archived"
 # Bytes. No line is longer: every field is short.
 LONGEST = 4096
 
 # Lines that couldn't be written, by folder; the next line that can be written tells their number.
 _lost: Counter[Path] = Counter()
 _counting = threading.Lock()
+
+
+class Who(TypedDict, total=False):
+    """Who did something: key, user, peer and address of `record`."""
+
+    key: str | None
+    user: str | None
+    peer: str | None
+    address: str | None
 
 
 def record(
@@ -43,12 +56,16 @@ def record(
     *,
     key: str | None = None,
     user: str | None = None,
+    peer: str | None = None,
     address: str | None = None,
     prediction: str | None = None,
     study: str | None = None,
     bundle: str | None = None,
     sha256: str | None = None,
     subject: str | None = None,
+    reason: str | None = None,
+    size: int | None = None,
+    preambles: int | None = None,
 ) -> None:
     """Add a line. Several threads and processes may do so at one time.
 
@@ -62,23 +79,31 @@ def record(
         outcome: Its result: an HTTP status, or a word.
         key: Name of the API key.
         user: Name of the person, if it is known.
+        peer: AE title of a DICOM system, as the operator's list of peers has it.
         address: Address of the client.
         prediction: Id of a prediction.
         study: StudyInstanceUID. Only its sha256 is written.
         bundle: Name of the bundle that predicted.
         sha256: The bundle's digest.
         subject: What the act was about, if it is none of these, such as the name of a new key.
+        reason: Why something was deleted that nobody asked to delete.
+        size: How many bytes it had; `bytes` in the line.
+        preambles: How many files had a preamble that isn't blank. It may begin a program, and isn't kept.
     """
     line: Json = {"when": datetime.now(UTC).isoformat(timespec="milliseconds"), "what": what, "outcome": outcome}
-    optional = {
+    optional: Json = {
         "key": key,
         "user": user,
+        "peer": peer,
         "address": address,
         "prediction": prediction,
         "study": study and hashlib.sha256(study.encode()).hexdigest(),
         "bundle": bundle,
         "sha256": sha256,
         "subject": subject,
+        "reason": reason,
+        "bytes": size,
+        "preambles": preambles,
     }
     line |= {name: value for name, value in optional.items() if value is not None}
     with _counting:
@@ -91,9 +116,33 @@ def record(
         LOG.error("a line of the audit couldn't be written: %s", error.strerror or type(error).__name__)
 
 
+def account() -> str | None:
+    """The account of the operating system that runs this process, if it has a name: who gave a command."""
+    try:
+        return getpass.getuser()[:64]
+    except (KeyError, OSError):
+        return None
+
+
 def files(folder: Path) -> list[Path]:
     """The files of lines, the oldest first."""
     return sorted(folder.glob("*.jsonl"))
+
+
+def tells(data: Path, what: str) -> bool | None:
+    """Whether a line tells of such an act; None if that isn't known: there is no trail, or a part of it is elsewhere.
+
+    Damaged lines are passed over.
+    """
+    found = files(data / FOLDER)
+    named, archived, is_whole = dumps(what).encode(), dumps(ARCHIVED).encode(), bool(found)
+    for path in found:
+        with path.open("rb") as stream:
+            for line in stream:
+                if named in line:
+                    return True
+                is_whole = is_whole and archived not in line
+    return False if is_whole else None
 
 
 @contextmanager
@@ -130,6 +179,14 @@ def before(line: bytes) -> str | None:
     return str(content["before"]) if isinstance(content, dict) and "before" in content else None
 
 
+def archived(line: bytes) -> set[str]:
+    """The sha256 of the last line that was moved elsewhere, if this line tells of that."""
+    if dumps(ARCHIVED).encode() not in line or before(line) is None:
+        return set()
+    content = json.loads(line)
+    return {str(content.get("sha256"))} if content.get("what") == ARCHIVED else set()
+
+
 def continues(last: bytes, head: str) -> bool:
     """Whether `last` is the trail's last line: `head` names it, or the process ended before it had changed `head`."""
     return digest(last) == head or before(last) == head
@@ -141,6 +198,8 @@ def _append(folder: Path, line: Json) -> None:
         # If the clock was set back, the latest file is used on: the names of files keep their order.
         path = folder / max(name, f"{line['when'][:10]}.jsonl")
         last = _last_line(path if path.exists() else folder / name)
+        if named == START and not last:
+            LOG.warning("a new audit trail begins: there was none in the data folder")
         # After a cut, `head` names a line that is gone. The new line follows it, so that the cut stays visible.
         line["before"] = digest(last) if continues(last, named) else named
         written = dumps(line).encode()

@@ -7,7 +7,7 @@ from typing import Any
 
 from apiflask import HTTPError
 from flask import Flask, Response
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
@@ -17,6 +17,7 @@ from data_prep.errors import (
     FileProblem,
     InputError,
     InputOverLimit,
+    MalformedBody,
     MalformedInput,
     UnsuitableStudy,
     UnsupportedInput,
@@ -32,10 +33,15 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 BROKEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE})
 MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 
+# The type of an answer that the service gave up after tries that all failed by a fault of its own.
+OURS = "urn:cruciate:problem:fault-of-the-service"
+
+# 400: the body as such is wrong. 422: it arrived, and what is in it can't be used. 413 and 415 say why for both.
 INPUT_ERRORS: dict[type[InputError], tuple[int, str]] = {
-    MalformedInput: (400, "Malformed input"),
+    MalformedBody: (400, "Malformed body"),
     InputOverLimit: (413, "Input over a limit"),
     UnsupportedInput: (415, "Unsupported encoding"),
+    MalformedInput: (422, "Malformed input"),
     UnsuitableStudy: (422, "Unsuitable study"),
 }
 
@@ -69,7 +75,8 @@ def outage(error: Exception) -> ServiceUnavailable | None:
         return ServiceUnavailable(DISK_FULL, retry_after=RETRY_AFTER_S)
     if isinstance(error, OSError) and error.errno in BROKEN | MISSING:
         return ServiceUnavailable("The disk can't be used now.", retry_after=RETRY_AFTER_S)
-    if isinstance(error, (DBAPIError, PoolTimeout)):
+    # A value that the database can't hold would be refused again. Rights, tables and what others write may change.
+    if isinstance(error, (DBAPIError, PoolTimeout)) and not isinstance(error, DataError):
         return ServiceUnavailable("The database can't be used now.", retry_after=RETRY_AFTER_S)
     return None
 
@@ -83,20 +90,28 @@ def problem_of(error: Exception) -> Problem:
                 slug = title.lower().replace(" ", "-")
                 return Problem(status, title, _without_names(error), f"urn:cruciate:problem:{slug}", error.files)
     if isinstance(error, HTTPError):  # an invalid parameter, found by APIFlask
-        wrong = [
-            f"{name}: {text}." for fields in error.detail.values() for name, texts in fields.items() for text in texts
-        ]
-        return Problem(error.status_code, "Bad Request", " ".join(wrong))
+        return Problem(error.status_code, "Bad Request", _wrong_parameters(error))
     if isinstance(error, HTTPException) and error.code is not None:
         return Problem(error.code, error.name, error.description or error.name)
     return Problem(500, "Internal Server Error", "The service failed. The study isn't the cause; the log says where.")
 
 
+def _wrong_parameters(error: HTTPError) -> str:
+    """One sentence for each parameter. A parameter that may be left out has a second text, which says "None"."""
+    return " ".join(
+        f"{name.partition('.')[0]}: {text}."
+        for fields in error.detail.values()
+        for name, texts in fields.items()
+        for text in texts
+        if text != "Input should be None"
+    )
+
+
 def _without_names(error: InputError) -> str:
     """The sentence. Names of files, which may hold a patient's name, are in `errors` only."""
     detail = error.detail
-    for name in {file.file for file in error.files} - {""}:
-        detail = detail.replace(f"{name}: ", "")
+    for file in sorted(error.files, key=lambda one: -len(one.file)):  # a name may be the end of a longer one
+        detail = detail.replace(f"{file.file}: {file.detail}", file.detail)
     return detail
 
 

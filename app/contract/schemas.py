@@ -50,7 +50,7 @@ class PassedOverSeries(ResponseModel):
     series_uid: str
     """Empty for a file that doesn't name its series."""
     reason: str
-    """The reason, for people. It names a file that couldn't be read."""
+    """The reason, for people. It doesn't name files."""
 
 
 class Localisation(ResponseModel):
@@ -75,6 +75,37 @@ class Study(ResponseModel):
     """Present only if the bundle has a localiser."""
 
 
+class Rate(ResponseModel):
+    """A share of exams."""
+
+    value: float
+    interval_95: tuple[float, float]
+    """By Clopper and Pearson."""
+    exams: int
+
+
+class OperatingPoint(ResponseModel):
+    """Whether the knee is positive at the bundle's operating point, and how often the model was right there."""
+
+    threshold: float
+    """A knee is positive if the probability of all classes but healthy is at least this."""
+    positive: bool
+    target_sensitivity: float
+    """The sensitivity that the threshold was chosen for, on validation exams."""
+    sensitivity: Rate
+    """Of injured exams, the share that was positive."""
+    specificity: Rate
+    """Of healthy exams, the share that was negative."""
+    measured_on: str
+    """The exams that both were measured on, in words."""
+    independent: bool
+    """If false, the threshold was chosen on the same exams: sensitivity and specificity are flattered."""
+    synthetic: bool
+    """Whether these exams are synthetic knees. Both then say nothing of patients."""
+    message: str
+    """All of this in a sentence, for people."""
+
+
 class Result(ResponseModel):
     """What the model predicts."""
 
@@ -87,6 +118,8 @@ class Result(ResponseModel):
     predicted: str
     """The most likely class."""
     logits: dict[str, float]
+    operating_point: OperatingPoint | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Present only if the bundle has an operating point."""
 
 
 class Slice(ResponseModel):
@@ -102,11 +135,27 @@ class Slice(ResponseModel):
     overlay: str
 
 
+class ThresholdExams(ResponseModel):
+    """The healthy validation exams that a threshold was measured on."""
+
+    below: int
+    """The number of exams whose strongest evidence is below the threshold."""
+    exams: int
+    """The number of all of them."""
+
+
 class ColourScale(ResponseModel):
     """What the brightness in the pictures of the explained class means."""
 
     full_brightness: float
     """The evidence that is shown at full brightness. Stronger evidence is shown at full brightness, too."""
+    threshold: float | None
+    """Evidence below it isn't coloured, and isn't in the region (SEG). Null if `source` is `study`."""
+    threshold_rule: Literal["healthy-exams", "half"] | None
+    """`healthy-exams`: the threshold was measured on `threshold_exams`. `half`: it is half of `full_brightness`, since
+    the bundle had too few healthy validation exams, or is of an earlier version. Null if `source` is `study`."""
+    threshold_exams: ThresholdExams | None
+    """Null if `threshold_rule` isn't `healthy-exams`."""
     unit: Literal["logit/mm2"]
     """Share of the logit for each mm2 of a slice. It doesn't depend on the matrix size."""
     source: Literal["bundle", "study"]
@@ -121,6 +170,8 @@ class ColourScale(ResponseModel):
     """The strongest evidence in this study. If it is above `full_brightness`, the pictures are saturated."""
     classes: dict[str, float]
     """Evidence at full brightness, for each class that the bundle has a scale for."""
+    thresholds: dict[str, float]
+    """The threshold of each of these classes."""
 
 
 class Explanation(ResponseModel):
@@ -172,6 +223,11 @@ class Done(ResponseModel):
     explanation: Explanation
     warnings: list[Notice]
     timing_ms: Timing
+    supersedes: list[str] = Field(default=[], exclude_if=lambda value: not value)
+    """Ids of the predictions whose results this one replaces: on fewer slices of the same knee, or on another series.
+    Present only if there are any."""
+    superseded_by: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Id of the prediction that replaces this one. Present only if there is one; don't use this answer then."""
 
 
 class Queued(ResponseModel):
@@ -208,6 +264,8 @@ class Delivery(ResponseModel):
     """Id of the prediction."""
     target: str
     """The address, without user and password; `this service` for the results that are stored beside the study."""
+    content: Literal["results", "rejection note"]
+    """`rejection note`: the prediction is superseded, and the target is told that its results are no longer valid."""
     state: Literal["waiting", "delivered", "dead"]
     """`waiting`: it will be tried, or is being tried. `dead`: it isn't tried again, unless a retry is asked for."""
     attempts: int

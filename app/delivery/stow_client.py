@@ -16,6 +16,7 @@ from socket import SHUT_RDWR, create_connection, socket
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
+from app.associations.address import Address, is_dicom
 from app.contract.version import VERSION
 
 # Characters of a path that are sent as they are (RFC 3986 3.3), and those of percent-encoding.
@@ -61,7 +62,9 @@ class TooSlow(TimeoutError):
 
 
 def without_secrets(url: str) -> str:
-    """The address of a target without user, password, query and fragment."""
+    """The address of a target without user, password, query and fragment. An AE title is none of these."""
+    if is_dicom(url):
+        return str(Address.parse(url))
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
 

@@ -1,25 +1,38 @@
 """Media types with their parameters, as in Content-Type and Accept (RFC 9110 8.3, 12.5.1; PS3.18 8.7).
 
 werkzeug's parser stops at the `/` of an unquoted `type=application/dicom`, which most DICOMweb clients send. The
-standard library's parser doesn't.
+standard library's parser is for mail: it puts together parameters in pieces (RFC 2231), and fails at wrong pieces.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.message import Message
 from typing import Self
 from urllib.request import parse_http_list
 
+from flask import request
 from werkzeug.exceptions import NotAcceptable
+
+from app.http.responses import Document
 
 DICOM, DICOM_JSON, DICOM_XML = "application/dicom", "application/dicom+json", "application/dicom+xml"
 JSON, XML = "application/json", "application/xml"
 OCTETS = "application/octet-stream"
 MULTIPART = "multipart/related"
 TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+# A value is quoted, or ends at the next semicolon. A quotation that doesn't end takes all that is left.
+PARAMETER = re.compile(r';\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)|([^;]*))', re.DOTALL)
 # Further alternatives in an Accept header are ignored.
 MAX_ALTERNATIVES = 32
+ACCEPT: Document = {
+    "name": "accept",
+    "in": "query",
+    "schema": {
+        "type": "string",
+        "description": "Media types like those of the header `Accept`, for clients that can't set a header.",
+    },
+    "example": "*/*",
+}
 
 
 @dataclass(frozen=True)
@@ -38,16 +51,15 @@ class MediaType:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse one element of a header. A quality that isn't a number counts as 0."""
-        message = Message()
-        message["Content-Type"] = text.replace("\n", " ").replace("\r", " ")
-        (name, _), *rest = message.get_params() or [("", "")]
-        parameters = {key.lower(): str(value) for key, value in rest}
+        """Parse one element of a header, whatever is in it. A quality that isn't a number counts as 0."""
+        name, _, _ = text.partition(";")
+        found = PARAMETER.finditer(text, len(name))
+        parameters = {one[1].lower(): one[3].strip() if one[2] is None else _unquoted(one[2]) for one in found}
         try:
             quality = float(parameters.pop("q", "1"))
         except ValueError:
             quality = 0.0
-        return cls(name.lower(), parameters, quality)
+        return cls(name.strip().lower(), parameters, quality)
 
     def __str__(self) -> str:
         values = {name: value if TOKEN.fullmatch(value) else f'"{value}"' for name, value in self.parameters.items()}
@@ -64,6 +76,15 @@ class MediaType:
         """Whether this type includes the media type `name`, possibly by `*`."""
         kind, _, subtype = self.name.partition("/")
         return self.name in (name, "*/*") or (subtype == "*" and name.startswith(f"{kind}/"))
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def accept() -> str:
+    """What a client of WADO-RS accepts: the query parameter, for those who can't set a header, or the header."""
+    return request.args.get("accept") or request.headers.get("Accept", "")
 
 
 def accepted(header: str) -> list[MediaType]:

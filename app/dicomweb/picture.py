@@ -4,18 +4,22 @@ Stored values go through the Modality LUT (PS3.3 C.11.1), then through the VOI L
 inverted last (C.7.6.3.1.2), because a window refers to values, not to their brightness. Padding (C.7.5.1.1.2) is black.
 """
 
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.pixels.processing import apply_windowing, convert_color_space
+from pydicom.sequence import Sequence
 from werkzeug.exceptions import NotAcceptable, NotFound
 
-from app.dicomweb.frames import decoded
+from app.dicomweb.frames import check_numbers, decoded
+from app.dicomweb.representations.view import NARROWEST_LINEAR, View, Window
+from app.dicomweb.representations.viewport import fitted
 from app.results import render
-from app.store.instance_file import Header
+from app.store.files.instance_file import Header, all_attributes
 from data_prep.dicom.frames import read_study
 from data_prep.dicom.pixels import IntegerArray
 from data_prep.errors import InputError
@@ -30,88 +34,116 @@ COLOUR = ("RGB", "YBR_FULL")
 GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 # If the number of entries of a LUT is 0, it has this many (PS3.3 C.11.1.1).
 ENTRIES = 1 << 16
-# At this width the formula of LINEAR divides by 0 (PS3.3 C.11.2.1.2.1). LINEAR_EXACT allows any width above 0.
-NARROWEST_LINEAR = 1.0
 # With these attributes, pydicom maps a window to all of 8 bits.
 EIGHT_BITS = {"BitsStored": 8, "PixelRepresentation": 0, "PhotometricInterpretation": "MONOCHROME2"}
 # The exceptions that invalid values cause, in pydicom's converters and in arithmetic.
 NONSENSE = (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError, NotImplementedError)
 
 
-def picture(stream: BinaryIO, header: Header, number: int, media_type: str) -> bytes:
-    """Draw a frame.
+def pictures(stream: BinaryIO, header: Header, numbers: list[int], media_type: str, view: View) -> Iterator[bytes]:
+    """Draw frames.
 
     Args:
         stream: The DICOM file.
         header: Its header.
-        number: The number of the frame, from 1.
+        numbers: Numbers of frames, from 1.
         media_type: `image/jpeg` or `image/png`.
+        view: How a client wants them. A window has no effect on colours.
 
-    Returns:
-        The bytes of the picture's file.
+    Yields:
+        The bytes of each picture's file.
 
     Raises:
-        NotFound: The instance has no pixels.
-        NotAcceptable: The frame can't be drawn.
+        NotFound: The instance has no pixels, or no such frame.
+        NotAcceptable: A frame can't be drawn.
+        BadRequest: The region of the viewport lies outside the image.
     """
     if header.pixels is None:
         raise NotFound("This instance holds no image.")
-    stream.seek(0)
-    dataset = dcmread(stream, stop_before_pixels=True)
-    colour = dataset.get("SamplesPerPixel") == 3
-    pixels = _colours(stream, header, dataset, number) if colour else _grey(stream, dataset, number)
-    _, file = cv2.imencode(SUFFIX[media_type], pixels)
-    return file.tobytes()
+    check_numbers(header, numbers)
+    dataset = all_attributes(stream)
+    if _value(dataset, "SamplesPerPixel") == 3:
+        planes = _colours(stream, header, dataset, numbers)
+    else:
+        planes = _greys(stream, dataset, numbers, view.window)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, view.quality] if media_type == JPEG else []
+    for plane in planes:
+        shown = fitted(plane, view.viewport) if view.viewport else plane
+        _, file = cv2.imencode(SUFFIX[media_type], shown, quality)
+        yield file.tobytes()
 
 
-def _colours(stream: BinaryIO, header: Header, dataset: Dataset, number: int) -> render.Picture:
+def _colours(stream: BinaryIO, header: Header, dataset: Dataset, numbers: list[int]) -> Iterator[render.Picture]:
     """BGR from three samples of 8 bits, stored by pixel or by plane (PS3.3 C.7.6.3.1.3)."""
-    (frame,) = decoded(stream, header, [number])
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    space = dataset.get("PhotometricInterpretation")
-    if len(frame) != 3 * rows * columns or space not in COLOUR:
-        raise NotAcceptable("Colour pictures are drawn only if they have 8 bits and are RGB or YBR_FULL.")
-    samples = np.frombuffer(frame, np.uint8)
-    by_plane = dataset.get("PlanarConfiguration") == 1
-    colours = samples.reshape(3, rows, columns).transpose(1, 2, 0) if by_plane else samples.reshape(rows, columns, 3)
-    rgb = colours if space == "RGB" else convert_color_space(colours, space, "RGB")
-    return np.ascontiguousarray(rgb[..., ::-1])
+    rows, columns = (int(_value(header.dataset, name) or 0) for name in ("Rows", "Columns"))
+    space, by_plane = _value(dataset, "PhotometricInterpretation"), _value(dataset, "PlanarConfiguration") == 1
+    for number in numbers:
+        (frame,) = decoded(stream, header, [number])
+        if len(frame) != 3 * rows * columns or not frame or space not in COLOUR:
+            raise NotAcceptable("Colour pictures are drawn only if they have 8 bits and are RGB or YBR_FULL.")
+        samples = np.frombuffer(frame, np.uint8)
+        by_pixel = samples.reshape(3, rows, columns).transpose(1, 2, 0) if by_plane else samples
+        colours = by_pixel.reshape(rows, columns, 3)
+        rgb = colours if space == "RGB" else convert_color_space(colours, space, "RGB")
+        yield np.ascontiguousarray(rgb[..., ::-1])
 
 
-def _grey(stream: BinaryIO, dataset: Dataset, number: int) -> render.Picture:
-    stream.seek(0)
-    try:
-        frame = {frame.number: frame for frame in read_study([("instance", stream)]).frames}[number]
-        stored = frame.pixels.plane(number - 1)
-        padding = frame.padding(stored)
-    except (InputError, KeyError):
-        raise NotAcceptable("This frame can't be drawn as a picture.") from None
-    photometric = dataset.get("PhotometricInterpretation")
+def _greys(stream: BinaryIO, dataset: Dataset, numbers: list[int], window: Window | None) -> Iterator[render.Picture]:
+    photometric = _value(dataset, "PhotometricInterpretation")
     if photometric not in GREY:
         raise NotAcceptable(f"Pictures with one sample per pixel are drawn only if they are {' or '.join(GREY)}.")
-    turned = photometric == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
-    shown = _shown(stored, _view(dataset, number), turned, padding)
-    shown[padding] = 0
-    return np.round(shown).astype(np.uint8)
+    turned = photometric == "MONOCHROME1" or _value(dataset, "PresentationLUTShape") == "INVERSE"
+    for number, stored, padding in _stored(stream, numbers):
+        shown = _shown(stored, _view(dataset, number), turned, padding, window)
+        shown[padding] = 0
+        yield np.round(shown).astype(np.uint8)
+
+
+def _stored(stream: BinaryIO, numbers: list[int]) -> Iterator[tuple[int, IntegerArray, npt.NDArray[np.bool_]]]:
+    """Number, stored values and padding of each frame."""
+    stream.seek(0)
+    try:
+        frames = {frame.number: frame for frame in read_study([("instance", stream)]).frames}
+        for number in numbers:
+            stored = frames[number].pixels.plane(number - 1)
+            yield number, stored, frames[number].padding(stored)
+    except (InputError, KeyError):
+        raise NotAcceptable("This frame can't be drawn as a picture.") from None
 
 
 def _view(dataset: Dataset, number: int) -> Dataset:
     """The attributes of the greyscale pipeline; for a multi-frame image, those of this frame."""
     view = Dataset()
     view.update(dataset)
-    frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    for groups in (*(dataset.get("SharedFunctionalGroupsSequence") or []), *frames[number - 1 : number]):
+    frames = _items(dataset, "PerFrameFunctionalGroupsSequence")
+    for groups in (*_items(dataset, "SharedFunctionalGroupsSequence"), *frames[number - 1 : number]):
         for group in GROUPS:
-            for item in groups.get(group) or []:
+            for item in _items(groups, group):
                 view.update(item)
     return view
 
 
-def _shown(stored: IntegerArray, view: Dataset, turned: bool, padding: npt.NDArray[np.bool_]) -> Doubles:
-    """0 to 255, by the first VOI LUT or window of the header, or by a window from the frame's own values."""
+def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence; none if it is another kind of value."""
+    value = _value(dataset, keyword)
+    return list(value) if isinstance(value, Sequence) else []
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    """An attribute's value; None if it is absent or can't be read."""
+    try:
+        return dataset.get(keyword)
+    except NONSENSE:
+        return None
+
+
+def _shown(
+    stored: IntegerArray, view: Dataset, turned: bool, padding: npt.NDArray[np.bool_], window: Window | None
+) -> Doubles:
+    """0 to 255, by the client's window, or by the header's first VOI LUT or window, or by the frame's own values."""
     values = _modality(stored, view)
     try:
-        shown = _voi(values, view)
+        shown = _voi(values, view) if window is None else _windowed(values, window)
     except NONSENSE:
         seen = values if padding.all() else values[~padding]
         brightness = -values if turned else values
@@ -138,16 +170,26 @@ def _voi(values: Doubles, view: Dataset) -> Doubles:
     if view.get("VOILUTSequence"):
         looked_up, highest = _looked_up(values, view.VOILUTSequence[0])
         return 255 * looked_up / highest
-    window = Dataset()
     centre, width = (float(np.atleast_1d(view[name].value)[0]) for name in ("WindowCenter", "WindowWidth"))
     if not np.isfinite([centre, width]).all() or width <= 0:
         raise ValueError("no window")
-    function = view.get("VOILUTFunction") or "LINEAR"
-    window.WindowCenter, window.WindowWidth = centre, width
-    window.VOILUTFunction = "LINEAR_EXACT" if function == "LINEAR" and width <= NARROWEST_LINEAR else function
+    function = str(view.get("VOILUTFunction") or "LINEAR").upper()
+    if function == "LINEAR" and width <= NARROWEST_LINEAR:
+        function = "LINEAR_EXACT"
+    return _windowed(values, Window.model_validate({"centre": centre, "width": width, "function": function}))
+
+
+def _windowed(values: Doubles, asked: Window) -> Doubles:
+    """0 to 255, through a window."""
+    window = Dataset()
+    # As doubles: a DS may have 16 characters.
+    window.add_new("WindowCenter", "FD", asked.centre)
+    window.add_new("WindowWidth", "FD", asked.width)
+    window.VOILUTFunction = asked.function
     for keyword, value in EIGHT_BITS.items():
         setattr(window, keyword, value)
-    return np.asarray(apply_windowing(values, window), np.float64)
+    with np.errstate(over="ignore"):  # far from a narrow sigmoid
+        return np.asarray(apply_windowing(values, window), np.float64)
 
 
 def _looked_up(values: Doubles, item: Dataset) -> tuple[Doubles, int]:

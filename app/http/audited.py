@@ -3,6 +3,7 @@
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, g, request
 from sqlalchemy import select
@@ -16,10 +17,12 @@ from app.store.database import Database, Prediction
 from data_prep.dicom.part10 import UID_PATTERN
 
 REFUSED = (401, 403, 429)
+# Outside /v1 and /dicom-web.
+SESSIONS = ("/login", "/logout")
 # Any other method is text that a client made up.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-Details = dict[str, str | None]
+Details = dict[str, Any]
 
 
 def register(app: Flask, data: Path, database: Database) -> None:
@@ -47,7 +50,8 @@ def register(app: Flask, data: Path, database: Database) -> None:
 
 
 def _matters(status: int) -> bool:
-    if not request.path.startswith(PROTECTED) or request.method == "OPTIONS" or g.get("unaudited"):
+    is_session = request.path in SESSIONS and request.method == "POST"
+    if not (request.path.startswith(PROTECTED) or is_session) or request.method == "OPTIONS" or g.get("unaudited"):
         return False
     if status in REFUSED:
         return True
@@ -62,12 +66,13 @@ def _act() -> str:
 def _about(database: Database) -> list[Details]:
     """What the request was about, as far as the service knows it. Text from the URL is never taken as it is."""
     if studies := g.get("stored_studies"):
-        return [{"study": study} for study in sorted(studies)]
+        return [{"study": study, "preambles": blanked or None} for study, blanked in sorted(studies.items())]
     study = (request.view_args or {}).get("study", "")
     if UID_PATTERN.fullmatch(study):
         return [{"study": study}]
     if id_ := g.get("prediction_id"):
-        return [{"prediction": id_, **(g.get("deleted") or _of_prediction(database, id_))}]
+        about = g.get("deleted") or _of_prediction(database, id_)
+        return [{"prediction": id_, "preambles": g.get("preambles") or None, **about}]
     return [{}]
 
 

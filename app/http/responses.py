@@ -16,27 +16,32 @@ OptionalText = str | SkipJsonSchema[None]
 REFERENCE = "#/components/schemas/{model}"
 PROBLEM_TYPE = "application/problem+json"
 PROBLEMS: dict[int | str, str] = {
-    400: "Malformed: not a zip, not DICOM, incomplete; or a parameter with an invalid value.",
+    400: "The body as such is empty, damaged or incomplete; or a parameter has an invalid value.",
     401: "No key was sent, or it isn't valid.",
     403: "The key doesn't have the scope that this needs.",
     404: "Not found; it may have been deleted.",
     406: "The service has none of the types in `Accept`.",
-    409: "The prediction isn't done, so there is nothing to show.",
+    409: "The prediction isn't done, so there is nothing to show or to review.",
+    410: "Its pixels or maps have expired, or another prediction has replaced it; the sentence says which.",
     413: "Over a limit: bytes, files, pixels, compression ratio.",
     415: "A Content-Type or transfer syntax that isn't supported.",
-    422: "Readable, but nothing to predict on: no sagittal MR, too few slices, a missing or damaged slice, two knees.",
+    414: "The request line is too long.",
+    422: "The content can't be used: not DICOM, cut short, headers or pixels that can't be right; or there is nothing "
+    "to predict on: no sagittal MR, too few slices, a missing or damaged slice, two knees.",
     429: "Too many studies are waiting, too many requests came with this key, or too many wrong keys came from this "
     "address; `Retry-After` says when to try again.",
+    431: "Too many headers, or too long ones.",
     503: "Not ready: the model is being loaded, or the database or the disk can't be used; the sentence says which.",
     "default": "Any other problem.",
 }
 HEADERS = {
-    "Location": "The path of the prediction.",
+    "Location": "The path of the prediction or review.",
     "Retry-After": "Seconds.",
+    "ETag": "Names this version of the answer, for `If-None-Match`.",
     "Preference-Applied": "`respond-async`, if the client asked for it.",
     "WWW-Authenticate": "`Bearer`.",
     "Warning": "`299` and a sentence for people: what wasn't stored and why, that a search has more results, "
-    "or which of its parameters were ignored.",
+    "how many instances aren't shown, or which parameters were ignored.",
 }
 # Headers that these problems always have.
 PROBLEM_HEADERS: dict[int | str, tuple[str, ...]] = {

@@ -7,6 +7,8 @@ NEEDED: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/models"): None,
     ("GET", "/v1/models/<name>/model-card.md"): None,
     ("POST", "/v1/predictions"): "predict",
+    ("POST", "/v1/predictions/<id>/reviews"): "review",
+    ("POST", "/v1/worklist/synthetic"): "predict",
     ("POST", "/dicom-web/studies"): "store",
     ("POST", "/dicom-web/studies/<study>"): "store",
 }

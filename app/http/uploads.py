@@ -11,8 +11,15 @@ from flask import Request, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
-from data_prep.dicom.archive import PREAMBLE, PREFIX, ZIP_MAGIC
-from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
+from data_prep.dicom.archive import PREAMBLE, PREFIX, ZIP_MAGIC, begins_as_dicom
+from data_prep.errors import (
+    FileProblem,
+    InputError,
+    InputOverLimit,
+    MalformedBody,
+    MalformedInput,
+    UnsupportedInput,
+)
 
 # Bytes. Anything larger is in a temporary file without a name.
 BODY_IN_MEMORY, PART_IN_MEMORY = 8 << 20, 256 << 10
@@ -70,8 +77,9 @@ def received(request: Request) -> Iterator[list[tuple[str, BinaryIO]]]:
     """The files of a body with their names. They are closed at the end.
 
     Raises:
-        UnsupportedInput: The Content-Type isn't supported, or the body is neither a zip archive nor a DICOM file.
-        MalformedInput: The body is empty or damaged, or a part isn't a file.
+        UnsupportedInput: The Content-Type isn't supported.
+        MalformedBody: The body is empty or damaged, or a part isn't a file.
+        MalformedInput: The body is neither a zip archive nor a DICOM file.
         InputOverLimit: The body has too many bytes or parts.
     """
     if request.mimetype not in OTHER_NAMES.union(MEDIA_TYPES):
@@ -94,40 +102,47 @@ def _body(request: Request, spools: ExitStack) -> tuple[str, BinaryIO]:
     stream = _spool(spools, BODY_IN_MEMORY)
     shutil.copyfileobj(request.stream, stream)
     if not stream.tell():
-        raise MalformedInput("The body is empty.")
+        raise MalformedBody("The body is empty.")
     stream.seek(0)
     head = stream.read(PREAMBLE + len(PREFIX))
-    is_dicom = head.endswith(PREFIX) and len(head) == PREAMBLE + len(PREFIX)
-    if not is_dicom and not zipfile.is_zipfile(stream):
-        raise _not_read(request.mimetype, head)
+    if not begins_as_dicom(head):
+        is_zip = zipfile.is_zipfile(stream)
+        if not is_zip or not head.startswith(ZIP_MAGIC):
+            raise _not_read(request.mimetype, head, is_zip)
     stream.seek(0)
     return "body", stream
 
 
-def _not_read(media_type: str, head: bytes) -> InputError:
+def _not_read(media_type: str, head: bytes, is_zip: bool) -> InputError:
+    if is_zip:
+        return MalformedInput("The zip archive follows other bytes, as in a self-extracting program: send it alone.")
     for magic, name in OTHER_ARCHIVES.items():
         if head.startswith(magic):
-            return UnsupportedInput(f"The body is a {name} archive; only zip archives are supported.")
-    if head.startswith(ZIP_MAGIC) or media_type == "application/zip":
-        return MalformedInput("The body isn't a zip archive, or is incomplete.")
+            return MalformedInput(f"The body is a {name} archive; only zip archives are supported.")
+    if head.startswith(ZIP_MAGIC):
+        return MalformedBody("The zip archive is damaged or incomplete.")
+    if media_type == "application/zip":
+        return MalformedInput("The body isn't a zip archive.")
     if media_type == "application/dicom":
         return MalformedInput("The body isn't a DICOM file (PS3.10).")
-    return UnsupportedInput("The body is neither a zip archive nor a DICOM file (PS3.10).")
+    return MalformedInput("The body is neither a zip archive nor a DICOM file (PS3.10).")
 
 
 def _parts(request: Request, spools: ExitStack) -> list[tuple[str, BinaryIO]]:
     def spool(*_: object, **__: object) -> BinaryIO:
         return _spool(spools, PART_IN_MEMORY)
 
+    if not request.mimetype_params.get("boundary"):
+        raise MalformedBody(f"Content-Type must name what is between the parts: {MULTIPART}; boundary=...")
     parser = FormDataParser(spool, max_form_memory_size=FIELDS_BYTES, silent=False, max_form_parts=MAX_PARTS)
     try:
         _, fields, files = parser.parse(request.stream, MULTIPART, request.content_length, request.mimetype_params)
     except ValueError:
-        raise MalformedInput("The multipart body is damaged or incomplete.") from None
-    wrong = sorted({*fields} | ({*files} - {"file"}))
+        raise MalformedBody("The multipart body is damaged or incomplete.") from None
+    wrong = sorted({name or "" for name in {*fields} | ({*files} - {"file"})})
     if wrong:
         problems = tuple(FileProblem(name, "not a part named `file` with a file name") for name in wrong)
-        raise MalformedInput("Every part must be named `file` and carry a file name.", problems)
+        raise MalformedBody("Every part must be named `file` and carry a file name.", problems)
     if not files:
-        raise MalformedInput("The body has no part named `file`.")
+        raise MalformedBody("The body has no part named `file`.")
     return [(part.filename or "file", cast(BinaryIO, part.stream)) for part in files.getlist("file")]

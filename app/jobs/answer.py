@@ -19,6 +19,7 @@ from app.contract.schemas import (
     Timing,
     VolumeSize,
 )
+from app.jobs.operating_point import operating_point_of
 from app.results import colour_scale
 from app.store.job import Job
 from data_prep.network_input.coarse import Coarse
@@ -76,7 +77,7 @@ def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) 
             research_use_only=True,
         ),
         study=_study(job, prediction),
-        result=_result(prediction),
+        result=_result(bundle, prediction),
         explanation=explanation,
         warnings=[
             *(Notice(code=notice.code, message=notice.message) for notice in prediction.notices),
@@ -107,7 +108,7 @@ def _study(job: Job, prediction: "Prediction") -> Study:
     )
 
 
-def _result(prediction: "Prediction") -> Result:
+def _result(bundle: "Bundle", prediction: "Prediction") -> Result:
     classes = prediction.scheme.classes
     return Result(
         scheme=prediction.scheme.name,
@@ -115,6 +116,7 @@ def _result(prediction: "Prediction") -> Result:
         probabilities=dict(zip(classes, prediction.probabilities.tolist(), strict=True)),
         predicted=classes[int(prediction.probabilities.argmax())],
         logits=dict(zip(classes, prediction.logits.tolist(), strict=True)),
+        operating_point=operating_point_of(bundle, prediction),
     )
 
 

@@ -23,6 +23,7 @@ from app.contract.json_text import Json, dumps
 from app.contract.problems import Problem, reported
 from app.jobs.answer import answered
 from app.jobs.decoding import Decoded, Needs, decoded
+from app.jobs.faults import FAULTS
 from data_prep import names
 from data_prep.files import replacing
 from data_prep.progress import Progress
@@ -54,14 +55,16 @@ class Batch:
             raise BatchError(f"{root} holds no folder and no zip.")
         self._files = _files_of([study.name for study in self.studies])
 
-    def run(self, predictor: "Predictor", workers: Workers) -> int:
+    def run(self, predictor: "Predictor", workers: Workers) -> Counter[str]:
         """Predict on every study without an answer. The table is written even if this is interrupted.
 
         Returns:
-            How many studies can't be predicted on.
+            How many studies are done, failed and waiting. Those wait whose decoding process was killed; another run
+            tries them again.
 
         Raises:
             BatchError: The folder holds answers of another bundle.
+            OSError, MemoryError: A fault of a machine. It is no study's failure; another run continues.
         """
         bundle = predictor.bundle
         self._begin(bundle)
@@ -74,11 +77,12 @@ class Batch:
                 Progress(len(self.studies), "predicting", "study", known) as progress,
             ):
                 for study, outcome in decoded(waiting, needs, workers, scratch):
-                    _write(self._place(study), _answer(predictor, outcome))
+                    if outcome is not None:
+                        _write(self._place(study), _answer(predictor, outcome))
                     progress.update()
         finally:
-            failed = self._tabulate(bundle.scheme.classes)
-        return failed
+            statuses = self._tabulate(bundle.scheme.classes)
+        return statuses
 
     def _begin(self, bundle: "Bundle") -> None:
         """Answers of two bundles don't belong in one table."""
@@ -96,15 +100,15 @@ class Batch:
         try:
             yield folder
         finally:
-            rmtree(folder)
+            rmtree(folder, ignore_errors=True)  # after a fault, a process may still be writing
 
     def _place(self, study: Path) -> Path:
         return self._out / "answers" / self._files[study.name]
 
-    def _tabulate(self, classes: Sequence[str]) -> int:
-        """Write the table. Returns how many of its studies couldn't be predicted on."""
+    def _tabulate(self, classes: Sequence[str]) -> Counter[str]:
+        """Write the table. Returns how many studies have each status."""
         columns = ["name", "status", "problem", "predicted", *classes, "warnings", *(f"{step}_ms" for step in STEPS)]
-        failed = 0
+        statuses = Counter[str]()
         with (
             replacing(self._out / "predictions.csv") as partial,
             partial.open("w", newline="", encoding="utf-8") as stream,
@@ -114,9 +118,9 @@ class Batch:
             for study in self.studies:
                 place = self._place(study)
                 answer = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {"status": "waiting"}
-                failed += answer["status"] == "failed"
+                statuses[answer["status"]] += 1
                 table.writerow({"name": names.cell(study.name), "status": answer["status"]} | _row(answer))
-        return failed
+        return statuses
 
 
 def _files_of(studies: Sequence[str]) -> dict[str, str]:
@@ -138,10 +142,12 @@ def _is_study(path: Path) -> bool:
 
 
 def _answer(predictor: "Predictor", outcome: Decoded | Problem) -> Json:
-    """The same answer as the service's. Any error is reported for this study only."""
+    """The same answer as the service's. An error of the study is reported for this study only."""
     if isinstance(outcome, Decoded):
         try:
             return answered(predictor, *outcome).answer
+        except FAULTS:
+            raise
         except Exception as error:
             outcome = reported(error)
     return {"status": "failed", "problem": outcome.document()}

@@ -149,7 +149,7 @@ class Claims:
         maps, footprint = (made.prediction.maps, made.prediction.footprint) if made else (None, None)
         for pause_s in (*FINISH_PAUSES_S, None):
             try:
-                self._store.finish(work.id, answer, maps, footprint, work.lease)
+                answer = self._store.finish(work.id, answer, maps, footprint, work.lease)
                 break
             except FAULTS as error:
                 if pause_s is None or self._over.wait(pause_s):

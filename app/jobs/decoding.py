@@ -1,25 +1,26 @@
-"""From files to a job. Requests, the command line and a batch's worker processes all use this.
+"""From files to a job. The command line and a batch's worker processes use this.
+
+A batch's processes have the rights of whoever started it and read that person's own files, so what they return is
+pickled, as between any processes of one program. The service reads what others send by `app.jobs.reading`.
 
 Workers import this file, so it doesn't import Keras.
 """
 
-import mmap
+import errno
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from werkzeug.exceptions import NotFound
 
-from app.contract.problems import Problem, log_unexpected, problem_of, reported
-from app.jobs.apart import Pool
+from app.contract.problems import Problem, problem_of, reported
 from app.store.job import Job
 from data_prep.dicom.archive import StudyFiles
-from data_prep.errors import InputError, MalformedInput
+from data_prep.errors import MalformedInput
 from data_prep.network_input.coarse import Coarse
 from data_prep.network_input.network_input import NetworkInput
 from data_prep.network_input.recipe import Recipe
@@ -29,6 +30,10 @@ from data_prep.workers import ProcessDied, Workers
 
 # The network's threads wait for each other. One thread that shares its core with a decoder would delay all of them.
 NICE = 19
+# What is wrong with a single file or folder. Anything else that a disk says is the machine's fault.
+OF_A_FILE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
 
 
 def decode(files: StudyFiles, bundle: str, laterality: Side | None = None) -> Job:
@@ -45,60 +50,6 @@ def decode(files: StudyFiles, bundle: str, laterality: Side | None = None) -> Jo
     started = time.perf_counter()
     selection = load_study(files, laterality=laterality)
     return Job.of(selection, bundle, round(1000 * (time.perf_counter() - started), 2))
-
-
-def decode_apart(pool: Pool, files: Iterable[tuple[str, BinaryIO]], bundle: str, laterality: Side | None = None) -> Job:
-    """Read a study in another process.
-
-    The voxels come back in a file without a name, so that nothing is left if the process dies.
-
-    Args:
-        pool: The processes.
-        files: Names and open files. One with a path of its own is opened again there, so it needn't stay open.
-        bundle: sha256 of the bundle that will predict on it.
-        laterality: The knee to predict on, if the study shows both.
-
-    Raises:
-        InputError: See `load_study`; also if it takes too much time or memory.
-        NotFound: A file has been deleted meanwhile.
-    """
-    names, streams = [], []
-    for name, stream in files:
-        path = _path(stream)
-        names.append((name, path))
-        if path is None:
-            streams.append(stream)
-    with tempfile.TemporaryFile() as pixels:
-        job, shape = pool.call(_decode_into, names, bundle, laterality, files=[pixels, *streams])
-        buffer = mmap.mmap(pixels.fileno(), 0, access=mmap.ACCESS_READ)
-    voxels = np.frombuffer(buffer, np.float32).reshape(shape)
-    return replace(job, volume=replace(job.volume, voxels=voxels))
-
-
-def _path(stream: BinaryIO) -> Path | None:
-    """Where a file lies; None for a temporary one."""
-    name = getattr(stream, "name", None)
-    return Path(name).absolute() if isinstance(name, str | Path) else None
-
-
-def _decode_into(
-    files: list[BinaryIO], names: Sequence[tuple[str, Path | None]], bundle: str, laterality: Side | None
-) -> tuple[Job, tuple[int, int, int]]:
-    """Decode a study and write its voxels into the first file. Returns the job without voxels, and their shape."""
-    pixels, *streams = files
-    waiting = iter(streams)
-    sent = [(name, next(waiting) if path is None else path) for name, path in names]
-    try:
-        job = decode(sent, bundle, laterality)
-    except (InputError, MemoryError):
-        raise
-    except FileNotFoundError:
-        raise NotFound("This study has been deleted.") from None
-    except Exception as error:
-        log_unexpected(error)  # here, because a traceback can't be passed on
-        raise
-    pixels.write(job.volume.voxels.data)
-    return _without_voxels(job), job.volume.shape
 
 
 class Decoded(NamedTuple):
@@ -141,10 +92,11 @@ class Parcel(NamedTuple):
 
 def decoded(
     studies: Sequence[Path], needs: Needs, workers: Workers, scratch: Path
-) -> Iterator[tuple[Path, Decoded | Problem]]:
+) -> Iterator[tuple[Path, Decoded | Problem | None]]:
     """Decode studies in other processes, ahead of the network.
 
     If a study crashes the process that decodes it, this study gets a Problem and the others continue.
+    If something else kills that process twice, the study gets None: nothing is known about it.
 
     Args:
         studies: Folders and zips.
@@ -154,11 +106,15 @@ def decoded(
 
     Yields:
         Each study with its outcome, in order. Jobs have no voxels.
+
+    Raises:
+        OSError, MemoryError: A fault of a machine.
     """
     packing = partial(pack, needs=needs, scratch=None if workers.cluster else scratch)
     for study, parcel in zip(studies, workers.run_apart(packing, studies, NICE), strict=True):
         if isinstance(parcel, ProcessDied):
-            yield study, problem_of(MalformedInput("Decoding it crashes the decoding process."))
+            crash = problem_of(MalformedInput("Decoding it crashes the decoding process."))
+            yield study, None if parcel.killed else crash
         else:
             yield study, unpacked(parcel)
 
@@ -166,13 +122,22 @@ def decoded(
 def pack(study: Path, needs: Needs, scratch: Path | None) -> Parcel:
     """Decode a folder or zip, and preprocess it as far as this needs no network.
 
-    Any error is reported for this study only. Data that no answer needs is left out. Arrays are passed in a file, which
-    takes a fifth of a pipe's time.
+    An error of the study is reported for this study only. Data that no answer needs is left out. Arrays are passed in a
+    file, which takes a fifth of a pipe's time.
+
+    Raises:
+        OSError, MemoryError: A fault of the machine.
     """
     try:
         job = decode(study, needs.sha256)
         coarse = Coarse.of(job.volume, needs.localises)
         step = coarse if needs.localises else NetworkInput.of(coarse, needs.recipe)
+    except MemoryError:
+        raise
+    except OSError as error:
+        if error.errno not in OF_A_FILE:
+            raise
+        return Parcel(problem_of(MalformedInput(f"A file or folder of it can't be read ({error.strerror}).")))
     except Exception as error:
         return Parcel(reported(error))
     job = replace(_without_voxels(job), origins=())

@@ -20,9 +20,9 @@ from app.contract.problems import log_unexpected, reported
 from app.jobs.answer import Answered, answered, failed
 from app.jobs.awaited import Awaited
 from app.jobs.claims import Claims, Work
-from app.jobs.faults import FAULTS
-from app.jobs.leases import BEAT_S
+from app.jobs.faults import FAULTS, GIVEN_UP, Failures, is_ours
 from app.jobs.periodic import Periodic
+from app.jobs.unchanged import BEAT_S
 from app.store.job import Job
 from app.store.predictions import Store
 from app.store.queue import ARRIVING, DONE, RETRY_AFTER_S, LeaseLost, Queue
@@ -62,7 +62,7 @@ class Engine:
         self._store, self._queue = store, queue
         self._predictors: dict[str, Predictor] = {}
         self._awaited = Awaited(store)
-        self._claims = Claims(store, queue, self._awaited)
+        self._claims, self._failures = Claims(store, queue, self._awaited), Failures()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._rounds = (Periodic("leases", self._round, BEAT_S), Periodic("answers", self._look, ANSWER_S))
@@ -179,7 +179,7 @@ class Engine:
             self._claims.rest()
 
     def _answer(self, work: Work) -> None:
-        """Compute a job and store its answer, which may be a failure."""
+        """Compute a job and store its answer, which may be a failure. Raises faults after which it is tried again."""
         made = None
         try:
             made = self._made(work)
@@ -188,9 +188,14 @@ class Engine:
             if work.stored.exception() is None:
                 raise
         except Exception as error:
-            answer = failed(work.id, reported(error))
+            ours = is_ours(error) and work.stored.exception() is None
+            if ours and not self._failures.is_enough(work.id):
+                raise
+            problem = reported(error)
+            answer = failed(work.id, GIVEN_UP if ours else problem)
         if work.stored.exception() is None:  # otherwise the request has told its client
             self._claims.finish(work, answer, made)
+            self._failures.forget(work.id)
 
     def _made(self, work: Work) -> Answered:
         if work.attempts > MAX_ATTEMPTS:

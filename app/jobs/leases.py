@@ -4,14 +4,9 @@ from collections.abc import Iterable, Sequence
 from threading import Lock
 
 from app.jobs.faults import FAULTS
-from app.jobs.unchanged import Unchanged
+from app.jobs.unchanged import DEAD_AFTER, Unchanged
 from app.store.queue import Queue, Waiting, new_lease
 
-# Seconds between two rounds. In each round, a process renews its leases and looks at those of the others.
-BEAT_S = 2.0
-# A lease that was the same in this many rounds after the first is ended: its process died. Rounds are counted, not
-# seconds, and only those in which the database could be written: so a database that was locked ends no lease.
-DEAD_AFTER = 5
 # A bundle counts as loaded nowhere if nothing has changed in its jobs for this many rounds.
 UNSERVED_AFTER = 300
 

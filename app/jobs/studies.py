@@ -6,18 +6,22 @@ Their state is in the database, so a restarted service continues where it stoppe
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy import select, update
 from werkzeug.exceptions import NotFound, ServiceUnavailable, TooManyRequests
 
+from app.audit import record
 from app.contract.problems import outage, reported
 from app.jobs.answer import failed
+from app.jobs.completeness import incomplete, performed
 from app.jobs.engine import Engine
-from app.jobs.faults import FAULTS, Pauses
+from app.jobs.faults import FAULTS, GIVEN_UP, Failures, Pauses, is_ours
 from app.jobs.intake import Accepted, accept
 from app.jobs.unchanged import Unchanged
+from app.routing.routing import Routing
 from app.store.database import Database, Prediction, Study
 from app.store.instances import Instances
 from app.store.predictions import Store
@@ -34,7 +38,10 @@ class Studies:
         instances: Holds their instances.
         store: Holds predictions.
         engine: Computes predictions.
+        routing: Which bundle predicts on a study, or that it is ignored.
+        data: The data folder. Ignored studies are written into its audit trail.
         quiet_s: How many seconds without a new instance must pass before a prediction.
+        announced_wait_s: How many seconds without a new instance must pass if more are announced.
         clock: Gives the time in seconds since 1970.
         elapsed: Gives seconds; only differences count. It goes on evenly when the clock is set.
     """
@@ -45,25 +52,31 @@ class Studies:
         instances: Instances,
         store: Store,
         engine: Engine,
+        routing: Routing,
+        data: Path,
         quiet_s: float,
         clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = time.monotonic,
+        announced_wait_s: float = 0.0,
     ) -> None:
         self._database, self._instances, self._store, self._engine = database, instances, store, engine
+        self._routing, self._data = routing, data
         self._quiet_s, self._clock, self._elapsed = quiet_s, clock, elapsed
-        self._pauses, self._arrivals = Pauses(elapsed), Unchanged()
+        self._announced_wait_s = announced_wait_s
+        self._pauses, self._failures, self._arrivals = Pauses(elapsed), Failures(), Unchanged()
 
     def predict_quiet(self) -> None:
         """Predict on the studies that have been quiet long enough. If the queue is full, the rest must wait.
 
-        After a fault of the service or its machine, a study is tried again later.
+        After a fault of the service or its machine, a study is tried again later; see `app.jobs.faults`.
         """
         quiet = self._quiet()
         if not self._engine.loaded.done():
             return
         for uid in quiet:
             try:
-                self.predict(uid)
+                if not self._ignored(uid):
+                    self.predict(uid)
                 self._pauses.forget(uid)
             except TooManyRequests:
                 return
@@ -86,42 +99,71 @@ class Studies:
             received = {row.uid: row.received for row in session.execute(receiving)}
         ages = self._arrivals.ages(received, self._elapsed(), lambda since: max(0.0, self._clock() - since))
         quiet = sorted((uid for uid, age_s in ages.items() if age_s >= self._quiet_s), key=lambda uid: -ages[uid])
-        paused = self._pauses.current()
-        return [uid for uid in quiet if uid not in paused]
+        waiting = self._pauses.current() | self._incomplete(uid for uid in quiet if ages[uid] < self._announced_wait_s)
+        return [uid for uid in quiet if uid not in waiting]
+
+    def _incomplete(self, uids: Iterable[str]) -> set[str]:
+        """Those of these studies of which more is to come, as headers or a modality say."""
+        with self._database.read() as session:
+            return incomplete(session, list(uids))
 
     def predict(self, uid: str, bundle: str | None = None, laterality: Side | None = None) -> Accepted:
         """Predict on a study, with the instances received so far.
 
         Args:
             uid: The study's UID.
-            bundle: Name of the bundle; None for the default one.
+            bundle: Name of the bundle; None for the one of the study's rule, or else the default one.
             laterality: The knee to predict on, if the study shows both.
 
         Raises:
             NotFound: No instance of the study was received.
             InputError: The study can't be predicted on. This is also stored as a failed answer.
             TooManyRequests: The queue is full.
+            Exception: A fault of this program. If it was the last try, this is also stored as a failed answer.
         """
-        digest = self._engine.bundle(bundle).sha256
+        rule = self._routing.rule(uid) if bundle is None else None
+        digest = self._engine.bundle(rule.bundle if rule else bundle).sha256
         with self._database.read() as session:
             received = session.scalar(select(Study.received).where(Study.uid == uid))
+            images = performed(session, uid)
         if received is None:
-            raise NotFound("No instance of this study was received; it may have been deleted.")
+            raise NotFound("No instance of this study was received; it may have been deleted, or have expired.")
         refused_id = hashlib.sha256(f"{uid} {digest}".encode()).hexdigest()[:32]
         try:
-            accepted = accept(self._engine, self._instances.files(uid), digest, laterality)
+            accepted = accept(self._engine, self._instances.files(uid), digest, laterality, None, images)
         except (TooManyRequests, ServiceUnavailable, *FAULTS):
             raise
         except Exception as error:
             if outage(error):  # of the machine: the study isn't the cause
                 raise
-            self._store.refuse(uid, digest, failed(refused_id, reported(error)))
+            problem = reported(error)
+            if is_ours(error):
+                if not self._failures.is_enough(uid):
+                    self._pauses.begin(uid)
+                    raise
+                problem = GIVEN_UP
+            self._store.refuse(uid, digest, failed(refused_id, problem))
             self._settle(uid, received, refused_id)
             raise
+        self._failures.forget(uid)
         with suppress(NotFound):
             self._store.delete(refused_id)
         self._settle(uid, received, accepted.id)
         return accepted
+
+    def _ignored(self, uid: str) -> bool:
+        """Whether a rule wants a study ignored. Its instances stay; if more come, the rules are asked again."""
+        with self._database.read() as session:
+            received = session.scalar(select(Study.received).where(Study.uid == uid))
+        rule = self._routing.rule(uid)
+        if rule is None or not rule.ignore:
+            return False
+        unchanged = update(Study).where(Study.uid == uid, Study.received == received)
+        with self._database.write() as session:
+            session.execute(unchanged.values(state="ignored"))
+        LOG.info("a study that was received is ignored, as rule %r says", rule.name)
+        record(self._data, "study", "ignored", study=uid, subject=rule.name)
+        return True
 
     def forget(self, uid: str) -> None:
         """Delete everything of a study: instances, predictions, results. Raises NotFound if there is nothing."""

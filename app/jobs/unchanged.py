@@ -1,18 +1,26 @@
 """How long values in the database have been the same, as this process sees it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+# Seconds between two rounds. In each round, a process renews its leases and looks at those of the others.
+BEAT_S = 2.0
+# A lease that was the same in this many rounds after the first is ended: its process died. Rounds are counted, not
+# seconds, and only those in which the database could be written: so a database that was locked ends no lease.
+DEAD_AFTER = 5
 
 
 class Unchanged:
     """Remembers since when each value has been what it is."""
 
     def __init__(self) -> None:
-        self._since: dict[str, tuple[Any, float]] = {}
+        self._since: dict[Any, tuple[Any, float]] = {}
 
     def ages(
-        self, values: Mapping[str, Any], now: float, age_of_new: Callable[[Any], float] = lambda _: 0.0
-    ) -> dict[str, float]:
+        self, values: Mapping[Key, Any], now: float, age_of_new: Callable[[Any], float] = lambda _: 0.0
+    ) -> dict[Key, float]:
         """For how long each value has been the same.
 
         Args:

@@ -1,7 +1,8 @@
 """Pictures of slices and maps. They keep the volume's grid, so that a pixel of a picture is a pixel of the scanner.
 
-A whole volume has one window and one colour scale, so that a slice without evidence stays dark. The colour scale is the
-bundle's, so that a healthy knee stays dark, too.
+A whole volume has one window and one colour scale, so that a slice without evidence stays grey. The colour scale is the
+bundle's, so that a healthy knee stays grey, too: below the threshold nothing is coloured, and the picture says so if
+nothing reaches it.
 """
 
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from app.results.colour_scale import Bounds
 from data_prep.volume import FloatArray
 
 Picture = npt.NDArray[np.uint8]
@@ -21,6 +23,9 @@ SAMPLE = 4
 # Used as divisor if a volume is blank or a map is empty.
 TINY = float(np.finfo(np.float32).tiny)
 NOTICE = "research use only"
+# What pictures say if no evidence reaches the threshold, or if there is no threshold.
+NO_REGION = "No region above the threshold"
+OWN_SCALE = "Scaled by this study's own peak"
 # The notice has this share of a picture's width, and at least this many pixels if the picture has as many.
 NOTICE_WIDTH, NOTICE_PIXELS = 0.45, 130
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -33,17 +38,22 @@ class Scale(NamedTuple):
         black: The voxel value that becomes black.
         white: The voxel value that becomes white.
         full: The map's value at full brightness.
+        threshold: The lowest value of the map that is coloured.
+        said: What every picture must say of the colours; empty if nothing.
     """
 
     black: float
     white: float
     full: float
+    threshold: float
+    said: str
 
     @classmethod
-    def of(cls, voxels: FloatArray, full: float) -> "Scale":
-        """The scale of a volume `[slices, rows, columns]`. For `full`, see `app.results.colour_scale`."""
+    def of(cls, voxels: FloatArray, bounds: Bounds) -> "Scale":
+        """The scale of a volume `[slices, rows, columns]`, for a map with these bounds."""
         black, white = np.percentile(voxels[:, ::SAMPLE, ::SAMPLE], WINDOW)
-        return cls(float(black), float(white), full)
+        said = OWN_SCALE if bounds.threshold is None else NO_REGION if bounds.is_dark else ""
+        return cls(float(black), float(white), bounds.full, bounds.threshold or 0.0, said)
 
 
 def grey(plane: FloatArray, scale: Scale) -> Picture:
@@ -53,8 +63,10 @@ def grey(plane: FloatArray, scale: Scale) -> Picture:
 
 
 def glow(plane: FloatArray, scale: Scale) -> FloatArray:
-    """The evidence for the class in a slice of the map, `[R, C]`, from 0 to 1 (full brightness)."""
-    return (plane / max(scale.full, TINY)).clip(0, 1).astype(np.float32)
+    """The evidence for the class in a slice of the map, `[R, C]`, up to 1 (full brightness); 0 below the threshold."""
+    levels: FloatArray = (plane / max(scale.full, TINY)).clip(0, 1).astype(np.float32)
+    levels[plane < np.float32(scale.threshold)] = 0
+    return levels
 
 
 def heatmap(plane: FloatArray) -> Picture:
@@ -63,12 +75,28 @@ def heatmap(plane: FloatArray) -> Picture:
     return np.dstack([cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), levels])
 
 
-def overlay(slice_: Picture, plane: FloatArray, opacity: float) -> Picture:
-    """The heatmap over a grey slice, BGR `[R, C, 3]`, with the notice burnt in."""
+def mixed(slice_: Picture, plane: FloatArray, opacity: float) -> Picture:
+    """The heatmap over a grey slice, BGR `[R, C, 3]`.
+
+    Args:
+        slice_: The slice in grey, `[R, C]`.
+        plane: Its evidence, as `glow` gives it.
+        opacity: The opacity of full brightness, from 0 to 1.
+    """
     coloured = heatmap(plane)
     weight = opacity * coloured[..., 3:] / 255
-    mixed = np.round((1 - weight) * slice_[..., None] + weight * coloured[..., :3]).astype(np.uint8)
-    return _with_notice(np.ascontiguousarray(mixed))
+    both = np.round((1 - weight) * slice_[..., None] + weight * coloured[..., :3]).astype(np.uint8)
+    return np.ascontiguousarray(both)
+
+
+def overlay(slice_: Picture, plane: FloatArray, opacity: float, said: str = "") -> Picture:
+    """The same, with the notice burnt in, below what else must be said of the colours."""
+    picture = mixed(slice_, plane, opacity)
+    bottom = picture.shape[0] - 1
+    for text in (NOTICE, said):
+        if text:
+            bottom -= _write(picture, text, bottom)
+    return picture
 
 
 def png(picture: Picture) -> bytes:
@@ -90,13 +118,15 @@ def contact_sheet(pictures: list[Picture], captions: list[str], columns: int = 6
     return np.vstack([np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)])
 
 
-def _with_notice(picture: Picture) -> Picture:
-    """Write the notice in white with a black edge, so that it is readable on fat and on air."""
-    (width, height), _ = cv2.getTextSize(NOTICE, FONT, 1.0, 1)
+def _write(picture: Picture, text: str, bottom: int) -> int:
+    """Write a line above row `bottom`, in white with a black edge: readable on fat and on air. Returns its height."""
+    (width, height), _ = cv2.getTextSize(text, FONT, 1.0, 1)
+    (usual, _), _ = cv2.getTextSize(NOTICE, FONT, 1.0, 1)
     available = picture.shape[1]
-    scale = min(max(NOTICE_WIDTH * available, NOTICE_PIXELS), available - 6) / width
-    left, bottom = 3, picture.shape[0] - 4 - round(0.2 * scale * height)
-    edge = [(left + right, bottom + down) for right in (-1, 0, 1) for down in (-1, 0, 1)]
-    for place, grey_value in [*((place, 0) for place in edge), ((left, bottom), 255)]:
-        cv2.putText(picture, NOTICE, place, FONT, scale, (grey_value,) * 3, 1, cv2.LINE_AA)
-    return picture
+    of_notice = min(max(NOTICE_WIDTH * available, NOTICE_PIXELS), available - 6) / usual
+    scale = min(of_notice, (available - 6) / width)
+    left, base = 3, bottom - 3 - round(0.2 * scale * height)
+    edge = [(left + right, base + down) for right in (-1, 0, 1) for down in (-1, 0, 1)]
+    for place, grey_value in [*((place, 0) for place in edge), ((left, base), 255)]:
+        cv2.putText(picture, text, place, FONT, scale, (grey_value,) * 3, 1, cv2.LINE_AA)
+    return int(1.2 * scale * height) + 5

@@ -5,10 +5,14 @@ a client has some seconds of waiting in store. Waiting uses them up, and bytes b
 """
 
 import errno
+import logging
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Semaphore
 
+LOG = logging.getLogger(__name__)
 # Seconds of waiting that a client has in store: at the beginning, and at most.
 GRACE_S = 10.0
 # Bytes that bring back one second.
@@ -48,9 +52,9 @@ class PacedSocket(socket.socket):
         super().__init__(fileno=plain.detach())
         self.begin()
 
-    def begin(self) -> None:
-        """Begin to count for the next request."""
-        self._received, self._sent = Pace(), Pace()
+    def begin(self, turn: Semaphore | None = None) -> None:
+        """Begin to count for the next request. Its thread gives `turn` back while the client receives slowly."""
+        self._received, self._sent, self._turn = Pace(), Pace(), turn
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Read at most `size` bytes. Raises TimeoutError if the client is too slow."""
@@ -75,20 +79,41 @@ class PacedSocket(socket.socket):
             return super().sendall(data, flags)
         rest = memoryview(data)
         while rest:
+            rest = rest[self._send_some(rest[:PIECE], flags) :]
+        return None
+
+    def _send_some(self, piece: memoryview, flags: int) -> int:
+        with suppress(BlockingIOError):  # what the buffers take needs no wait
+            size = self.send(piece, flags | socket.MSG_DONTWAIT)
+            self._sent.count(0.0, size)
+            return size
+        with self._without_turn():
             try:
                 begun = self._wait(self._sent)
-                size = self.send(rest[:PIECE], flags)
+                size = self.send(piece, flags)
             except TimeoutError:
+                LOG.warning("a client was cut off: it received its answer too slowly")
                 raise BrokenPipeError(errno.EPIPE, "the client receives too slowly") from None
             finally:
                 self.settimeout(None)
             self._sent.count(time.monotonic() - begun, size)
-            rest = rest[size:]
-        return None
+        return size
+
+    @contextmanager
+    def _without_turn(self) -> Iterator[None]:
+        """Let another request have this one's turn as long as the block runs."""
+        if self._turn is None:
+            yield
+            return
+        self._turn.release()
+        try:
+            yield
+        finally:
+            self._turn.acquire()
 
     def _wait(self, pace: Pace) -> float:
         """Allow the wait that is left, and return its beginning."""
         if (left_s := pace.left_s()) <= 0:
-            raise TimeoutError("the client sends too slowly")
+            raise TimeoutError("the client is too slow")
         self.settimeout(left_s)
         return time.monotonic()

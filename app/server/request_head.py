@@ -11,6 +11,8 @@ HEAD_BYTES = 64 << 10
 END = b"\r\n\r\n"
 BARE_LF = re.compile(rb"(?<!\r)\n")
 HEALTH = (b"/healthz", b"/readyz")
+# What is retrieved may have hundreds of megabytes, which a client may read for half an hour. Searches have little.
+STORED, SEARCHES = b"/dicom-web/studies/", (b"/series", b"/instances")
 BODY = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
 
@@ -18,6 +20,7 @@ class Lane(Enum):
     """Threads for one kind of request. A client that is slow in one lane delays nobody in another one."""
 
     HEALTH = "health"
+    RETRIEVAL = "retrieval"
     WITHOUT_BODY = "without body"
     WITH_BODY = "with body"
 
@@ -53,5 +56,7 @@ class RequestHead:
         if BODY.search(head):
             return Lane.WITH_BODY
         words = head.split(b" ", 2)
-        is_health = len(words) == 3 and words[1].partition(b"?")[0] in HEALTH
-        return Lane.HEALTH if is_health else Lane.WITHOUT_BODY
+        path = words[1].partition(b"?")[0] if len(words) == 3 else b""
+        if path in HEALTH:
+            return Lane.HEALTH
+        return Lane.RETRIEVAL if path.startswith(STORED) and not path.endswith(SEARCHES) else Lane.WITHOUT_BODY

@@ -2,8 +2,8 @@
 
 gunicorn gives each new connection a thread at once, so eight clients that send nothing stop everything. Here the main
 thread collects the heads of requests without blocking. A request gets a thread only when its head is complete. Health,
-requests without a body and requests with a body have threads of their own (`Lane`). Bodies and answers have a least
-rate (`PacedSocket`). A client that is refused gets a problem document, and no log quotes it.
+retrievals, other requests without a body and requests with a body have threads of their own (`Lane`). Bodies and
+answers have a least rate (`PacedSocket`). A client that is refused gets a problem document, and no log quotes it.
 """
 
 import logging
@@ -12,6 +12,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,6 +38,8 @@ HEAD_S = 10.0
 # Seconds in which a client that is refused may still send. A connection closed at once could lose the answer.
 LINGER_S = 2.0
 HEALTH_THREADS = 2
+# Retrievals that work or wait for slow clients. Each holds some megabytes of an answer; the rest is on the disk.
+READERS = 128
 PIECE = 64 << 10
 
 
@@ -51,8 +54,10 @@ class Worker(ThreadWorker):
 
     def init_process(self) -> None:
         """Make the threads of each lane, then serve."""
-        sizes = {Lane.HEALTH: HEALTH_THREADS, Lane.WITHOUT_BODY: self.cfg.threads, Lane.WITH_BODY: self.cfg.threads}
+        sizes = dict.fromkeys(Lane, self.cfg.threads) | {Lane.HEALTH: HEALTH_THREADS, Lane.RETRIEVAL: READERS}
         self._lanes = {lane: ThreadPoolExecutor(size, lane.value) for lane, size in sizes.items()}
+        # Retrievals that work. Those that wait for their clients don't count.
+        self._retrieving = threading.Semaphore(self.cfg.threads)
         # Connections whose next request is awaited, and those that only linger; the oldest first.
         self._heads: dict[TConn, RequestHead] = {}
         self._lingering: dict[TConn, None] = {}
@@ -153,9 +158,15 @@ class Worker(ThreadWorker):
             return
         self._forget(conn)
         conn.parser.unreader.unread(head.bytes)  # type: ignore[union-attr]  # no HTTP/2
-        conn.sock.begin()  # type: ignore[attr-defined]  # a PacedSocket
-        future = self._lanes[head.lane()].submit(self.handle, conn)
+        lane = head.lane()
+        conn.sock.begin(self._retrieving if lane is Lane.RETRIEVAL else None)  # type: ignore[attr-defined]  # a PacedSocket
+        future = self._lanes[lane].submit(self._retrieve if lane is Lane.RETRIEVAL else self.handle, conn)
         future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+
+    def _retrieve(self, conn: TConn) -> Any:
+        """Handle a retrieval when it is its turn."""
+        with self._retrieving:
+            return self.handle(conn)
 
     def _make_room(self) -> None:
         """Close the connection that has been idle longest, if there are too many."""

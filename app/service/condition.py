@@ -19,7 +19,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from app.contract.problems import DISK_FULL, RETRY_AFTER_S, log_unexpected
 from app.store.database import Database
-from app.store.database_file import FileGone
+from app.store.disk.database_file import FileGone
 
 # Seconds. An answer is used again for this long, and is awaited for at most this long. Until it comes, the one before
 # counts, but no longer than `SILENCE_S`.
@@ -87,6 +87,6 @@ class Condition:
             self._database.check()
         except FileGone as gone:
             return gone.strerror
-        except SQLAlchemyError as error:
-            return f"The database can't be used ({type(error).__name__})."
+        except SQLAlchemyError:
+            return "The database can't be used: it doesn't answer, is locked or full, or was changed by others."
         return None

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from app.delivery.deliveries import Deliveries
 from app.jobs.engine import Engine
 from app.jobs.intake import DECODERS
 from app.jobs.periodic import STOP_S, Periodic
 from app.jobs.studies import Studies
 from app.service.condition import Condition
 from app.service.settings import Settings
-from app.store.deliveries import Deliveries
+from app.store.database import Database
 from app.store.instances import Instances
 from app.store.predictions import Store
 
@@ -23,6 +24,7 @@ class Service:
     """The parts that requests share."""
 
     settings: Settings
+    database: Database
     store: Store
     engine: Engine
     instances: Instances
@@ -46,6 +48,7 @@ class Service:
         for work in self.rounds:
             work.stop(max(deadline - time.monotonic(), 0.0))
         self.engine.stop()
+        self.database.close()
 
 
 def service() -> Service:

@@ -1,163 +1,22 @@
-"""The operator's settings of the service and of the DIMSE listener. They come from environment variables only."""
+"""The operator's settings of the service. They come from environment variables only."""
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
-from urllib.parse import urlsplit
+from typing import Annotated, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    InstanceOf,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, ValidationInfo, field_validator
 
-from app.results import STANDARD, Codes, CodesError, MapValues
-from app.service.access import Network, header, networks, own_keys
+from app.delivery.stow_client import without_secrets
+from app.results import KINDS, STANDARD, Codes, Kind, MapValues, Site
+from app.routing.rules import Rules, RulesError
+from app.service import values
+from app.service.access import Network, header, networks, own_keys, secret
+from app.service.environment import FromEnvironment
 from app.store.keys import Scope
-
-# Scheme, host and port, as a browser sends them (RFC 6454 7).
-ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
-AE_TITLE_LENGTH = 16  # PS3.5 6.2
-# The database keeps a target's address in a column of this size.
-TARGET_LENGTH = 255
-
-
-class SettingsError(ValueError):
-    """A variable can't be used. The message gives the reason in one sentence."""
-
-
-class FromEnvironment(BaseModel):
-    """Settings. Each field is read from the variable `prefix` + FIELD.
-
-    Messages quote numbers only, because other values may be secret.
-    """
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-    prefix: ClassVar[str]
-
-    @classmethod
-    def variable(cls, field: str) -> str:
-        """The name of a field's variable."""
-        return cls.prefix + field.upper()
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read and check every variable. Raises SettingsError, which names the first variable that is wrong."""
-        given = {field: cls.variable(field) for field in cls.model_fields if cls.variable(field) in environment}
-        try:
-            return cls.model_validate({field: environment[variable] for field, variable in given.items()})
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            field = str(fault["loc"][0])
-            raise SettingsError(cls.variable(field) + cls._wrong(field, fault)) from None
-
-    @classmethod
-    def _wrong(cls, field: str, fault: Any) -> str:
-        """What is wrong with a field; this text follows the name of the variable."""
-        if "error" in fault.get("ctx", {}) and fault["type"] == "value_error":
-            said = str(fault["ctx"]["error"])
-            return said if said.startswith(":") else f" {said}"
-        bounds = {type(bound).__name__: bound for bound in cls.model_fields[field].metadata}
-        if {"Ge", "Le"} <= bounds.keys():
-            return f" must be a number from {bounds['Ge'].ge:g} to {bounds['Le'].le:g}, not {fault['input']!r}."
-        if fault["type"] == "literal_error":
-            return f" must be {fault['ctx']['expected'].replace(chr(39), '')}."
-        return " is missing." if fault["type"] == "missing" else f" can't be used: {fault['msg']}."
-
-
-def _listed(text: object) -> object:
-    """Comma-separated parts, without empty ones."""
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
-
-
-def _bundles(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    folders = tuple(Path(part) for part in text.split(os.pathsep) if part)
-    names = [folder.name for folder in folders]
-    if not names or len(set(names)) < len(names):
-        raise ValueError("must name at least one folder, and no two folders of the same name.")
-    for folder in folders:
-        if not (folder / "manifest.json").is_file():
-            raise ValueError(f": {folder} isn't a bundle, it has no manifest.json.")
-    return folders
-
-
-def _data(text: object) -> object:
-    return text or Path("var")
-
-
-def _viewers(text: object) -> object:
-    viewers = _listed(text)
-    if isinstance(text, str) and not all(ORIGIN.fullmatch(viewer) for viewer in _listed_texts(viewers)):
-        raise ValueError("must list origins like https://viewer.example:3000, without a path.")
-    return viewers
-
-
-def _targets(text: object) -> object:
-    """Addresses; never quoted, because they may hold passwords."""
-    targets = _listed(text)
-    if not all(map(_is_target, _listed_texts(targets))):
-        raise ValueError("must list addresses like https://user:password@pacs:8042/dicom-web.")
-    return targets
-
-
-def _is_target(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # no port, or no IPv6 address
-        return False
-    return bool(usable) and len(address) <= TARGET_LENGTH
-
-
-def _listed_texts(texts: object) -> tuple[str, ...]:
-    return texts if isinstance(texts, tuple) else ()
-
-
-def _codes(path: object) -> object:
-    try:
-        return (STANDARD.overridden(Path(path)) if path else STANDARD) if isinstance(path, str) else path
-    except CodesError as error:
-        raise ValueError(f": {error}") from None
-
-
-def _database(url: str) -> str:
-    """The URL, after its driver has been imported. It is never quoted, because it may hold a password."""
-    try:
-        if url:
-            make_url(url).get_dialect().import_dbapi()
-    except (ArgumentError, ImportError) as error:
-        raise ValueError(f"isn't a URL, or its driver is missing ({type(error).__name__}).") from None
-    return url
-
-
-def _peers(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    peers = frozenset((title, address) for title, _, address in (entry.rpartition("@") for entry in _split(text)))
-    if not peers or not all(title and address for title, address in peers):
-        raise ValueError("must list who may send, as TITLE@ADDRESS,TITLE@ADDRESS.")
-    return peers
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _ae_title(title: str) -> str:
-    if not (title.isascii() and title.isprintable() and 0 < len(title.strip()) <= AE_TITLE_LENGTH):
-        raise ValueError("must have 1 to 16 printable ASCII characters.")
-    return title.strip()
+from data_prep.deidentify.deidentifier import Deidentifier
+from data_prep.deidentify.pseudonyms import Pseudonyms
 
 
 class Settings(FromEnvironment):
@@ -166,11 +25,11 @@ class Settings(FromEnvironment):
     model_config = ConfigDict(use_attribute_docstrings=True)
     prefix: ClassVar[str] = "CRUCIATE_"
 
-    bundles: Annotated[tuple[Path, ...], BeforeValidator(_bundles)] = (Path("models/bundles/demo"),)
+    bundles: Annotated[tuple[Path, ...], BeforeValidator(values.bundles)] = (Path("models/bundles/demo"),)
     """Folders of the bundles to serve, separated like PATH; the first one is used if a client names no bundle."""
-    data: Annotated[Path, BeforeValidator(_data)] = Path("var")
+    data: Annotated[Path, BeforeValidator(values.data)] = Path("var")
     """Folder of studies and results. It holds patient data: protect it as you protect images."""
-    database: Annotated[str, BeforeValidator(_database)] = Field(default="", repr=False)
+    database: Annotated[str, BeforeValidator(values.database)] = Field(default="", repr=False)
     """URL of the database (SQLAlchemy's form); if empty, a file in `data`."""
     api_keys: Annotated[tuple[str, ...], BeforeValidator(own_keys)] = Field(default=(), repr=False)
     """API keys, comma-separated, with every scope; without any key, the service is available on this machine only."""
@@ -178,7 +37,7 @@ class Settings(FromEnvironment):
     """Addresses and networks, comma-separated, of the proxies whose X-Forwarded-For and `user_header` are believed."""
     user_header: Annotated[str, BeforeValidator(header)] = ""
     """Header in which a trusted proxy names the user; such requests need no key."""
-    user_scopes: Annotated[tuple[Scope, ...], BeforeValidator(_listed)] = ("read",)
+    user_scopes: Annotated[tuple[Scope, ...], BeforeValidator(values.listed)] = ("read",)
     """What such a user may do, comma-separated: read, predict, store, review, admin."""
     key_rate: int = Field(default=0, ge=0, le=100_000)
     """Requests that may come with one key in a minute; 0: any number."""
@@ -186,22 +45,107 @@ class Settings(FromEnvironment):
     """The part of the queue that studies of one key may fill."""
     max_body_mb: int = Field(default=512, ge=1, le=4096)
     """Largest request body in megabytes."""
+    network_mb: int = Field(default=500, ge=1, le=1_000_000)
+    """Megabytes that the layers of a network may take at one time; slices go through it in as many steps as needed."""
     queue: int = Field(default=16, ge=1, le=1000)
     """Studies that may wait or be computed at one time."""
     wait_s: float = Field(default=60.0, ge=0, le=600)
     """How many seconds a POST waits for its answer before it returns 202."""
     quiet_s: float = Field(default=15.0, ge=0, le=86_400)
     """Prediction on a received study starts when no more instances have come for this many seconds."""
-    targets: Annotated[tuple[str, ...], BeforeValidator(_targets)] = Field(default=(), repr=False)
-    """DICOMweb addresses, comma-separated, that every result is sent to; they may contain user and password."""
+    announced_wait_s: float = Field(default=300.0, ge=0, le=86_400)
+    """The same for a study of which headers or the modality announce more (docs/connect.md)."""
+    targets: Annotated[tuple[str, ...], BeforeValidator(values.targets)] = Field(default=(), repr=False)
+    """Addresses, comma-separated, that results are sent to: of DICOMweb, maybe with user and password, or dicom://."""
+    rules: Annotated[InstanceOf[Rules], BeforeValidator(values.rules)] = Field(default=Rules(), repr=False)
+    """File (TOML) of rules: which studies go to which bundle and which targets, and which are ignored."""
     reserve_mb: int = Field(default=500, ge=0, le=1_000_000)
     """Megabytes that must be free on the disk of `data`; with less, nothing is accepted, but studies can be deleted."""
-    viewers: Annotated[tuple[str, ...], BeforeValidator(_viewers)] = ()
+    keep_pixels_days: float | None = Field(default=None, ge=0.0001, le=36_500)
+    """Days after which the pixels of a prediction expire; without it, never. The same for the other kinds."""
+    keep_pixels_mb: float | None = Field(default=None, ge=0.001, le=1e9)
+    """Megabytes (of 1,000,000 bytes) for the pixels of all predictions; beyond them, the oldest expire."""
+    keep_maps_days: float | None = Field(default=None, ge=0.0001, le=36_500)
+    """Days for the maps of a prediction."""
+    keep_maps_mb: float | None = Field(default=None, ge=0.001, le=1e9)
+    """Megabytes for all maps."""
+    keep_results_days: float | None = Field(default=None, ge=0.0001, le=36_500)
+    """Days for the DICOM results that are stored beside a study."""
+    keep_results_mb: float | None = Field(default=None, ge=0.001, le=1e9)
+    """Megabytes for all of these results."""
+    keep_instances_days: float | None = Field(default=None, ge=0.0001, le=36_500)
+    """Days for the received instances of a study."""
+    keep_instances_mb: float | None = Field(default=None, ge=0.001, le=1e9)
+    """Megabytes for all received instances."""
+    keep_reviews_days: float | None = Field(default=None, ge=0.0001, le=36_500)
+    """Days for the reviews of a prediction, counted from the last one; not fewer than for anything else."""
+    keep_reviews_mb: float | None = Field(default=None, ge=0.001, le=1e9)
+    """Megabytes for all reviews."""
+    retention: Literal["off", "dry-run", "on"] = "off"
+    """Whether what is over a limit is deleted (on), only counted in the log (dry-run), or left alone (off)."""
+    hide_reviews: Literal["no", "until-read"] = "until-read"
+    """Whether a reader sees other readers' reviews of a prediction only after giving one (until-read)."""
+    hide_opinion: Literal["no", "until-read"] = "no"
+    """Whether pages show a reader the model's opinion only after the reader's own review (until-read)."""
+    show_patients: bool = False
+    """Whether the worklist shows names and numbers of patients, and finds studies by them (1 or 0)."""
+    session_hours: float = Field(default=12.0, ge=0.01, le=24 * 30)
+    """Hours after which somebody who has logged in with a key must do so again."""
+    viewers: Annotated[tuple[str, ...], BeforeValidator(values.viewers)] = ()
     """Origins (https://host:port), comma-separated, of web pages that may read answers in a browser."""
-    map_values: MapValues = "uint16"
-    """How the map is stored beside a study and for targets: uint16 or float32."""
-    codes: Annotated[InstanceOf[Codes], BeforeValidator(_codes)] = Field(default=STANDARD, repr=False)
+    overlay_shown: bool = False
+    """Whether the study page shows the heatmap before anybody asks for it: true or false."""
+    results: Annotated[tuple[Kind, ...], BeforeValidator(values.listed), Field(min_length=1)] = KINDS
+    """Which DICOM results are stored beside a study and sent, comma-separated: sr, seg, overlay, map, key-image,
+    slices."""
+    map_values: MapValues = "float32"
+    """How the map is stored beside a study and for targets: float32 or uint16."""
+    codes: Annotated[InstanceOf[Codes], BeforeValidator(values.codes)] = Field(default=STANDARD, repr=False)
     """File with a site's own codes for DICOM results (docs/results.md)."""
+    timezone: Annotated[InstanceOf[ZoneInfo], BeforeValidator(values.time_zone)] = ZoneInfo("UTC")
+    """The scanners' time zone, such as Asia/Tokyo, for the times in DICOM results; used if the images name none."""
+    deidentify_key: Annotated[str, BeforeValidator(secret)] = Field(default="", repr=False)
+    """Secret from which pseudonyms are made, the same for all processes; needed by `deidentify`."""
+    deidentify: Literal["no", "basic", "basic-retain-uids"] = "no"
+    """Whether only de-identified data is kept (docs/security.md), with other UIDs or with the sender's."""
+
+    @property
+    def deidentifier(self) -> Deidentifier | None:
+        """What removes the patient's identity from all that is received; None if it may stay."""
+        if self.deidentify == "no":
+            return None
+        return Deidentifier(Pseudonyms(self.deidentify_key.encode(), self.deidentify == "basic-retain-uids"))
+
+    @field_validator("deidentify")
+    @classmethod
+    def _apart_from_archives(cls, mode: str, others: ValidationInfo) -> str:
+        if mode != "no" and not others.data.get("deidentify_key"):
+            raise ValueError("needs CRUCIATE_DEIDENTIFY_KEY, from which pseudonyms are made.")
+        if mode != "no" and others.data.get("targets"):
+            raise ValueError(
+                "can't be used with CRUCIATE_TARGETS: de-identified results would be filed there under no patient."
+            )
+        return mode
+
+    @field_validator("rules")
+    @classmethod
+    def _name_what_is_there(cls, rules: Rules, others: ValidationInfo) -> Rules:
+        bundles = [folder.name for folder in others.data.get("bundles", ())]
+        try:
+            rules.check_names(bundles, [without_secrets(url) for url in others.data.get("targets", ())])
+        except RulesError as error:
+            raise ValueError(f": {error}") from None
+        return rules
+
+    @field_validator("deidentify")
+    @classmethod
+    def _rules_still_match(cls, mode: str, others: ValidationInfo) -> str:
+        rules: Rules = others.data.get("rules", Rules())
+        if mode != "no" and (rule := rules.uses("station")):
+            raise ValueError(
+                f"removes the names of stations, so rule {rule.name!r} of CRUCIATE_RULES could never match."
+            )
+        return mode
 
     @field_validator("user_header")
     @classmethod
@@ -210,29 +154,28 @@ class Settings(FromEnvironment):
             raise ValueError("needs CRUCIATE_TRUSTED_PROXIES: without it anybody could send this header.")
         return name
 
+    @field_validator("retention")
+    @classmethod
+    def _only_with_limits(cls, mode: str, others: ValidationInfo) -> str:
+        if mode != "off" and not any(value for name, value in others.data.items() if name.startswith("keep_")):
+            raise ValueError("needs a limit: set at least one of the variables CRUCIATE_KEEP_..._DAYS and _MB.")
+        return mode
+
+    @field_validator("keep_reviews_days")
+    @classmethod
+    def _longest(cls, days: float | None, others: ValidationInfo) -> float | None:
+        limits = [others.data.get(f"keep_{name}_days") for name in ("pixels", "maps", "results", "instances")]
+        if days is not None and any(limit is not None and limit > days for limit in limits):
+            raise ValueError("must not be shorter than another limit in days: reviews can't be made again.")
+        return days
+
+    @property
+    def site(self) -> Site:
+        """The site's choices for DICOM results."""
+        return Site(self.codes, self.timezone, self.results)
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Like the base class, but the default bundle is checked, too."""
         default = os.pathsep.join(map(str, cls.model_fields["bundles"].default))
         return super().from_environment({cls.variable("bundles"): default, **environment})
-
-
-class DimseSettings(FromEnvironment):
-    """Settings of the DIMSE listener. Each field is the variable CRUCIATE_DIMSE_<FIELD>."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-    prefix: ClassVar[str] = "CRUCIATE_DIMSE_"
-
-    peers: Annotated[frozenset[tuple[str, str]], BeforeValidator(_peers)]
-    """AE titles and addresses that may send; without any, nobody may send."""
-    title: Annotated[str, BeforeValidator(_ae_title)] = "CRUCIATE"
-    """The listener's own AE title."""
-    host: str = "127.0.0.1"
-    """Address to listen on."""
-    port: int = Field(default=11112, ge=0, le=65535)
-    """Port to listen on."""
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Like the base class, but a missing list of peers is treated like an empty list."""
-        return super().from_environment({cls.variable("peers"): "", **environment})

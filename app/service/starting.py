@@ -3,14 +3,18 @@
 import os
 import socket
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.service.settings import Settings, SettingsError
-from app.store.database import Database
+from app.service.environment import SettingsError
+from app.service.kept import check_kept
+from app.service.settings import Settings
+from app.store.database import Database, sqlite_file, sqlite_url
 from app.store.keys import KeyRing
-from app.store.opening import StoreError, open_database
+from app.store.opening import SQLITE, StoreError, open_database
 
 
 class StartError(Exception):
@@ -21,23 +25,50 @@ def check_store(settings: Settings) -> None:
     """Write to the data folder and open the store. The database's tables are upgraded if they are of an older version.
 
     Raises:
-        StartError: One of them can't be used, or they don't belong together.
+        StartError: One of them can't be used, they don't belong together, or what is kept there isn't de-identified as
+            the settings want it.
     """
+    with _leaving_no_folder(settings.data):
+        try:
+            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.TemporaryFile(dir=settings.data) as probe:
+                probe.write(bytes(4096))
+                probe.flush()
+        except OSError as error:
+            reason = error.strerror or "unknown reason"
+            raise StartError(f"CRUCIATE_DATA: the folder {settings.data} can't be written to ({reason}).") from None
+        database = _opened(settings)
     try:
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=settings.data) as probe:
-            probe.write(bytes(4096))
-            probe.flush()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StartError(f"CRUCIATE_DATA: the folder {settings.data} can't be written to ({reason}).") from None
-    _opened(settings).close()
+        check_kept(settings, database)
+    except StoreError as error:
+        raise StartError(str(error)) from None
+    finally:
+        database.close()
+
+
+@contextmanager
+def _leaving_no_folder(folder: Path) -> Iterator[None]:
+    """If the block raises, folders that it has made are deleted, unless something is in them."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        yield
+    except BaseException:
+        for one in new:
+            with suppress(OSError):
+                one.rmdir()
+        raise
 
 
 def asks_who(settings: Settings) -> bool:
-    """Whether requests need a key or a user. Raises StartError if the store can't be opened."""
+    """Whether requests need a key or a user. Raises StartError if the store can't be opened.
+
+    Makes nothing: a store that isn't there yet has no key.
+    """
     if settings.api_keys or settings.user_header:
         return True
+    file = sqlite_file(settings.database or sqlite_url(settings.data / SQLITE))
+    if file is not None and not file.exists():
+        return False
     database = _opened(settings)
     try:
         return KeyRing(database).required()

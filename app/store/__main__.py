@@ -12,9 +12,13 @@ import os
 import sys
 from pathlib import Path
 
+from sqlalchemy import func, select
+
+from app.audit import tells
 from app.store.check import Findings, check, repair
-from app.store.database import Database
-from app.store.opening import UMASK, StoreError, join, open_alone, pair
+from app.store.database import Database, Prediction
+from app.store.keys import require
+from app.store.opening import UMASK, StoreError, identity, join, open_alone, pair
 from data_prep.names import print_any_name
 
 
@@ -38,7 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     with_paths = folder if options.list else None
-    return _repaired(database, folder, with_paths) if options.repair else _checked(database, folder, with_paths)
+    try:
+        return _repaired(database, folder, with_paths) if options.repair else _checked(database, folder, with_paths)
+    finally:
+        database.close()
 
 
 def _checked(database: Database, folder: Path, with_paths: Path | None) -> int:
@@ -47,6 +54,7 @@ def _checked(database: Database, folder: Path, with_paths: Path | None) -> int:
         print("The data folder and the database don't belong together.")
     found = check(database, folder)
     _print(found, with_paths)
+    _print_expired(database)
     if together and not any(found.values()):
         print("All is well.")
         return 0
@@ -54,13 +62,18 @@ def _checked(database: Database, folder: Path, with_paths: Path | None) -> int:
 
 
 def _repaired(database: Database, folder: Path, with_paths: Path | None) -> int:
+    is_new = identity(database) is None
     if not _belong_together(database, folder):
         join(database, folder)
         print("The data folder and the database belong together from now on.")
+        if is_new and tells(folder, "key created") is not False:
+            require(database)
+            print("API keys were lost with the former database: make new ones (python -m app.keys). Requests need one.")
     found = check(database, folder)
     _print(found, with_paths)
     done = repair(database, folder, found)
     print(f"{done.listed} files were listed, {done.aside} files or folders were set aside.")
+    _print_expired(database)
     left = check(database, folder)
     if not any(left.values()):
         print("All is well.")
@@ -68,6 +81,15 @@ def _repaired(database: Database, folder: Path, with_paths: Path | None) -> int:
     print("This isn't repaired. Files and predictions that are lost must be sent again, or their studies deleted:")
     _print(left, with_paths)
     return 1
+
+
+def _print_expired(database: Database) -> None:
+    """Say what isn't lost, but has expired (app/retention)."""
+    columns = Prediction.pixels_expired, Prediction.maps_expired, Prediction.results_expired
+    with database.read() as session:
+        counts = [session.scalars(select(func.count()).where(column)).one() for column in columns]
+    if any(counts):
+        print("Expired, not lost: pixels of {} predictions, maps of {}, DICOM results of {}.".format(*counts))
 
 
 def _belong_together(database: Database, folder: Path) -> bool:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.contract.json_text import Json
 from app.store.database import Database, Instance, Study
 from app.store.disk.instance_folder import InstanceFolder, blank_preamble, digest_of
-from app.store.instance_file import Header, Memo, Refusal, checked
+from app.store.files.instance_file import Refusal, checked
+from app.store.files.sent_file import Facts
+from app.store.index.renewal import enter
 
 # Files that are listed in one transaction.
 BATCH = 100
@@ -48,10 +49,9 @@ def adopt(database: Database, folder: InstanceFolder, paths: Iterable[Path], mos
     """
     waiting, end = sorted(paths), time.monotonic() + (most_s or 0)
     listed, aside = 0, list[Path]()
-    memo: Memo = {}
     while waiting and (most_s is None or time.monotonic() < end):
         batch, waiting = waiting[:BATCH], waiting[BATCH:]
-        rows = {path: _row_of(path, folder, memo) for path in batch}
+        rows = {path: _row_of(path, folder) for path in batch}
         with database.write() as session:
             refused = [path for path, row in rows.items() if row is None or not _add(session, row)]
         aside += refused
@@ -59,34 +59,37 @@ def adopt(database: Database, folder: InstanceFolder, paths: Iterable[Path], mos
     return Adopted(listed, folder.set_files_aside(aside) if aside else 0, len(waiting))
 
 
-def row_of(header: Header, attributes: Json, digest: str, size: int, ours: bool) -> Instance:
+def row_of(facts: Facts, digest: str, size: int, ours: bool) -> Instance:
     """The row of an instance.
 
     Args:
-        header: Its header.
-        attributes: What QIDO-RS returns for it.
+        facts: What is known of it.
         digest: sha256 of its data set.
         size: Size of the file in bytes.
         ours: Whether this service made it.
     """
     return Instance(
-        sop_uid=header.sop_instance_uid,
-        study_uid=header.study_uid,
-        series_uid=header.series_uid,
+        sop_uid=facts.sop_instance_uid,
+        study_uid=facts.study_uid,
+        series_uid=facts.series_uid,
         digest=digest,
         size=size,
-        attributes=attributes,
+        attributes=facts.attributes,
         ours=ours,
+        stored=time.time(),
     )
 
 
-def _row_of(path: Path, folder: InstanceFolder, memo: Memo) -> Instance | None:
-    """The row of a file at its own place; None for a file that wouldn't be received, or isn't what its name says."""
+def _row_of(path: Path, folder: InstanceFolder) -> Instance | None:
+    """The row of a file at its own place; None for a file that wouldn't be received, or isn't what its name says.
+
+    Its header is read here, not in a process with limits: that was done when the file was received.
+    """
     if path.is_symlink() or not path.is_file():  # reading a pipe would wait for ever
         return None
     try:
         with path.open("rb") as stream:
-            header = checked(stream, None, memo)
+            header = checked(stream, None, {})
             digest, size = digest_of(stream, header.start), stream.seek(0, os.SEEK_END)
         if path != folder.file(header.study_uid, digest):
             return None
@@ -94,7 +97,7 @@ def _row_of(path: Path, folder: InstanceFolder, memo: Memo) -> Instance | None:
         folder.flush(header.study_uid)
     except (Refusal, OSError):
         return None
-    return row_of(header, header.attributes(memo), digest, size, ours=False)
+    return row_of(Facts.of(header), digest, size, ours=False)
 
 
 def _add(session: Session, row: Instance) -> bool:
@@ -103,4 +106,5 @@ def _add(session: Session, row: Instance) -> bool:
         return (known.study_uid, known.digest) == (row.study_uid, row.digest)  # it was sent again meanwhile
     session.add(row)
     session.merge(Study(uid=row.study_uid, state="receiving", received=time.time()))
+    enter(session, row.study_uid, [row.sop_uid])
     return True

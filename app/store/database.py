@@ -1,25 +1,30 @@
-"""The tables of the service: predictions, studies, instances, deliveries of results, API keys, and an identity.
+"""The tables of the service: predictions, reviews, studies, instances, deliveries, objects, API keys, and single rows.
 
 SQLite by default, PostgreSQL by URL. Alembic upgrades the tables of an older version (app/store/migrations). Pixels and
 maps are in files outside the database. Several processes may use one database.
 """
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import alembic.command
 import alembic.config
 import sqlalchemy
-from sqlalchemy import JSON, Connection, String, event
+from sqlalchemy import JSON, BigInteger, Connection, String, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.contract.json_text import Json, dumps_of_headers
-from app.store.database_file import DatabaseFile
+from app.store.disk.database_file import DatabaseFile
 from app.store.disk.reserve import Reserve
+from app.store.index import summaries  # noqa: F401  # its table
+from app.store.index.tables import METADATA
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Seconds. SQLite lets one process write at a time; the others wait at most this long.
@@ -27,14 +32,19 @@ LOCK_S = 30
 # PostgreSQL: the process that holds this lock creates the tables, the others wait. The number is arbitrary.
 MIGRATION_LOCK = 20_261_121
 ALONE_LOCK = 20_261_129  # the same for `Database.alone`
+# Rows that are fetched at once.
+BATCH = 500
+
+T = TypeVar("T")
 
 Uid = String(64)  # PS3.5 9.1
 Digest = String(64)
 
 
 class Base(DeclarativeBase):
-    """Base of every table."""
+    """Base of every table, except those that searches read (app/store/index/tables.py)."""
 
+    metadata = METADATA
     type_annotation_map = {Json: JSON(none_as_null=True), list[Json]: JSON}  # noqa: RUF012
 
 
@@ -50,6 +60,13 @@ class Prediction(Base):
         beats: How often the lease was renewed.
         study: Everything in a `Job` except voxels and origins.
         published: Whether the deliveries of a `done` prediction's DICOM results are in the table `delivery`.
+        finished: When the answer was stored, in seconds since 1970; None if there is none yet.
+        pixels_expired: Whether its pixels have expired (app/retention), and with them `study` and `origins`.
+        maps_expired: Whether its maps have expired.
+        results_expired: Whether the results that were stored beside its study have expired.
+        superseded_by: Id of the prediction that replaces this one (app/store/superseding.py); None if it is valid.
+        superseded: When that happened: UTC, ISO 8601.
+        supersedes: What it replaces, as `superseding.Replaced` writes it; None if it replaces nothing.
     """
 
     __tablename__ = "prediction"
@@ -67,15 +84,53 @@ class Prediction(Base):
     footprint: Mapped[Json | None]
     answer: Mapped[Json | None]
     published: Mapped[bool] = mapped_column(default=False, index=True)
+    finished: Mapped[float | None]
+    pixels_expired: Mapped[bool] = mapped_column(default=False, server_default=sqlalchemy.false())
+    maps_expired: Mapped[bool] = mapped_column(default=False, server_default=sqlalchemy.false())
+    results_expired: Mapped[bool] = mapped_column(default=False, server_default=sqlalchemy.false())
+    superseded_by: Mapped[str | None] = mapped_column(String(32), index=True)
+    superseded: Mapped[str | None] = mapped_column(String(32))
+    supersedes: Mapped[Json | None]
+
+
+class Review(Base):
+    """What a reader said of a prediction, once. Rows are only added; they go with their prediction, or by retention.
+
+    Attributes:
+        number: The order in which reviews were stored.
+        prediction: Id of the prediction.
+        reader: Who gave it, as `Caller.id` names callers; empty if nobody was asked.
+        created: In seconds since 1970.
+        content: Everything but the mask (app/reviews/reviews.py).
+        mask: The mask, packed (app/reviews/masks.py); None if nothing was drawn.
+        size: Bytes of content and mask, for retention.
+        request: The client's Idempotency-Key, if it sent one.
+        digest: sha256 of what the client sent.
+    """
+
+    __tablename__ = "review"
+    __table_args__ = (sqlalchemy.UniqueConstraint("prediction", "reader", "request"),)
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    prediction: Mapped[str] = mapped_column(String(32), index=True)
+    reader: Mapped[str] = mapped_column(String(80))
+    created: Mapped[float]
+    content: Mapped[Json]
+    mask: Mapped[bytes | None]
+    size: Mapped[int]
+    request: Mapped[str | None] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(Digest)
 
 
 class Study(Base):
     """A study that was received instance by instance.
 
     Attributes:
-        state: `receiving` (more instances may come) or `predicted`.
+        state: `receiving` (more instances may come), `predicted`, or `ignored` by a rule (app/routing).
         received: When the last instance came, in seconds since 1970.
         prediction: Id of the latest prediction.
+        callers: Who has sent instances of it: AE titles, and names of API keys and users.
     """
 
     __tablename__ = "study"
@@ -84,6 +139,7 @@ class Study(Base):
     state: Mapped[str] = mapped_column(String(10), index=True)
     received: Mapped[float]
     prediction: Mapped[str | None] = mapped_column(String(32))
+    callers: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
 
 
 class Instance(Base):
@@ -94,29 +150,47 @@ class Instance(Base):
         size: Size of the file in bytes.
         attributes: What QIDO-RS returns for it, as DICOM JSON (PS3.18 F.2).
         ours: Whether it is a result that this service made.
+        stored: When its file was written, in seconds since 1970.
+        metadata_due: Whether its metadata are still to be made (app/dicomweb/metadata.py).
     """
 
     __tablename__ = "instance"
+    # JSON makes rows large, so what is added up or counted is read from an index: sizes by retention, the instances of
+    # a series by what searches read.
+    __table_args__ = (
+        sqlalchemy.Index("ix_instance_sizes", "ours", "study_uid", "size", "stored"),
+        sqlalchemy.Index("ix_instance_places", "study_uid", "series_uid", "sop_uid"),
+        sqlalchemy.Index(
+            "ix_instance_metadata_due",
+            "study_uid",
+            sqlite_where=sqlalchemy.text("metadata_due = 1"),
+            postgresql_where=sqlalchemy.text("metadata_due"),
+        ),
+    )
 
     sop_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
-    study_uid: Mapped[str] = mapped_column(Uid, index=True)
+    study_uid: Mapped[str] = mapped_column(Uid)
     series_uid: Mapped[str] = mapped_column(Uid, index=True)
     digest: Mapped[str] = mapped_column(Digest)
     size: Mapped[int]
     attributes: Mapped[Json]
     ours: Mapped[bool] = mapped_column(default=False)
+    stored: Mapped[float] = mapped_column(server_default="0")
+    metadata_due: Mapped[bool] = mapped_column(default=True, server_default=sqlalchemy.false())
 
 
 class Delivery(Base):
-    """The results of a prediction that are to be brought to one target (`app.store.deliveries`).
+    """The results of a prediction that are to be brought to one target (`app.delivery.deliveries`).
 
     Attributes:
         target: The address without user and password, or `this service`: beside the study.
         state: `waiting`, `delivered` or `dead` (no more tries).
         attempts: How many tries have begun.
         due: When to try next, in seconds since 1970; None if it isn't waiting.
-        busy_until: Until then, nobody else may try, because one process is trying. None if no process is trying.
+        trying: A number that the process which is trying changes every few seconds (`app.delivery.tries`); None if no
+            process is trying.
         outcome: `delivered`, or why the last try failed.
+        note: Whether it brings a rejection note, because a later prediction has superseded this one.
     """
 
     __tablename__ = "delivery"
@@ -126,8 +200,59 @@ class Delivery(Base):
     state: Mapped[str] = mapped_column(String(9), default="waiting", server_default="waiting", index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     due: Mapped[float | None] = mapped_column(index=True)
-    busy_until: Mapped[float | None]
+    trying: Mapped[float | None]
     outcome: Mapped[str | None] = mapped_column(String(255))
+    note: Mapped[bool] = mapped_column(default=False, server_default=sqlalchemy.false())
+
+
+class ResultObject(Base):
+    """A DICOM object among the results of a prediction. It is written down before the object leaves for any target.
+
+    Attributes:
+        note: Whether it is the rejection note for the others.
+    """
+
+    __tablename__ = "result_object"
+
+    sop_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    prediction: Mapped[str] = mapped_column(String(32), index=True)
+    series_uid: Mapped[str] = mapped_column(Uid)
+    sop_class_uid: Mapped[str] = mapped_column(Uid)
+    note: Mapped[bool] = mapped_column(default=False, server_default=sqlalchemy.false())
+
+
+class Announced(Base):
+    """How many instances a series or a study has, as the headers of its instances say (data_prep/selection/missing.py).
+
+    Attributes:
+        series_uid: Empty for the whole study.
+        instances: The largest number that a header named.
+    """
+
+    __tablename__ = "announced"
+
+    study_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    series_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    instances: Mapped[int]
+
+
+class PerformedStep(Base):
+    """What a modality says about its work on a study: a performed procedure step (app/dimse/performed_steps.py).
+
+    Attributes:
+        uid: Its SOPInstanceUID.
+        state: PerformedProcedureStepStatus: `IN PROGRESS`, `COMPLETED` or `DISCONTINUED`.
+        series: How many images it made of each series, by SeriesInstanceUID.
+        begun: When the service was told of it, in seconds since 1970.
+    """
+
+    __tablename__ = "performed_step"
+
+    uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    study_uid: Mapped[str] = mapped_column(Uid, index=True)
+    state: Mapped[str] = mapped_column(String(12))
+    series: Mapped[Json]
+    begun: Mapped[float]
 
 
 class ApiKey(Base):
@@ -149,6 +274,24 @@ class ApiKey(Base):
     revoked: Mapped[float | None]
 
 
+class LoggedIn(Base):
+    """The session of somebody who has logged in with a key (app/store/sessions.py).
+
+    Attributes:
+        digest: sha256 of the session's token.
+        key: Name of the key.
+        bound: sha256 of token and key, so that the session ends if another key gets this name.
+        expires: In seconds since 1970.
+    """
+
+    __tablename__ = "logged_in"
+
+    digest: Mapped[str] = mapped_column(Digest, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64))
+    bound: Mapped[str] = mapped_column(Digest)
+    expires: Mapped[float]
+
+
 class Identity(Base):
     """The random id that the database and its data folder share (app/store/opening.py). There is one row."""
 
@@ -158,8 +301,41 @@ class Identity(Base):
     id: Mapped[str] = mapped_column(String(32))
 
 
+class AuditAnchor(Base):
+    """A line of the audit trail that the database remembers (app/audit/anchors.py). The latest one is moved on.
+
+    Attributes:
+        digest: sha256 of the line.
+        lines: How many lines there were up to it.
+        file: Name of its file.
+        size: Where it ends in the file, in bytes.
+        time: When it was remembered, in seconds since 1970.
+    """
+
+    __tablename__ = "audit_anchor"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(Digest)
+    lines: Mapped[int]
+    file: Mapped[str] = mapped_column(String(32))
+    size: Mapped[int] = mapped_column(BigInteger)
+    time: Mapped[float]
+
+
+class Calendar(Base):
+    """The time that retention goes by (app/retention/calendar.py), in seconds since 1970. There is one row."""
+
+    __tablename__ = "calendar"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    time: Mapped[float]
+
+
 class Database:
-    """An open database with all tables. Errors are SQLAlchemy's, such as ArgumentError for an invalid URL."""
+    """An open database with all tables. Errors are SQLAlchemy's, such as ArgumentError for an invalid URL.
+
+    `close` closes all connections. One that nobody uses any more is closed, too.
+    """
 
     def __init__(self, url: str) -> None:
         file = sqlite_file(url)
@@ -176,14 +352,22 @@ class Database:
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         if self._reserve is not None:
             self._reserve.offer()
+        try:
+            self._upgrade()
+        except BaseException:
+            self._engine.dispose()
+            raise
+        if file is not None:
+            self._file = DatabaseFile(file)
+            # SQLite would make a new, empty file.
+            event.listen(self._engine, "do_connect", partial(_require, self._file))
+        self.close = weakref.finalize(self, _close, self._engine, self._file)
+
+    def _upgrade(self) -> None:
         with self._engine.begin() as connection:
             if self._engine.dialect.name == "postgresql":
                 connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             _migrate(connection)
-        if file is not None:
-            self._file = DatabaseFile(file)
-            # SQLite would make a new, empty file.
-            event.listen(self._engine, "do_connect", self._require_file)
 
     def check(self) -> None:
         """Make sure that the database answers and that a transaction can begin to write.
@@ -196,10 +380,6 @@ class Database:
             self._file.check()
         with self.write() as session:
             session.execute(sqlalchemy.select(Prediction.id).limit(1))
-
-    def _require_file(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.check()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -229,11 +409,10 @@ class Database:
                 session.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(ALONE_LOCK)))
             yield session
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-        if self._file is not None:
-            self._file.close()
+
+def batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Parts of at most `BATCH` items, few enough for one SQL statement."""
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 
 def sqlite_url(path: Path) -> str:
@@ -246,6 +425,18 @@ def sqlite_file(url: str) -> Path | None:
     parsed = make_url(url)
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
     return Path(parsed.database) if is_file and parsed.database and not parsed.database.startswith("file:") else None
+
+
+def _require(file: DatabaseFile, *_: object) -> None:
+    file.check()
+
+
+def _close(engine: sqlalchemy.Engine, file: DatabaseFile | None) -> None:
+    pool = engine.pool
+    engine.dispose()
+    # A thread that is still at work would lose its locks with the file.
+    if file is not None and isinstance(pool, QueuePool) and not pool.checkedout():
+        file.close()
 
 
 def _migrate(connection: Connection) -> None:

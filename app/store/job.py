@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -25,8 +26,9 @@ class Job:
         bundle: sha256 of the bundle that predicts on it.
         decode_ms: How long decoding took.
         created: UTC, ISO 8601.
-        origins: For each slice, the attributes that results must repeat. Empty for a job that was read from the
-            database; see `Record.origins`.
+        origins: For each slice, the attributes that results must repeat, as DICOM JSON. Empty for a job that was read
+            from the database; see `Record.origins`.
+        preambles: How many files had a preamble that isn't blank. 0 for a job that was read from the database.
     """
 
     id: str
@@ -35,18 +37,33 @@ class Job:
     passed_over: tuple[PassedOver, ...]
     decode_ms: float
     created: str
-    origins: tuple[Dataset, ...] = field(default=(), repr=False)
+    origins: tuple["Json", ...] = field(default=(), repr=False)
+    preambles: int = 0
 
     @classmethod
     def of(cls, selection: Selection, bundle: str, decode_ms: float) -> Self:
+        """Make a job."""
+        origins = dicom_json(selection.origins)
+        passed_over = tuple(selection.passed_over)
+        return cls.on(selection.volume, bundle, passed_over, decode_ms, origins, selection.preambles)
+
+    @classmethod
+    def on(
+        cls,
+        volume: Volume,
+        bundle: str,
+        passed_over: tuple[PassedOver, ...],
+        decode_ms: float,
+        origins: "tuple[Json, ...]",
+        preambles: int,
+    ) -> Self:
         """Make a job. Its id depends on the digests of the pixels and the bundle, and on the volume's notices.
 
         Without the notices in the id, a study that may lack a slice could get an earlier answer without that notice.
         """
-        volume = selection.volume
         told = "".join(f"{notice.code} {notice.message}" for notice in volume.notices)
         id_ = hashlib.sha256((volume.digest() + bundle + told).encode()).hexdigest()[:32]
-        return cls(id_, bundle, volume, tuple(selection.passed_over), decode_ms, now(), selection.origins)
+        return cls(id_, bundle, volume, passed_over, decode_ms, now(), origins, preambles)
 
     def to_json(self) -> "Json":
         """What the database stores, in addition to ids, origins and voxels."""
@@ -84,6 +101,15 @@ class Job:
         )
         passed_over = tuple(PassedOver(**other) for other in kept["passed_over"])
         return cls(id_, bundle, volume, passed_over, kept["decode_ms"], created)
+
+
+def dicom_json(datasets: Sequence[Dataset]) -> "tuple[Json, ...]":
+    """Data sets as DICOM JSON. Elements that they share are converted once."""
+    known: dict[int, Json] = {}
+    for element in (element for dataset in datasets for element in dataset):
+        if id(element) not in known:
+            known[id(element)] = element.to_json_dict(None, 0)
+    return tuple({f"{element.tag:08X}": known[id(element)] for element in dataset} for dataset in datasets)
 
 
 def now() -> str:

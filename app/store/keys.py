@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Literal, get_args
 
@@ -25,6 +25,8 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "cruciate_"
 RANDOM_BYTES = 32
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# Stands for the keys of a database that was lost.
+UNKNOWN = "lost-with-the-database"
 # Seconds. The service reads the table of keys at most once in this time, however many requests come.
 CACHE_S = 2.0
 
@@ -42,12 +44,14 @@ class Key:
         scopes: What it allows.
         ends: When it expires or was revoked, in seconds since 1970.
         own: Whether the operator chose it (CRUCIATE_API_KEYS), so that it may be easier to guess than a random one.
+        digest: sha256 of the key.
     """
 
     name: str
     scopes: frozenset[Scope]
     ends: float = inf
     own: bool = False
+    digest: str = field(default="", repr=False)
 
 
 class KeyRing:
@@ -61,7 +65,7 @@ class KeyRing:
     def __init__(self, database: Database, own: Iterable[str] = ()) -> None:
         self._database = database
         self._own = {
-            _digest(key): Key(f"environment {number}", frozenset(SCOPES), own=True)
+            _digest(key): Key(f"environment {number}", frozenset(SCOPES), own=True, digest=_digest(key))
             for number, key in enumerate(own, start=1)
         }
         self._known: dict[str, Key] = {}
@@ -81,6 +85,11 @@ class KeyRing:
         """The key that a client sent, which may have ended; None if there is no such key."""
         self._refresh()
         return self._known.get(_digest(sent))
+
+    def named(self, name: str) -> Key | None:
+        """The key of this name, which may have ended; None if there is none."""
+        self._refresh()
+        return next((key for key in self._known.values() if key.name == name), None)
 
     def _refresh(self) -> None:
         with self._lock:
@@ -123,6 +132,14 @@ def create(
     return key
 
 
+def require(database: Database, clock: Callable[[], float] = time.time) -> None:
+    """Let every request need a key from now on, by a key that nobody knows and that has ended."""
+    row = ApiKey(name=UNKNOWN, digest=_digest(secrets.token_urlsafe(RANDOM_BYTES)), created=clock(), revoked=clock())
+    row.scopes = ""
+    with database.write() as session:
+        session.merge(row)
+
+
 def revoke(database: Database, name: str, clock: Callable[[], float] = time.time) -> None:
     """End a key. Raises KeyNameError if there is none of this name that is still valid."""
     ended = update(ApiKey).where(ApiKey.name == name, ApiKey.revoked.is_(None)).values(revoked=clock())
@@ -140,7 +157,7 @@ def all_keys(database: Database) -> list[ApiKey]:
 def _key(row: ApiKey) -> Key:
     allowed = row.scopes.split(",")
     ends = min(inf if end is None else end for end in (row.expires, row.revoked))
-    return Key(row.name, frozenset(scope for scope in SCOPES if scope in allowed), ends)
+    return Key(row.name, frozenset(scope for scope in SCOPES if scope in allowed), ends, digest=row.digest)
 
 
 def _digest(key: str) -> str:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from alembic.util import CommandError
-from sqlalchemy import select
+from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from app.store.database import Database, Identity, Instance, Prediction, sqlite_file, sqlite_url
@@ -36,6 +36,10 @@ SQLITE = "cruciate.db"
 # A database and what is kept beside it.
 BESIDE = ("", "-wal", "-shm", "-journal", "-reserve")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+NOT_TOGETHER = (
+    "The data folder and the database don't belong together ({}): set CRUCIATE_DATA and CRUCIATE_DATABASE to a folder "
+    "and its own database, or join these two on purpose with `python -m app.store check --repair`."
+)
 # What new files and folders don't allow: everything to others.
 UMASK = 0o077
 
@@ -50,7 +54,7 @@ def open_database(url: str, folder: Path) -> Database:
     Raises:
         StoreError: The folder or the database can't be used, or they don't belong together.
     """
-    database = open_alone(url, folder)
+    database = _opened(url, folder, only_its_own=True)
     try:
         pair(database, folder)
     except BaseException:
@@ -61,9 +65,20 @@ def open_database(url: str, folder: Path) -> Database:
 
 def open_alone(url: str, folder: Path) -> Database:
     """Like `open_database`, whether they belong together or not."""
+    return _opened(url, folder, only_its_own=False)
+
+
+def _opened(url: str, folder: Path, only_its_own: bool) -> Database:
+    url = url or sqlite_url(folder / SQLITE)
     try:
         _protect(folder, url)
-        return Database(url or sqlite_url(folder / SQLITE))
+        if only_its_own:
+            _refuse_another(url, folder)  # before anything is made
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if (file := sqlite_file(url)) is not None:
+            with suppress(FileNotFoundError):
+                file.touch(mode=0o600)
+        return Database(url)
     except OSError as error:
         raise StoreError(
             f"The data folder {folder} and its database can't be kept from other users ({type(error).__name__}): give "
@@ -73,6 +88,39 @@ def open_alone(url: str, folder: Path) -> Database:
         raise StoreError("The database can't be upgraded; a newer version of Cruciate may have written it.") from None
     except (SQLAlchemyError, ImportError) as error:  # not quoted: it may name a password
         raise StoreError(f"The database can't be opened or upgraded ({type(error).__name__}).") from None
+
+
+def _refuse_another(url: str, folder: Path) -> None:
+    """Refuse another folder's database before its tables are upgraded, and a new one before it is made.
+
+    What else is wrong with a database is told later.
+    """
+    # Read before the database is asked: another process may be making both at this moment, the database first.
+    has_id, file = (folder / FILE).exists(), sqlite_file(url)
+    if (asked := (True, None) if file is not None and not file.exists() else _asked(url)) is None:
+        return
+    is_new, listed = asked
+    found = _found(folder) if is_new else set()
+    if is_new and (has_id or found):
+        raise StoreError(NOT_TOGETHER.format(f"the database is new, {len(found)} of {len(found)} files have no row"))
+    written = _read(folder / FILE) or _read(folder / UNFINISHED) or _read(folder / FILE)
+    if listed != written and (has_id or listed is not None):
+        raise StoreError(NOT_TOGETHER.format("they have different ids"))
+
+
+def _asked(url: str) -> tuple[bool, str | None] | None:
+    """Whether a database has no tables yet, and its id; None if it can't be asked."""
+    with suppress(SQLAlchemyError, ImportError):
+        engine = create_engine(url)
+        try:
+            with engine.connect() as connection:
+                tables = inspect(connection).get_table_names()
+                if Identity.__tablename__ in tables:
+                    return False, connection.scalar(select(Identity.id).where(Identity.number == ROW))
+                return not tables, None
+        finally:
+            engine.dispose()
+    return None
 
 
 def pair(database: Database, folder: Path) -> None:
@@ -88,18 +136,14 @@ def pair(database: Database, folder: Path) -> None:
             _complete(folder)
             return
         agree, counts = _compare(database, folder)
-        new = not (folder / FILE).exists() and _of_database(database) is None
+        new = not (folder / FILE).exists() and identity(database) is None
         if new and agree:
             try:
                 _join(database, folder, replace=False)
                 return
             except IntegrityError:  # a process that uses another folder was faster
                 pass
-        raise StoreError(
-            f"The data folder and the database don't belong together ({counts}): set CRUCIATE_DATA and "
-            "CRUCIATE_DATABASE to a folder and its own database, or join these two on purpose with "
-            "`python -m app.store check --repair`."
-        )
+        raise StoreError(NOT_TOGETHER.format(counts))
 
 
 def join(database: Database, folder: Path) -> None:
@@ -110,7 +154,7 @@ def join(database: Database, folder: Path) -> None:
 
 def _belong_together(database: Database, folder: Path) -> bool:
     """Whether both have the same id."""
-    listed = _of_database(database)
+    listed = identity(database)
     written = _read(folder / FILE) or _read(folder / UNFINISHED)
     return listed is not None and listed == written
 
@@ -143,41 +187,48 @@ def _complete(folder: Path) -> None:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii").strip()
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return ""
 
 
-def _of_database(database: Database) -> str | None:
+def identity(database: Database) -> str | None:
+    """The id of a database; None if it is new."""
     with database.read() as session:
         return session.scalar(select(Identity.id).where(Identity.number == ROW))
 
 
 def _compare(database: Database, folder: Path) -> tuple[bool, str]:
-    """Whether the rows and the files agree, and in words how far. An arriving or failed prediction needs no files."""
+    """Whether the rows and the files agree, and in words how far.
+
+    A prediction that is arriving, has failed or whose files have expired needs none.
+    """
     with database.read() as session:
         instances = session.execute(select(Instance.study_uid, Instance.digest))
         listed = {folder / INSTANCES / study_uid / digest for study_uid, digest in instances}
-        predictions = session.execute(select(Prediction.id, Prediction.status)).all()
+        expired = Prediction.pixels_expired & Prediction.maps_expired
+        predictions = session.execute(select(Prediction.id, Prediction.status.in_((QUEUED, DONE)) & ~expired)).all()
     every = listed | {folder / PREDICTIONS / id_ for id_, _ in predictions}
-    listed |= {folder / PREDICTIONS / id_ for id_, status in predictions if status in (QUEUED, DONE)}
-    found = {*files_in(folder / INSTANCES), *(folder / PREDICTIONS).glob("[!.]*")}
+    listed |= {folder / PREDICTIONS / id_ for id_, has_files in predictions if has_files}
+    found = _found(folder)
     rows = f"{len(listed - found)} of {len(listed)} rows have no file"
     counts = f"{rows}, {len(found - every)} of {len(found)} files have no row"
     return 2 * len(listed & found) >= len(listed) and 2 * len(found & every) >= len(found), counts
 
 
+def _found(folder: Path) -> set[Path]:
+    """The files of instances and the folders of predictions that are there."""
+    return {*files_in(folder / INSTANCES), *(folder / PREDICTIONS).glob("[!.]*")}
+
+
 def _protect(folder: Path, url: str) -> None:
     """Take every right to the service's files and folders from other users."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_uid != os.geteuid():
+    if folder.exists() and folder.stat().st_uid != os.geteuid():
         raise StoreError(
             f"The data folder {folder} belongs to another user: run the service as this user, or change the owner of "
             "the folder and of everything in it."
         )
     paths = [folder, *(folder / name for name in (FILE, UNFINISHED, LOCK, *FOLDERS))]
-    if (database := sqlite_file(url or sqlite_url(folder / SQLITE))) is not None:
-        with suppress(FileNotFoundError):
-            database.touch(mode=0o600)
+    if (database := sqlite_file(url)) is not None:
         paths += [database.with_name(database.name + suffix) for suffix in BESIDE]
     for path in paths:
         _close(path)

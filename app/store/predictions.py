@@ -12,19 +12,22 @@ aside.
 import logging
 import os
 import shutil
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
-from pydicom.dataset import Dataset
 from sqlalchemy import delete, or_, select, tuple_, update
 
+from app.audit import record
 from app.contract.json_text import Json
-from app.store.database import Database, Delivery, Prediction
+from app.store.database import Database, Delivery, Prediction, ResultObject, Review
 from app.store.disk.shared_folder import SharedFolder, delete_folder
+from app.store.index.summaries import SUMMARY, summarise
 from app.store.job import Job, now
-from app.store.queue import ARRIVING, FAILED, QUEUED, WAITING, LeaseLost
+from app.store.queue import ARRIVING, DONE, FAILED, QUEUED, WAITING, LeaseLost
 from app.store.record import MAPS, VOXELS, Record, answer_of, missing
+from app.store.superseding import Reference, as_answered, objects_of, supersede
 from data_prep.files import flush_folder
 from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
@@ -55,9 +58,10 @@ class Store:
             LeaseLost: The row has another lease, or it is deleted.
         """
         row = Prediction(id=job.id, study_uid=job.volume.study_uid, bundle=job.bundle, created=job.created)
-        row.status, row.study, row.origins = QUEUED, job.to_json(), _as_json(job.origins)
+        row.status, row.study, row.origins = QUEUED, job.to_json(), list(job.origins)
         row.lease, row.attempts, row.published = (lease, 1, False) if keep_lease else (None, 0, False)
-        row.answer = row.footprint = None
+        row.answer = row.footprint = row.finished = None
+        row.pixels_expired = row.maps_expired = row.results_expired = False
         partial = next(self._folder.new_files())
         try:
             partial.mkdir(mode=0o700)
@@ -76,7 +80,7 @@ class Store:
                 if session.scalar(select(Prediction.lease).where(Prediction.id == id_)) != lease:
                     raise LeaseLost
                 session.merge(row)
-                session.flush()
+                summarise(session, id_)
                 delete_folder(place)
                 partial.rename(place)
                 flush_folder(self._folder.path)
@@ -91,6 +95,8 @@ class Store:
         row.attempts, row.study, row.origins, row.answer = 0, {}, [], answer
         with self._database.alone() as session:
             session.merge(row)
+            summarise(session, row.id)
+        self._record(answer, study_uid, bundle)
 
     def read(self, id_: str) -> Record:
         """Read a prediction with one database query."""
@@ -103,10 +109,11 @@ class Store:
         maps: FloatArray | None = None,
         footprint: Footprint | None = None,
         lease: str | None = None,
-    ) -> None:
+    ) -> Json:
         """Store the answer and, if there is a prediction, its maps. The pixels of a failed job are deleted.
 
-        Of several processes only one can do this.
+        Of several processes only one can do this. It is also decided what this prediction replaces
+        (app/store/superseding.py).
 
         Args:
             id_: The job's id.
@@ -115,35 +122,60 @@ class Store:
             footprint: Where this grid lies in the volume.
             lease: The job's lease.
 
+        Returns:
+            The answer, with the predictions that it supersedes.
+
         Raises:
             LeaseLost: The job has another lease, or an answer.
         """
         row = Prediction.id == id_
         unfinished = update(Prediction).where(row, Prediction.status == QUEUED, Prediction.lease == lease)
-        finished = unfinished.values(answer=answer, status=answer["status"], lease=None)
+        finished = unfinished.values(answer=answer, status=answer["status"], lease=None, finished=time.time())
         if footprint is not None:
             finished = finished.values(footprint=footprint.to_json())
+        if answer["status"] == FAILED:  # the patient's names are kept for results, and there will be none
+            finished = finished.values(origins=[])
         partial = next(self._folder.new_files())
         try:
             if maps is not None:
                 _save(partial, maps)
             with self._folder.alone():
-                with self._database.write() as session:
-                    if session.scalar(finished.returning(Prediction.id)) is None:
+                with self._database.alone() as session:
+                    about = session.execute(finished.returning(Prediction.study_uid, Prediction.bundle)).one_or_none()
+                    if about is None:
                         raise missing() if session.scalar(select(Prediction.id).where(row)) is None else LeaseLost
+                    if answer["status"] == DONE:
+                        answer = supersede(session, id_)
+                    summarise(session, id_)
                     if maps is not None:
                         self._move_maps(partial, id_)
                 if answer["status"] == FAILED:  # nothing can be shown of it, and it is sent again to be tried again
                     shutil.rmtree(self._folder.path / id_, ignore_errors=True)
         finally:
             partial.unlink(missing_ok=True)
+        self._record(answer, *about)
+        for replaced in answer.get("supersedes", ()):
+            record(
+                self._folder.path.parent, "prediction", "superseded", prediction=replaced, study=about[0], subject=id_
+            )
+        return answer
+
+    def _record(self, answer: Json, study_uid: str, bundle: str) -> None:
+        """Write into the audit trail that the service has answered."""
+        name = answer.get("bundle", {}).get("name")
+        data, what = self._folder.path.parent, "prediction"
+        record(data, what, answer["status"], prediction=answer["id"], study=study_uid, bundle=name, sha256=bundle)
 
     def outcomes(self, ids: Collection[str]) -> dict[str, Json | None]:
         """The answers of those jobs that still exist; None if there is no answer yet."""
-        rows = select(Prediction.id, Prediction.status, Prediction.answer).where(Prediction.id.in_(ids))
+        columns = Prediction.id, Prediction.status, Prediction.answer, Prediction.superseded_by
+        rows = select(*columns).where(Prediction.id.in_(ids))
         with self._database.read() as session:
             found = session.execute(rows).all()
-        return {row.id: None if row.status in WAITING else row.answer for row in found}
+        return {
+            row.id: None if row.status in WAITING or row.answer is None else as_answered(row.answer, row.superseded_by)
+            for row in found
+        }
 
     def answers(
         self,
@@ -177,7 +209,7 @@ class Store:
             return [answer_of(row) for row in session.scalars(wanted)]
 
     def delete(self, id_: str) -> str:
-        """Delete everything that belongs to a job.
+        """Delete everything that belongs to a job, also what readers said of it.
 
         The files go first: this makes the space that the database needs for its own deletion.
 
@@ -193,7 +225,15 @@ class Store:
             with self._database.erase() as session:
                 session.execute(delete(Prediction).where(Prediction.id == row.id))
                 session.execute(delete(Delivery).where(Delivery.prediction == row.id))
+                session.execute(delete(ResultObject).where(ResultObject.prediction == row.id))
+                session.execute(delete(Review).where(Review.prediction == row.id))
+                session.execute(delete(SUMMARY).where(SUMMARY.c.prediction == row.id))
         return row.study_uid
+
+    def objects(self, id_: str) -> list[Reference]:
+        """The DICOM objects of a prediction that may have reached somebody."""
+        with self._database.read() as session:
+            return objects_of(session, id_)
 
     def of_study(self, study_uid: str) -> list[str]:
         """Ids of all predictions for a study."""
@@ -222,15 +262,6 @@ def unlisted(folder: Path, database: Database) -> list[Path]:
     with database.read() as session:
         known = set(session.scalars(select(Prediction.id)))
     return [path for path in folder.glob("[!.]*") if path.name not in known]
-
-
-def _as_json(origins: Sequence[Dataset]) -> list[Json]:
-    """DICOM JSON of each. Slices of a series share most of their element objects; each object is converted once."""
-    known: dict[int, Json] = {}
-    for element in (element for origin in origins for element in origin):
-        if id(element) not in known:
-            known[id(element)] = element.to_json_dict(None, 0)
-    return [{f"{element.tag:08X}": known[id(element)] for element in origin} for origin in origins]
 
 
 def _save(path: Path, array: FloatArray) -> None:

@@ -88,7 +88,9 @@ class Queue:
             if status not in ((None, FAILED, DONE) if again else (None, FAILED)):
                 return status
             if session.scalars(count).one() >= self._capacity:
-                raise TooManyRequests(f"{self._capacity} studies are waiting already.", retry_after=RETRY_AFTER_S)
+                raise TooManyRequests(
+                    f"The queue is full; it has room for {self._capacity}.", retry_after=RETRY_AFTER_S
+                )
             if status is None:
                 session.add(row)
             else:

@@ -4,6 +4,7 @@ Every limit is checked before memory is used. The members of a zip are read by t
 names are only used in messages.
 """
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -13,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from data_prep.dicom.budget import Budget
-from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
+from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedBody, MalformedInput
 from data_prep.names import shown
 
 StudyFiles = Path | Iterable[tuple[str, BinaryIO | Path]]
@@ -37,6 +38,8 @@ DIRECTORY_BYTES_PER_FILE = 512
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # The exceptions that `zipfile` raises for a damaged archive.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
+# Those of its OSErrors that mean a damaged archive: it points to a place before the file's beginning.
+WRONG_PLACE = (None, errno.EINVAL)
 
 
 def begins_as_dicom(head: bytes) -> bool:
@@ -54,22 +57,29 @@ def begins_as_dicom(head: bytes) -> bool:
     return False
 
 
-def dicom_files(files: StudyFiles, budget: Budget) -> Iterator[tuple[str, bytes | MalformedInput]]:
+def has_preamble(head: bytes) -> bool:
+    """Whether a file that begins like this has a preamble, and it isn't blank."""
+    return head[PREAMBLE : PREAMBLE + len(PREFIX)] == PREFIX and any(head[:PREAMBLE])
+
+
+def dicom_files(
+    files: StudyFiles, budget: Budget, others: list[FileProblem]
+) -> Iterator[tuple[str, bytes | MalformedInput]]:
     """Every DICOM file; other files are skipped. A zip is opened, a zip within it isn't.
 
     Args:
         files: the path of a file or folder, or names with streams or paths; streams must be seekable.
         budget: what remains of the limits.
+        others: gets the files that are skipped.
 
     Yields:
         The name and the bytes of a DICOM file, or the error of a damaged file that may have been one.
 
     Raises:
-        MalformedInput: there is no DICOM file at all.
+        MalformedBody: there is no file at all, or a zip is damaged as a whole.
+        MalformedInput: there is no DICOM file at all, or a zip is encrypted or packed by an unusual method.
         InputOverLimit: a limit is exceeded.
-        UnsupportedInput: a zip is encrypted or has an unusual compression method.
     """
-    others: list[FileProblem] = []
     found = False
     for name, stream in _streams(files):
         for member, content in _unpack(name, stream, budget, others):
@@ -79,9 +89,9 @@ def dicom_files(files: StudyFiles, budget: Budget) -> Iterator[tuple[str, bytes 
         raise _nothing_found(others)
 
 
-def _nothing_found(others: Sequence[FileProblem]) -> MalformedInput:
+def _nothing_found(others: Sequence[FileProblem]) -> InputError:
     if not others:
-        return MalformedInput("Nothing was sent: no file.")
+        return MalformedBody("Nothing was sent: no file.")
     first, named = others[0], tuple(others[:MOST_NAMED])
     return MalformedInput(f"No DICOM file among {len(others)}. The first: {first.file}: {first.detail}", named)
 
@@ -132,7 +142,7 @@ def _members(name: str, stream: BinaryIO, budget: Budget, others: list[FileProbl
             continue
         member_name = shown(info.filename)
         try:
-            with _damage(member_name), archive.open(info) as member:
+            with _damage(MalformedInput, member_name, "It is damaged in the zip."), archive.open(info) as member:
                 head = member.read(PREAMBLE + len(PREFIX))
                 content = _rest(head, member, budget) if begins_as_dicom(head) else None
         except MalformedInput as error:
@@ -150,24 +160,30 @@ def _members(name: str, stream: BinaryIO, budget: Budget, others: list[FileProbl
 
 def _empty(name: str, others: list[FileProblem]) -> _Files:
     """An empty file may be a lost slice (a full disk, a broken copy); hidden files are often empty on purpose."""
-    problem = FileProblem(name, "It is empty.")
-    others.append(problem)
-    if not PurePosixPath(name).name.startswith("."):
+    problem = FileProblem(name, "The file is empty.")
+    if is_hidden(name):
+        others.append(problem)
+    else:
         yield name, MalformedInput(f"{name}: {problem.detail}", (problem,))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file's name begins with a dot, as those that desktops and tools add."""
+    return PurePosixPath(name).name.startswith(".")
 
 
 def _open_archive(name: str, stream: BinaryIO, budget: Budget) -> zipfile.ZipFile:
     """Open a zip; refuse it if its directory as a whole exceeds the limits."""
-    with _damage(name):
+    with _damage(MalformedBody, name, "The zip archive is damaged or incomplete."):
         largest = max(PIECE, budget.limits.files * DIRECTORY_BYTES_PER_FILE)
         archive = zipfile.ZipFile(_SmallReads(stream, largest))
     files = [info for info in archive.infolist() if not info.is_dir()]
     for info in files:
         budget.take_file()
         if info.flag_bits & 1:
-            raise UnsupportedInput("The zip is encrypted: send it without a password.")
+            raise MalformedInput("The zip is encrypted: send it without a password.")
         if info.compress_type not in ZIP_METHODS:
-            raise UnsupportedInput(f"{name} is packed with an unusual method; we take stored and deflated files.")
+            raise MalformedInput("The zip is packed by an unusual method: pack it by the usual one (deflate).")
     budget.check_ratio(sum(info.file_size for info in files))
     return archive
 
@@ -197,11 +213,12 @@ class _SmallReads:
 
 
 @contextmanager
-def _damage(name: str) -> Iterator[None]:
+def _damage(kind: type[InputError], name: str, detail: str) -> Iterator[None]:
     try:
         yield
     except InputError:
         raise
-    except ZIP_ERRORS:
-        detail = "It isn't a zip that can be read, or it is damaged or cut short."
-        raise MalformedInput(f"{name}: {detail}", (FileProblem(name, detail),)) from None
+    except ZIP_ERRORS as error:
+        if isinstance(error, OSError) and error.errno not in WRONG_PLACE:  # the disk's fault
+            raise
+        raise kind(f"{name}: {detail}", (FileProblem(name, detail),)) from None

@@ -1,6 +1,7 @@
 """How much of the limits remains while one study is read."""
 
 import zlib
+from typing import NamedTuple
 
 from data_prep.errors import InputOverLimit, MalformedInput
 from data_prep.limits import Limits
@@ -15,17 +16,33 @@ BYTES_OF_VOXEL = 2
 RATIO_FREE_ELEMENTS = 250_000
 
 
-class Budget:
-    """What remains of the limits. Its methods raise InputOverLimit."""
+class Taken(NamedTuple):
+    """What files have taken of the limits for headers: bytes that were sent, bytes unpacked, data elements."""
 
-    def __init__(self, limits: Limits) -> None:
+    sent: int = 0
+    unpacked: int = 0
+    elements: int = 0
+
+
+class Budget:
+    """What remains of the limits. Its methods raise InputOverLimit.
+
+    Args:
+        limits: the limits.
+        taken: what was taken of them before, in another process.
+    """
+
+    def __init__(self, limits: Limits, taken: Taken = Taken()) -> None:  # noqa: B008  (a tuple never changes)
         self.limits = limits
         self._files = limits.files
-        self._sent = 0
-        self._unpacked = 0
+        self._sent, self._unpacked, self._elements = taken
         self._frames = limits.frames
         self._voxels = 0
-        self._elements = 0
+
+    @property
+    def taken(self) -> Taken:
+        """What was taken so far."""
+        return Taken(self._sent, self._unpacked, self._elements)
 
     def take_sent(self, size: int) -> None:
         """Count bytes that the sender sent, packed as they are. Ratios refer to all of them."""

@@ -3,7 +3,7 @@
 A header's patient data is kept only for the results (`data_prep.dicom.origin`) and is never logged.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pydicom
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from data_prep.dicom.archive import MOST_NAMED, StudyFiles, dicom_files
+from data_prep.dicom.archive import MOST_NAMED, StudyFiles, dicom_files, has_preamble, is_hidden
 from data_prep.dicom.budget import Budget
 from data_prep.dicom.header import READ_TAGS, Header, Memo, frame_headers, instance_header
 from data_prep.dicom.identity import Identity, identity
 from data_prep.dicom.part10 import IMAGE_STORAGE, PIXEL_DATA, is_uid, open_file, parse
 from data_prep.dicom.pixels import IntegerArray, PixelData
-from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput, UnsupportedInput
+from data_prep.errors import FileProblem, InputError, InputOverLimit, MalformedInput
 from data_prep.limits import Limits, odd_rescale
 from data_prep.volume import FloatArray
 
@@ -28,6 +28,8 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
 
 SERIES_UID = 0x0020000E
+# From a file's bytes to others.
+Clean = Callable[[bytes, Budget], bytes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class Frame:
         with _naming(self.file):
             photometric = self.header.text("PhotometricInterpretation")
             if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-                raise UnsupportedInput(f"PhotometricInterpretation {photometric!r} isn't supported.")
+                raise MalformedInput("PhotometricInterpretation isn't MONOCHROME1 or MONOCHROME2.")
             stored = self.pixels.plane(self.number - 1)
             meant = sum(self.pixels.value_range) - stored.astype(np.int64) if photometric == "MONOCHROME1" else stored
             values = self._rescale(meant)
@@ -131,17 +133,28 @@ class Unread:
 
 @dataclass(frozen=True)
 class Study:
-    """Every image plane that was found, in the order of UIDs, and every file that can't be read."""
+    """What was found in the files of a study.
+
+    Attributes:
+        frames: every image plane, in the order of UIDs.
+        unread: every file that can't be read.
+        not_dicom: how many files aren't DICOM, without hidden ones.
+        no_image: how many DICOM files hold no image.
+        preambles: how many files have a preamble that isn't blank; it may be the beginning of a program (PS3.10 7.1).
+    """
 
     frames: tuple[Frame, ...]
     unread: tuple[Unread, ...] = ()
+    not_dicom: int = 0
+    no_image: int = 0
+    preambles: int = 0
 
 
 class _NotPredictedOn(InputOverLimit):
     """An image over a limit that isn't MR, such as a long film or a large X-ray beside the MR images."""
 
 
-def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
+def read_study(files: StudyFiles, limits: Limits | None = None, clean: Clean | None = None) -> Study:
     """Read every image plane of a study; pixels stay encoded.
 
     Files that aren't DICOM, and DICOM files without images (DICOMDIR, reports, maps of floats), are skipped. An
@@ -151,8 +164,10 @@ def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
     Args:
         files: a file, a folder, a zip, or named streams of files and zips.
         limits: the largest study that is accepted.
+        clean: removes what identifies the patient from each file before it is read. Names of files are replaced, too.
 
     Raises:
+        MalformedBody: there is no file at all, or a zip is damaged as a whole.
         MalformedInput: there is no DICOM file at all, or none that can be read.
         InputOverLimit: a limit is exceeded.
         UnsupportedInput: an encoding isn't supported.
@@ -160,12 +175,16 @@ def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
     budget = Budget(limits or Limits())
     instances: dict[tuple[str, str], list[list[Frame]]] = {}
     unread: list[Unread] = []
+    others: list[FileProblem] = []
+    no_image = preambles = 0
     memo: Memo = {}
     patients: dict[object, Identity] = {}
-    for file, content in dicom_files(files, budget):
+    found = dicom_files(files, budget, others)
+    for file, content in found if clean is None else _cleaned(found, clean, Budget(budget.limits)):
         if isinstance(content, MalformedInput):
             unread.append(Unread(content))
             continue
+        preambles += has_preamble(content)
         try:
             with _naming(file):
                 instance = _read_instance(file, content, budget, memo, patients)
@@ -174,12 +193,37 @@ def read_study(files: StudyFiles, limits: Limits | None = None) -> Study:
             continue
         if instance:
             _file_away(instance, instances.setdefault((instance[0].series_uid, instance[0].sop_uid), []))
+        else:
+            no_image += 1
     frames = [frame for versions in instances.values() if len(versions) == 1 for frame in versions[0]]
     unread += [_ambiguous(versions) for versions in instances.values() if len(versions) > 1]
     if unread and not frames:
         raise nothing_read(unread)
     in_order = sorted(frames, key=lambda frame: (frame.series_uid, frame.sop_uid, frame.number))
-    return Study(tuple(in_order), tuple(sorted(unread, key=lambda one: (one.series_uid, one.problem.file))))
+    return Study(
+        frames=tuple(in_order),
+        unread=tuple(sorted(unread, key=lambda one: (one.series_uid, one.problem.file))),
+        not_dicom=sum(not is_hidden(other.file) for other in others),
+        no_image=no_image,
+        preambles=preambles,
+    )
+
+
+def _cleaned(
+    files: Iterable[tuple[str, bytes | MalformedInput]], clean: Clean, budget: Budget
+) -> Iterator[tuple[str, bytes | MalformedInput]]:
+    """The files without the patient's identity, in which neither names of files nor contents are the sender's."""
+    for number, (name, content) in enumerate(files, start=1):
+        file = f"file {number}"
+        if isinstance(content, MalformedInput):
+            detail = content.files[0].detail if content.files else content.detail.removeprefix(f"{name}: ")
+            yield file, MalformedInput(f"{file}: {detail}", (FileProblem(file, detail),))
+            continue
+        try:
+            with _naming(file):
+                yield file, clean(content, budget)
+        except MalformedInput as error:
+            yield file, error
 
 
 def nothing_read(unread: Sequence[Unread]) -> InputError:
@@ -229,8 +273,8 @@ def _naming(file: str) -> Iterator[None]:
         if error.files:
             raise
         raise type(error)(f"{file}: {error.detail}", (FileProblem(file, error.detail),)) from None
-    except Exception as error:  # pydicom may raise any exception
-        detail = f"It can't be read as DICOM ({type(error).__name__})."
+    except Exception:  # pydicom may raise any exception
+        detail = "It can't be read as DICOM; it may be damaged."
         raise MalformedInput(f"{file}: {detail}", (FileProblem(file, detail),)) from None
 
 

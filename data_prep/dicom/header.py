@@ -45,9 +45,11 @@ ALLOWED = (
     *("SeriesNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
     *("Laterality", "ImageLaterality", "FrameLaterality", "BodyPartExamined", "StudyDescription"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices"),
+    *("SliceThickness", "NumberOfSeriesRelatedInstances", "ImagesInAcquisition"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation"),
     *("RescaleSlope", "RescaleIntercept", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("WindowCenter", "WindowWidth"),
     *CLASSIC_NAMES,
 )
 # Used to distinguish patients, see `data_prep.dicom.identity`.
@@ -64,7 +66,19 @@ REPEATED = (
     *("FrameOfReferenceUID", "PositionReferenceIndicator", "SliceThickness"),
     *("ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"),
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
+    *("TimezoneOffsetFromUTC", "StudyDescription", "InstitutionName"),
+    *("ProcedureCodeSequence", "RequestAttributesSequence"),
 )
+CODE = ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
+# What is repeated of the items of a sequence.
+REPEATED_OF_ITEMS = {
+    "ProcedureCodeSequence": CODE,
+    "RequestedProcedureCodeSequence": CODE,
+    "RequestAttributesSequence": (
+        *("StudyInstanceUID", "AccessionNumber", "RequestedProcedureID", "RequestedProcedureDescription"),
+        *("RequestedProcedureCodeSequence", "ScheduledProcedureStepID", "ScheduledProcedureStepDescription"),
+    ),
+}
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 # Attributes for which a converter had no functional group (PS3.3 C.7.6.16.2.25, C.7.6.16.2.26): other groups override
 # them.
@@ -278,13 +292,13 @@ def _numbers(values: tuple[Value, ...]) -> tuple[float, ...] | None:
 
 
 def _number(value: Value) -> float | None:
-    """The number; None for a text that isn't a number or is ambiguous."""
+    """The number, never -0.0, which equals 0.0 in the cache; None for a text that isn't a number or is ambiguous."""
     if isinstance(value, float):
-        return value
+        return value + 0.0
     if not NUMBER.fullmatch(value) or AMBIGUOUS.fullmatch(value):
         return None
     number = float(value.replace(",", "."))
-    return number if math.isfinite(number) else None
+    return number + 0.0 if math.isfinite(number) else None
 
 
 def _plain(value: object) -> tuple[Value, ...]:

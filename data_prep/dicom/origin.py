@@ -1,8 +1,8 @@
 """Origins: the attributes that results must repeat from the slices that they were made from.
 
 A result belongs to the patient, study and frame of reference of its slices (PS3.3 C.7.1.1, C.7.2.1, C.7.4.1) and names
-the equipment (C.7.5.1). The allow-list is `header.REPEATED`; the geometry is the volume's. A value that can't be read,
-or that breaks the rules of its representation (PS3.5 6.2), is left out and never quoted.
+the equipment (C.7.5.1) and the request (C.7.3.1). The allow-list is `header.REPEATED`; the geometry is the volume's. A
+value that can't be read, or that breaks the rules of its representation (PS3.5 6.2), is left out and never quoted.
 """
 
 import re
@@ -18,7 +18,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import DA, TM, validate_value
 
 from data_prep.dicom.frames import Frame
-from data_prep.dicom.header import DEMANDED, REPEATED
+from data_prep.dicom.header import CODE, DEMANDED, REPEATED, REPEATED_OF_ITEMS
 from data_prep.dicom.part10 import UID_LENGTH
 from data_prep.limits import SLICE_STEP_MM
 
@@ -28,6 +28,10 @@ MAX_BYTES = 1024
 # PS3.5 9.1, except that leading zeros are allowed: scanners write them, and a FrameOfReferenceUID must be repeated
 # unchanged.
 LIKE_A_UID = re.compile(r"[0-2](\.[0-9]+)+")
+# Studies answer few requests; more items aren't repeated.
+MAX_ITEMS = 8
+# PS3.3 C.12.1.1.8.
+OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 # Decoders write this in place of a character that they can't read.
 REPLACEMENT = "\ufffd"
 # No knee that Cruciate reads is older; anonymisers write the year 1.
@@ -106,38 +110,57 @@ def _elements(**values: str) -> _Elements:
 
 
 def _repeated(source: Dataset) -> _Elements:
-    elements: _Elements = {}
-    for keyword, tag in _TAGS.items():
-        element = _readable(source, keyword)
-        if element is None and keyword in DEMANDED:
-            element = DataElement(tag, dictionary_VR(tag), empty_value_for_VR(dictionary_VR(tag)))
-        if element is not None:
-            elements[tag] = element
+    # Without a character set, text is ASCII.
+    ascii_only = source.original_character_set in (default_encoding, [default_encoding])
+    elements = _readable(source, REPEATED, ascii_only)
+    for keyword in DEMANDED:
+        tag = _TAGS[keyword]
+        elements.setdefault(tag, DataElement(tag, dictionary_VR(tag), empty_value_for_VR(dictionary_VR(tag))))
     if _TAGS["DeidentificationMethod"] not in elements:  # The flag requires the method (C.7.1.1).
         elements.pop(_TAGS["PatientIdentityRemoved"], None)
     return elements
 
 
-def _readable(source: Dataset, keyword: str) -> DataElement | None:
-    """The element with its value as text; None if it is absent or its value isn't valid for its keyword."""
-    tag = _TAGS[keyword]
+def _readable(source: Dataset, keywords: Sequence[str], ascii_only: bool) -> _Elements:
+    """The elements that are present and valid."""
+    elements: _Elements = {}
+    for keyword in keywords:
+        read = _items if keyword in REPEATED_OF_ITEMS else _value
+        try:
+            element = read(source, keyword, ascii_only)
+        except Exception:  # pydicom's converters may raise any exception
+            element = None
+        if element is not None:
+            elements[element.tag] = element
+    return elements
+
+
+def _value(source: Dataset, keyword: str, ascii_only: bool) -> DataElement | None:
+    """The element with its value as text; None if its value isn't valid. It raises an exception if it can't be read."""
+    tag = Tag(keyword)
     representation = dictionary_VR(tag)
-    try:
-        if len(source.get_item(tag).value) > MAX_BYTES:
-            return None
-        element = source[tag]
-        texts = [str(value) for value in (element.value if element.VM > 1 else [element.value])]
-        sound = representation == element.VR and all(_sound(keyword, representation, text) for text in texts)
-        if source.original_character_set in (
-            default_encoding,
-            [default_encoding],
-        ):  # No character set was named: ASCII.
-            sound = sound and all(text.isascii() for text in texts)
-    except Exception:  # pydicom's converters may raise any exception
+    if len(source.get_item(tag).value) > MAX_BYTES:
         return None
-    if not sound or (len(texts) > 1 and dictionary_VM(tag) == "1"):
+    element = source[tag]
+    texts = [str(value) for value in (element.value if element.VM > 1 else [element.value])]
+    sound = representation == element.VR and all(_sound(keyword, representation, text) for text in texts)
+    if not sound or (len(texts) > 1 and dictionary_VM(tag) == "1") or (ascii_only and not "".join(texts).isascii()):
         return None
     return DataElement(tag, representation, texts if len(texts) > 1 else texts[0])
+
+
+def _items(source: Dataset, keyword: str, ascii_only: bool) -> DataElement | None:
+    """A sequence with what is repeated of its first items; None if nothing is left. It may raise, like `_value`."""
+    items = source[keyword].value[:MAX_ITEMS]
+    read = (Dataset(_readable(item, REPEATED_OF_ITEMS[keyword], ascii_only)) for item in items)
+    kept = [item for item in read if _complete(item, keyword)]
+    return DataElement(Tag(keyword), "SQ", kept) if kept else None
+
+
+def _complete(item: Dataset, keyword: str) -> bool:
+    """A code has a value, a scheme and a meaning (PS3.3 8.8); other items have anything."""
+    needed = {*CODE} - {"CodingSchemeVersion"} if REPEATED_OF_ITEMS[keyword] == CODE else ()
+    return bool(item) and all(part in item for part in needed)
 
 
 def _sound(keyword: str, representation: str, text: str) -> bool:
@@ -153,4 +176,6 @@ def _sound(keyword: str, representation: str, text: str) -> bool:
         return TM(text) is not None and "-" not in text
     if representation == "DS":
         return 0 < float(text) <= (SLICE_STEP_MM[1] if keyword == "SliceThickness" else sys.float_info.max)
+    if keyword == "TimezoneOffsetFromUTC":
+        return OFFSET.fullmatch(text) is not None
     return text in ENUMERATED.get(keyword, (text,))

@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRBigEndian
 from data_prep.dicom.fragments import ITEM_BYTES, Fragments
 from data_prep.dicom.header import Header
 from data_prep.dicom.transfer_syntax import NATIVE, TAKEN, Size, UnsignedArray, decode_frame, unsupported
-from data_prep.errors import InputError, MalformedInput, UnsupportedInput
+from data_prep.errors import InputError, MalformedInput
 
 IntegerArray = npt.NDArray[np.integer[Any]]
 
@@ -113,8 +113,8 @@ class PixelData:
         if self.misdescribed:
             raise self.misdescribed
         if self.samples != 1 or self.bits_allocated not in (8, 16, 32):
-            raise UnsupportedInput(
-                f"{self.samples} samples of {self.bits_allocated} bits for each pixel; we take one of 8, 16 or 32."
+            raise MalformedInput(
+                f"SamplesPerPixel is {self.samples} and BitsAllocated {self.bits_allocated}; we take 1 and 8, 16 or 32."
             )
         if self.fault:
             raise self.fault
@@ -164,7 +164,7 @@ class PixelData:
         if below == 0:
             return patterns
         if (patterns & patterns.dtype.type((1 << below) - 1)).any():
-            raise UnsupportedInput("HighBit says that the lowest bits aren't stored, and they hold something.")
+            raise MalformedInput("HighBit says that the lowest bits aren't stored, and they hold something.")
         moved: UnsignedArray = patterns >> patterns.dtype.type(below)
         return moved
 
@@ -186,6 +186,8 @@ def _misdescribed(header: Header) -> InputError | None:
             header.integer(keyword)
         for keyword in OPTIONAL:
             header.integer(keyword, 0)
+        if header.integer("PixelRepresentation", 0) > 1:
+            raise MalformedInput("PixelRepresentation is neither 0 nor 1.")
     except MalformedInput as error:
         return error
     return None

@@ -56,7 +56,7 @@ IMAGE_TYPE = BaseTag(0x00080008)
 def private_values(dataset: Dataset) -> dict[str, tuple[str | float, ...]]:
     """ImageTypeCopy, ComponentNumber and SpectrallySelectedSuppression, as far as private attributes hold them."""
     values: dict[str, tuple[str | float, ...]] = {}
-    for element, raw, tag in _present(dataset):
+    for element, raw, tag in present(dataset):
         if element in NESTED:
             values |= _nested(dataset, tag)
         elif raw is None:
@@ -69,7 +69,7 @@ def private_values(dataset: Dataset) -> dict[str, tuple[str | float, ...]]:
     return values
 
 
-def _present(dataset: Dataset) -> Iterator[tuple[Element, bytes | None, BaseTag]]:
+def present(dataset: Dataset) -> Iterator[tuple[Element, bytes | None, BaseTag]]:
     """The private elements that a data set has, each with its value as bytes and its tag."""
     for tag in dataset.keys() & _CREATOR_TAGS:
         creator = _raw(dataset, tag)

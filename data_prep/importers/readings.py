@@ -42,12 +42,8 @@ class Reading:
 
     @property
     def severity(self) -> tuple[int, int, int]:
-        """A key to sort by: unhealthy above healthy, then the worst class that the label allows, then the mildest.
-
-        "Unhealthy", which may be a complete rupture, ranks above "partial rupture" and below "complete rupture".
-        """
-        worst, mildest = _span(FOUR_CLASS, self.four_class)
-        return _span(BINARY, self.binary)[0], worst, mildest
+        """A key to sort by."""
+        return severity(self.binary, self.four_class)
 
 
 @dataclass(frozen=True)
@@ -78,6 +74,19 @@ class Knee:
     def told(self) -> str:
         """Every reader's label, such as "Ann:healthy|Ben:partial rupture"."""
         return "|".join(f"{reading.reader or ONLY_READER}:{reading.label}" for reading in self.readings)
+
+
+def severity(binary: Classes, four_class: Classes) -> tuple[int, int, int]:
+    """A key to sort labels by: unhealthy above healthy, then the worst class that the label allows, then the mildest.
+
+    "Unhealthy", which may be a complete rupture, ranks above "partial rupture" and below "complete rupture".
+
+    Args:
+        binary: The classes that the label allows in the binary scheme.
+        four_class: The classes that it allows in the four-class scheme.
+    """
+    worst, mildest = _span(FOUR_CLASS, four_class)
+    return _span(BINARY, binary)[0], worst, mildest
 
 
 def knees_of(study_uid: str, rows: Sequence[Reading], faults: Faults) -> list[Knee]:

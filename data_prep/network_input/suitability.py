@@ -25,7 +25,7 @@ def examine(volume: Volume) -> tuple[Notice, ...]:
         )
     blank = np.flatnonzero(low == high)
     if len(blank) == len(volume.voxels):
-        raise UnsuitableStudy("Every slice of the series is blank.", kind="blank-volume")
+        raise UnsuitableStudy("Every slice of the series is blank: all its pixels have one value.", kind="blank-volume")
     notices = list(volume.notices)
     if len(blank):
         notices.append(Notice("blank-slices", f"Slices without any signal: {', '.join(map(str, blank))}."))

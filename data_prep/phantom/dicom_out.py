@@ -23,8 +23,10 @@ def write(phantom: Phantom, folder: Path) -> None:
     pictures = folder / "dicom"
     pictures.mkdir(parents=True, exist_ok=True)
     names = np.random.default_rng(phantom.seed).permutation(phantom.scan.slices)
+    dataset = _series(phantom)
     for index, name in enumerate(names):
-        instance(phantom, index).save_as(pictures / f"{name:04d}.dcm", enforce_file_format=True)
+        _add_slice(dataset, phantom, index)
+        dataset.save_as(pictures / f"{name:04d}.dcm", enforce_file_format=True)
     np.savez_compressed(
         folder / "truth.npz",
         acl=phantom.acl,
@@ -37,16 +39,22 @@ def write(phantom: Phantom, folder: Path) -> None:
 
 def instance(phantom: Phantom, index: int) -> FileDataset:
     """The DICOM instance of slice `index`."""
+    dataset = _series(phantom)
+    _add_slice(dataset, phantom, index)
+    return dataset
+
+
+def _series(phantom: Phantom) -> FileDataset:
+    """What all slices have in common."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = MRImageStorage
-    meta.MediaStorageSOPInstanceUID = UID(phantom.uid("instance", index))
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = IMPLEMENTATION_UID
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     _add_patient_and_study(dataset, phantom)
     _add_series(dataset, phantom)
     _add_sequence(dataset, phantom)
-    _add_image(dataset, phantom, index)
+    _add_image(dataset, phantom)
     return dataset
 
 
@@ -107,15 +115,12 @@ def _add_sequence(dataset: Dataset, phantom: Phantom) -> None:
     dataset.SpacingBetweenSlices = scan.spacing_mm
 
 
-def _add_image(dataset: Dataset, phantom: Phantom, index: int) -> None:
-    scan = phantom.scan
+def _add_image(dataset: Dataset, phantom: Phantom) -> None:
+    scan, brightest = phantom.scan, int(phantom.pixels.max())
     dataset.SOPClassUID = MRImageStorage
-    dataset.SOPInstanceUID = phantom.uid("instance", index)
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
     dataset.AcquisitionNumber = 1
-    dataset.InstanceNumber = index + 1 if phantom.instances_ascend else scan.slices - index
     dataset.ImageComments = "Synthetic image made by Cruciate; no patient was imaged"
-    dataset.ImagePositionPatient = [f"{value:.4f}" for value in scan.positions_mm()[index]]
     dataset.ImageOrientationPatient = [f"{value:.9f}" for value in scan.directions.ravel()]
     dataset.PixelSpacing = [f"{scan.pixel_mm:.8f}"] * 2
     dataset.SamplesPerPixel = 1
@@ -125,6 +130,13 @@ def _add_image(dataset: Dataset, phantom: Phantom, index: int) -> None:
     dataset.BitsStored = scan.profile.bits_stored
     dataset.HighBit = scan.profile.bits_stored - 1
     dataset.PixelRepresentation = 0
-    dataset.WindowCenter = int(phantom.pixels.max()) // 3
-    dataset.WindowWidth = max(int(phantom.pixels.max()) * 2 // 3, 1)
+    dataset.WindowCenter = brightest // 3
+    dataset.WindowWidth = max(brightest * 2 // 3, 1)
+
+
+def _add_slice(dataset: FileDataset, phantom: Phantom, index: int) -> None:
+    scan, uid = phantom.scan, UID(phantom.uid("instance", index))
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = uid
+    dataset.InstanceNumber = index + 1 if phantom.instances_ascend else scan.slices - index
+    dataset.ImagePositionPatient = [f"{value:.4f}" for value in scan.positions_mm()[index]]
     dataset.PixelData = phantom.pixels[index].astype("<u2").tobytes()

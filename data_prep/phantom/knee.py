@@ -108,8 +108,10 @@ def generate(seed: int, label: str, profile: Profile | None = None) -> Phantom:
     findings = Findings.draw(label != FOUR_CLASS.classes[0], findings_rng)
     painting = paint_knee(scan, anatomy, ligament, findings, image_rng)
     bones = np.zeros((scan.slices, scan.matrix, scan.matrix), np.uint8)
-    for value, share in enumerate(painting.bones, start=1):
-        bones[enlarge(share, scan.matrix)] = value
+    for value, shares in enumerate(painting.bones, start=1):
+        for bone, share in zip(bones, shares, strict=True):
+            if share.any():
+                bone[enlarge(share[None], scan.matrix)[0]] = value
     return Phantom(
         seed=seed,
         label=label,

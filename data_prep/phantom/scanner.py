@@ -184,9 +184,10 @@ def measure(ideal: FloatArray, scan: Scan, fluid: float, rng: np.random.Generato
     if rng.random() < 0.25:
         image = _ghosts(image, rng)
     sigma = np.float32(scan.noise * fluid)
-    real = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)
-    imaginary = sigma * rng.standard_normal(image.shape, dtype=np.float32)
-    magnitude = np.sqrt(real * real + imaginary * imaginary)
+    real, imaginary = (rng.standard_normal(image.shape, dtype=np.float32) for _ in range(2))
+    magnitude = (
+        np.sqrt((i + sigma * r) ** 2 + (sigma * j) ** 2) for i, r, j in zip(image, real, imaginary, strict=True)
+    )
     full_scale = (1 << min(scan.profile.bits_stored, 13)) - 1
     gain = np.float32(full_scale * rng.uniform(0.15, 0.6) / fluid)
     return np.stack([np.clip(np.round(_resize(s, scan.matrix) * gain), 0, full_scale) for s in magnitude]).astype("u2")

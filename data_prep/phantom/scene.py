@@ -41,19 +41,47 @@ def paint_knee(
     """Paint a knee: the mean of `SUB_SLICES` thin paintings."""
     textures = Textures(scan, rng)
     colours = palette(scan.tr_ms, scan.te_ms, scan.fat_left)
+    tissues = Tissues.of(textures, colours)
     painters = [
-        Painter(Canvas(scan, anatomy, shift), anatomy, ligament, findings, textures, colours)
+        Painter(Canvas(scan, anatomy, shift), anatomy, ligament, findings, textures, colours, tissues)
         for shift in (np.arange(SUB_SLICES) - (SUB_SLICES - 1) / 2) * scan.thickness_mm / SUB_SLICES
     ]
     for painter in painters:
         painter.paint()
-    share = np.float32(1 / SUB_SLICES)
-    signal = sum(painter.canvas.signal * share for painter in painters)
-    acl = sum(painter.acl * share for painter in painters)
-    bones = sum(painter.bones * share for painter in painters)
-    return Painting(
-        np.asarray(signal, np.float32), np.asarray(acl, np.float32), np.asarray(bones, np.float32), colours["fluid"]
-    )
+    signal = _mean([painter.canvas.signal for painter in painters])
+    acl = _mean([painter.acl for painter in painters])
+    bones = _mean([painter.bones for painter in painters])
+    return Painting(signal, acl, bones, colours["fluid"])
+
+
+def _mean(thin: list[FloatArray]) -> FloatArray:
+    """The mean of paintings, which are overwritten."""
+    for painting in thin:
+        painting *= np.float32(1 / SUB_SLICES)
+    for painting in thin[1:]:
+        thin[0] += painting
+    return thin[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Tissues:
+    """Signals of tissues with a texture, float32 `[slices, rows, columns]`: the same on every canvas of a knee."""
+
+    fat: FloatArray
+    muscle: FloatArray
+    marrow: FloatArray
+    cruciate: FloatArray
+
+    @classmethod
+    def of(cls, textures: Textures, colours: dict[str, float]) -> "Tissues":
+        """The tissues of a knee."""
+        septa = np.exp(-((textures.strands + 0.5 * textures.mottle) ** 2) / 0.12)
+        return cls(
+            fat=colours["fat"] * (1 + 0.12 * textures.mottle + 0.22 * septa) + 0.10 * textures.leak,
+            muscle=np.asarray(colours["muscle"] * (1 + 0.11 * textures.strands + 0.05 * textures.mottle), np.float32),
+            marrow=colours["marrow"] * (1 + 0.08 * textures.mottle + 0.08 * textures.grain) + 0.05 * textures.leak,
+            cruciate=colours["ligament"] * (0.75 + 0.15 * textures.strands),
+        )
 
 
 class Painter:
@@ -67,9 +95,10 @@ class Painter:
         findings: Findings,
         textures: Textures,
         colours: dict[str, float],
+        tissues: Tissues,
     ) -> None:
         self.canvas, self.anatomy, self.ligament, self.findings = canvas, anatomy, ligament, findings
-        self.textures, self.colours = textures, colours
+        self.textures, self.colours, self.tissues = textures, colours, tissues
         self.acl = np.zeros_like(canvas.signal)
         self.bones = np.zeros((len(BONE_NAMES), *canvas.signal.shape), np.float32)
 
@@ -86,7 +115,8 @@ class Painter:
         self.femur()
         self.tibia_and_fibula()
         self.patella_and_tendons()
-        self.acl *= 1 - self.bones.max(axis=0)
+        window = self.canvas.window(self.ligament.box())
+        self.acl[window] *= 1 - self.bones[:, *window].max(axis=0)
 
     def tube(
         self, path: list[Triple], radii: list[float], value: Signal, flatten: float = 1, part: float = TIBIA
@@ -98,13 +128,11 @@ class Painter:
 
     def skin_and_fat(self) -> FloatArray:
         """Paint skin and fat. Returns the distance to the skin, which muscles need."""
-        canvas, textures = self.canvas, self.textures
+        canvas = self.canvas
         everything = canvas.everything()
         skin = canvas.distance(self.leg, everything, step=4)
-        septa = np.exp(-((textures.strands + 0.5 * textures.mottle) ** 2) / 0.12)
-        fat = self.colours["fat"] * (1 + 0.12 * textures.mottle + 0.22 * septa) + 0.10 * textures.leak
         canvas.paint(everything, skin, self.colours["skin"])
-        canvas.paint(everything, skin + np.float32(1.5), fat)
+        canvas.paint(everything, skin + np.float32(1.5), self.tissues.fat)
         return skin
 
     def leg(self, p: Points) -> FloatArray:
@@ -120,8 +148,7 @@ class Painter:
 
     def muscles(self, skin: FloatArray) -> None:
         """Paint the muscles, each within the fascia, which lies `anatomy.fat` mm below the skin."""
-        canvas, textures = self.canvas, self.textures
-        muscle = self.colours["muscle"] * (1 + 0.11 * textures.strands + 0.05 * textures.mottle)
+        canvas, muscle = self.canvas, self.tissues.muscle
         for path, radii, flatten, part in MUSCLES:
             window = canvas.window(tube_box(path, radii, flatten), part)
             distance = canvas.distance(partial(tube, path=path, radii=radii, flatten=flatten), window, part)
@@ -174,8 +201,7 @@ class Painter:
 
     def posterior_cruciate(self) -> None:
         radii = [4.4, 4.8, 5.0, 5.0, 4.9, 4.7, 4.5, 4.3, 4.0]
-        band = self.colours["ligament"] * (0.75 + 0.15 * self.textures.strands)
-        self.tube(self.anatomy.posterior_cruciate(), radii, band)
+        self.tube(self.anatomy.posterior_cruciate(), radii, self.tissues.cruciate)
 
     def anterior_cruciate(self) -> None:
         """Paint the band, then the contents of a tear, then the haze around it."""
@@ -197,13 +223,12 @@ class Painter:
 
     def bone(self, name: str, window: Window, distance: FloatArray, part: float, bruise: Triple | None = None) -> None:
         """Paint cortex, marrow, and a bruise in the marrow."""
-        canvas, textures = self.canvas, self.textures
+        canvas = self.canvas
         self.bones[BONE_NAMES.index(name)][window] = canvas.paint(window, distance, self.colours["cortex"])
         inside = distance + np.float32(1.2)
-        trabeculae = 1 + 0.08 * textures.mottle[window] + 0.08 * textures.grain[window]
-        canvas.paint(window, inside, self.colours["marrow"] * trabeculae + 0.05 * textures.leak[window])
+        canvas.paint(window, inside, self.tissues.marrow[window])
         if bruise and self.findings.bruise:
-            share = self.findings.bruise_share(canvas.points(window, part), bruise, textures.mottle[window])
+            share = self.findings.bruise_share(canvas.points(window, part), bruise, self.textures.mottle[window])
             canvas.paint(window, inside, self.colours["oedema"] * 0.75, share)
 
     def femur(self) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from data_prep.network_input.suitability import COARSE_SLICES_MM
 from data_prep.selection.acquisition import LONG_TR_MS
-from data_prep.selection.series import MIN_SLICES
+from data_prep.selection.candidates import MIN_SLICES
 from data_prep.selection.stack import PLANES, STEP_TOLERANCE
 from data_prep.volume import Volume
 

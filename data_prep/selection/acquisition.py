@@ -32,6 +32,7 @@ TELLING = ("ScanOptions", "SpectrallySelectedSuppression", *FREE_TEXT)
 
 def acquisition(header: Header) -> Acquisition:
     """The facts that are stored with a volume."""
+    centre, width = _window(header)
     return Acquisition(
         modality=header.text("Modality"),
         kind=find(header).kind.name.lower(),
@@ -42,6 +43,8 @@ def acquisition(header: Header) -> Acquisition:
         field_strength_t=header.number("MagneticFieldStrength"),
         manufacturer=header.text("Manufacturer") or None,
         model=header.text("ManufacturerModelName") or None,
+        window_centre=centre,
+        window_width=width,
     )
 
 
@@ -77,6 +80,13 @@ def suppressed_by_tags(header: Header) -> bool:
         or "STIR" in map(_spaced, header.texts("AcquisitionContrast"))
         or (_inverted(header) and 0 < _inversion_ms(header) < STIR_BELOW_MS)
     )
+
+
+def _window(header: Header) -> tuple[float | None, float | None]:
+    """The first window; its width is at least 1 (PS3.3 C.11.2.1.2.1)."""
+    centre, width = header.number("WindowCenter"), header.number("WindowWidth")
+    inverted = header.text("PhotometricInterpretation") == "MONOCHROME1"
+    return (None, None) if centre is None or width is None or width < 1 or inverted else (centre, width)
 
 
 def _text_answer(header: Header, name: str) -> Answer:

@@ -64,8 +64,6 @@ NUMBERED = re.compile(r"(?:ECHO|TE|TI|E|H|C|SET|SL|EP)? ?\d+|FM\d+ \d+")
 WEIGHTINGS = frozenset({"T1", "T2", "T2 STAR", "T2*", "PD"})
 STILL_WEIGHTED = frozenset({"NONE", "MIXED", "SYNTHETIC", "UNIFORM"})
 CORRECTIONS = frozenset({"DIS2D", "DIS3D", "GDC", "NORM", "PRESCAN NORM"})
-# Words of ImageType may be quoted in messages if they are short and have only these characters.
-QUOTABLE = re.compile(r"[A-Z0-9 .*+-]{1,16}")
 FAT_DOUBT = "its description names fat, but doesn't say whether fat is suppressed or shown"
 DIXON_DOUBT = "it belongs to a Dixon scan, but its headers don't say whether it shows water or fat"
 # Fat fraction and fractional anisotropy in the description of a derived image; "FA 15" is a flip angle.
@@ -96,7 +94,8 @@ FEW_SLICES = 12
 SPARSE_MM = 4.5
 # No scanner writes this many values; further values aren't read.
 MOST_VALUES = 32
-MOST_QUOTED = 3
+# Unknown words that are told. They aren't quoted: a word that isn't DICOM's may be anything, even a name.
+MOST_TOLD = 3
 Values = tuple[tuple[Value, ...], ...]
 
 
@@ -181,7 +180,7 @@ def _find(values: Values) -> Finding:
         kind = Kind.MAP
     if kind not in PREDICTABLE:
         return Finding(kind)
-    doubts = [f"ImageType has the unknown word {word}" for word in unknown]
+    doubts = [f"word {place} of ImageType isn't known" for place in unknown]
     hints = sorted(hint.value for hint in described if hint not in PREDICTABLE and not _settled(hint, named))
     hints += [Kind.MAP.value] if short_map and Kind.MAP.value not in hints else []
     doubts += [f"its description has words for another kind of image ({hint})" for hint in hints]
@@ -204,8 +203,8 @@ def _settled(kind: Kind, named: set[Kind]) -> bool:
     return kind in parts and not parts.isdisjoint(named)
 
 
-def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[str]]:
-    """The kinds that FrameType, ImageType and similar attributes name, and their unknown words.
+def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[int]]:
+    """The kinds that FrameType, ImageType and similar attributes name, and the places of unknown words, from 1.
 
     In an enhanced image FrameType counts, which describes one frame; ImageType describes all frames.
     """
@@ -217,13 +216,14 @@ def _typed(evidence: Mapping[str, tuple[Value, ...]]) -> tuple[set[Kind], list[s
     if evidence["FrameType"]:
         of_all &= {Kind.LOCALIZER}
     named |= {kind for kind in of_all if not _settled(kind, named)}
-    unknown = [word for word in _types(evidence["FrameType"] or evidence["ImageType"]) if not _kind_of_type(word)]
+    words = _types(evidence["FrameType"] or evidence["ImageType"])
+    unknown = [words.index(word) + 1 for word in dict.fromkeys(words) if not _kind_of_type(word)]
     named |= {kind for number, kind in GE_COMPONENTS.items() if number in evidence["ComponentNumber"]}
     options = _types(evidence["ScanOptions"])
     named |= _kinds_of(word for word in options if word.startswith(DIXON_OPTION))
     if any(isinstance(value, float) and value >= DIFFUSION_FROM for value in evidence["DiffusionBValue"]):
         named.add(Kind.DIFFUSION)
-    return named, [_quoted(word) for word in dict.fromkeys(unknown)][:MOST_QUOTED]
+    return named, unknown[:MOST_TOLD]
 
 
 def _kinds_of(words: Iterable[str]) -> set[Kind]:
@@ -253,10 +253,6 @@ def _kind_of_type(word: str) -> Kind | None:
         return Kind.MAP
     described: set[Kind] = set(_in_text(plain(word), False)) - {Kind.PICTURE, Kind.DIFFUSION}
     return _first(described) if described else None
-
-
-def _quoted(word: str) -> str:
-    return f'"{word}"' if QUOTABLE.fullmatch(word) else "(not quoted)"
 
 
 def _described(evidence: Mapping[str, tuple[Value, ...]], dixon: bool) -> set[Kind]:

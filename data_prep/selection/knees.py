@@ -75,7 +75,7 @@ def too_wide(stack: Stack) -> str | None:
     limit = ONE_KNEE_IF_BOTH_MM if stated_side(frame.header for frame in stack.frames).both else ONE_KNEE_MM
     if stack.extent_mm <= limit:
         return None
-    return f"its slices cover {stack.extent_mm:.0f} mm from side to side, but one knee is at most {limit:.0f} mm wide"
+    return f"its slices cover {stack.extent_mm:.5g} mm from side to side, but one knee is at most {limit:.0f} mm wide"
 
 
 def parted(stack: Stack, fewest: int) -> list[Stack]:

@@ -19,15 +19,33 @@ MR_CLASSES = frozenset(
 )
 
 
+# The defined terms of Modality (PS3.3 C.7.3.1.1.1), with the retired ones. Any other text may hold anything.
+MODALITIES = frozenset(
+    {
+        *("ANN", "AR", "ASMT", "AU", "BDUS", "BI", "BMD", "CFM", "CR", "CT", "CTPROTOCOL", "DMS", "DG"),
+        *("DOC", "DX", "ECG", "EEG", "EMG", "EOG", "EPS", "ES", "FID", "GM", "HC", "HD", "IO", "IOL"),
+        *("IVOCT", "IVUS", "KER", "KO", "LEN", "LS", "M3D", "MG", "MR", "NM", "OAM", "OCT", "OP", "OPM"),
+        *("OPR", "OPT", "OPTBSV", "OPTENF", "OPV", "OSS", "OT", "PA", "PLAN", "POS", "PR", "PT", "PX", "REG"),
+        *("RESP", "RF", "RG", "RTDOSE", "RTIMAGE", "RTINTENT", "RTPLAN", "RTRAD", "RTRECORD", "RTSEGANN"),
+        *("RTSTRUCT", "RWV", "SEG", "SM", "SMR", "SR", "SRF", "STAIN", "TEXTUREMAP", "TG", "US", "VA", "XA"),
+        *("XAPROTOCOL", "XC", "AS", "CD", "CF", "CP", "CS", "DD", "DF", "DM", "DS", "EC", "FA", "FS", "HDR"),
+        *("LP", "MA", "MS", "OPTSV", "ST", "VF"),
+    }
+)
+
+
 def unusable(frame: Frame) -> str | None:
     """Why an image can't be part of a volume to predict on, by its header alone; None if it can."""
     header = frame.header
     modality = header.text("Modality")
     if modality != "MR":
-        return f"modality is {modality or 'missing'}"
+        return f"modality is {_told(modality)}"
     if header.text("SOPClassUID") not in MR_CLASSES:
         return "not a scanner's own MR image (another SOP class, such as a secondary capture)"
-    if not header.text("PhotometricInterpretation").startswith("MONOCHROME"):
+    photometric = header.text("PhotometricInterpretation")
+    if not photometric:
+        return "no PhotometricInterpretation"
+    if not photometric.startswith("MONOCHROME"):
         return "colour picture"
     kind = find(header).kind
     if kind not in PREDICTABLE:
@@ -35,7 +53,14 @@ def unusable(frame: Frame) -> str | None:
     try:
         return _unusable_geometry(frame)
     except MalformedInput as error:
-        return error.detail
+        return error.detail.rstrip(".")
+
+
+def _told(modality: str) -> str:
+    """The modality in words. Text that isn't a defined term is never repeated: it may be anything, even a name."""
+    if not modality:
+        return "missing"
+    return modality if modality in MODALITIES else "none of DICOM's"
 
 
 def _unusable_geometry(frame: Frame) -> str | None:

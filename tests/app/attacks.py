@@ -132,7 +132,7 @@ HEADERS: dict[str, tuple[Body, int]] = {
     "a deflated file of items": (lambda: zipped([deflated(sequence(ICON, 2_000_000 * ITEM))]), 413),
     "60,000 private elements": (lambda: headers(private_elements(60_000), files=3), 200),
     "8,000 sequences": (lambda: headers(b"".join(sequence(ICON, b"") for _ in range(8000))), 413),
-    "sequences in sequences": (lambda: headers(nested(ICON, 3000)), 400),
+    "sequences in sequences": (lambda: headers(nested(ICON, 3000)), 422),
     "a long text": (lambda: headers(text((0x0010, 0x4000), 50 << 20), 0x0018, 1), 413),
 }
 PIXELS: dict[str, tuple[Body, int]] = {

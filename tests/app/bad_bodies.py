@@ -1,21 +1,19 @@
-"""What docs/bad-input.md has a row for: bodies of `POST /v1/predictions`."""
+"""DICOM files that docs/bad-input.md has a row for, as bodies of `POST /v1/predictions`."""
 
 import io
 import struct
-import zipfile
 from collections.abc import Callable
 
 import numpy as np
 from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.uid import MPEG4HP41, JPEG2000Lossless
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import MPEG4HP41, ExplicitVRLittleEndian, JPEG2000Lossless, MediaStorageDirectoryStorage
 
 from tests.app import attacks
-from tests.app.studies import instances, study_zip, voxels, zipped, zipped_as
-
-ZIP, FORM = "application/zip", "multipart/form-data; boundary=x"
-Body = tuple[bytes, str]
-PART = b'--x\r\nContent-Disposition: form-data; name="%s"; filename="a"\r\n\r\n'
+from tests.app.bad_zips import OCTETS, ZIP, Body
+from tests.app.studies import instances, voxels, zipped, zipped_as
+from tests.data_prep.dicom_factory import jpeg_2000, make_pixels
 
 
 def every(change: Callable[[Dataset], object], only: int | None = None) -> Body:
@@ -25,11 +23,17 @@ def every(change: Callable[[Dataset], object], only: int | None = None) -> Body:
         if only in (None, index):
             dataset = dcmread(io.BytesIO(file))
             change(dataset)
-            buffer = io.BytesIO()
-            dataset.save_as(buffer)
-            file = buffer.getvalue()
+            file = written(dataset)
         files.append(file)
     return zipped(files), ZIP
+
+
+def written(dataset: Dataset) -> bytes:
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
 
 
 def setting(only: int | None = None, **values: object) -> Body:
@@ -67,27 +71,6 @@ def syntax(uid: str) -> Body:
     return every(lambda dataset: setattr(dataset.file_meta, "TransferSyntaxUID", uid))
 
 
-def linked() -> Body:
-    """Entries that a careless program would write outside its folder, or follow."""
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w") as archive:
-        for index, file in enumerate(instances(voxels())):
-            archive.writestr(f"../../evil{index}", file)
-        link = zipfile.ZipInfo("link")
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc/passwd")
-    return body.getvalue(), ZIP
-
-
-def encrypted() -> Body:
-    body = bytearray(study_zip())
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        directory = archive.start_dir
-    body[6] |= 1
-    body[directory + 8] |= 1
-    return bytes(body), ZIP
-
-
 def blank_codestream(content: bytes, uid: str = JPEG2000Lossless) -> Callable[[Dataset], None]:
     """One fragment of anything, under a transfer syntax."""
     item = b"\xfe\xff\x00\xe0"
@@ -103,29 +86,47 @@ def blank_codestream(content: bytes, uid: str = JPEG2000Lossless) -> Callable[[D
     return change
 
 
-def nested_deep() -> Body:
-    files = instances(voxels())
-    files[5] = attacks.with_elements(files[5], attacks.nested((0x0009, 0x1001), 3000), 0x0009)
-    return zipped(files), ZIP
+def nested_deep(only: int | None = None) -> Body:
+    deep = attacks.nested((0x0009, 0x1001), 3000)
+    files = enumerate(instances(voxels()))
+    return zipped([attacks.with_elements(f, deep, 9) if only in (None, i) else f for i, f in files]), ZIP
+
+
+def texts(**values: str) -> Body:
+    """A good study with these texts where numbers belong."""
+
+    def change(dataset: Dataset) -> None:
+        for keyword, value in values.items():
+            dataset.add_new(tag_for_keyword(keyword), "LO", value.split("\\"))
+
+    return every(change)
+
+
+def half_without_id() -> Body:
+    """Every second file has no PatientID; the names are the same."""
+    files = [dcmread(io.BytesIO(file)) for file in instances(voxels())]
+    for dataset in files[::2]:
+        del dataset.PatientID
+    return zipped([written(dataset) for dataset in files]), ZIP
+
+
+def directory() -> bytes:
+    """A DICOMDIR without records (PS3.3 F)."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = "2.25.70"
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.DirectoryRecordSequence = []
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 PROGRAM = {"ELF": b"\x7fELF", "MZ": b"MZ\x90\0"}
 LOCALISER = instances(voxels()[:3], series="2.25.81", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
 BODIES: dict[str, Callable[[], Body]] = {
-    "an empty body": lambda: (b"", ZIP),
-    "a form without a part": lambda: (b"--x--\r\n", FORM),
-    "a form with another field": lambda: (PART % b"study" + study_zip() + b"\r\n--x--\r\n", FORM),
-    "a form without a boundary": lambda: (PART % b"file" + study_zip() + b"\r\n--x--\r\n", "multipart/form-data"),
-    "a form that is cut in a part": lambda: (PART % b"file" + study_zip()[:3000], FORM),
-    "an empty zip": lambda: (zipped_as({}), ZIP),
-    "half a zip": lambda: (study_zip()[:5000], ZIP),
-    "`text/plain`": lambda: (study_zip(), "text/plain"),
-    "`multipart/related; type=application/dicom+xml`": lambda: (
-        study_zip(),
-        'multipart/related; type="application/dicom+xml"; boundary=x',
-    ),
-    "random bytes": lambda: (np.random.default_rng(1).bytes(4000), "application/octet-stream"),
-    "a PDF": lambda: (b"%PDF-1.7\n" + bytes(2000), "application/octet-stream"),
+    "random bytes": lambda: (np.random.default_rng(1).bytes(4000), OCTETS),
     "`DICM` and nothing after it": lambda: cut(lambda file: file[:132]),
     "files cut at 300 bytes": lambda: cut(lambda file: file[:300]),
     "files cut at half": lambda: cut(lambda file: file[: len(file) // 2]),
@@ -135,31 +136,45 @@ BODIES: dict[str, Callable[[], Body]] = {
     "65535 x 65535 pixels in 1 kB": lambda: setting(Rows=65535, Columns=65535, PixelData=bytes(1024)),
     "2 000 000 000 frames": lambda: setting(NumberOfFrames=2_000_000_000),
     "BitsStored 20": lambda: setting(BitsStored=20),
+    "BitsAllocated 12": lambda: setting(BitsAllocated=12, BitsStored=12, HighBit=11),
+    "HighBit 20": lambda: setting(HighBit=20),
+    "PixelRepresentation 2": lambda: setting(PixelRepresentation=2),
+    "SamplesPerPixel 3 in a grey image": lambda: setting(SamplesPerPixel=3),
+    "NumberOfFrames abc": lambda: texts(NumberOfFrames="abc"),
+    "NumberOfFrames -1": lambda: texts(NumberOfFrames="-1"),
+    "NumberOfFrames 0": lambda: texts(NumberOfFrames="0"),
+    "no PhotometricInterpretation": lambda: setting(PhotometricInterpretation=None),
+    "PhotometricInterpretation PALETTE COLOR": lambda: setting(PhotometricInterpretation="PALETTE COLOR"),
     "an unknown transfer syntax": lambda: syntax("1.2.3.4"),
     "a video transfer syntax": lambda: every(blank_codestream(b"video", MPEG4HP41)),
     "JPEG 2000 of 12 000 x 12 000 zeros": lambda: (attacks.zeros_as_jpeg_2000(12_000, 14), ZIP),
     "RLE of 8000 x 8000 zeros": lambda: (attacks.zeros_as_rle(8000, 14), ZIP),
     "JPEG-LS of 8000 x 8000 zeros": lambda: (attacks.zeros_as_jpeg_ls(8000, 14), ZIP),
-    "a zip of 500 MB of zeros": lambda: (zipped_as({"zeros": bytes(500 << 20)}), ZIP),
-    "a zip of 60 000 entries": lambda: (zipped_as({f"{number}": b"x" for number in range(60_000)}), ZIP),
+    "a deflated data set of 64 MB of zeros": lambda: (zipped([attacks.deflated(bytes(64 << 20))]), ZIP),
+    "a codestream of another size than the header": lambda: every(blank_codestream(jpeg_2000(make_pixels(64, 64)))),
     "a codestream of garbage": lambda: every(blank_codestream(b"not jpeg")),
     "one slice with a codestream of garbage": lambda: every(blank_codestream(b"not jpeg"), only=5),
     "PixelData of length 0x7fffffff": lambda: raw(
         b"OW\0\0" + struct.pack("<L", 96 * 80 * 2), b"OW\0\0" + struct.pack("<L", 0x7FFFFFFF)
     ),
-    "entries `../` and a link": linked,
-    "an encrypted zip": encrypted,
-    "a zip in a zip": lambda: (zipped_as({"study.zip": study_zip()}), ZIP),
-    "README and DICOMDIR among the files": lambda: beside(README=b"Hello.", DICOMDIR=b"not one"),
+    "README and DICOMDIR among the files": lambda: beside(README=b"Hello.", DICOMDIR=directory()),
     "a program in the preamble (ELF)": lambda: cut(lambda file: PROGRAM["ELF"] + file[4:]),
     "a program in the preamble (MZ)": lambda: cut(lambda file: PROGRAM["MZ"] + file[4:]),
     "a UID with `../`": lambda: setting(StudyInstanceUID="../../7"),
     "a UID of 65 characters": lambda: setting(StudyInstanceUID="2." + "5" * 63),
-    "sequences nested 3000 deep in one slice": nested_deep,
+    "sequences nested 3000 deep in one slice": lambda: nested_deep(5),
+    "sequences nested 3000 deep": nested_deep,
     "RescaleSlope 1e308": lambda: setting(RescaleSlope="1e308", RescaleIntercept="0"),
-    "RescaleSlope abcd": lambda: every(lambda dataset: dataset.add_new(0x00281053, "LO", "abcd")),
+    "RescaleSlope NaN": lambda: texts(RescaleSlope="NaN"),
+    "RescaleSlope abcd": lambda: texts(RescaleSlope="abcd"),
     "PixelSpacing 0.001": lambda: setting(PixelSpacing=[0.001, 0.001]),
-    "PixelSpacing nan": lambda: every(lambda dataset: dataset.add_new(0x00280030, "LO", ["nan", "nan"])),
+    "PixelSpacing nan": lambda: texts(PixelSpacing="nan\\nan"),
+    "PixelSpacing of one number": lambda: texts(PixelSpacing="0.9"),
+    "ImageOrientationPatient empty": lambda: setting(ImageOrientationPatient=[]),
+    "ImageOrientationPatient not perpendicular": lambda: setting(ImageOrientationPatient=[0, 1, 0, 0, 0.7, -0.7]),
+    "ImagePositionPatient NaN": lambda: texts(ImagePositionPatient="NaN\\NaN\\NaN"),
+    "ImagePositionPatient 1e38 in one slice": lambda: setting(only=13, ImagePositionPatient=["-1e38", "0", "0"]),
+    "no ImagePositionPatient": lambda: setting(ImagePositionPatient=None),
     "an element of 50 MB of text": lambda: every(
         lambda dataset: dataset.add_new(0x00204000, "UT", "x" * (50 << 20)), only=0
     ),
@@ -168,6 +183,10 @@ BODIES: dict[str, Callable[[], Body]] = {
     "axial slices only": lambda: setting(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
     "BodyPartExamined BRAIN": lambda: setting(BodyPartExamined="BRAIN"),
     "three slices": lambda: (zipped(instances(voxels())[:3]), ZIP),
+    "no Modality": lambda: setting(Modality=None),
+    "two studies": lambda: setting(only=3, StudyInstanceUID="2.25.77"),
+    "no PatientID in half of the files": half_without_id,
+    "one SOPInstanceUID, other pixels": lambda: setting(only=3, SOPInstanceUID="2.25.8.5"),
     "two patients": lambda: setting(only=3, PatientID="SOMEONE-ELSE"),
     "a slice that is missing": lambda: (zipped(instances(voxels())[:6] + instances(voxels())[7:]), ZIP),
     "two slices at one position": lambda: setting(only=3, ImagePositionPatient=[-3.5 * 4, 0, 0]),

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from flask import Flask
@@ -12,31 +13,71 @@ from app.factory import create_app
 from app.service.parts import EXTENSION
 from app.service.settings import Settings
 from data_prep.labels import FOUR_CLASS
+from tests import readers, warm
+from tests.app import tables
+from tests.app.lending import lent
 from tests.app.studies import study_zip
 from tests.models.conftest import write_tiny_bundle
 
 # Generous: importing TensorFlow on a busy machine.
 LOADING_S = 60
+# One object each.
+RESULTS = ("sr", "map", "key-image")
 # A tiny network answers in milliseconds.
 SOON_S = 30
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _tables() -> Iterator[None]:
+    """New databases get their tables at once."""
+    with tables.made_once():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> Iterator[None]:
+    """Services start at once, and so do the processes that read what clients send."""
+    with mock.patch("app.client.started", warm.service), mock.patch("app.apart.pool.started", readers.started):
+        yield
+
+
+@pytest.fixture(scope="module")
+def cold() -> Iterator[None]:
+    """Services are started as users start them."""
+    with mock.patch("app.client.started", warm.COLD):
+        yield
+
+
+@pytest.fixture(scope="module")
+def own_readers() -> Iterator[None]:
+    """Services start the processes that read what clients send as they do for users: as children."""
+    with mock.patch("app.apart.pool.started", readers.OWN):
+        yield
+
+
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory) -> tuple[Path, Path]:
-    """A binary and a four-class bundle."""
+def bundles(tmp_path_factory) -> Iterator[tuple[Path, Path]]:
+    """A binary and a four-class bundle. No test may change them."""
     folder = tmp_path_factory.mktemp("bundles")
-    return write_tiny_bundle(folder / "tiny"), write_tiny_bundle(folder / "four", FOUR_CLASS)
+    written = write_tiny_bundle(folder / "tiny"), write_tiny_bundle(folder / "four", FOUR_CLASS)
+    with lent(written):
+        yield written
 
 
 @pytest.fixture
 def make_app(bundles, tmp_path) -> Iterator[Callable[..., Flask]]:
-    """Starts services on this test's own results folder, and stops them at the end."""
+    """Starts services on this test's own results folder, and stops them at the end.
+
+    They make no overlays, which are many.
+    """
     apps = []
 
     def make(
         clock: Callable[[], float] = time.time, elapsed: Callable[[], float] = time.monotonic, **settings
     ) -> Flask:
-        app = create_app(Settings(**{"bundles": bundles, "data": tmp_path / "var"} | settings), clock, elapsed)
+        app = create_app(
+            Settings(**{"bundles": bundles, "data": tmp_path / "var", "results": RESULTS} | settings), clock, elapsed
+        )
         apps.append(app)
         app.extensions[EXTENSION].engine.loaded.result(LOADING_S)
         return app

@@ -1,4 +1,4 @@
-"""The service as it is, but it writes down what it computes, and ends the leases of dead processes sooner.
+"""The service as it is, but it writes down what it computes, and looks for dead processes and expired things sooner.
 
 CRUCIATE_COUNTED=counted.txt gunicorn --config app/gunicorn.conf.py "tests.app.counted:create()"
 """
@@ -8,7 +8,7 @@ import time
 
 from flask import Flask
 
-from app.factory import create_app
+from app import factory
 from app.jobs import engine
 
 # Seconds. Long enough for a test to meet it.
@@ -28,7 +28,8 @@ def create() -> Flask:
             _write("ended", job.id)
 
     vars(engine).update(answered=counted, BEAT_S=1.0)
-    return create_app()
+    vars(factory).update(RETENTION_S=0.5)
+    return factory.create_app()
 
 
 def _write(event: str, id_: str) -> None:

@@ -29,9 +29,9 @@ def text_keywords() -> list[str]:
     return [keyword for tag, vr, _, _, _, keyword in entries if keyword and vr in TEXTS and tag >> 16 >= 0x0008]
 
 
-def planted_study(count: int | None = None, seed: int = 0) -> list[bytes]:
-    """Instances with `IN_HEADERS` in every text, in a sequence, and in private attributes."""
-    files = instances(voxels(seed)[:count], STUDY, SERIES)
+def planted_study(count: int | None = None, seed: int = 0, **codes: object) -> list[bytes]:
+    """Instances with `IN_HEADERS` in every text, in a sequence, and in private attributes, and with these codes."""
+    files = instances(voxels(seed)[:count], STUDY, SERIES, **codes)
     return [_planted(file) for file in files]
 
 

@@ -41,8 +41,8 @@ def zipped_as(members: dict[str, bytes]) -> bytes:
 
 
 def study_zip(seed: int = 0, **headers) -> bytes:
-    """A study that can be predicted on."""
-    return zipped(instances(voxels(seed), **headers))
+    """A study that can be predicted on; each seed gives another study."""
+    return zipped(instances(voxels(seed), **{"study": f"2.25.7{seed:05}" if seed else "2.25.7"} | headers))
 
 
 def _instance(plane: np.ndarray, index: int, study: str, series: str, headers: dict) -> bytes:

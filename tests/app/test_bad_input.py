@@ -82,15 +82,15 @@ def undecodable_slice() -> bytes:
 AXIAL = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
 CASES = {
     "empty body": (lambda: b"", 400, "empty"),
-    "not a zip": (lambda: b"hello " * 100, 400, "zip"),
+    "not a zip": (lambda: b"hello " * 100, 422, "zip"),
     "half a zip": (lambda: study_zip()[:5000], 400, "zip"),
     "zip of nothing": (lambda: zipped_as({}), 400, "Nothing was sent|No DICOM"),
-    "zip of text": (lambda: zipped_as({"readme.txt": b"hello"}), 400, "No DICOM"),
-    "zip within a zip": (lambda: zipped_as({"study.zip": study_zip()}), 400, "zip within"),
+    "zip of text": (lambda: zipped_as({"readme.txt": b"hello"}), 422, "No DICOM"),
+    "zip within a zip": (lambda: zipped_as({"study.zip": study_zip()}), 422, "zip within"),
     "zip bomb": (zip_bomb, 413, "times its size|unpacks to more"),
     "overlapping zip bomb": (overlapping_bomb, 413, "times its size|unpacks? to more"),
-    "truncated DICOM": (lambda: zipped([file[:-1000] for file in study()]), 400, "IM0000"),
-    "header only": (lambda: zipped([file[:400] for file in study()]), 400, "IM0000"),
+    "truncated DICOM": (lambda: zipped([file[:-1000] for file in study()]), 422, "IM0000"),
+    "header only": (lambda: zipped([file[:400] for file in study()]), 422, "IM0000"),
     "65535 x 65535 in 1 kB": (gigantic_image, 413, "65535 x 65535"),
     "deflated bomb": (deflated_bomb, 413, "unpacks to more"),
     "no sagittal series": (lambda: study_zip(**AXIAL), 422, "axial"),
@@ -104,7 +104,7 @@ CASES = {
     "a slice that can't be decoded": (undecodable_slice, 422, "IM0005"),
     "a last slice that is cut short": (lambda: zipped([*study()[:-1], study()[-1][:-1000]]), 422, "IM0013"),
     "a last slice that is cut in its header": (lambda: zipped([*study()[:-1], study()[-1][:900]]), 422, "IM0013"),
-    "empty files": (lambda: zipped_as({"a": b"", "b": b""}), 400, "None of the 2 files can be read"),
+    "empty files": (lambda: zipped_as({"a": b"", "b": b""}), 422, "None of the 2 files can be read"),
     "a missing slice": (lambda: zipped(study()[:6] + study()[7:]), 422, "missing|apart|gap"),
     "blank pixels": (lambda: zipped(instances(0 * voxels())), 422, "blank"),
     "colour": (lambda: study_zip(PhotometricInterpretation="RGB", SamplesPerPixel=3), 422, "colour"),
@@ -149,7 +149,7 @@ def test_the_file_at_fault_is_named(posted):
 
 
 def test_one_bad_object_beside_a_series_is_passed_over_and_told(answered):
-    """By name, in the answer; what may have been a slice of the series is a warning too."""
+    """By its reason, in the answer; what may have been a slice of the series is a warning too. No file is named."""
     client, good = answered
 
     def other(dataset):
@@ -163,10 +163,11 @@ def test_one_bad_object_beside_a_series_is_passed_over_and_told(answered):
     assert response.json["result"] == good["result"]
     passed_over = response.json["study"]["passed_over"]
     assert sorted(one["series_uid"] for one in passed_over) == ["", "", "2.25.80"]
-    assert [name for name in ("cut", "empty") if any(f"can't be read: {name}:" in str(one) for one in passed_over)] == [
-        "cut",
-        "empty",
-    ]
+    reasons = {one["reason"] for one in passed_over if not one["series_uid"]}
+    assert reasons == {
+        f"1 file can't be read: {why}"
+        for why in ("The file is empty.", "There are no pixels; the file may be cut short.")
+    }
     assert "files-not-read" in [warning["code"] for warning in response.json["warnings"]]
 
 
@@ -227,15 +228,15 @@ def test_a_part_is_what_it_holds_whatever_it_is_called(answered, kind):
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "words"),
     [
-        (b"hello", "application/octet-stream", 415, "neither a zip archive nor a DICOM file"),
-        (b"hello", "", 415, "neither a zip archive nor a DICOM file"),
-        (b"hello", "application/dicom", 400, "isn't a DICOM file"),
-        (b"hello", "application/zip", 400, "isn't a zip archive"),
+        (b"hello", "application/octet-stream", 422, "neither a zip archive nor a DICOM file"),
+        (b"hello", "", 422, "neither a zip archive nor a DICOM file"),
+        (b"hello", "application/dicom", 422, "isn't a DICOM file"),
+        (b"hello", "application/zip", 422, "isn't a zip archive"),
         (study_zip()[:-500], "application/octet-stream", 400, "incomplete"),
         (gzip.compress(study_zip()), "application/gzip", 415, "application/zip"),
-        (gzip.compress(study_zip()), "application/octet-stream", 415, "gzip archive"),
-        (b"7z\xbc\xaf\x27\x1c" + bytes(90), "application/x-zip-compressed", 415, "7-Zip archive"),
-        (b"Rar!\x1a\x07\x00" + bytes(90), "application/zip", 415, "RAR archive"),
+        (gzip.compress(study_zip()), "application/octet-stream", 422, "gzip archive"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(90), "application/x-zip-compressed", 422, "7-Zip archive"),
+        (b"Rar!\x1a\x07\x00" + bytes(90), "application/zip", 422, "RAR archive"),
         (b"", "application/octet-stream", 400, "empty"),
     ],
 )
@@ -245,14 +246,26 @@ def test_a_body_that_holds_no_study_is_told_what_it_is(posted, body, content_typ
 
 def test_a_dicom_body_must_be_dicom(posted):
     posted(b"", 400, "application/dicom")
-    posted(b"hello", 400, "application/dicom")
+    posted(b"hello", 422, "application/dicom")
     assert "1" in posted(study()[0], 422, "application/dicom")["detail"]
+
+
+def test_a_dicom_body_may_lack_its_preamble(posted):
+    """One slice is too few, but it was read."""
+    assert "slice" in posted(study()[0][132:], 422, "application/dicom")["detail"]
 
 
 def test_parts_of_other_names_are_named(posted):
     data = {"file": (io.BytesIO(study_zip()), "a.zip"), "picture": (io.BytesIO(b"x"), "b.zip"), "comment": "hello"}
     problem = posted(data, 400, "multipart/form-data")
     assert [error["file"] for error in problem["errors"]] == ["comment", "picture"]
+
+
+def test_a_part_without_a_name_beside_others_is_refused(posted):
+    """None can't be sorted among names."""
+    parts = b"".join(b"--x\r\nContent-Disposition: form-data%s\r\n\r\n1\r\n" % name for name in (b"", b'; name="b"'))
+    problem = posted(parts + b"--x--\r\n", 400, "multipart/form-data; boundary=x")
+    assert [error["file"] for error in problem["errors"]] == ["", "b"]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +313,7 @@ def test_an_encrypted_zip_is_refused(posted):
         directory = archive.start_dir
     body[6] |= 1  # general purpose bit 0, in the first local header and in the directory
     body[directory + 8] |= 1
-    assert "password" in posted(bytes(body), 415)["detail"]
+    assert "password" in posted(bytes(body), 422)["detail"]
 
 
 @pytest.mark.parametrize("name", ["two\nlines\u202e", "M\\xfcller", "=1+1", "\u5c71" * 80, "a" * 255])

@@ -31,8 +31,8 @@ def send(service: RunningService, files: list[bytes]) -> int:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The DICOM files that are stored."""
-    return sorted(path for path in (folder / "instances").glob("[!.]*/*") if path.is_file())
+    """The DICOM files that are stored, without what is kept beside them."""
+    return sorted(path for path in (folder / "instances").glob("[!.]*/*") if path.is_file() and not path.suffix)
 
 
 def refused(bundle: Path, scratch: Path, **variables: str) -> str:

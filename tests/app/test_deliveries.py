@@ -3,8 +3,8 @@
 import pytest
 
 from app import deliveries
+from app.delivery.deliveries import HERE, MANY_TRIES, ONE_TRY, Outcome
 from app.store.database import sqlite_url
-from app.store.deliveries import HERE, MANY_TRIES, ONE_TRY, Outcome
 from tests.app.delivery.world import World
 
 PACS, OTHER = "http://pacs.example/dicom-web", "https://other.example"
@@ -49,7 +49,7 @@ def test_a_retry(world, capsys):
     assert lines(capsys, "retry") == [["1 will be tried again"]]
     assert world.row("a", PACS).state == "waiting"
     assert lines(capsys, "retry", "--state", "waiting", "--target", OTHER) == [["1 will be tried again"]]
-    assert world.row("a", OTHER).attempts == 0
+    assert world.row("a", OTHER).attempts == 1  # it goes on in its schedule
     assert lines(capsys, "retry") == [["0 will be tried again"]]
 
 
@@ -57,7 +57,8 @@ def test_a_look_changes_nothing_even_without_the_targets(world, capsys, monkeypa
     before = world.rows()
     monkeypatch.delenv("CRUCIATE_TARGETS")
     assert len(lines(capsys, "list")) == 3
-    assert lines(capsys, "retry") == [["0 will be tried again"]]
+    others = "1 are for targets that CRUCIATE_TARGETS doesn't name here, and stay as they are"
+    assert lines(capsys, "retry") == [["0 will be tried again"], [others]]
     assert world.rows() == before
 
 
@@ -68,6 +69,7 @@ def test_a_bad_setting_is_one_sentence(world, capsys, monkeypatch):
 
 
 def test_a_database_that_cannot_be_opened_is_one_sentence(world, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CRUCIATE_DATA", str(tmp_path / "fresh"))
     monkeypatch.setenv("CRUCIATE_DATABASE", sqlite_url(tmp_path / "nowhere" / "service.db"))
     assert deliveries.main(["list"]) == 2
     assert capsys.readouterr().err == "The database can't be opened or upgraded (OperationalError).\n"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
+from unittest import mock
 
 import pytest
 from gunicorn.config import Config
@@ -16,6 +17,7 @@ from gunicorn.config import Config
 from app.client import CONFIGURATION, RunningService, serving
 from app.store.keys import create, revoke
 from app.store.opening import open_database
+from tests import warm
 from tests.app.studies import study_zip
 
 pytestmark = pytest.mark.slow
@@ -25,8 +27,8 @@ SOON_S = 60
 
 
 def start(bundle: Path, scratch: Path, **variables: str) -> tuple[int | None, str]:
-    """Exit status and log of a service that can't start."""
-    with serving(bundle, scratch, **variables) as service:
+    """Exit status and log of a service that can't start, started as users start it."""
+    with mock.patch("app.client.started", warm.COLD), serving(bundle, scratch, **variables) as service:
         service.process.wait(SOON_S)
         return service.process.returncode, service.log.read_text()
 
@@ -68,7 +70,6 @@ def test_one_threaded_worker_and_never_preloading():
     ],
 )
 def test_other_machines_are_served_with_a_key_only(bundles, monkeypatch, tmp_path, host, keys, served):
-    monkeypatch.setattr(os, "umask", lambda mask: None)  # this process goes on with other tests
     variables = {
         "CRUCIATE_DATA": str(tmp_path),
         "CRUCIATE_BUNDLES": str(bundles[0]),

@@ -1,7 +1,5 @@
 """The command, beside a service that is running."""
 
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +10,7 @@ from app.audit.verify import verify
 from app.client import RunningService, serving
 from app.store.keys import all_keys
 from app.store.opening import open_database
+from tests import warm
 
 
 @pytest.fixture
@@ -92,8 +91,7 @@ def test_a_running_service_knows_a_new_key_and_a_revoked_one(run, bundles, tmp_p
         service.wait_until_ready()
         assert status(service, None) == status(service, "a guess") == 401
         assert status(service, key) == 200
-        command = [sys.executable, "-m", "app.keys", "create", "viewer-2", "--scopes", "read"]
-        other = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        other = warm.run("-m", "app.keys", "create", "viewer-2", "--scopes", "read").stdout
         run("revoke", "viewer")
         deadline = time.monotonic() + 5
         while (status(service, key), status(service, other)) != (401, 200):

@@ -58,7 +58,10 @@ def told(bundles, tmp_path_factory) -> Iterator[Told]:
         answers = [ask(service, *request) for request in studies()]
         (done,) = {answer.headers["Location"] for answer in answers if answer.status == 201}
         operations = json.loads(service.ask("GET", "/openapi.json"))["paths"]
-        for method, path in requests(operations, done.rpartition("/")[2]):
+        reviewed = ask(service, "POST", f"{done}/reviews", json.dumps({"verdict": "agree"}).encode(), JSON)
+        answers.append(reviewed)
+        id_, review = done.rpartition("/")[2], json.loads(reviewed.body)["id"]
+        for method, path in (*pages(id_), *requests(operations, id_, review)):
             answers.append(ask(service, method, path))
         answers.append(ask(service, "GET", f"/metrics?{IN_REQUESTS}"))
         answers.append(ask(service, METHOD, "/v1/predictions"))
@@ -112,6 +115,9 @@ def studies() -> Iterator[tuple]:
         zipped([file[:200] for file in study]),
         zipped([]),
         zipped([*study, *planted_study(seed=1)]),
+        zipped(planted_study(Modality=IN_HEADERS.upper())),
+        zipped(planted_study(3, ImageType=["DERIVED", "PRIMARY", IN_HEADERS.upper()])),
+        zipped(planted_study(PhotometricInterpretation=IN_HEADERS.upper())),
         IN_REQUESTS.encode(),
         study[0],
     ):
@@ -131,9 +137,25 @@ def studies() -> Iterator[tuple]:
     yield "POST", "/dicom-web/studies", body(study), RELATED | {"Accept": f"text/{IN_REQUESTS}"}
 
 
-def requests(paths: dict, id_: str) -> Iterator[tuple[str, str]]:
+def pages(id_: str) -> Iterator[tuple[str, str]]:
+    """The pages for people, which aren't in the OpenAPI document."""
+    for path in ("/", "/login", f"/studies/{id_}", f"/studies/{id_}/report"):
+        yield "GET", f"{path}?{IN_REQUESTS}={IN_REQUESTS}"
+
+
+def requests(paths: dict, id_: str, review: str) -> Iterator[tuple[str, str]]:
     """Every operation with right parameters and with names for parameters; what deletes comes last."""
-    right = {"id": id_, "index": "0", "kind": "sr", "name": "tiny", "part": "docs.js", "numbers": "1", "number": "1"}
+    right = {
+        "id": id_,
+        "review": review,
+        "index": "0",
+        "kind": "sr",
+        "name": "tiny",
+        "part": "docs.js",
+        "numbers": "1",
+        "number": "1",
+        "attribute": "00204000",
+    }
     right |= {"study": STUDY, "series": SERIES, "instance": INSTANCE}
     wrong = dict.fromkeys(right, IN_REQUESTS) | {"index": "99", "number": "99"}
     found = [(method.upper(), path, one) for path, methods in paths.items() for method, one in methods.items()]

@@ -9,6 +9,8 @@ import pytest
 from tests.app.studies import zipped_as
 from tests.conftest import COMPLETENESS
 
+pytestmark = [pytest.mark.slow, pytest.mark.real_knee]
+
 
 @pytest.fixture(scope="module")
 def answer(answered, real_knee):
@@ -17,8 +19,6 @@ def answer(answered, real_knee):
     return response.json
 
 
-@pytest.mark.slow
-@pytest.mark.real_knee
 def test_one_echo_is_predicted_on_and_the_others_are_listed(answer):
     study = answer["study"]
     assert study["volume"] == {
@@ -33,12 +33,10 @@ def test_one_echo_is_predicted_on_and_the_others_are_listed(answer):
     assert len({slice_["sop_uid"] for slice_ in answer["explanation"]["slices"]}) == 24
 
 
-@pytest.mark.real_knee
 def test_the_answer_warns_of_what_it_is_not_made_for(answer):
     assert {"synthetic-training", "not-fat-suppressed"} <= {warning["code"] for warning in answer["warnings"]}
 
 
-@pytest.mark.real_knee
 def test_contributions_add_up_on_real_pixels_too(answered, answer):
     explanation = answer["explanation"]
     logit = answer["result"]["logits"][explanation["class"]]
@@ -50,7 +48,6 @@ def test_contributions_add_up_on_real_pixels_too(answered, answer):
         assert arrays["map"].sum(dtype=np.float64) + explanation["bias"] == pytest.approx(logit, rel=COMPLETENESS)
 
 
-@pytest.mark.real_knee
 def test_neighbouring_slices_look_alike(answered, answer):
     """Slices in order along the normal: a neighbour resembles a slice more than one six places away does."""
     places = [slice_["image"] for slice_ in answer["explanation"]["slices"]]

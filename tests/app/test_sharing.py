@@ -6,10 +6,7 @@ If CRUCIATE_LONG is set, there are more studies, and more services are killed.
 import json
 import os
 import random
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,8 +18,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from app.client import CONFIGURATION, STOP_S, RunningService
+from app.client import STOP_S, RunningService
 from app.store.database import Database, Prediction, sqlite_url
+from tests import warm
 from tests.app.postgres import postgresql
 from tests.app.studies import study_zip
 
@@ -41,11 +39,12 @@ class Services:
         database: URL of the database.
         folder: `var` has pixels and answers, `counted.txt` what was computed.
         killed: Process ids of the workers that were killed.
+        masters: Process ids of all services that were started.
     """
 
     def __init__(self, bundle: Path, folder: Path, database: str, **variables: str) -> None:
         self.database, self.folder = database, folder
-        self.killed: set[int] = set()
+        self.killed, self.masters = set[int](), set[int]()
         ours = {"CRUCIATE_BUNDLES": str(bundle), "CRUCIATE_DATA": str(folder / "var"), "CRUCIATE_DATABASE": database}
         ours |= {"CRUCIATE_COUNTED": str(folder / "counted.txt"), "CRUCIATE_QUEUE": "1000", "CRUCIATE_API_KEYS": ""}
         self._environment = os.environ | ours | variables
@@ -66,8 +65,7 @@ class Services:
         """As the kernel would that has no memory left: nothing is tidied up."""
         service = self._running[number]
         self.killed |= {int(pid) for pid in _children(service.process.pid)}
-        os.killpg(service.process.pid, signal.SIGKILL)
-        service.process.wait()
+        warm.kill(service)
 
     def restart(self, number: int) -> None:
         """Start a killed service again, on the same port."""
@@ -92,15 +90,13 @@ class Services:
 
     def _started(self, port: int) -> RunningService:
         log = self.folder / f"{port}.log"
-        command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION), "tests.app.counted:create()"]
-        environment = self._environment | {"PORT": str(port)}
-        with log.open("ab") as stream:
-            process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
+        process = warm.service(self._environment | {"PORT": str(port)}, log, "tests.app.counted:create()")
+        self.masters.add(process.pid)
         return RunningService(process, port, log)
 
 
 def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
 
 
 @contextmanager

@@ -204,11 +204,6 @@ def zipped(files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) 
     return stream.getvalue()
 
 
-def zipped_study(images: Iterable[Dataset]) -> bytes:
-    """The images in a zip, under names as scanners give them."""
-    return zipped({f"DICOM/IM{place:05}": encode(image) for place, image in enumerate(images)})
-
-
 def rle(pixels: np.ndarray) -> bytes:
     """One RLE frame."""
     rows, columns = pixels.shape

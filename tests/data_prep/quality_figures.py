@@ -6,7 +6,9 @@ Prints the tables of docs/quality.md. Thresholds were set on other seeds than th
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from unittest import mock
 
 import numpy as np
 from scipy.stats import binomtest
@@ -24,22 +26,39 @@ EVERY_OTHER_PLANE = 2  # one knee in so many is made in another plane too
 OTHER_PARTS = 2  # other parts of the body that are made beside each knee
 FORMS, FAULTS = 3, 3  # sources for each knee, faults for each of them
 
+CHECKS = ("OF_SAMPLING", "OF_PIXELS")
 PLANTS: tuple[tuple[str, Plant], ...] = tuple((kind, plant) for kind, plants in BROKEN.items() for plant in plants)
 
 Outcome = tuple[str, str, bool, tuple[str, ...]]
 """`clean` or `broken`; source, or kind and fault; whether the screen was right; all that it named."""
+Look = Callable[[Volume, str], tuple[str, ...]]
+"""Gives the kinds that the screen names, or at least whether it names this one."""
 
 
-def outcomes(index: int, seed: int = SEED, acquired: int = 256) -> list[Outcome]:
+def every_kind(volume: Volume, kind: str = "") -> tuple[str, ...]:
+    """All kinds that the screen names."""
+    return tuple(flag.kind for flag in screen(volume))
+
+
+def this_kind(volume: Volume, kind: str) -> tuple[str, ...]:
+    """The kinds that the screen names if no other one is asked for. Checks don't depend on each other."""
+    module = import_module(screen.__module__)
+    ours = {name: {one: check for one, check in vars(module)[name].items() if one == kind} for name in CHECKS}
+    with mock.patch.dict(vars(module), ours):
+        return every_kind(volume)
+
+
+def outcomes(index: int, seed: int = SEED, acquired: int = 256, look: Look = every_kind) -> list[Outcome]:
     """What the screen says of one knee in the forms of some sources, with and without faults; and of wrong exams."""
-    found = list(_sagittal(index, seed + index, acquired))
+    found = list(_sagittal(index, seed + index, acquired, look))
     if index % EVERY_OTHER_PLANE == 0:
         plane = ("coronal", "axial")[index // EVERY_OTHER_PLANE % 2]
         source = ARRAYS[index // (2 * EVERY_OTHER_PLANE) % len(ARRAYS)]
-        kinds = _kinds(clean_of(source, knee(seed + index, plane, acquired, **_protocol(index)), index))
+        kinds = look(clean_of(source, knee(seed + index, plane, acquired, **_protocol(index)), index), "wrong-plane")
         found.append(("broken", f"wrong-plane: {plane}", "wrong-plane" in kinds, kinds))
     for part in (list(PARTS)[(index * OTHER_PARTS + place) % len(PARTS)] for place in range(OTHER_PARTS)):
-        kinds = _kinds(clean_of(list(IMPORTERS)[index % len(IMPORTERS)], body_part(part, seed + index), index))
+        exam = clean_of(list(IMPORTERS)[index % len(IMPORTERS)], body_part(part, seed + index), index)
+        kinds = look(exam, PARTS[part].named)
         found.append(("broken", f"{PARTS[part].named}: {part}", PARTS[part].named in kinds, kinds))
     return found
 
@@ -48,22 +67,18 @@ def _protocol(index: int) -> dict[str, object]:
     return dict(PROTOCOLS[index // len(PROTOCOLS) % len(PROTOCOLS)])
 
 
-def _sagittal(index: int, seed: int, acquired: int) -> Iterator[Outcome]:
+def _sagittal(index: int, seed: int, acquired: int, look: Look) -> Iterator[Outcome]:
     volume = knee(seed, "sagittal", acquired, **_protocol(index))
     for form in range(FORMS):
         place = index * FORMS + form
         source = list(IMPORTERS)[place % len(IMPORTERS)]
         exam = clean_of(source, volume, place)
-        kinds = _kinds(exam)
+        kinds = every_kind(exam)
         yield "clean", source, not kinds, kinds
         for fault in range(FAULTS):
             kind, plant = PLANTS[(place * FAULTS + fault) % len(PLANTS)]
-            kinds = _kinds(plant(exam, np.random.default_rng([seed, form, fault])))
+            kinds = look(plant(exam, np.random.default_rng([seed, form, fault])), kind)
             yield "broken", f"{kind}: {plant.__name__}", kind in kinds, kinds
-
-
-def _kinds(volume: Volume) -> tuple[str, ...]:
-    return tuple(flag.kind for flag in screen(volume))
 
 
 def table(rows: list[Outcome], what: str) -> Iterator[str]:

@@ -8,8 +8,10 @@ import pytest
 
 from data_prep.labels import BINARY, FOUR_CLASS, LabelScheme
 from data_prep.network_input.recipe import Recipe
+from data_prep.statistics import Figure
 from models.bundle import write_bundle
 from models.calibration import Calibration
+from models.operating_point import OperatingPoint, Rates
 from models.routes.ensemble import Ensemble
 from models.routes.finetuned import FineTuned
 from models.routes.machines import Linear, Rbf
@@ -22,6 +24,19 @@ RECIPE = Recipe((40.0, 60.0, 60.0), (63, 63))
 PROVENANCE = {"trained_on": "synthetic", "exams": {"train": 0}, "seed": 1, "commit": "none", "command": "none"}
 TINY_TRUNK = Trunk(cut="conv5", width=1 / 16)
 TEMPERATURES = (0.5, 2.0, 1.0)
+# Variables for a process on JAX. What it compiles runs once or twice: optimising it takes longer.
+ON_JAX = {
+    "KERAS_BACKEND": "jax",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+}
+
+
+def _rates(hits: int, exams: int) -> Rates:
+    figure = Figure.of_share("rate", np.arange(exams) < hits, "exams of a test")
+    return Rates(figure, figure)
+
+
+POINT = OperatingPoint(0.3, 0.95, _rates(20, 20), _rates(18, 20))
 
 
 def tiny_mrnet(scheme: LabelScheme = BINARY, seed: int = 1) -> MRNet:

@@ -63,7 +63,7 @@ def forge(folder, change) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda manifest: manifest.update(schema=2), "schema 2"),
+        (lambda manifest: manifest.update(schema=3), "schema 3, but this version reads 1 and 2"),
         (lambda manifest: manifest.update(route="pickle"), "unknown route 'pickle'"),
         (lambda manifest: manifest.update(scheme="ternary"), "unknown route 'mrnet' or scheme 'ternary'"),
         (lambda manifest: manifest.pop("files"), "no readable manifest"),

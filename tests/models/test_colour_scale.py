@@ -8,8 +8,9 @@ import pytest
 
 from data_prep.network_input.footprint import Footprint
 from data_prep.network_input.recipe import Recipe
-from models.bundle import COLOUR_SCALE, BundleError, load_bundle, write_bundle
-from models.colour_scale import ColourScale, peaks
+from models.bundle import BundleError, load_bundle, write_bundle
+from models.bundle_files import COLOUR_SCALE
+from models.colour_scale import ColourScale, Threshold, peaks
 
 RECIPE = Recipe(extent_mm=(60.0, 120.0, 110.0), size=(64, 64))
 SPAN = ((0.05, 0.95), (0.0, 0.9))
@@ -49,11 +50,19 @@ def test_the_peak_is_that_of_the_whole_map(seed, columns):
         {"full_brightness": {"unhealthy": 0.0}},
         {"full_brightness": {"unhealthy": float("nan")}},
         {"exams": {}},
+        {"thresholds": {"healthy": Threshold(0.001, 19, 20)}},
+        {"thresholds": {"unhealthy": Threshold(0.004, 19, 20)}},
     ],
 )
 def test_a_scale_that_makes_no_sense_is_refused(changes):
     with pytest.raises(ValueError, match="colour scale"):
         replace(ColourScale(0.75, {"unhealthy": 0.004}, {"unhealthy": 20}), **changes)
+
+
+@pytest.mark.parametrize("numbers", [(0.0, 1, 2), (float("inf"), 1, 2), (0.1, 3, 2), (0.1, -1, 2)])
+def test_a_threshold_that_makes_no_sense_is_refused(numbers):
+    with pytest.raises(ValueError, match="threshold of a colour scale"):
+        Threshold(*numbers)
 
 
 def rewritten(tiny_bundle, folder, scale):
@@ -65,7 +74,8 @@ def rewritten(tiny_bundle, folder, scale):
 
 
 def test_a_bundle_keeps_its_scale(tiny_bundle, tmp_path):
-    scale = ColourScale(0.75, {"healthy": 0.001, "unhealthy": 0.004}, {"healthy": 12, "unhealthy": 20})
+    own = {"healthy": 0.001, "unhealthy": 0.004}, {"healthy": 12, "unhealthy": 20}
+    scale = ColourScale(0.75, *own, thresholds={"unhealthy": Threshold(0.001, 11, 12)})
     bundle = load_bundle(rewritten(tiny_bundle, tmp_path / "new", scale))
     assert bundle.colour_scale == scale
     assert COLOUR_SCALE in bundle.manifest["files"]

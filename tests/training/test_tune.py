@@ -6,7 +6,6 @@ Most tests replace learning by a learner that knows the truth, the surer the nea
 import csv
 import math
 import signal
-import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 
 from data_prep.tables.exams import Exam, read_exams
+from tests import warm
 from tests.training.tiny import TINY_TRUNK
 from training import train, tune
 from training.config.config import Config, load_config
@@ -198,8 +198,7 @@ tune.main()
 def test_killed_in_the_middle_the_same_command_ends_with_the_trials_that_were_asked_for(
     searched, knees, tmp_path, learner, monkeypatch
 ):
-    command = [sys.executable, "-c", KILLED, *arguments(knees, tmp_path / "search", trials=5)]
-    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    killed = warm.run("-c", KILLED, *arguments(knees, tmp_path / "search", trials=5))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "search" / "best.toml").exists()
 

@@ -116,6 +116,11 @@ class Config:
 
     Tables that a preset leaves out have their defaults.
 
+    Attributes:
+        sensitivity: the sensitivity that the operating point is chosen for. Readers find 0.87 of this ligament's tears
+            (0.77 to 0.94; Phelan 2016, doi:10.1007/s00167-015-3861-8), and a missed one costs more than a second look.
+            0.95 needs 19 injured validation exams.
+
     Raises:
         ValueError: for a table that the route doesn't read, and for values that don't fit together.
     """
@@ -133,6 +138,7 @@ class Config:
     augmentation: Augmentation = field(default_factory=Augmentation)
     warm_up: WarmUp | None = None
     head_first: HeadFirst | None = None
+    sensitivity: Annotated[Share, Field(gt=0)] = 0.95
 
     def __post_init__(self) -> None:
         if self.route not in ROUTES:

@@ -16,14 +16,15 @@ from data_prep.labels import BINARY
 from data_prep.prepare.fingerprint import exam_digest
 from data_prep.prepare.load import ligament_mask, load_exam
 from data_prep.progress import with_progress
-from data_prep.statistics import Figure, draws, mean
+from data_prep.statistics import Doubles, Figure, draws, mean
 from data_prep.tables.exams import Exam
 from data_prep.volume import Volume
-from models.bundle import load_bundle
+from models.bundle import Bundle, load_bundle
 from models.predictor import Prediction, Predictor
 from models.seen import SPOILT, Role, Seen
 from training.data.checks import check_scorable_split, splits_of
 from training.evaluation.metrics import binary_figures
+from training.evaluation.operating_point import rates
 from training.evaluation.pointing import HIT_MM, Pointing, pointing
 
 
@@ -101,10 +102,14 @@ def evaluate(predictor: Predictor, exams: Sequence[Exam]) -> tuple[list[ExamResu
     return rows, left_out
 
 
+def outcomes(rows: Sequence[ExamResult]) -> tuple[npt.NDArray[np.bool_], Doubles]:
+    """The truth, and the probability of unhealthy, of each exam: `[N]`, `[N]`."""
+    return np.array([row.unhealthy for row in rows]), np.array([row.probability for row in rows])
+
+
 def figures(rows: Sequence[ExamResult], measured_on: str) -> list[Figure]:
     """Binary AUC and accuracy; for known ligaments, how often the map's peak is a hit, and how often a random one."""
-    unhealthy = np.array([row.unhealthy for row in rows])
-    results = binary_figures(unhealthy, np.array([row.probability for row in rows]), measured_on)
+    results = binary_figures(*outcomes(rows), measured_on)
     for target in ("ligament", "box"):
         points = [row.pointing for row in rows if row.pointing and row.pointing_at == target]
         if points:
@@ -142,6 +147,14 @@ def _pointing(
     rows, columns = (slice(max(math.floor(low), 0), math.ceil(high)) for low, high in (place.rows, place.columns))
     examined = (slice(*place.slices), rows, columns)
     return pointing(place.carry_back(prediction.maps[prediction.explained_class]), ligament, spacing_mm, examined)
+
+
+def _at_point(bundle: Bundle, rows: Sequence[ExamResult], measured_on: str) -> list[Figure]:
+    """Sensitivity and specificity at the bundle's operating point, if it has one."""
+    if bundle.operating_point is None:
+        return []
+    found = rates(*outcomes(rows), bundle.operating_point.threshold, measured_on)
+    return [found.sensitivity, found.specificity]
 
 
 def of_split(exams: Sequence[Exam], split: str, table: str) -> list[Exam]:
@@ -192,4 +205,5 @@ def report(folder: Path, exams: Sequence[Exam], which: str) -> tuple[list[Figure
         raise ValueError(f"nothing remains to predict on: {left_out}")
     check_scorable_split([exam for exam in exams if exam.exam_id in known], f"what is left of {which}{left_out.aside}")
     sources = "/".join(sorted({exam.source for exam in exams}))
-    return figures(rows, f"{sources} exams, {which}{left_out.aside}"), rows
+    measured_on = f"{sources} exams, {which}{left_out.aside}"
+    return [*figures(rows, measured_on), *_at_point(bundle, rows, measured_on)], rows

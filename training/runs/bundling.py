@@ -11,16 +11,15 @@ import numpy as np
 
 from data_prep.labels import SCHEMES
 from data_prep.prepare.cache import pixel_digests
-from data_prep.statistics import Figure
 from data_prep.tables.exams import Exam
 from models.bundle import Bundle, write_bundle
-from models.colour_scale import ColourScale
 from models.routes.finetuned import FineTuned
 from models.seen import ROLE_OF_SPLIT, Role, Seen
 from training.config.config import Config
 from training.config.place import Place
 from training.config.svc_fit import KERNELS
 from training.fitting.learn import Learnt
+from training.runs.measuring import Measured, sources_of
 
 
 def check_bundleable(config: Config) -> None:
@@ -62,9 +61,7 @@ def write(
     exams: Sequence[Exam],
     out: Path,
     command: str,
-    measured: Sequence[Figure] = (),
-    colours: ColourScale | None = None,
-    tested: Mapping[str, str] | None = None,
+    found: Measured | None = None,
 ) -> None:
     """Write the bundle.
 
@@ -74,9 +71,7 @@ def write(
         exams: the whole exam table.
         out: the bundle's folder.
         command: the command that made it.
-        measured: figures.
-        colours: the colour scale of its pictures.
-        tested: the exams that the figures were measured on, digests of their pixels by exam id.
+        found: what was measured of it, if anything was.
     """
     assert learnt.fitted.classifier
     config = learnt.config
@@ -84,14 +79,18 @@ def write(
         **_training(learnt, exams),
         "exams": dict(Counter(exam.split for exam in exams)),
         "seed": config.seed,
-        "commit": _commit(),
+        "commit": commit(),
         "command": command,
         **learnt.fitted.notes,
     }
-    results = {"figures": [asdict(figure) for figure in measured]}
+    found = found or Measured()
+    results = {"figures": [asdict(figure) for figure in found.figures]}
     parts = (learnt.fitted.classifier, config.route, config.recipe, learnt.calibration)
-    known = seen(exams, learnt.place, tested or {})
-    write_bundle(out, *parts, results, provenance, text, colours, known, learnt.place.localiser)
+    known, localiser = (
+        seen(exams, learnt.place, {row.exam_id: row.pixels for row in found.rows}),
+        learnt.place.localiser,
+    )
+    write_bundle(out, *parts, results, provenance, text, found.colour_scale, known, localiser, found.operating_point)
 
 
 def _training(learnt: Learnt, exams: Sequence[Exam]) -> dict[str, Any]:
@@ -112,11 +111,7 @@ def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen
     return Seen.of(exams, {**pixel_digests(known, place.inputs), **tested}, roles)
 
 
-def sources_of(exams: Sequence[Exam], between: str = "/") -> str:
-    """The sources of the exams, each once."""
-    return between.join(sorted({exam.source for exam in exams}))
-
-
-def _commit() -> str:
+def commit() -> str:
+    """The commit of this code; "unknown" outside of a repository."""
     result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return result.stdout.strip() or "unknown"

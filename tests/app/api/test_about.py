@@ -23,7 +23,7 @@ def test_every_loaded_bundle_is_described(answered):
     assert models[0]["metrics"] == {"figures": []}
     card = client.get(models[1]["model_card"])
     assert (card.mimetype, "four_class" in card.text) == ("text/markdown", True)
-    assert client.get("/v1/models/none/model-card.md").status_code == 400
+    assert client.get("/v1/models/none/model-card.md").status_code == 404
 
 
 def test_readiness_waits_for_the_golden_answer(bundles, tmp_path, monkeypatch):

@@ -3,11 +3,11 @@
 import pytest
 
 from app import factory
+from app.delivery.deliveries import ARRIVED, HERE, MANY_TRIES, ONE_TRY, Outcome
 from app.factory import create_app
 from app.service.parts import EXTENSION
 from app.service.settings import Settings
 from app.store.database import sqlite_url
-from app.store.deliveries import ARRIVED, HERE, MANY_TRIES, ONE_TRY, Outcome
 from tests.app.delivery.world import NOW, World
 
 pytestmark = pytest.mark.slow
@@ -61,12 +61,12 @@ def found(client, query: str = "") -> list[dict]:
 def test_each_state_is_shown_without_secrets(client):
     for state, shown in SHOWN.items():
         rows = [row for row in found(client, f"?state={state}") if row["prediction"] == FIRST]
-        assert rows == [{"state": state, "attempts": 1} | shown]
+        assert rows == [{"state": state, "content": "results", "attempts": 1} | shown]
     assert "secret" not in client.get("/v1/deliveries").text
     assert found(client, f"?prediction={SECOND}&target={PACS}") == [
         {
             **{"prediction": SECOND, "target": PACS, "state": "waiting", "attempts": 0},
-            **{"next_try": "2027-01-15T08:00:00Z", "outcome": None},
+            **{"content": "results", "next_try": "2027-01-15T08:00:00Z", "outcome": None},
         }
     ]
     assert found(client, f"?prediction={'c' * 32}") == []

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from app.service.parts import EXTENSION
+from app.store.opening import open_database
 from tests.app.conftest import settled
 from tests.app.studies import study_zip
 
@@ -32,6 +33,7 @@ def test_lost_arrays_are_a_problem_until_the_study_is_sent_again(client, tmp_pat
     lost = [
         f"{place}/slices/5/overlay.png",
         *([f"{place}/map.npz"] if what in ("maps", "everything") else []),  # voxels aren't in it
+        f"{place}/dicom/sr.dcm",
         f"{place}/dicom/map.dcm",
         f"{place}/dicom/key-image.dcm",
     ]
@@ -51,8 +53,10 @@ def test_a_waiting_study_whose_pixels_are_lost_fails_with_a_sentence(make_app, t
     app = make_app()
     id_ = app.test_client().post(**POST, data=study_zip()).json["id"]
     app.extensions[EXTENSION].stop()
-    with app.extensions[EXTENSION].store._database.write() as session:
+    database = open_database("", tmp_path / "var")
+    with database.write() as session:
         session.connection().exec_driver_sql("UPDATE prediction SET status = 'queued', answer = NULL")
+    database.close()
     lose(tmp_path / "var" / "predictions" / id_, "voxels")
     client = make_app().test_client()
     answer = settled(client, f"/v1/predictions/{id_}")

@@ -70,7 +70,7 @@ def test_the_overlay_is_the_image_under_the_heatmap(answered, base):
     client, answer = answered
     place = f"{base}/slices/{strongest(answer)}"
     image, heatmap = picture(client, f"{place}/image.png"), picture(client, f"{place}/heatmap.png")
-    upper = slice(0, ROWS - 20)  # the notice stands below
+    upper = slice(0, ROWS - 30)  # the notice stands below
     for opacity in (0, 0.3, 1):
         weight = opacity * heatmap[..., 3:] / 255
         expected = (1 - weight) * image[..., None] + weight * heatmap[..., :3]

@@ -6,14 +6,13 @@ import os
 import re
 import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from app.audit import record, trail
+from app.audit import record, tells, trail
 from app.audit.verify import verify
+from tests import warm
 
 WRITER = "import sys; from pathlib import Path; from app.audit import record\n" + (
     "for number in range(50): record(Path(sys.argv[1]), 'GET /v1/predictions', number, key='pacs')"
@@ -183,8 +182,9 @@ def test_what_is_no_line_is_named(data, content):
     assert "line 3 isn't a line" in verify(data).faults[0]
 
 
+@pytest.mark.slow
 def test_processes_write_at_one_time(data):
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(data)]) for _ in range(3)]
+    writers = [warm.Forked(["-c", WRITER, str(data)]) for _ in range(3)]
     while any(writer.poll() is None for writer in writers):
         assert verify(data).faults == ()
     assert [writer.returncode for writer in writers] == [0, 0, 0]
@@ -215,11 +215,11 @@ def test_a_line_that_cannot_be_written_raises_nothing_and_is_counted(data, caplo
     assert verify(data).faults == ()
 
 
+@pytest.mark.slow
 def test_the_command_says_where_it_breaks(data):
     def run() -> tuple[int, str]:
         environment = os.environ | {"CRUCIATE_DATA": str(data)}
-        command = [sys.executable, "-m", "app.audit", "verify"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = warm.run("-m", "app.audit", "verify", environment=environment)
         return done.returncode, done.stdout
 
     status, said = run()
@@ -227,3 +227,14 @@ def test_the_command_says_where_it_breaks(data):
     rewrite(data, lines(data)[1:])
     status, said = run()
     assert (status, "line 1 doesn't follow" in said) == (1, True)
+
+
+def test_a_trail_that_begins_anew_is_told(tmp_path, caplog):
+    record(tmp_path, "key created", "done")
+    assert "a new audit trail begins" in caplog.text
+    caplog.clear()
+    record(tmp_path, "GET /x", 200)
+    assert not caplog.text
+    assert tells(tmp_path, "key created") is True
+    assert tells(tmp_path, "key revoked") is False
+    assert tells(tmp_path / "nowhere", "key created") is None

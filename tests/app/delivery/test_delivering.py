@@ -1,8 +1,6 @@
 """Bad targets, bad studies and killed processes: each delivery has its own fate, and no other one waits for it."""
 
 import shutil
-import subprocess
-import sys
 import threading
 import time
 
@@ -10,10 +8,12 @@ import pytest
 from sqlalchemy import delete
 from werkzeug.exceptions import NotFound
 
+from app.delivery.deliveries import ARRIVED, FEW_TRIES, HERE, MANY_TRIES, ONE_TRY, RETRY_S, Outcome
 from app.delivery.stow_client import Limits
 from app.jobs.periodic import Periodic
+from app.jobs.unchanged import DEAD_AFTER
 from app.store.database import Delivery, Prediction
-from app.store.deliveries import ARRIVED, BUSY_S, FEW_TRIES, HERE, MANY_TRIES, ONE_TRY, RETRY_S, Outcome
+from tests import warm
 from tests.app.delivery.targets import raw, says, silent, stored
 from tests.app.delivery.world import World, made, uid_of
 
@@ -60,7 +60,7 @@ def test_whatever_a_target_answers_the_next_try_comes_later(listen, tmp_path, ca
     world.predict("a")
     assert world.rounds(target.url) == 1
     row = world.row("a", target.url)
-    assert (row.state, row.attempts, row.due, row.busy_until) == ("waiting", 1, world.now + RETRY_S, None)
+    assert (row.state, row.attempts, row.due, row.trying) == ("waiting", 1, world.now + RETRY_S, None)
     assert len(target.got) == 1
     waits = []
     target.say = BAD["500" if tries == MANY_TRIES else "nothing"][0]  # the same kind, but quicker
@@ -139,7 +139,7 @@ def test_results_that_cannot_be_made_stop_nobody(listen, tmp_path, caplog, error
 
 
 def test_results_that_cannot_be_stored_stop_nobody(tmp_path):
-    world = World(tmp_path, make=lambda id_: [b"no DICOM"] if id_ == "a" else made(id_))
+    world = World(tmp_path, make=lambda id_: [made(id_)[0][: -1000 if id_ == "a" else None]])
     world.predict("a", "b")
     world.rounds(HERE)
     assert world.rows() == {("a", HERE): "waiting", ("b", HERE): "delivered"}
@@ -200,16 +200,16 @@ def test_a_process_that_is_killed_during_a_send_is_a_try_that_counts(listen, tmp
     target = listen(silent)
     world = World(tmp_path, target.url)
     world.predict("a")
-    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path, target.url])
+    process = warm.Forked(["-c", KILLED, str(tmp_path), target.url])
     wait_until(lambda: target.got)
     process.kill()
     process.wait()
     row = world.row("a", target.url)
     assert (row.state, row.attempts, row.outcome) == ("waiting", 1, None)
     target.say = good
-    world.now = row.busy_until - 1
+    world.now = row.due
     assert world.rounds(target.url) == 0
-    world.now += 1
+    end_dead(world)
     assert world.rounds(target.url) == 1
     row = world.row("a", target.url)
     assert (row.state, row.attempts) == ("delivered", 2)
@@ -219,13 +219,22 @@ def test_a_process_that_dies_in_every_try_does_so_a_limited_number_of_times(tmp_
     world = World(tmp_path)
     world.predict("a")
     for _ in range(MANY_TRIES):
-        assert world.deliveries.claim(HERE) is not None  # and nothing more
+        dies = World(tmp_path)
+        dies.now = world.now
+        assert dies.deliveries.claim(HERE) is not None  # and nothing more
         row = world.row("a")
         assert row.due > world.now
-        world.now = max(row.due, row.busy_until)
+        end_dead(world)
+        world.now = row.due
     assert world.rounds(HERE) == 0
     row = world.row("a")
     assert (row.state, row.outcome) == ("dead", "the service stopped during the last try")
+
+
+def end_dead(world: World) -> None:
+    """As many rounds as it takes to notice that another process has died."""
+    for _ in range(DEAD_AFTER + 1):
+        world.deliveries.tries.beat()
 
 
 def delete_prediction(world: World, id_: str) -> None:
@@ -298,15 +307,34 @@ def test_whatever_goes_wrong_outside_is_the_outcome_of_one(listen, tmp_path, cap
 
 
 def test_a_process_that_was_thought_dead_changes_nothing(tmp_path):
-    """It was slower than `BUSY_S`; another one has begun a new try."""
-    world = World(tmp_path)
-    world.predict("a")
-    first = world.deliveries.claim(HERE)
-    world.now += BUSY_S
-    second = world.deliveries.claim(HERE)
+    """It didn't show in time that it lives; another one has begun a new try."""
+    slow, other = World(tmp_path), World(tmp_path)
+    slow.predict("a")
+    first = slow.deliveries.claim(HERE)
+    end_dead(other)
+    other.now += RETRY_S
+    second = other.deliveries.claim(HERE)
     assert first is not None
     assert second is not None
-    world.deliveries.settle(first, Outcome("no", ONE_TRY))
-    assert world.row("a").state == "waiting"
-    world.deliveries.settle(second, ARRIVED)
-    assert world.row("a").state == "delivered"
+    slow.deliveries.tries.beat()
+    assert slow.deliveries.settle(first, Outcome("no", ONE_TRY)) is False
+    assert slow.row("a").state == "waiting"
+    assert other.deliveries.settle(second, ARRIVED) is True
+    assert slow.row("a").state == "delivered"
+
+
+def test_a_try_that_met_a_fault_of_the_database_is_not_shown_as_going_on(tmp_path, monkeypatch):
+    world, other = World(tmp_path), World(tmp_path)
+    world.predict("a")
+
+    def fail(*_):
+        raise TimeoutError
+
+    monkeypatch.setattr(world.deliveries, "study_of", fail)
+    with pytest.raises(TimeoutError):
+        world.delivering.deliver(HERE)
+    for _ in range(DEAD_AFTER + 1):
+        world.deliveries.tries.beat()
+        other.deliveries.tries.beat()
+    other.now += RETRY_S
+    assert other.rounds(HERE) == 1

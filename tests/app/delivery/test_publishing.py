@@ -1,22 +1,19 @@
 """The whole service: results lie beside their study and reach other systems, whatever happens to one of them."""
 
-import threading
 import time
+from contextlib import ExitStack
 from io import BytesIO
 
 import pydicom
 import pytest
-from flask import Flask
 from pydicom.uid import ParametricMapStorage
-from werkzeug.serving import make_server
-from werkzeug.wsgi import get_input_stream
 
 from app import factory
-from app.results import KINDS
 from app.service.parts import EXTENSION
-from tests.app.conftest import Clock
+from tests.app.conftest import RESULTS, Clock
 from tests.app.delivery.targets import says, stored
 from tests.app.studies import instances, study_zip, voxels
+from tests.loopback import served
 
 pytestmark = pytest.mark.slow
 
@@ -32,22 +29,8 @@ def _hurry(monkeypatch):
 @pytest.fixture
 def serve():
     """Starts apps on loopback; each call returns the address."""
-    servers = []
-
-    def start(app: Flask) -> str:
-        def bounded(environ, start_response):
-            """Bodies end where they end, as in gunicorn."""
-            return app(environ | {"wsgi.input": get_input_stream(environ)}, start_response)
-
-        server = make_server("127.0.0.1", 0, bounded, threaded=True)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as stack:
+        yield lambda app: stack.enter_context(served(app))
 
 
 def wait_until(true) -> None:
@@ -122,12 +105,12 @@ def test_each_target_has_its_own_outcome_and_a_restart_continues(make_app, liste
         "this service": "delivered",
         busy.url: "refused with status 503",
         no.url: "refused with status 409",
-        nobody.url: "can't be reached: ConnectionRefusedError",
+        nobody.url: "refuses connections: check the port in its address, and whether it runs",
     }
     wait_until(lambda: outcomes(client) == ended)
     assert "secret" not in caplog.text + client.get("/v1/deliveries").text
+    uids = [pydicom.dcmread(BytesIO(client.get(f"/v1/predictions/{id_}/dicom/{kind}.dcm").data)) for kind in RESULTS]
     app.extensions[EXTENSION].stop()
-    uids = [pydicom.dcmread(BytesIO(client.get(f"/v1/predictions/{id_}/dicom/{kind}.dcm").data)) for kind in KINDS]
     busy.say = says(200, stored(*(file.SOPInstanceUID for file in uids)))
     clock = Clock()
     clock.added_s = 60
@@ -141,7 +124,7 @@ def test_a_lost_map_stops_only_its_own_results(make_app, tmp_path):
     client, ours = app.test_client(), app.extensions[EXTENSION]
     lost = client.post(**POST, data=study_zip(1)).json["id"]
     (tmp_path / "var" / "predictions" / lost / "maps.npy").unlink()
-    ours.instances.receive([("part", content) for content in instances(voxels(1))])
+    ours.instances.receive([("part", content) for content in instances(voxels(1), study="2.25.700001")])
     ours.instances.receive([("part", content) for content in instances(voxels(2), study="2.25.1", series="2.25.2")])
     client.post("/v1/predictions", json={"study_uid": "2.25.1"})
     wait_until(lambda: len(kinds(ours)) == 3)

@@ -1,17 +1,20 @@
 """What is concluded from an answer: only a list of every object counts as delivered."""
 
+import errno
 import json
+import re
+import socket
 import ssl
 import time
-from http.client import IncompleteRead
+from http.client import BadStatusLine, IncompleteRead, RemoteDisconnected
 from wsgiref.handlers import format_date_time
 
 import pytest
 from pydicom.dataset import Dataset
 
+from app.delivery.deliveries import ARRIVED, FEW_TRIES, LONGEST_WAIT_S, MANY_TRIES, ONE_TRY
 from app.delivery.stow_client import Answer, TooLong, TooSlow
-from app.delivery.stow_outcome import LONGEST_WAIT_S, outcome_of, outcome_without_answer
-from app.store.deliveries import ARRIVED, FEW_TRIES, MANY_TRIES, ONE_TRY
+from app.delivery.stow_outcome import outcome_of, outcome_without_answer
 from tests.app.delivery.targets import stored
 
 NOW = 1_800_000_000.0
@@ -118,6 +121,34 @@ def test_any_other_conflict_is_final(body):
     assert (outcome.text, outcome.tries) == ("refused with status 409", ONE_TRY)
 
 
+@pytest.mark.parametrize("reason", [0xA700, 0xA701, 0xA7FF])
+@pytest.mark.parametrize("status", [200, 202, 409])
+@pytest.mark.parametrize("form", [JSON, XML])
+def test_a_target_without_room_is_asked_again_later(status, reason, form):
+    """It was given up at once."""
+    body = held_already(reason, *SENT) if form == JSON else xml("00081198", *SENT, reason=reason)
+    outcome = meaning(status, body, form, retry_after="120")
+    assert (outcome.text, outcome.tries, outcome.wait_s) == ("has no room for 3 of 3 objects", MANY_TRIES, 120)
+
+
+def test_a_target_without_room_for_some_objects_is_asked_again_later():
+    outcome = meaning(202, held_already(0xA700, "1.2.3", kept=("1.2.4", "1.2.5")))
+    assert (outcome.text, outcome.tries) == ("has no room for 1 of 3 objects", MANY_TRIES)
+    nameless = '{"0008119A": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [42752]}}]}}'
+    assert meaning(409, nameless).tries == MANY_TRIES
+
+
+@pytest.mark.parametrize("reason", [0xA6FF, 0xA800, 0xA900, 0x0110, 0xC000])
+def test_a_refusal_for_another_reason_is_final(reason):
+    assert meaning(202, held_already(reason, *SENT)).tries == ONE_TRY
+
+
+def test_one_object_that_is_refused_for_good_ends_the_delivery_of_all():
+    document = json.loads(held_already(0xA700, "1.2.3", "1.2.4"))
+    document["00081198"]["Value"][0]["00081197"]["Value"] = [0xC000]
+    assert meaning(202, json.dumps(document)).text == "1 of 3 objects refused"
+
+
 def test_objects_that_nobody_names_are_not_delivered():
     outcome = meaning(200, stored("1.2.3", "9.9"))
     assert (outcome.text, outcome.tries) == ("confirmed 1 of 3 objects, and didn't refuse the others", FEW_TRIES)
@@ -202,6 +233,8 @@ def test_a_refusal_is_final_unless_it_may_pass(status, tries):
         ("999999999", LONGEST_WAIT_S),
         (format_date_time(NOW + 1e8), LONGEST_WAIT_S),
         *((text, 0) for text in ("", "-5", "soon", "1e9", "\u0661\u0662", "9" * 5000, "Fri, 99 Foo 2026", "1.5")),
+        ("Mon, 99 Jan 99999999999999999999 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", 0),
     ],
 )
 def test_a_target_may_ask_for_some_time(text, wait_s):
@@ -211,9 +244,16 @@ def test_a_target_may_ask_for_some_time(text, wait_s):
 @pytest.mark.parametrize(
     ("error", "tries", "text"),
     [
-        (ConnectionRefusedError(SECRET), MANY_TRIES, "can't be reached: ConnectionRefusedError"),
-        (IncompleteRead(SECRET.encode()), MANY_TRIES, "can't be reached: IncompleteRead"),
-        (TimeoutError(SECRET), MANY_TRIES, "can't be reached: TimeoutError"),
+        (ConnectionRefusedError(SECRET), MANY_TRIES, "refuses connections: check the port in its address"),
+        (ConnectionResetError(SECRET), MANY_TRIES, "ended the connection without an answer"),
+        (RemoteDisconnected(SECRET), MANY_TRIES, "ended the connection without an answer"),
+        (IncompleteRead(SECRET.encode()), MANY_TRIES, "its answer was cut off"),
+        (BadStatusLine(SECRET), MANY_TRIES, "what it answers isn't HTTP: check the port in its address"),
+        (TimeoutError(SECRET), MANY_TRIES, "doesn't answer in time: check its address"),
+        (socket.gaierror(-2, SECRET), MANY_TRIES, "the host in its address isn't known"),
+        (OSError(errno.EHOSTUNREACH, SECRET), MANY_TRIES, "no network leads to it"),
+        (OSError(errno.EADDRNOTAVAIL, SECRET), MANY_TRIES, "can't be reached: check its address"),
+        (ssl.SSLError(1, SECRET), MANY_TRIES, "TLS can't be agreed on"),
         (TooSlow(), MANY_TRIES, "was too slow; the time limit for one try is over"),
         (TooLong(), FEW_TRIES, "its answer is too long to be a list of stored objects"),
         (ssl.SSLCertVerificationError(SECRET), MANY_TRIES, "its certificate isn't trusted, or is for another name"),
@@ -221,4 +261,7 @@ def test_a_target_may_ask_for_some_time(text, wait_s):
 )
 def test_what_happens_instead_of_an_answer(error, tries, text):
     outcome = outcome_without_answer(error)
-    assert (outcome.text, outcome.tries) == (text, tries)
+    assert outcome.text.startswith(text)
+    assert outcome.tries == tries
+    assert not re.search("[A-Z][a-z]+[A-Z]", outcome.text), "the name of a class"
+    assert len(outcome.text) < 255

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from app.associations.opening import Ours
+from app.delivery.deliveries import HERE, Deliveries
 from app.delivery.delivering import Delivering
 from app.delivery.stow_client import Limits, without_secrets
 from app.store.database import Database, Delivery, Prediction, Study, sqlite_url
-from app.store.deliveries import HERE, Deliveries
 from app.store.instances import Instances
 from tests.app.studies import instances, voxels
 
 PLANE = voxels()[:1]
 NOW = 1_800_000_000.0
+OURS = Ours("CRUCIATE")
 LIMITS = Limits(silence_s=2, total_s=5, answer_bytes=10_000)
 
 
@@ -28,11 +30,23 @@ def made(prediction: str) -> list[bytes]:
     return instances(PLANE, study=f"2.25.{number}", series=f"2.25.{number}.1")
 
 
+def note_uid_of(prediction: str) -> str:
+    """SOP Instance UID of the rejection note for a prediction."""
+    return f"2.25.{int(prediction, 36)}.9.1"
+
+
+def note(prediction: str) -> bytes:
+    """What stands for the rejection note, as a file."""
+    number = int(prediction, 36)
+    return instances(PLANE, study=f"2.25.{number}", series=f"2.25.{number}.9")[0]
+
+
 class World:
     """What a process knows. Several may have one folder.
 
     Attributes:
-        now: Seconds since 1970.
+        now: Seconds since 1970, which go on evenly.
+        set_s: By how many seconds the clock was set forward.
     """
 
     def __init__(
@@ -41,13 +55,21 @@ class World:
         *urls: str,
         make: Callable[[str], Sequence[bytes]] = made,
         limits: Limits = LIMITS,
+        ours: Ours = OURS,
+        make_note: Callable[[str], bytes] = note,
+        database: str | None = None,
     ) -> None:
-        self.now, self._folder = NOW, folder
-        self.database = Database(sqlite_url(folder / "service.db"))
+        self.now, self.set_s, self._folder = NOW, 0.0, folder
+        self.database = Database(database or sqlite_url(folder / "service.db"))
         self.instances = Instances(folder / "instances", self.database)
         by_name = {without_secrets(url): url for url in urls}
-        self.deliveries = Deliveries(self.database, by_name, lambda: self.now)
-        self.delivering = Delivering(self.deliveries, self.instances, make, by_name, lambda: self.now, limits)
+        self.deliveries = Deliveries(self.database, by_name, folder, self.clock, lambda: self.now)
+        self.delivering = Delivering(
+            self.deliveries, self.instances, make, by_name, self.clock, limits, ours, make_note
+        )
+
+    def clock(self) -> float:
+        return self.now + self.set_s
 
     def predict(self, *ids: str, held: bool = True) -> None:
         """Predictions that are done, each on its own study."""

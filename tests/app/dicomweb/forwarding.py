@@ -17,7 +17,8 @@ from tests.app.dicomweb.orthanc import HTTP, KEY, Orthanc, running, wait_for
 from tests.app.studies import SLICES, instances, voxels
 
 STUDY = "2.25.7"
-RESULTS = 3
+# Report, map, key image and overlays; the bundle has no colour scale, so there is no region.
+RESULTS = 3 + SLICES
 # The service predicts on what has been quiet for this long; Orthanc forwards a second after the last instance.
 QUIET_S = "2"
 ALL_S = 90.0

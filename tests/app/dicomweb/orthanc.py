@@ -1,14 +1,12 @@
 """A real PACS beside our service, both in a network of their own: Orthanc listens on every address.
 
-A test calls `in_own_network` with a module, whose `main` uses `running`. Orthanc is configured as docs/connect.md says,
+A test calls `beside_orthanc` with a module, whose `main` uses `running`. Orthanc is configured as docs/connect.md says,
 but for the service's port.
 """
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +15,14 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-import pytest
+from tests.app.own_network import in_own_network, require
 
 DOCS = Path(__file__).parents[3] / "docs"
 CONFIGURATION, FORWARD = DOCS / "orthanc" / "orthanc.json", DOCS / "orthanc" / "forward.lua"
 HTTP = "http://127.0.0.1:8042"
 # The key that the configuration sends, and the port at which it looks for the service.
 KEY, PORT = "write-a-long-random-key-here", "8000"
-START_S, SCENARIO_S = 30.0, 300.0
+START_S = 30.0
 
 
 class Orthanc:
@@ -42,22 +40,12 @@ class Orthanc:
             return json.load(response)
 
 
-def in_own_network(module: str, *arguments: object) -> dict:
-    """Run `python -m module` where there is only loopback, and what its last line of output says, as JSON.
-
-    Skips the test, except in CI, where Debian's orthanc, orthanc-dicomweb, iproute2 or the right to it are missing.
-    """
-    unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
-    _require(shutil.which("Orthanc") is not None, "Orthanc isn't installed (Debian: orthanc, orthanc-dicomweb)")
+def beside_orthanc(module: str, *arguments: object) -> dict:
+    """Run `python -m module` in a network of its own. Skips the test, except in CI, where Orthanc is missing."""
+    require(shutil.which("Orthanc") is not None, "Orthanc isn't installed (Debian: orthanc, orthanc-dicomweb)")
     plugins = json.loads(CONFIGURATION.read_text())["Plugins"]
-    _require(all(Path(plugin).is_file() for plugin in plugins), "Orthanc's DICOMweb plugin isn't installed")
-    alone = subprocess.run([*unshare, "ip", "link", "set", "lo", "up"], capture_output=True, check=False)
-    _require(alone.returncode == 0, "no network namespace can be made here")
-    script = 'ip link set lo up && exec "$@"'
-    command = [*unshare, "sh", "-c", script, "sh", sys.executable, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SCENARIO_S, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    require(all(Path(plugin).is_file() for plugin in plugins), "Orthanc's DICOMweb plugin isn't installed")
+    return in_own_network(module, *arguments)
 
 
 @contextmanager
@@ -89,9 +77,3 @@ def wait_for(ask, seconds: float) -> Any:
             pass
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def _require(there: bool, reason: str) -> None:
-    if not there:
-        assert os.environ.get("CI") != "true", reason
-        pytest.skip(reason)

@@ -7,12 +7,14 @@ import cv2
 import numpy as np
 import pytest
 from dicomweb_client import DICOMwebClient
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 from requests import HTTPError
 
 from app.client import serving
 from data_prep.phantom import generate
 from data_prep.phantom.dicom_out import instance
+from tests.data_prep.dicom_factory import encode_codestreams
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +85,23 @@ def test_frames_and_pictures(client, study, knee):
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     assert picture.shape == (first.Rows, first.Columns)
     assert np.corrcoef(picture.ravel(), first.pixel_array.clip(0, 1.5 * first.WindowWidth).ravel())[0, 1] > 0.95
+
+    narrow = client.retrieve_instance_rendered(
+        *place(first), media_types=("image/png",), params={"window": "1,1,linear", "viewport": "9,9"}
+    )
+    assert max(cv2.imdecode(np.frombuffer(narrow, np.uint8), cv2.IMREAD_UNCHANGED).shape) == 9
+
+
+def test_frames_are_compressed_where_that_is_wanted(client, study, knee):
+    first = knee[0]
+    for kind, syntax in (("image/jls", JPEGLSLossless), ("image/jp2", JPEG2000Lossless)):
+        (frame,) = client.retrieve_instance_frames(*place(first), [1], media_types=((kind, syntax),))
+        read = dcmread(io.BytesIO(encode_codestreams(first, syntax, [frame])))
+        assert (read.pixel_array == first.pixel_array).all()
+    for syntax in (JPEGLSLossless, JPEG2000Lossless):
+        sent = client.retrieve_instance(*place(first), media_types=(("application/dicom", syntax),))
+        assert sent.file_meta.TransferSyntaxUID == syntax
+        assert (sent.pixel_array == first.pixel_array).all()
 
 
 def test_one_instance(client, study, knee):

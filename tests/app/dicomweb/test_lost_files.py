@@ -19,7 +19,10 @@ pytestmark = pytest.mark.slow
 
 STUDY = "/dicom-web/studies/2.25.7"
 INSTANCE = f"{STUDY}/series/2.25.8/instances/2.25.8.3"
-READS = [STUDY, INSTANCE, f"{STUDY}/metadata", f"{INSTANCE}/metadata", f"{INSTANCE}/frames/1", f"{INSTANCE}/rendered"]
+READS = [
+    *(STUDY, INSTANCE, f"{STUDY}/metadata", f"{INSTANCE}/metadata", f"{INSTANCE}/frames/1", f"{INSTANCE}/rendered"),
+    *(f"{STUDY}/rendered", f"{INSTANCE}/thumbnail", f"{INSTANCE}/metadata?accept=application/dicom%2Bxml"),
+]
 FILES = instances(voxels())
 
 
@@ -57,7 +60,8 @@ def damage(file: Path, how: str) -> None:
 def test_reading_a_lost_file_is_a_problem_until_it_is_sent_again(held, how):
     client, file = held
     damage(file, how)
-    for path in READS:
+    # Metadata may have been made before; those that are kept are still right.
+    for path in READS if how != "zeros" else [path for path in READS if "metadata" not in path]:
         response = client.get(path)
         assert (response.status_code, response.mimetype) == (503, "application/problem+json"), path
         assert "Send the instance again" in response.json["detail"]
@@ -81,10 +85,9 @@ def test_results_that_are_lost_with_their_study_are_stored_again(held):
         time.sleep(0.05)
     shutil.rmtree(file.parent)
     assert send(client).status_code == 200
-    while client.get(STUDY).status_code != 200:
+    while client.get(STUDY).status_code != 200 or client.get(f"{STUDY}/instances").json != before:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert client.get(f"{STUDY}/instances").json == before
 
 
 def test_the_other_instances_can_be_read_meanwhile(held):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.dicomweb import multipart
 from app.dicomweb.media_types import DICOM, MediaType
 from app.http.uploads import MAX_PARTS
-from data_prep.errors import InputError, InputOverLimit, MalformedInput
+from data_prep.errors import InputError, InputOverLimit, MalformedBody
 
 BOUNDARY = "0f3cf5c0-70e0"
 # What a parser may be misled by: beginnings of the boundary, line ends, dashes.
@@ -78,6 +78,44 @@ def test_content_types_are_told_whatever_their_case():
         part.close()
 
 
+PREAMBLES = [
+    b"",
+    b"\r\n",
+    b"This is a message in parts.\r\n",
+    b"--\r\n",
+    f"--{BOUNDARY}x\r\n".encode(),
+    f"beside --{BOUNDARY}\r\n".encode(),
+    b"x" * (multipart.MOST_PREAMBLE - 2) + b"\r\n",
+]
+
+
+@pytest.mark.parametrize("preamble", PREAMBLES)
+@pytest.mark.parametrize("padding", [b"", b" ", b"\t  \t"])
+@pytest.mark.parametrize("epilogue", [b"", b"\r\n", b" \t\r\nThat was all.", f"\r\n--{BOUNDARY}\r\n".encode()])
+def test_preamble_padding_and_epilogue_belong_to_no_part(preamble, padding, epilogue):
+    """RFC 2046 5.1.1, wherever the body is cut."""
+    line = b"--" + BOUNDARY.encode()
+    contents = [b"one\r\n", b"", b"--" + BOUNDARY.encode()[:5]]
+    parts = b"".join(line + padding + b"\r\n\r\n" + content + b"\r\n" for content in contents)
+    body = preamble + parts + line + b"--" + epilogue
+    assert decode(io.BytesIO(body)) == contents
+    for place in range(max(1, len(preamble)), len(preamble) + 60):
+        assert decode(InPieces(body, [len(body), place])) == contents
+
+
+def test_a_long_preamble_is_refused_whether_or_not_a_boundary_follows():
+    preamble = b"x" * (multipart.MOST_PREAMBLE + 1) + b"\r\n"
+    for body in (2 * preamble, preamble + encode([b"a"])):
+        with pytest.raises(MalformedBody, match="before the first boundary"):
+            decode(io.BytesIO(body))
+
+
+def test_the_place_of_a_part_is_told():
+    content_type, body = multipart.related("image/png", [(MediaType("image/png"), [b"1", b"2"], "/a/b")])
+    assert content_type.startswith('multipart/related; type="image/png"; boundary=')
+    assert b"\r\nContent-Type: image/png\r\nContent-Location: /a/b\r\n\r\n12\r\n--" in b"".join(body)
+
+
 @given(body=st.one_of(TRICKY, st.binary(max_size=2000)), truncated=st.integers(1, 30))
 def test_what_is_no_whole_body_is_refused(body, truncated):
     for damaged in (body, encode([b"a", b"b"])[:-truncated], encode([b"a"]).replace(b"\r\n\r\n", body)):
@@ -90,7 +128,7 @@ def test_what_is_no_whole_body_is_refused(body, truncated):
 
 @pytest.mark.parametrize("boundary", ["", "x" * 5000, "é" * 300])
 def test_a_strange_boundary_is_refused(boundary):
-    with pytest.raises(MalformedInput):
+    with pytest.raises(MalformedBody):
         list(multipart.parts(io.BytesIO(encode([b"a"])), boundary))
 
 
@@ -99,13 +137,14 @@ def test_a_strange_boundary_is_refused(boundary):
     [
         (encode([b""] * (MAX_PARTS + 1)), InputOverLimit),
         (encode([b""] * 100_000), InputOverLimit),
-        (f"--{BOUNDARY}\r\n".encode() + b"a" * (30 << 20), MalformedInput),
-        (f"--{BOUNDARY}\r\nX: ".encode() + b"a" * (30 << 20), MalformedInput),
-        (f"--{BOUNDARY}\r\n".encode() + b"a: b\r\n" * 100_000, MalformedInput),
-        (f"--{BOUNDARY}\r\n\r\n".encode() + b"a" * (30 << 20), MalformedInput),
-        (f"--{BOUNDARY}\r\n\r\n".encode() + b"\r\n--0f3c" * 1_000_000, MalformedInput),
-        (b"\r\n" * (10 << 20), MalformedInput),
-        (b"", MalformedInput),
+        (f"--{BOUNDARY}\r\n".encode() + b"a" * (30 << 20), MalformedBody),
+        (f"--{BOUNDARY}\r\nX: ".encode() + b"a" * (30 << 20), MalformedBody),
+        (f"--{BOUNDARY}\r\n".encode() + b"a: b\r\n" * 100_000, MalformedBody),
+        (f"--{BOUNDARY}\r\n\r\n".encode() + b"a" * (30 << 20), MalformedBody),
+        (f"--{BOUNDARY}\r\n\r\n".encode() + b"\r\n--0f3c" * 1_000_000, MalformedBody),
+        (b"\r\n" * (10 << 20), MalformedBody),
+        (f"\r\n--{BOUNDARY}x".encode() * 1_000_000, MalformedBody),
+        (b"", MalformedBody),
     ],
     ids=[
         "one too many",
@@ -116,6 +155,7 @@ def test_a_strange_boundary_is_refused(boundary):
         "endless part",
         "almost boundaries",
         "newlines",
+        "endless preamble",
         "nothing",
     ],
 )

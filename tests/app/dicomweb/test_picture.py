@@ -8,10 +8,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, convert_color_space
-from werkzeug.exceptions import NotAcceptable
+from werkzeug.exceptions import NotAcceptable, NotFound
 
-from app.dicomweb.picture import PNG, picture
-from app.store.instance_file import read_header
+from app.dicomweb.picture import PNG, pictures
+from app.dicomweb.representations.view import View
+from app.store.files.instance_file import read_header
 from tests.data_prep.dicom_factory import encode, enhanced, make_item, make_slice, put_pixels
 
 RAMP = np.tile(np.linspace(0, 400, 36).astype("u2"), (40, 1))
@@ -19,9 +20,9 @@ SIGNED = (RAMP.astype("i2") - 200).astype("i2")
 TWELVE_BITS = {"BitsStored": 12, "HighBit": 11}
 
 
-def drawn(image: Dataset, number: int = 1) -> np.ndarray:
+def drawn(image: Dataset, number: int = 1, **query: str) -> np.ndarray:
     stream = io.BytesIO(encode(image))
-    file = picture(stream, read_header(stream), number, PNG)
+    (file,) = pictures(stream, read_header(stream), [number], PNG, View.rendered(query))
     return cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
@@ -65,6 +66,41 @@ def test_the_window_comes_first_and_then_the_inversion(photometric, pixels, wind
     attributes = {name: [value] if isinstance(value, Dataset) else value for name, value in window.items()}
     image = make_slice(pixels=pixels, **TWELVE_BITS, PhotometricInterpretation=photometric, **attributes)
     assert np.abs(drawn(image) - by_pydicom(image)).max() <= 1
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("pixels", [RAMP, SIGNED], ids=["unsigned", "signed"])
+@pytest.mark.parametrize("window", ["20,40,linear", "10,1,linear", "15,20,linear-exact", "1e1,0.5,sigmoid"])
+def test_the_client_s_window_replaces_the_header_s_and_comes_before_the_inversion(photometric, pixels, window):
+    centre, width, function = window.split(",")
+    asked = {"WindowCenter": float(centre), "WindowWidth": float(width)}
+    asked["VOILUTFunction"] = function.upper().replace("-", "_")
+    rescaled = {"RescaleSlope": "0.25", "RescaleIntercept": "-10", "PhotometricInterpretation": photometric}
+    image = make_slice(pixels=pixels, **TWELVE_BITS, **rescaled, **asked)
+    other = make_slice(pixels=pixels, **TWELVE_BITS, **rescaled, VOILUTSequence=[CURVE], WindowCenter=9, WindowWidth=9)
+    expected = by_pydicom(image)
+    assert expected.min() < expected.max()
+    assert np.abs(drawn(other, window=window) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "window", ["0.12345678901,0.00000000001,linear-exact", "-1e99,1e-99,sigmoid", "1e99,1e99,linear"]
+)
+def test_no_window_of_a_client_is_replaced_by_another_one(window):
+    shown = drawn(make_slice(pixels=RAMP, **TWELVE_BITS, **WINDOWS["linear"]), window=window)
+    assert set(np.unique(shown)) <= {0, 127, 128, 255}
+
+
+def test_a_viewport_is_cut_out_of_the_windowed_picture():
+    image = make_slice(pixels=RAMP, **TWELVE_BITS, **WINDOWS["linear"])
+    assert (drawn(image, viewport="10,20,4,8,10,20") == drawn(image)[8:28, 4:14]).all()
+    assert (drawn(image, viewport="36,40,0,0,-36,40") == drawn(image)[:, ::-1]).all()
+    assert drawn(image, viewport="72,80").shape == (80, 72)
+
+
+def test_there_is_no_frame_beyond_the_last():
+    with pytest.raises(NotFound):
+        drawn(make_slice(pixels=RAMP), 2)
 
 
 def test_a_modality_lut_comes_before_the_window():
@@ -173,3 +209,18 @@ def test_colours_are_those_of_the_header(planes, space):
 def test_what_is_neither_grey_nor_a_known_colour_is_not_drawn():
     with pytest.raises(NotAcceptable):
         drawn(make_slice(pixels=RAMP, PhotometricInterpretation="PALETTE COLOR"))
+
+
+@pytest.mark.parametrize("keyword", ["PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"])
+def test_functional_groups_that_are_no_sequence_are_ignored(keyword):
+    image = make_slice(1, RAMP, WindowCenter=200, WindowWidth=400)
+    plain = drawn(image)
+    image.add_new(keyword, "LO", "none")
+    assert np.array_equal(drawn(image), plain)
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "Columns"])
+def test_a_colour_picture_without_a_size_is_not_drawn(keyword):
+    image = make_slice(1, RAMP.astype("u1"), SamplesPerPixel=3, PhotometricInterpretation="RGB", **{keyword: None})
+    with pytest.raises(NotAcceptable):
+        drawn(image)

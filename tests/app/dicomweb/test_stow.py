@@ -1,15 +1,21 @@
 """Instances by STOW-RS: told one by one what became of them, in JSON or XML; nothing quoted, nothing half stored."""
 
+import gzip
+import io
 import json
+import zlib
 from xml.etree import ElementTree
 
 import pytest
 from sqlalchemy import select
 
+from app.dicomweb import multipart
+from app.dicomweb.media_types import MediaType
 from app.http.uploads import MAX_PARTS
 from app.service.parts import EXTENSION
 from app.store.database import Study
 from tests.app.attacks import ICON, ITEM, deflated, nested, sequence, with_elements
+from tests.app.bad_bodies import directory
 from tests.app.dicomweb.messages import RELATED, body
 from tests.app.studies import PATIENT, SLICES, instances, voxels
 
@@ -84,12 +90,76 @@ def test_the_answer_as_xml(client):
     assert root.find(f"DicomAttribute[@tag='{URL}']").attrib == {"tag": URL, "vr": "UR", "keyword": "RetrieveURL"}
 
 
+def test_the_answer_as_xml_in_a_part(client):
+    response = store(client, FILES[:1], Accept='multipart/related; type="application/dicom+xml"')
+    assert response.status_code == 200
+    content_type = MediaType.parse(response.content_type)
+    assert (content_type.name, content_type.parameters["type"]) == ("multipart/related", "application/dicom+xml")
+    ((kind, part),) = multipart.parts(io.BytesIO(response.data), content_type.parameters["boundary"])
+    with part:
+        part.seek(0)
+        assert (kind, ElementTree.fromstring(part.read()).tag) == ("application/dicom+xml", "NativeDicomModel")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP"])
+def test_a_packed_body_is_stored(client, coding):
+    headers = {"Content-Type": RELATED, "Content-Encoding": coding}
+    response = client.post("/dicom-web/studies", data=gzip.compress(body(FILES)), headers=headers)
+    assert len(response.json[REFERENCED]["Value"]) == SLICES
+    alone = {"Content-Type": "application/dicom", "Content-Encoding": coding}
+    assert client.post("/dicom-web/studies", data=gzip.compress(FILES[0]), headers=alone).status_code == 200
+    sent = client.get(f"/dicom-web/studies/{STUDY}/series/{SERIES}/instances/{SERIES}.1?accept=application/dicom")
+    assert sent.data == FILES[0]
+
+
+@pytest.mark.parametrize(
+    ("coding", "content", "status"),
+    [
+        ("br", body(FILES[:1]), 415),
+        ("gzip, gzip", gzip.compress(gzip.compress(body(FILES[:1]))), 415),
+        ("deflate", zlib.compress(body(FILES[:1])), 415),
+        ("gzip", body(FILES[:1]), 400),
+        ("gzip", gzip.compress(body(FILES[:1]))[:-20], 400),
+        ("gzip", b"", 400),
+    ],
+    ids=["other", "twice", "deflate", "not packed", "cut short", "empty"],
+)
+def test_what_is_no_packed_body_is_a_problem_and_stores_nothing(client, coding, content, status):
+    headers = {"Content-Type": RELATED, "Content-Encoding": coding}
+    response = client.post("/dicom-web/studies", data=content, headers=headers)
+    assert (response.status_code, response.mimetype) == (status, "application/problem+json")
+    assert client.get("/dicom-web/studies").status_code == 204
+
+
+@pytest.mark.parametrize("content_type", [RELATED, "application/dicom"])
+def test_a_small_body_that_unpacks_to_much_is_refused_early(client, content_type):
+    zeros = bytes(64 << 20)
+    packed = gzip.compress(body([zeros]) if content_type == RELATED else FILES[0] + zeros)
+    headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
+    response = client.post("/dicom-web/studies", data=packed, headers=headers)
+    assert (response.status_code, response.json["detail"]) == (413, "The body unpacks to more than 200 times its size.")
+    assert client.get("/dicom-web/studies").status_code == 204
+
+
+def test_a_dicomdir_is_told_what_it_is(client):
+    response = store(client, [FILES[0], directory()])
+    assert response.status_code == 202
+    assert response.json[OTHERS]["Value"] == [{REASON: {"vr": "US", "Value": [0x0122]}}]
+    assert "1 of 2 not stored: It is a DICOMDIR" in response.headers["Warning"]
+
+
+def test_what_has_no_content_has_no_type(client):
+    store(client, FILES[:1])
+    for response in (client.get("/dicom-web/studies?PatientID=nobody"), client.delete(f"/dicom-web/studies/{STUDY}")):
+        assert (response.status_code, response.data, "Content-Type" in response.headers) == (204, b"", False)
+
+
 @pytest.mark.parametrize(
     ("content_type", "content", "status"),
     [
         ("multipart/form-data; boundary=xyz", body(FILES[:1]), 415),
         ('multipart/related; type="application/dicom+json"; boundary=xyz', body(FILES[:1]), 415),
-        ("application/dicom", FILES[0], 415),
+        ("application/dicom", b"", 400),
         ("", body(FILES[:1]), 415),
         ('multipart/related; type="application/dicom+xml"; boundary=xyz', body(FILES[:1]), 415),
         (RELATED, body(FILES[:1], "application/dicom+json"), 415),
@@ -111,6 +181,18 @@ def test_unquoted_types_and_parts_without_one_are_taken(client):
     content = b"--xyz\r\n\r\n" + FILES[0] + b"\r\n--xyz--\r\n"
     headers = {"Content-Type": "multipart/related;type=application/dicom;boundary=xyz"}
     assert client.post("/dicom-web/studies", data=content, headers=headers).status_code == 200
+
+
+def test_one_instance_needs_no_parts(client):
+    headers = {"Content-Type": "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"}
+    response = client.post(f"/dicom-web/studies/{STUDY}", data=FILES[0], headers=headers)
+    assert response.status_code == 200
+    assert [item[UID]["Value"] for item in response.json[REFERENCED]["Value"]] == [[f"{SERIES}.1"]]
+    refused = client.post("/dicom-web/studies", data=b"no DICOM", headers=headers)
+    assert (refused.status_code, refused.json[OTHERS]["Value"]) == (
+        409,
+        [{"00081197": {"vr": "US", "Value": [0xC000]}}],
+    )
 
 
 def test_other_errors_of_the_client(client, make_app):

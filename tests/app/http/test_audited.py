@@ -1,24 +1,18 @@
 """Which requests are in the audit trail, and what their lines say."""
 
-import hashlib
 import json
 from ipaddress import ip_network
 
 import pytest
 
-from app.audit.verify import verify
 from app.http.limiting import WRONG_KEYS
 from app.store.keys import create
 from app.store.opening import open_database
 from tests.app.dicomweb.messages import RELATED, body
-from tests.app.studies import instances, study_zip, voxels
+from tests.app.studies import instances, study_zip, voxels, zipped
+from tests.app.trail_lines import digest, trail_lines
 
 pytestmark = pytest.mark.slow
-
-
-def digest(uid: str) -> str:
-    """What stands for a study."""
-    return hashlib.sha256(uid.encode()).hexdigest()
 
 
 STUDY = digest("2.25.7")
@@ -27,14 +21,7 @@ STUDY = digest("2.25.7")
 @pytest.fixture
 def lines(tmp_path):
     """The lines so far, without what is in every line."""
-
-    def read() -> list[dict]:
-        assert verify(tmp_path / "var").faults == () or not (tmp_path / "var" / "audit").exists()
-        files = sorted((tmp_path / "var" / "audit").glob("*.jsonl"))
-        found = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-        return [{key: value for key, value in line.items() if key not in ("when", "before")} for line in found]
-
-    return read
+    return lambda: trail_lines(tmp_path / "var")
 
 
 def test_what_happens_to_a_prediction_is_written(make_app, lines, tmp_path):
@@ -48,7 +35,8 @@ def test_what_happens_to_a_prediction_is_written(make_app, lines, tmp_path):
     assert client.delete(place, **sent).status_code == 204
     everywhere = {"key": "pacs", "address": "192.0.2.1", "prediction": answer["id"], "study": STUDY}
     model = {"bundle": answer["bundle"]["name"], "sha256": answer["bundle"]["sha256"]}
-    assert lines() == [
+    computed = {"what": "prediction", "outcome": "done", "prediction": answer["id"], "study": STUDY, **model}
+    assert lines() == [computed] + [
         {"what": what, "outcome": outcome, **everywhere, **model}
         for what, outcome in [
             ("POST /v1/predictions", 201),
@@ -82,6 +70,23 @@ def test_what_happens_to_a_study_is_written_with_a_digest_of_its_uid(client, lin
         ("DELETE /dicom-web/studies/<study>", 404, STUDY),
     ]
     assert "2.25.7" not in json.dumps(lines())
+
+
+def test_preambles_that_are_not_blank_are_counted_and_not_kept(client, lines):
+    """They may be programs. What is sent to a prediction isn't kept as files at all."""
+    programs = [b"\x7fELF" + file[4:] for file in instances(voxels())]
+    blank = instances(voxels(), "2.25.6", "2.25.6.1")
+    client.post("/v1/predictions", data=zipped(programs), content_type="application/zip")
+    client.post("/dicom-web/studies", data=body([*programs[:3], *blank]), content_type=RELATED)
+    client.post("/v1/predictions", data=study_zip(1), content_type="application/zip")
+    requests = [line for line in lines() if line["what"] != "prediction"]
+    assert [(line["what"], line["outcome"], line.get("preambles")) for line in requests] == [
+        ("POST /v1/predictions", 201, len(programs)),
+        ("POST /dicom-web/studies", 200, None),
+        ("POST /dicom-web/studies", 200, 3),
+        ("POST /v1/predictions", 201, None),
+    ]
+    assert b"ELF" not in client.get("/dicom-web/studies/2.25.7").data
 
 
 def test_what_reads_no_patient_data_is_not_written(client, lines):

@@ -241,5 +241,5 @@ def test_a_user_has_the_scopes_of_the_setting(make_app):
         trusted_proxies=(ip_network("10.0.0.1"),), user_header="X-Remote-User", user_scopes=("predict", "read")
     ).test_client()
     sent = {"headers": {"X-Remote-User": "mori"}, "environ_base": {"REMOTE_ADDR": "10.0.0.1"}}
-    assert client.post(PREDICTIONS, data=b"no study", **sent).status_code == 415
+    assert client.post(PREDICTIONS, data=b"no study", **sent).status_code == 422
     assert client.delete(f"{PREDICTIONS}/x", **sent).status_code == 403

@@ -1,5 +1,7 @@
 """What travels from a worker process to the network. Whole batches are in test_batch."""
 
+import errno
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,32 @@ def test_what_arrives_is_what_was_decoded(study, scratch, needs):
     assert arrived.step.notices == here.step.notices
     assert (arrived.job.id, len(arrived.job.volume.sop_uids)) == (here.job.id, SLICES)
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "x"), OSError(errno.ENOSPC, "x"), MemoryError()])
+def test_a_fault_of_the_machine_is_not_the_studys(study, monkeypatch, fault):
+    monkeypatch.setattr("app.jobs.decoding.decode", lambda *_: _raise(fault))
+    with pytest.raises(type(fault)):
+        pack(study, BUNDLE, None)
+
+
+def _raise(error: Exception):
+    raise error
+
+
+def test_a_disk_that_fails_under_a_zip_is_not_a_damaged_zip(study, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "x")
+
+    monkeypatch.setattr("zipfile.ZipFile.open", fail)
+    with pytest.raises(OSError, match="x"):
+        pack(study, BUNDLE, None)
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_of_its_study(study, monkeypatch):
+    monkeypatch.setattr("app.jobs.decoding.decode", lambda *_: _raise(PermissionError(errno.EACCES, "Not allowed")))
+    problem = pack(study, BUNDLE, None).outcome
+    assert (problem.status, problem.detail) == (422, "A file or folder of it can't be read (Not allowed).")
 
 
 def test_what_cannot_be_predicted_is_a_problem_of_its_study(tmp_path):

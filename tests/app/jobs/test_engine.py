@@ -6,6 +6,8 @@ import time
 import pytest
 from sqlalchemy import update
 
+from app.contract.problems import OURS
+from app.jobs.faults import TRIES
 from app.service.parts import EXTENSION
 from app.store.database import Prediction
 from data_prep.errors import UnsuitableStudy
@@ -99,16 +101,42 @@ def test_a_study_that_cannot_be_predicted_on_is_a_problem_for_whoever_asks(make_
     assert (later["status"], later["problem"]) == ("failed", response.json)
 
 
+@pytest.fixture
+def no_pauses(monkeypatch):
+    monkeypatch.setattr("app.jobs.faults.FIRST_PAUSE_S", 0.01)
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_an_unexpected_failure_that_passes_is_nobodys(make_app, monkeypatch):
+    predict, faults = Predictor.predict, [RuntimeError(), RuntimeError()]
+
+    def fail(self, volume):
+        if faults:
+            raise faults.pop()
+        return predict(self, volume)
+
+    monkeypatch.setattr(Predictor, "predict", fail)
+    assert make_app().test_client().post(**POST, data=study_zip()).status_code == 201
+    assert faults == []
+
+
+@pytest.mark.usefixtures("no_pauses")
 def test_an_unexpected_failure_is_kept_and_does_not_stop_the_thread(make_app, monkeypatch, caplog):
     predict = Predictor.predict
 
+    tries = []
+
     def fail(self, volume):
+        tries.append(volume)
         raise RuntimeError("Quibble^Zebedee")
 
     monkeypatch.setattr(Predictor, "predict", fail)
     client = make_app().test_client()
     response = client.post(**POST, data=study_zip())
+    assert len(tries) == TRIES
     assert (response.status_code, response.mimetype) == (500, "application/problem+json")
+    assert response.json["type"] == OURS
+    assert "Send the study again, and the service tries again" in response.json["detail"]
     assert "Quibble" not in response.text + caplog.text
     assert "unexpected RuntimeError at" in caplog.text
     monkeypatch.setattr(Predictor, "predict", predict)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.jobs.leases import DEAD_AFTER, UNSERVED_AFTER, Leases
+from app.jobs.leases import UNSERVED_AFTER, Leases
+from app.jobs.unchanged import DEAD_AFTER
 from app.store.database import Database, sqlite_url
 from app.store.job import Job
 from app.store.predictions import Store

@@ -1,19 +1,27 @@
 """Studies that come instance by instance: predicted on when quiet, again when more comes, and as often as it takes."""
 
+import os
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound, TooManyRequests
 
+from app.contract.problems import OURS
 from app.jobs.engine import Engine
-from app.jobs.intake import accept
+from app.jobs.faults import LONGEST_PAUSE_S, TRIES
+from app.jobs.intake import DECODERS, accept
 from app.service.parts import EXTENSION, Service
-from app.store.database import Study
+from app.store.database import PerformedStep, Study
 from tests.app.conftest import Clock
 from tests.app.studies import instances, voxels
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_readers")]
 
 SOON_S = 30
 
@@ -50,6 +58,41 @@ def test_a_study_is_predicted_on_by_itself_once_it_is_quiet(make_app):
         time.sleep(0.05)
     assert [answer["status"] for answer in found] == ["done"]
     assert found[0]["study"]["volume"]["slices"] == len(voxels())
+
+
+@contextmanager
+def decoders_are_killed() -> Iterator[None]:
+    """As a kernel does that has no memory left."""
+    DECODERS.close()  # idle ones may be no children of this process
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.01):
+            for children in Path("/proc/self/task").glob("*/children"):
+                with suppress(OSError):
+                    for child in children.read_text().split():
+                        if "app.apart.callee" in Path(f"/proc/{child}/cmdline").read_text():
+                            os.kill(int(child), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
+
+
+def test_a_decoder_that_is_killed_is_not_the_studys_failure(service, clock):
+    receive(service, instances(voxels(), study="2.25.1"))
+    clock.added_s = 3601
+    with decoders_are_killed():
+        service.studies.predict_quiet()
+    assert of_study(service, "2.25.1") == []
+    clock.added_s += LONGEST_PAUSE_S
+    service.studies.predict_quiet()
+    (answer,) = of_study(service, "2.25.1")
+    assert answer["status"] != "failed"
 
 
 def test_a_study_that_still_comes_is_left_alone(service, clock):
@@ -156,6 +199,62 @@ def test_a_clock_that_is_set_changes_nothing(make_app, clock, set_by_s):
     assert len(of_study(service, "2.25.1")) == 1
 
 
+def waiting_for_more(make_app, clock, counter) -> Service:
+    """A study waits an hour if it is complete, and two hours if not."""
+    service = make_app(clock, counter, quiet_s=3600, announced_wait_s=7200).extensions[EXTENSION]
+    for work in service.rounds:
+        work.stop()
+    return service
+
+
+def test_a_study_waits_for_the_instances_that_its_headers_announce(make_app, clock):
+    service = waiting_for_more(make_app, clock, clock)
+    files = instances(voxels(), study="2.25.1", ImagesInAcquisition=len(voxels()))
+    receive(service, files[:9])
+    clock.added_s = 3601
+    service.studies.predict_quiet()
+    assert of_study(service, "2.25.1") == []
+    receive(service, files[9:])
+    service.studies.predict_quiet()
+    (answer,) = of_study(service, "2.25.1")
+    assert answer["status"] != "failed"
+
+
+def test_a_study_waits_for_the_images_that_its_modality_made_and_then_says_that_they_are_missing(make_app, clock):
+    service = waiting_for_more(make_app, clock, clock)
+    receive(service, instances(voxels(), study="2.25.1", series="2.25.11"))
+    made = PerformedStep(uid="1.1", study_uid="2.25.1", state="COMPLETED", series={"2.25.11": 99}, begun=0.0)
+    with service.instances._database.write() as session:
+        session.add(made)
+    clock.added_s = 3601
+    service.studies.predict_quiet()
+    assert of_study(service, "2.25.1") == []
+    clock.added_s = 7201
+    answer = service.studies.predict("2.25.1").answer.result(SOON_S)
+    (told,) = [one["message"] for one in answer["warnings"] if one["code"] == "missing-slices"]
+    assert f"the modality made 99 images of this series, and {len(voxels())} are here" in told
+
+
+@pytest.mark.parametrize("set_by_s", [-7200, 7200])
+def test_the_longest_wait_holds_across_a_restart_and_a_clock_that_is_set(make_app, clock, set_by_s):
+    counter = Clock()
+    service = waiting_for_more(make_app, clock, counter)
+    receive(service, instances(voxels(), study="2.25.1", ImagesInAcquisition=19)[:9])
+    service.studies.predict_quiet()
+    clock.added_s = set_by_s
+    counter.added_s = 7100
+    service.studies.predict_quiet()
+    assert of_study(service, "2.25.1") == []
+    service.stop()
+    clock.added_s = counter.added_s = 5000
+    again = waiting_for_more(make_app, clock, counter)
+    again.studies.predict_quiet()
+    assert of_study(again, "2.25.1") == []
+    counter.added_s = 7300
+    again.studies.predict_quiet()
+    assert len(of_study(again, "2.25.1")) == 1
+
+
 def test_a_study_from_before_the_clock_was_set_back_is_predicted_on(make_app, clock):
     """Not even a service that starts after that waits longer."""
     clock.added_s = -7200
@@ -187,6 +286,42 @@ def test_a_fault_is_not_the_studys_failure_and_does_not_stop_the_other_studies(s
 
 def _raise(error: Exception):
     raise error
+
+
+def test_a_fault_of_the_program_is_tried_again_and_then_told_and_sending_again_begins_anew(service, clock, monkeypatch):
+    files = instances(voxels(), study="2.25.1")
+    receive(service, files)
+    faulty = [RuntimeError("Quibble^Zebedee")] * TRIES
+    monkeypatch.setattr(
+        "app.jobs.studies.accept", lambda *arguments: _raise(faulty.pop()) if faulty else accept(*arguments)
+    )
+    clock.added_s = 3601
+    for _ in range(TRIES):
+        assert of_study(service, "2.25.1") == []
+        clock.added_s += LONGEST_PAUSE_S
+        service.studies.predict_quiet()
+    (answer,) = of_study(service, "2.25.1")
+    assert (answer["status"], answer["problem"]["type"]) == ("failed", OURS)
+    assert "Quibble" not in str(answer)
+    service.studies.predict_quiet()
+    assert of_study(service, "2.25.1") == [answer]  # nobody has sent it again
+    receive(service, files)
+    clock.added_s += 7200
+    service.studies.predict_quiet()
+    (answer,) = of_study(service, "2.25.1")
+    assert answer["status"] != "failed"
+
+
+def test_a_refused_study_that_is_sent_again_is_not_tried_again(service, clock):
+    files = instances(voxels()[:5], study="2.25.1")
+    receive(service, files)
+    clock.added_s = 3601
+    service.studies.predict_quiet()
+    refused = of_study(service, "2.25.1")
+    receive(service, files)
+    with service.instances._database.read() as session:
+        assert session.scalars(select(Study.state)).one() == "predicted"
+    assert of_study(service, "2.25.1") == refused
 
 
 def test_a_study_that_never_came_is_not_found(service):

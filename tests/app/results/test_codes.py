@@ -3,10 +3,11 @@
 import pytest
 from pydicom.sr.codedict import codes as standard
 
+from app.results import Site
 from app.results.codes import STANDARD, CodesError
 from app.results.report import report
 from data_prep.labels import BINARY, FOUR_CLASS
-from tests.app.results.made import read, result_of
+from tests.app.results.made import evidence_of, read, result_of
 
 
 def test_codes_mean_what_the_standard_says():
@@ -15,10 +16,12 @@ def test_codes_mean_what_the_standard_says():
         (STANDARD.left, standard.SCT.Left),
         (STANDARD.present, standard.SCT.Present),
         (STANDARD.absent, standard.SCT.Absent),
+        (STANDARD.undetermined, standard.SCT.Undetermined),
         (STANDARD.finding_site, standard.SCT.KneeJoint),
         (STANDARD.procedure, standard.SCT.ImagingProcedure),
         (STANDARD.probability, standard.DCM.Probability),
         (STANDARD.comment, standard.DCM.Comment),
+        (STANDARD.operating_point, standard.DCM.CADOperatingPointDescription),
         (STANDARD.activation, standard.DCM.ClassActivation),
         (STANDARD.gradient_activation, standard.DCM.GradientWeightedClassActivation),
     ]:
@@ -33,17 +36,18 @@ def test_every_class_of_every_scheme_has_a_grade():
 
 def test_a_site_puts_its_own_over_them(tmp_path):
     (tmp_path / "codes.toml").write_text(
-        '[finding]\nvalue = "RID1"\nscheme = "RADLEX"\nmeaning = "torn ligament"\n'
+        '[abnormality]\nvalue = "RID1"\nscheme = "RADLEX"\nmeaning = "torn ligament"\n'
         '[grades."unhealthy"]\nvalue = "X"\nscheme = "99SITE"\nmeaning = "injured"\n'
     )
     codes = STANDARD.overridden(tmp_path / "codes.toml")
-    assert (codes.finding.value, codes.grades["unhealthy"].value) == ("RID1", "X")
+    assert (codes.abnormality.value, codes.grades["unhealthy"].value) == ("RID1", "X")
     assert (codes.left, codes.grades["healthy"]) == (STANDARD.left, STANDARD.grades["healthy"])
     plain = result_of()
-    said = read(report(type(plain)(plain.answer, plain.origins, plain.volume, codes)))
+    result = type(plain)(plain.answer, plain.origins, plain.volume, site=Site(codes))
+    said = read(report(result, evidence_of(result)))
     values = {element.value for element in said.iterall() if element.keyword == "CodeValue"}
     assert {"RID1", "X"} <= values
-    assert not {"239725005", "UNHEALTHY"} & values
+    assert not {"ABNORMAL", "UNHEALTHY"} & values
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@ import numpy as np
 import pytest
 
 from app.results import render
+from app.results.colour_scale import Bounds
 from data_prep.limits import MOST_SIDE
 from tests.data_prep.dicom_factory import bounded_memory
 
 
-def scale_of(volume_map: np.ndarray) -> render.Scale:
-    return render.Scale.of(np.ones_like(volume_map), float(volume_map.max()))
+def scale_of(volume_map: np.ndarray, threshold: float | None = None) -> render.Scale:
+    """By its own peak."""
+    peak = max(float(volume_map.max()), 0.0)
+    return render.Scale.of(np.ones_like(volume_map), Bounds(peak, threshold, peak, 1.0))
 
 
 def test_an_empty_map_does_not_glow():
@@ -23,6 +26,13 @@ def test_glow_is_scaled_by_the_volume_and_not_by_the_slice():
     volume_map[0, 1, 1], volume_map[1, 1, 1], volume_map[1, 0, 0] = 8, 2, -100
     first, second = (render.glow(plane, scale_of(volume_map)) for plane in volume_map)
     assert (first[1, 1], second[1, 1], second[0, 0]) == (1, 0.25, 0)
+
+
+def test_below_the_threshold_nothing_glows():
+    volume_map = np.array([[[8, 4, np.nextafter(np.float32(4), np.float32(0)), -8]]], np.float32)
+    glow = render.glow(volume_map[0], scale_of(volume_map, 4.0))
+    assert glow.tolist() == [[1, 0.5, 0, 0]]
+    assert render.heatmap(glow)[0, :, 3].tolist() == [255, 128, 0, 0]
 
 
 def test_stronger_is_brighter():
@@ -42,7 +52,25 @@ def test_the_largest_picture_takes_bounded_memory():
 
 def test_a_blank_volume_is_black():
     blank = np.full((2, 8, 8), 7, np.float32)
-    assert not render.grey(blank[0], render.Scale.of(blank, 0.0)).any()
+    assert not render.grey(blank[0], render.Scale.of(blank, Bounds(0.0, None, 0.0, 1.0))).any()
+
+
+@pytest.mark.parametrize(("threshold", "said"), [(None, render.OWN_SCALE), (9.0, render.NO_REGION), (8.0, "")])
+def test_what_every_picture_must_say(threshold, said):
+    assert scale_of(np.array([[[8, 4]]], np.float32), threshold).said == said
+
+
+@pytest.mark.parametrize("said", [render.OWN_SCALE, render.NO_REGION])
+@pytest.mark.parametrize("shape", [(96, 80), (256, 256), (640, 200)])
+def test_a_line_above_the_notice_is_readable_and_leaves_the_notice(shape, said):
+    plane, nothing = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+    plain, both = render.overlay(plane, nothing, 0.5), render.overlay(plane, nothing, 0.5, said)
+    notice = np.flatnonzero(plain.any(axis=(1, 2)))
+    rows = np.flatnonzero((both != plain).any(axis=(1, 2)))
+    assert rows.max() < notice.min()
+    assert rows.min() > shape[0] // 2
+    assert not both[:, -1].any()
+    assert both.max() > 200
 
 
 @pytest.mark.parametrize("shape", [(40, 30), (256, 256), (640, 200)])

@@ -1,12 +1,17 @@
 """Requests that are no valid HTTP: a problem document, never HTML, and never a 500."""
 
 import socket
+import struct
+import time
 
 import pytest
 from gunicorn.http import errors
 
 from app.server.refusals import message, refusal
-from tests.app.server.raw import answer, asked, connected, seconds
+from tests.app.bad_page import table
+from tests.app.dicomweb.messages import body as stored
+from tests.app.server.raw import Answer, answer, asked, connected, seconds
+from tests.app.studies import instances, voxels
 
 pytestmark = pytest.mark.slow
 
@@ -16,6 +21,7 @@ FORM = b"POST /v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/for
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nabc'
 MB = 1 << 20
+GONE, GONE_S = "2.25.404", 30.0
 
 
 def sized(head: bytes, body: bytes) -> bytes:
@@ -82,6 +88,7 @@ def test_every_bad_request_gets_a_problem_document(service, case):
     said, status = CASES[case]
     problem = asked(service.port, said).problem
     assert problem["status"] == status, problem
+    assert (str(status), problem["detail"]) == table("no-http")[case]
 
 
 @pytest.mark.parametrize("head", [POST, STOW + b"; boundary=b\r\n", FORM + b"; boundary=b\r\n"])
@@ -94,9 +101,61 @@ def test_a_body_whose_sender_leaves_is_a_400(service, head, framing):
         assert answer(client).problem["status"] == 400
 
 
+@pytest.mark.parametrize("head", [POST, STOW + b"; boundary=b\r\n", FORM + b"; boundary=b\r\n"])
+def test_nothing_is_left_of_a_client_that_is_gone_midway(service, head):
+    """Whole instances have arrived; the connection ends by a reset, as when a cable is pulled or a program killed."""
+    whole = stored(instances(voxels(), GONE)[:3]).replace(b"--xyz", b"--b").removesuffix(b"--b--\r\n")
+    with connected(service.port, head + b"Content-Length: 900000\r\n\r\n" + whole) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert seconds(service.port, "/readyz") < 1
+    deadline = time.monotonic() + GONE_S
+    while left := [path for path in (service.log.parent / "var").rglob(".incoming/*/*") if path.name != ".lock"]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    for path, status in (
+        (f"/dicom-web/studies?StudyInstanceUID={GONE}", 204),
+        (f"/v1/predictions?study_uid={GONE}", 200),
+    ):
+        answer = asked(service.port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert answer.status == status
+        assert b'"id"' not in answer.content
+
+
 def test_the_service_is_well_afterwards(service):
     assert seconds(service.port, "/readyz") < 1
     assert "Traceback" not in service.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "header", ["SCRIPT_NAME: /x", "SCRIPT_NAME: /healthz", "PATH_INFO: /v1/models", "REMOTE_ADDR: ::"]
+)
+def test_no_header_changes_which_path_is_asked(service, header):
+    answer = asked(service.port, f"GET /healthz HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+    assert (answer.status, answer.content) == (200, ok(service).content)
+
+
+@pytest.mark.parametrize(
+    ("headers", "scheme"),
+    [
+        ("X-Forwarded-Proto: https", "https"),
+        ("X-Forwarded-Proto: http", "http"),
+        ("X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off", "https"),
+        ("X-Forwarded-Ssl: on", "http"),
+        ("X-Forwarded-Protocol: ssl", "http"),
+    ],
+)
+def test_only_one_header_says_https(service, headers, scheme):
+    """The one that nginx sets. nginx passes on others as the client sent them."""
+    (instance,) = instances(voxels()[:1], "2.25.43", "2.25.44")
+    stored_one = stored([instance])
+    head = STOW + f"; boundary=xyz\r\n{headers}\r\nContent-Length: {len(stored_one)}\r\n\r\n".encode()
+    answer = asked(service.port, head + stored_one)
+    assert answer.status == 200, answer
+    assert f'"{scheme}://x/dicom-web/studies/2.25.43"'.encode() in answer.content
+
+
+def ok(service) -> Answer:
+    return asked(service.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
 def test_the_kind_of_an_error_decides():

@@ -13,7 +13,7 @@ import pytest
 from app.client import RunningService, serving
 from tests.app.studies import study_zip
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cold")]
 
 SOON_S = 90
 ZIP = {"Content-Type": "application/zip"}

@@ -57,6 +57,13 @@ def test_what_will_never_be_complete_is_told(config, said, error, size):
         (b"POST /readyz" + HOST + b"TRANSFER-ENCODING : chunked\r\n", Lane.WITH_BODY),
         (b"GET /healthz/x" + HOST, Lane.WITHOUT_BODY),
         (b"GET /v1/models" + HOST + b"X-Content-Length: 5\r\n", Lane.WITHOUT_BODY),
+        (b"GET /dicom-web/studies/1.2" + HOST, Lane.RETRIEVAL),
+        (b"GET /dicom-web/studies/1.2/series/3.4/metadata?a=/series" + HOST, Lane.RETRIEVAL),
+        (b"GET /dicom-web/studies/1.2/series/3.4/instances/5.6/frames/1" + HOST, Lane.RETRIEVAL),
+        (b"GET /dicom-web/studies/1.2/series/3.4/instances" + HOST, Lane.WITHOUT_BODY),
+        (b"GET /dicom-web/studies/1.2/series?limit=1" + HOST, Lane.WITHOUT_BODY),
+        (b"GET /dicom-web/studies?StudyDate=20260101" + HOST, Lane.WITHOUT_BODY),
+        (b"POST /dicom-web/studies/1.2" + HOST + b"Content-Length: 5\r\n", Lane.WITH_BODY),
         (b"\x16\x03\x01\r\n", Lane.WITHOUT_BODY),
     ],
 )

@@ -4,12 +4,16 @@ import select
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
+import numpy as np
 import pytest
 
+from app.server.pace import GRACE_S
 from app.server.worker import HEAD_S
+from tests.app.dicomweb.messages import RELATED, body, related
 from tests.app.server.raw import HALF, STALLED, answer, asked, connected, seconds, siege
-from tests.app.studies import study_zip
+from tests.app.studies import instances, study_zip
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +25,38 @@ def test_stalled_bodies_half_heads_and_idle_connections_delay_nobody(service):
     with siege(service.port, stalled=8, halves=8, idle=200):
         for path in ("/healthz", "/readyz", "/v1/models", "/v1/predictions"):
             assert seconds(service.port, path) < PROMPT_S, path
+
+
+def test_clients_that_read_slowly_delay_nobody_and_are_cut_off(service):
+    """More than may retrieve at one time, and 7 MB: more than the buffers of a connection hold."""
+    study = "2.25.9140"
+    for file in instances(np.zeros((8, 680, 680), np.uint16), study, f"{study}.1"):
+        service.ask("POST", "/dicom-web/studies", body([file]), {"Content-Type": RELATED})
+    service.ask("GET", f"/dicom-web/studies/{study}/metadata")  # every process has started
+    accept = related("application/dicom", "*")
+    get = f"GET /dicom-web/studies/{study} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(10):
+            clients.append(stack.enter_context(with_little_room(service.port, get)))
+            assert clients[-1].recv(12) == b"HTTP/1.1 200"  # the answer has begun
+        begun = time.monotonic()
+        for path in ("", f"/{study}/series", f"/{study}/metadata"):
+            assert all(client.recv(1) for client in clients)
+            assert seconds(service.port, f"/dicom-web/studies{path}") < PROMPT_S, path
+        while service.log.read_text().count("a client was cut off") < len(clients):
+            assert time.monotonic() - begun < GRACE_S + 10
+            time.sleep(0.5)
+
+
+def with_little_room(port: int, said: bytes) -> socket.socket:
+    """A connection on which this was said, and whose client takes in little that it hasn't read."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(30)
+    client.connect(("127.0.0.1", port))
+    client.sendall(said)
+    return client
 
 
 def test_the_slow_are_told_and_make_room_for_a_study(service):

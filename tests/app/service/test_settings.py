@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from app.service.settings import Settings, SettingsError
+from app.service.environment import SettingsError
+from app.service.settings import Settings
+from models.routes.chunks import DEFAULT_MB
 
 KEYS = ("the first of two own keys", "exactly-20-characters"[:20])
 
@@ -32,8 +34,15 @@ def test_every_variable_arrives(tmp_path):
             "CRUCIATE_QUEUE": "3",
             "CRUCIATE_WAIT_S": "0.5",
             "CRUCIATE_QUIET_S": "2.5",
-            "CRUCIATE_MAP_VALUES": "float32",
+            "CRUCIATE_ANNOUNCED_WAIT_S": "60",
+            "CRUCIATE_RESULTS": "seg, sr",
+            "CRUCIATE_MAP_VALUES": "uint16",
+            "CRUCIATE_RETENTION": "dry-run",
+            "CRUCIATE_KEEP_PIXELS_DAYS": "30",
+            "CRUCIATE_KEEP_RESULTS_MB": "0.5",
             "CRUCIATE_VIEWERS": "https://viewer.example:3000, http://127.0.0.1",
+            "CRUCIATE_DEIDENTIFY": "basic",
+            "CRUCIATE_DEIDENTIFY_KEY": "s" * 32,
         }
     )
     assert settings == Settings(
@@ -50,8 +59,15 @@ def test_every_variable_arrives(tmp_path):
         queue=3,
         wait_s=0.5,
         quiet_s=2.5,
-        map_values="float32",
+        announced_wait_s=60,
+        results=("seg", "sr"),
+        map_values="uint16",
+        retention="dry-run",
+        keep_pixels_days=30,
+        keep_results_mb=0.5,
         viewers=("https://viewer.example:3000", "http://127.0.0.1"),
+        deidentify="basic",
+        deidentify_key="s" * 32,
     )
 
 
@@ -106,7 +122,7 @@ def test_a_senseless_number_is_named(tmp_path, variable, value):
 
 def test_an_unknown_kind_of_map_is_refused(tmp_path):
     environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some")), "CRUCIATE_MAP_VALUES": "int8"}
-    with pytest.raises(SettingsError, match="CRUCIATE_MAP_VALUES must be uint16 or float32"):
+    with pytest.raises(SettingsError, match="CRUCIATE_MAP_VALUES must be float32 or uint16"):
         Settings.from_environment(environment)
 
 
@@ -145,17 +161,59 @@ def test_a_key_that_could_be_guessed_is_refused_and_not_shown(tmp_path, keys):
         ({"TRUSTED_PROXIES": "0.0.0.0/0"}, "CRUCIATE_TRUSTED_PROXIES must list addresses or networks"),
         ({"USER_HEADER": "X-Remote-User"}, "CRUCIATE_USER_HEADER needs CRUCIATE_TRUSTED_PROXIES"),
         ({"USER_HEADER": "X Remote", "TRUSTED_PROXIES": "::1"}, "CRUCIATE_USER_HEADER must be the name of a header"),
+        ({"RESULTS": "sr,picture"}, "CRUCIATE_RESULTS must be sr, seg, overlay, map, key-image or slices"),
+        ({"RESULTS": ""}, "CRUCIATE_RESULTS can't be used"),
         ({"USER_SCOPES": "read,write"}, "CRUCIATE_USER_SCOPES must be read, predict, store, review or admin"),
+        ({"RETENTION": "on"}, "CRUCIATE_RETENTION needs a limit: set at least one of the variables CRUCIATE_KEEP_"),
+        ({"RETENTION": "yes"}, "CRUCIATE_RETENTION must be off, dry-run or on"),
+        ({"KEEP_MAPS_DAYS": ""}, "CRUCIATE_KEEP_MAPS_DAYS must be a number from 0.0001 to 36500"),
+        ({"KEEP_MAPS_MB": "nan"}, "CRUCIATE_KEEP_MAPS_MB must be a number from 0.001 to 1e+09"),
         ({"KEY_SHARE": "0"}, "CRUCIATE_KEY_SHARE must be a number from 0.01 to 1"),
         ({"KEY_RATE": "-1"}, "CRUCIATE_KEY_RATE must be a number from 0 to 100000"),
     ],
 )
-def test_wrong_rules_of_access_are_named(tmp_path, variables, sentence):
+def test_wrong_rules_are_named(tmp_path, variables, sentence):
     environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some"))}
     with pytest.raises(SettingsError) as refusal:
         Settings.from_environment(environment | {f"CRUCIATE_{name}": value for name, value in variables.items()})
     assert str(refusal.value).startswith(sentence)
 
 
+SECRET = {"CRUCIATE_DEIDENTIFY_KEY": "s" * 32}
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"CRUCIATE_DEIDENTIFY": "basic"}, "CRUCIATE_DEIDENTIFY needs CRUCIATE_DEIDENTIFY_KEY"),
+        ({"CRUCIATE_DEIDENTIFY_KEY": "s" * 31}, "CRUCIATE_DEIDENTIFY_KEY has fewer than 32 characters"),
+        ({"CRUCIATE_DEIDENTIFY": "yes"} | SECRET, "CRUCIATE_DEIDENTIFY must be no, basic or basic-retain-uids"),
+        (
+            {"CRUCIATE_DEIDENTIFY": "basic-retain-uids", "CRUCIATE_TARGETS": "https://pacs/dicom-web"} | SECRET,
+            "CRUCIATE_DEIDENTIFY can't be used with CRUCIATE_TARGETS",
+        ),
+    ],
+)
+def test_de_identification_needs_a_secret_and_sends_nothing_to_archives(tmp_path, variables, sentence):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some"))} | variables
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_environment(environment)
+    assert str(refusal.value).startswith(sentence)
+    assert "ssss" not in str(refusal.value)
+
+
+def test_de_identification_is_off_unless_it_is_wanted(tmp_path):
+    environment = {"CRUCIATE_BUNDLES": str(bundle(tmp_path / "some"))} | SECRET
+    assert Settings.from_environment(environment).deidentifier is None
+    for mode, retains in (("basic", False), ("basic-retain-uids", True)):
+        settings = Settings.from_environment(environment | {"CRUCIATE_DEIDENTIFY": mode})
+        assert settings.deidentifier.pseudonyms.retain_uids is retains
+        assert "ssss" not in repr(settings) + repr(settings.deidentifier)
+
+
 def test_keys_are_not_shown():
     assert "secret" not in repr(Settings(api_keys=("secret",)))
+
+
+def test_the_default_of_a_network_s_memory_is_that_of_the_networks():
+    assert Settings().network_mb == DEFAULT_MB

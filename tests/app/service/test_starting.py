@@ -4,21 +4,20 @@ import os
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from app.client import CONFIGURATION
+from app.store.opening import open_database
+from tests import warm
 from tests.app.service.disks import mounted, only_as_root
-from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
 END_S = 60
-SERVICE = (sys.executable, "-m", "gunicorn", "--config", str(CONFIGURATION))
-LISTENER = (sys.executable, "-m", "app.dimse")
+SERVICE = ("-m", "gunicorn", "--config", str(CONFIGURATION))
+LISTENER = ("-m", "app.dimse")
 WITH_FOLDER = {"service": SERVICE, "listener": LISTENER}
 
 
@@ -32,9 +31,7 @@ def start(bundles, tmp_path):
             port = str(probe.getsockname()[1])
         ours = {"CRUCIATE_BUNDLES": str(bundles[0]), "CRUCIATE_DATA": str(tmp_path / "var"), "PORT": port}
         ours |= {"CRUCIATE_DIMSE_PEERS": "A@127.0.0.1", "CRUCIATE_DIMSE_PORT": port}
-        ended = subprocess.run(
-            command, env=os.environ | ours | variables, cwd=ROOT, capture_output=True, text=True, timeout=END_S
-        )
+        ended = warm.run(*command, environment=os.environ | ours | variables, timeout=END_S)
         assert ended.returncode != 0
         assert "Traceback" not in ended.stderr
         lines = [line for line in ended.stderr.splitlines() if line and " INFO gunicorn.error " not in line]
@@ -51,6 +48,10 @@ def start(bundles, tmp_path):
         ({"CRUCIATE_RESERVE_MB": "lots"}, "CRUCIATE_RESERVE_MB must be a number"),
         ({"CRUCIATE_DATABASE": "sqlite:////nowhere/at/all.db"}, "database can't be opened"),
         ({"CRUCIATE_DATA": "/dev/null/var"}, "/dev/null/var can't be written to"),
+        (
+            {"CRUCIATE_TARGETS": "dicoms://PACS@pacs:104", "CRUCIATE_DIMSE_TLS_CERTIFICATE": "/nowhere.pem"},
+            "CRUCIATE_DIMSE_TLS_CERTIFICATE: /nowhere.pem can't be read",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_used(start, command, variables, said):
@@ -77,6 +78,22 @@ def test_a_port_in_use(start, command):
         other.listen()
         port = str(other.getsockname()[1])
         assert f"Port {port} of 127.0.0.1" in start(command, PORT=port, CRUCIATE_DIMSE_PORT=port)
+
+
+REFUSALS = {
+    "another database": {"CRUCIATE_DATABASE": "sqlite:///{}/other.db"},
+    "another folder": {"CRUCIATE_DATABASE": "sqlite:///{}/var/cruciate.db", "CRUCIATE_DATA": "{}/new/var"},
+    "nobody is asked who they are": {"CRUCIATE_HOST": "0.0.0.0", "CRUCIATE_DATA": "{}/new/var"},
+    "a port in use": {"CRUCIATE_HOST": "192.0.2.1", "CRUCIATE_API_KEYS": "k" * 20, "CRUCIATE_DATA": "{}/new/var"},
+}
+
+
+@pytest.mark.parametrize("why", REFUSALS)
+def test_a_refused_start_leaves_nothing_new(start, tmp_path, why):
+    open_database("", tmp_path / "var").close()
+    before = set(tmp_path.rglob("*"))
+    start(SERVICE, **{name: value.format(tmp_path) for name, value in REFUSALS[why].items()})
+    assert set(tmp_path.rglob("*")) == before
 
 
 def test_an_address_of_another_machine(start):

@@ -10,13 +10,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.audit import record
+from app.search.asked import conditions
+from app.search.finding import find
 from app.store.__main__ import main
 from app.store.check import Kind, check
-from app.store.database import Database, Prediction, Study, sqlite_url
+from app.store.database import Database, Instance, Prediction, Study, sqlite_url
+from app.store.disk.instance_folder import InstanceFolder
+from app.store.disk.metadata_file import beside
+from app.store.index.keys import Level, keys_for
+from app.store.index.renewal import renew, renew_wholly
 from app.store.instances import Instances
 from app.store.job import Job
+from app.store.keys import KeyRing
 from app.store.opening import open_database
 from app.store.predictions import Store
 from data_prep.network_input.footprint import Footprint
@@ -48,7 +56,6 @@ class Full(NamedTuple):
 def full(tmp_path, monkeypatch) -> Full:
     folder = tmp_path / "var"
     monkeypatch.setenv("CRUCIATE_DATA", str(folder))
-    monkeypatch.setattr(os, "umask", lambda mask: None)  # this process goes on with other tests
     database = open_database("", folder)
     held, store = Instances(folder / "instances", database), Store(folder / "predictions", database)
     held.receive((str(number), file) for number, file in enumerate(FILES))
@@ -74,6 +81,7 @@ def damage(full: Full, kind: Kind) -> None:
     if kind is Kind.UNLISTED:
         with full.database.write() as session:
             session.connection().exec_driver_sql("DELETE FROM instance")
+            renew(session, STUDY)
     elif kind is Kind.LOST:
         full.file.unlink()
     elif kind is Kind.DAMAGED:
@@ -84,6 +92,14 @@ def damage(full: Full, kind: Kind) -> None:
         shutil.copytree(full.prediction, full.prediction.with_name("0" * 32))
     elif kind is Kind.INCOMPLETE:
         (full.prediction / "maps.npy").unlink()
+    elif kind is Kind.ATTRIBUTES:
+        with full.database.write() as session:
+            session.execute(update(Instance).where(Instance.digest == full.file.name).values(attributes={}))
+    elif kind is Kind.METADATA:
+        beside(full.file).write_bytes(b"no metadata")
+    elif kind is Kind.SEARCHED:
+        with full.database.write() as session:
+            session.connection().exec_driver_sql("DELETE FROM instance_entry")
     else:
         left = full.folder / "instances" / ".incoming" / "0123"
         left.mkdir()
@@ -116,13 +132,35 @@ def test_every_kind_is_found_and_a_check_changes_nothing(full, kind, capsys):
     assert sorted(full.folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize("kind", [Kind.UNLISTED, Kind.PREAMBLE, Kind.UNKNOWN, Kind.LEFTOVER])
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.LOST, Kind.DAMAGED, Kind.INCOMPLETE}))
 def test_what_can_be_repaired_is_repaired(full, kind, capsys):
     damage(full, kind)
     assert main(["check", "--repair"]) == 0
     assert capsys.readouterr().out.endswith("All is well.\n")
     assert found(full) == {}
     assert len(list(Instances(full.folder / "instances", full.database).find(STUDY))) == len(FILES) + 1
+
+
+def test_what_earlier_versions_did_not_keep_is_read_from_the_files(full):
+    """And searches find it then."""
+    damage(full, Kind.ATTRIBUTES)
+    by_name = {key.name: key for key in keys_for(Level.INSTANCE)}
+    number = [(by_name["Rows"], "96")]
+    with full.database.write() as session:
+        renew_wholly(session, STUDY)
+    before = len(find(full.database, Level.INSTANCE, conditions(number), 100))
+    assert main(["check", "--repair"]) == 0
+    assert len(find(full.database, Level.INSTANCE, conditions(number), 100)) == before + 1 == len(FILES) + 1
+
+
+def test_metadata_that_are_whole_stay(full):
+    folder = InstanceFolder(full.folder / "instances")
+    folder.keep_metadata({(STUDY, full.file.name): b'{"00080060": {"vr": "CS"}}'})
+    beside(full.file).with_name(f"{'0' * 64}.metadata-1.gz").write_bytes(beside(full.file).read_bytes())
+    beside(full.file).with_name(f"{full.file.name}.metadata-0.gz").write_bytes(beside(full.file).read_bytes())
+    assert found(full) == {Kind.METADATA: 2}
+    assert main(["check", "--repair"]) == 0
+    assert folder.metadata(STUDY, full.file.name) == b'{"00080060": {"vr": "CS"}}'
 
 
 @pytest.mark.parametrize("kind", [Kind.LOST, Kind.DAMAGED])
@@ -210,6 +248,20 @@ def test_a_folder_and_another_database_are_joined_on_purpose(full, monkeypatch, 
     }
     assert (next((full.folder / "set-aside").rglob("voxels.npy")).parent.name) == full.prediction.name
     assert main(["check"]) == 0
+
+
+@pytest.mark.parametrize("trail", ["lost", "without keys", "with keys"])
+def test_a_new_database_does_not_open_the_service_if_the_former_one_had_keys(full, trail, monkeypatch, capsys):
+    """Keys are lost with the database. The audit tells whether there were any; without it, nobody knows."""
+    shutil.rmtree(full.folder / "audit", ignore_errors=True)
+    if trail != "lost":
+        record(full.folder, "key created" if trail == "with keys" else "GET /x", "done")
+    monkeypatch.setenv("CRUCIATE_DATABASE", sqlite_url(full.folder / "new.db"))
+    assert main(["check", "--repair"]) == 0
+    is_closed = trail != "without keys"
+    assert ("Requests need one." in capsys.readouterr().out) == is_closed
+    ring = KeyRing(open_database(sqlite_url(full.folder / "new.db"), full.folder))
+    assert ring.required() == is_closed
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,14 @@
 """A folder and a database that don't belong together are never used together by accident."""
 
 import shutil
-import subprocess
-import sys
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import create_engine, update
 
 from app.store.database import Database, Instance, sqlite_url
 from app.store.instances import Instances
 from app.store.opening import FILE, UNFINISHED, StoreError, join, open_database
+from tests import warm
 from tests.app.studies import instances, voxels
 
 REFUSED = "don't belong together"
@@ -57,6 +56,51 @@ def test_another_database_is_refused_and_nothing_is_lost(folder, tmp_path):
     assert files(folder) == 4
     with open_database(url(tmp_path), folder).read() as session:
         assert session.query(Instance).count() == 4
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_refused_database_is_not_made(folder, tmp_path, is_early):
+    database = open_database(url(tmp_path), folder)
+    fill(folder, database)
+    if is_early:
+        early(folder, database)
+    database.close()
+    before = {path for path in tmp_path.rglob("*") if ".incoming" not in path.parts}
+    with pytest.raises(StoreError, match="database is new"):
+        open_database(url(tmp_path, "another"), folder)
+    with pytest.raises(StoreError, match="database is new"):
+        open_database(url(tmp_path, "another"), folder)
+    assert {path for path in tmp_path.rglob("*") if ".incoming" not in path.parts} == before
+
+
+def test_an_empty_database_gets_no_tables_if_it_is_refused(folder, tmp_path):
+    """As an administrator makes one, for example in PostgreSQL."""
+    open_database(url(tmp_path), folder).close()
+    (tmp_path / "another.db").touch()
+    with pytest.raises(StoreError, match=REFUSED):
+        open_database(url(tmp_path, "another"), folder)
+    assert (tmp_path / "another.db").stat().st_size == 0
+
+
+def test_a_refused_folder_is_not_made(folder, tmp_path):
+    open_database(url(tmp_path), folder).close()
+    with pytest.raises(StoreError, match=REFUSED):
+        open_database(url(tmp_path), tmp_path / "another")
+    assert not (tmp_path / "another").exists()
+
+
+def test_another_folder_s_database_of_an_earlier_version_is_refused_before_it_is_upgraded(folder, tmp_path):
+    """The other installation may still run the earlier version, which couldn't open it any more."""
+    fill(folder, open_database(url(tmp_path), folder))
+    open_database(url(tmp_path, "another"), tmp_path / "other").close()
+    engine = create_engine(url(tmp_path, "another"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0007'")
+    with pytest.raises(StoreError, match=REFUSED):
+        open_database(url(tmp_path, "another"), folder)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0007"
+    engine.dispose()
 
 
 def test_another_folder_is_refused(folder, tmp_path):
@@ -163,7 +207,8 @@ open_database(sys.argv[1], Path(sys.argv[2])).close()
 
 @pytest.mark.slow
 def test_processes_that_start_at_once_agree(folder, tmp_path):
-    command = [sys.executable, "-c", OPENER, url(tmp_path), folder]
-    openers = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
-    assert [(opener.communicate()[1], opener.returncode) for opener in openers] == [(b"", 0)] * 2
+    said, command = tmp_path / "said", ["-c", OPENER, url(tmp_path), str(folder)]
+    openers = [warm.Forked(command, err=said) for _ in range(2)]
+    assert [opener.wait() for opener in openers] == [0] * 2
+    assert said.read_text() == ""
     open_database(url(tmp_path), folder)

@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from app.store.database import Database, Study, sqlite_url
 from app.store.disk.shared_folder import FileLost
-from app.store.instance_file import Failure
+from app.store.files.instance_file import Failure
 from app.store.instances import Instances
 from data_prep.selection.series import load_study
 from tests.app.studies import PATIENT, SLICES, instances, voxels
@@ -205,17 +205,31 @@ def test_a_deleted_study_is_gone_and_may_come_again(held, tmp_path):
     assert held.receive(named([FILE]))[0].reason is None
 
 
-def test_series_are_counted(held):
-    held.receive(named(instances(voxels()) + instances(voxels()[:3], series="2.25.80")))
-    found = {series.example.series_uid: series.instances for series in held.series(STUDY)}
-    assert found == {"2.25.8": SLICES, "2.25.80": 3}
+def test_an_instance_that_is_just_being_deleted_is_not_found(held, database, monkeypatch):
+    """Its file is gone and its row not yet: nobody is told that the file is lost."""
+    held.receive(named(instances(voxels())))
+    row = next(held.find(STUDY))
+    gone, erase = threading.Event(), database.erase
+
+    def slow_erase():
+        gone.set()
+        time.sleep(0.5)
+        return erase()
+
+    monkeypatch.setattr(database, "erase", slow_erase)
+    deleting = threading.Thread(target=held.delete_study, args=(STUDY,))
+    deleting.start()
+    assert gone.wait(10)
+    with pytest.raises(NotFound, match="deleted") as told:
+        held.open(row)
+    assert not isinstance(told.value, FileLost)
+    deleting.join()
 
 
 def test_more_instances_than_are_fetched_at_one_time_are_all_found(held, monkeypatch):
     monkeypatch.setattr("app.store.instances.BATCH", 3)
     held.receive(named(instances(voxels()) + instances(voxels()[:4], "2.25.6", "2.25.5")))
     assert sorted(row.sop_uid for row in held.find(STUDY)) == sorted(f"2.25.8.{index + 1}" for index in range(SLICES))
-    assert [series.example.study_uid for series in held.series()] == ["2.25.6", STUDY]
     assert all(receipt.reason is None for receipt in held.receive(named(instances(voxels()))))
 
 

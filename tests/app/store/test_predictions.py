@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import threading
 from dataclasses import replace
+from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from app.store.database import Database, sqlite_url
 from app.store.disk.shared_folder import FileLost
 from app.store.job import Job
 from app.store.predictions import Store
+from data_prep.files import flush_folder
 from data_prep.network_input.footprint import Footprint
 from data_prep.selection.series import PassedOver, Selection
 from data_prep.volume import Acquisition
@@ -107,6 +109,15 @@ def accepted_at(job: Job, minute: int) -> Job:
     return replace(job, id=f"{minute:032x}", created=f"2026-11-21T09:{minute:02}:00Z")
 
 
+def test_of_a_failed_job_no_name_of_its_patient_is_kept(store):
+    source = Dataset()
+    source.PatientName = "Müller^Zoë"
+    job = Job.of(Selection(make_volume(np.zeros((2, 3, 3), np.float32)), (), (source, source)), "bundle digest", 1)
+    store.put(job)
+    store.finish(job.id, {"id": job.id, "status": "failed"})
+    assert store.read(job.id).origins == ()
+
+
 def test_unanswered_jobs_wait_in_the_order_in_which_they_came(store, job):
     others = [accepted_at(job, minute) for minute in (3, 2, 1, 0)]
     for other in others:
@@ -146,6 +157,23 @@ def test_a_crash_while_writing_leaves_nothing_half(store, job, folder, monkeypat
         store.put(job)
     assert [path for path in folder.rglob("*") if path.name == "voxels.npy" or path.parent == folder / job.id] == []
     assert waiting(store) == []
+
+
+def test_a_row_that_can_not_be_stored_leaves_no_folder(store, job, folder, monkeypatch):
+    def full(path: Path) -> None:
+        if path == folder:  # the last thing that happens before the row is committed
+            raise OSError(ENOSPC, "full")
+        flush_folder(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.store.predictions.flush_folder", full)
+        with pytest.raises(OSError, match="full"):
+            store.put(job)
+    assert not (folder / job.id).exists()
+    with pytest.raises(NotFound):
+        store.read(job.id)
+    store.put(job)
+    assert waiting(store) == [job.id]
 
 
 def test_folders_without_a_row_are_set_aside_not_deleted(store, job, folder, tmp_path, caplog):

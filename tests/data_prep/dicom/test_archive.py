@@ -3,7 +3,7 @@
 import pytest
 
 from data_prep.dicom.frames import read_study
-from data_prep.errors import InputOverLimit, UnsupportedInput
+from data_prep.errors import InputOverLimit, MalformedInput
 from data_prep.limits import Limits
 from tests.data_prep.dicom_factory import encode, make_series, make_slice, uploads, zipped
 
@@ -34,7 +34,7 @@ def test_an_encrypted_zip_says_so():
     content = bytearray(zipped({"a.dcm": encode(make_slice())}))
     content[6] |= 1
     content[content.index(b"PK\1\2") + 8] |= 1
-    with pytest.raises(UnsupportedInput, match="encrypted"):
+    with pytest.raises(MalformedInput, match="encrypted"):
         read_study(uploads({"z.zip": bytes(content)}))
 
 

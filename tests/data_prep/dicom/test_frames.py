@@ -10,7 +10,7 @@ import pytest
 from pydicom import uid
 
 from data_prep.dicom.frames import read_study
-from data_prep.errors import InputError, InputOverLimit, MalformedInput
+from data_prep.errors import InputError, InputOverLimit, MalformedBody, MalformedInput
 from tests.data_prep.dicom_factory import (
     bounded_memory,
     decode_one,
@@ -114,10 +114,10 @@ def zip_bomb() -> bytes:
 HOSTILE = {
     "empty": (lambda: b"", MalformedInput, "is empty"),
     "text": (lambda: b"hello" * 100, MalformedInput, "neither DICOM nor a zip"),
-    "not a zip": (lambda: b"PK\3\4" + bytes(200), MalformedInput, "isn't a zip"),
+    "not a zip": (lambda: b"PK\3\4" + bytes(200), MalformedBody, "damaged or incomplete"),
     "zip without DICOM": (lambda: zipped({"a.txt": b"hello"}), MalformedInput, "No DICOM file"),
     "zip in zip": (lambda: zipped({"in.zip": zipped({"a": b"b"})}), MalformedInput, "zip within the zip"),
-    "cut zip": (lambda: zipped({"a": encode(make_slice())})[:-40], MalformedInput, "cut short"),
+    "cut zip": (lambda: zipped({"a": encode(make_slice())})[:-40], MalformedBody, "damaged or incomplete"),
     "zip bomb": (zip_bomb, InputOverLimit, "times its size"),
     "deflated bomb": (deflated_bomb, InputOverLimit, "unpacks to more"),
     "huge header": (huge_header, InputOverLimit, "65535 x 65535"),

@@ -1,5 +1,6 @@
 """What headers say, however it is written: numbers as people and machines write them, and functional groups."""
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
+from data_prep.dicom import header
 from data_prep.dicom.frames import read_study
 from data_prep.dicom.header import Header
 from data_prep.errors import InputError, MalformedInput
@@ -103,6 +105,16 @@ def test_numbers_that_are_needed_and_cannot_be_read_say_so(value):
     header = read("PixelSpacing", value)
     with pytest.raises(MalformedInput, match="PixelSpacing isn't 2 numbers"):
         header.numbers("PixelSpacing", 2)
+
+
+@pytest.mark.parametrize("zero", ["0", "-0", "-0.0", "-.0E5"])
+def test_minus_zero_is_zero_for_the_bytes_that_a_study_s_id_is_made_from(zero):
+    header._numbers.cache_clear()
+    images = make_series()
+    for image in images:
+        image.ImageOrientationPatient = [one or zero for one in image.ImageOrientationPatient]
+    directions = load_study(named(images)).volume.directions
+    assert not np.signbit(directions[directions == 0]).any()
 
 
 @pytest.mark.parametrize("value", [b"n/a", b"1,500", b"NaN"])
@@ -207,7 +219,9 @@ def test_a_series_converted_by_highdicom_says_what_it_said_before(attributes):
     from highdicom.legacy import LegacyConvertedEnhancedMRImage
 
     classic = [for_conversion(image) for image in make_series(9, **{"RepetitionTime": 3000, **attributes})]
-    converted = LegacyConvertedEnhancedMRImage(classic, "2.25.77.5", 5, "2.25.77.5.1", 1)
+    converting = LegacyConvertedEnhancedMRImage(classic, "2.25.77.5", 5, "2.25.77.5.1", 1)
+    with closing(converting._db_con):  # highdicom doesn't close its database
+        converted = Dataset(converting)
     before, after = load_study(named(classic)).volume, load_study(named([converted])).volume
     assert after.acquisition == before.acquisition
     assert (after.laterality, after.spacing_mm) == (before.laterality, before.spacing_mm)

@@ -195,15 +195,14 @@ def test_a_description_decides_of_derived_images_and_casts_doubt_on_original_one
 def test_an_unknown_word_is_a_doubt_and_a_serious_one_of_derived_images(word):
     original = find(header(ImageType=("ORIGINAL", "PRIMARY", word)))
     assert (original.kind, original.serious) == (Kind.ANATOMY, False)
-    assert word.replace("_", " ") in original.doubts[0]
+    assert original.doubts == ("word 3 of ImageType isn't known",)
     assert find(header(ImageType=("DERIVED", "PRIMARY", word))).serious
 
 
-@pytest.mark.parametrize("word", ["Quibble^Zebedee", "SEE DR. ZEBEDEE QUIBBLE TOMORROW", "Ζέβεδαιος"])
+@pytest.mark.parametrize("word", ["ZEBEDEE", "Quibble^Zebedee", "SEE DR. ZEBEDEE QUIBBLE TOMORROW", "Ζέβεδαιος"])
 def test_what_may_hold_a_name_is_never_quoted(word):
     (doubt,) = find(header(ImageType=("ORIGINAL", "PRIMARY", word))).doubts
-    assert "not quoted" in doubt
-    assert "ZEBEDEE" not in doubt.upper()
+    assert doubt == "word 3 of ImageType isn't known"
 
 
 @pytest.mark.parametrize("text", ["SAG PD FAT", "sag fett", "PD grasa"])

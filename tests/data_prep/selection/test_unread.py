@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from data_prep.errors import InputError, InputOverLimit, MalformedInput, UnsuitableStudy, UnsupportedInput
 from data_prep.limits import Limits
+from data_prep.notice import Notice
 from data_prep.selection.series import PassedOver, Selection, load_study
 from tests.data_prep.dicom_factory import (
     AXIAL,
@@ -108,7 +109,7 @@ def test_a_bad_object_of_another_series_changes_nothing_and_is_reported(name):
     silent = ("a PDF", "a presentation state", "nothing but a preamble")  # DICOM without an image
     assert bool(selection.passed_over) == (name not in silent)
     for one in selection.passed_over:
-        assert one.series_uid or one.reason.startswith("can't be read: bad: ")
+        assert one.series_uid or one.reason.startswith("1 file can't be read: ")
         assert "ANON" not in one.reason + one.series_uid  # what is no UID may be a name
 
 
@@ -141,10 +142,36 @@ def test_a_notice_counts_files_and_names_none():
     assert "Doe" not in notice.message
 
 
-def test_hidden_and_foreign_files_are_none_of_the_study():
-    others = {".nomedia": b"", "README.TXT": b"hello" * 40, "viewer.exe": b"MZ" + bytes(500)}
-    selection = load_study(uploads(GOOD | others))
-    assert (selection.volume.digest(), selection.passed_over, codes(selection)) == (DIGEST, (), [])
+def test_files_that_are_not_dicom_are_none_of_the_study_and_are_counted():
+    others = {".nomedia": b"", "Doe^Jane.TXT": b"hello" * 40, "viewer.exe": b"MZ" + bytes(500)}
+    selection = load_study(uploads(GOOD | others | {"state": BAD["a presentation state"]()}))
+    assert (selection.volume.digest(), selection.passed_over) == (DIGEST, ())
+    message = "Files beside the images were passed over: 2 not DICOM, 1 DICOM without an image."
+    assert selection.volume.notices == (Notice("files-passed-over", message),)
+
+
+def test_hidden_files_are_no_news():
+    hidden = {".nomedia": b"", ".DS_Store": b"Bud1" * 40, "__MACOSX/._IM1": b"\0\5\x16\7" * 20}
+    selection = load_study(uploads(GOOD | hidden))
+    assert (selection.volume.digest(), codes(selection)) == (DIGEST, [])
+
+
+def test_preambles_that_are_not_blank_are_counted():
+    files = {name: bytes(content) for name, content in GOOD.items()}
+    first = next(iter(files))
+    files[first] = b"\x7fELF" + files[first][4:]
+    selection = load_study(uploads(files))
+    assert (selection.volume.digest(), selection.preambles, codes(selection)) == (DIGEST, 1, [])
+    assert load_study(uploads(GOOD)).preambles == 0
+
+
+def test_a_gap_tells_of_the_file_that_may_have_been_the_slice():
+    files = dict(GOOD)
+    lost = sorted(files)[4]
+    files[lost] = BAD["UID with a letter"]()
+    with pytest.raises(UnsuitableStudy, match=r"usual\. 1 file can't be read: .* isn't a UID\. Send") as caught:
+        load_study(uploads(files))
+    assert [problem.file for problem in caught.value.files] == [lost]
 
 
 SLICE = make_slice(10)  # the last of the good series
@@ -207,7 +234,7 @@ def test_two_objects_under_one_uid_are_passed_over_or_refuse_their_series(names)
     selection = load_study(uploads(GOOD | dict(zip(names, versions, strict=True))))
     assert selection.volume.digest() == DIGEST
     assert selection.passed_over == (
-        PassedOver("2.25.77.4", "can't be read: a: Another file has the same SOPInstanceUID and differs."),
+        PassedOver("2.25.77.4", "1 file can't be read: Another file has the same SOPInstanceUID and differs."),
     )
     with pytest.raises(UnsuitableStudy, match="same SOPInstanceUID and differs"):
         load_study(uploads(GOOD | {names[0]: encode(make_slice(3, pixels=make_pixels(seed=5)))}))
@@ -237,9 +264,7 @@ def test_a_damaged_member_of_a_zip_is_passed_over():
     selection = load_study([("study.zip", io.BytesIO(bytes(archive)))])
     assert selection.volume.digest() == DIGEST
     assert codes(selection) == ["files-not-read"]
-    assert [one.reason for one in selection.passed_over] == [
-        "can't be read: bad: It isn't a zip that can be read, or it is damaged or cut short."
-    ]
+    assert [one.reason for one in selection.passed_over] == ["1 file can't be read: It is damaged in the zip."]
 
 
 def test_where_nothing_can_be_read_the_files_are_listed():
@@ -247,7 +272,7 @@ def test_where_nothing_can_be_read_the_files_are_listed():
     with pytest.raises(MalformedInput, match=r"None of the 3 files can be read\. The first: 0: ") as caught:
         load_study(uploads(files))
     assert [problem.file for problem in caught.value.files] == ["0", "1", "2"]
-    with pytest.raises(UnsuitableStudy, match=r"Nothing to predict on .*can't be read: 0") as caught:
+    with pytest.raises(UnsuitableStudy, match=r"Nothing to predict on .*3 files can't be read: There") as caught:
         load_study(uploads(files | {"scout": encode(other())}))
     assert len(caught.value.files) == 3
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_prep.labels import BINARY, SCHEMES
 from models.bundle import CLASSIFIERS
+from models.routes.classifier import ExamClassifier
 from models.routes.network import Head
 from tests.conftest import COMPLETENESS
 from tests.models.conftest import RECIPE, some_slices, tiny_ensemble, tiny_finetuned, tiny_mrnet, tiny_svc
@@ -29,13 +31,19 @@ UNTRAINED = {
 routes = pytest.mark.parametrize("route", UNTRAINED)
 
 
+@cache
+def untrained(route: str, scheme: str = BINARY.name) -> ExamClassifier:
+    """One for all tests, which don't change it: making it takes longer than asking it."""
+    return UNTRAINED[route](SCHEMES[scheme])
+
+
 def test_every_registered_route_is_tested():
     assert {name.split()[0] for name in UNTRAINED} == set(CLASSIFIERS)
 
 
 @routes
 def test_shapes_and_types(route, scheme):
-    classifier = UNTRAINED[route](scheme)
+    classifier = untrained(route, scheme.name)
     features = classifier.features(some_slices())
     assert features.dtype == np.float32
     assert features.ndim == 4
@@ -48,17 +56,11 @@ def test_shapes_and_types(route, scheme):
 
 @routes
 def test_explaining_and_scoring_agree_and_repeat(route, scheme):
-    classifier = UNTRAINED[route](scheme)
+    classifier = untrained(route, scheme.name)
     first, second = (classifier.features(some_slices()) for _ in range(2))
     assert np.array_equal(first, second)
     assert np.array_equal(classifier.logits(first), classifier.explain(some_slices(), second).logits)
     assert not np.array_equal(classifier.logits(first), classifier.logits(classifier.features(some_slices(seed=1))))
-
-
-@cache
-def untrained(route: str):
-    """One for all examples of a property: making it takes longer than asking it."""
-    return UNTRAINED[route]()
 
 
 @routes
@@ -75,7 +77,7 @@ def test_maps_and_bias_add_up_to_the_logit(route, count, seed, brightness):
 
 @routes
 def test_weights_survive_a_round_trip(route, scheme, tmp_path):
-    classifier = UNTRAINED[route](scheme)
+    classifier = untrained(route, scheme.name)
     classifier.save(tmp_path)
     again = CLASSIFIERS[route.split()[0]].from_architecture(classifier.architecture(), scheme, RECIPE)
     different = again.logits(again.features(some_slices()))

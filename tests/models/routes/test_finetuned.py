@@ -16,7 +16,7 @@ from data_prep.network_input.recipe import Recipe
 from models.routes.finetuned import FineTuned
 from models.routes.network import Head
 from models.trunks import Trunk
-from tests.models.conftest import RECIPE, TINY_TRUNK, tiny_finetuned
+from tests.models.conftest import ON_JAX, RECIPE, TINY_TRUNK, tiny_finetuned
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ SLICES = np.random.default_rng(3).random((6, *RECIPE.size), np.float32)
 HEADS = [Head("max"), Head("mean"), Head("attention"), Head("attention", (8,), "tanh")]
 heads = pytest.mark.parametrize("head", HEADS, ids=lambda head: f"{head.pooling}-{len(head.hidden)}")
 
-ON_JAX = """
+ANSWER = """
 import json, pathlib, sys, keras, numpy as np
 from data_prep.labels import FOUR_CLASS
 from data_prep.network_input.recipe import Recipe
@@ -100,9 +100,8 @@ def answers_of_jax(tmp_path_factory) -> dict[Head, Path]:
     for head, folder in folders.items():
         tiny_finetuned(head, FOUR_CLASS).save(folder)
         architectures[str(folder)] = {"trunk": asdict(TINY_TRUNK), "head": asdict(head)}
-    command = [sys.executable, "-c", ON_JAX, json.dumps(architectures)]
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
-    subprocess.run(command, cwd=Path(__file__).parents[3], env=environment, check=True)
+    command = [sys.executable, "-c", ANSWER, json.dumps(architectures)]
+    subprocess.run(command, cwd=Path(__file__).parents[3], env=os.environ | ON_JAX, check=True)
     return {head: folder / "jax.npz" for head, folder in folders.items()}
 
 

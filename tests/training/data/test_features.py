@@ -1,7 +1,4 @@
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import pytest
 
 from data_prep.prepare.cache import CachedInputs
 from models.trunks import Trunk, build_trunk
+from tests import warm
 from training.data import features
 from training.data.features import averaged, cached_features, compute
 
@@ -109,9 +107,7 @@ features.cached_features(network(), TRUNK, ready(folder / "ready"), folder / "fe
 
 
 def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], env=environment, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert warm.run("-c", KILLED, str(tmp_path)).returncode == -signal.SIGKILL
     arguments = network(), TRUNK, ready(tmp_path / "ready"), tmp_path / "features"
     assert computed(monkeypatch, *arguments) == len(LENGTHS) - 2
     undisturbed = cached_features(*arguments[:3], tmp_path / "undisturbed")

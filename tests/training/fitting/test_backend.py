@@ -1,9 +1,7 @@
-import subprocess
-import sys
-
 import pytest
 import tensorflow
 
+from tests import warm
 from training.fitting.backend import EventFile, out_of_memory, spread_over
 
 
@@ -42,7 +40,7 @@ numpy.testing.assert_allclose(*weights, rtol=1e-5)
 
 @pytest.mark.slow
 def test_two_devices_learn_what_one_does():
-    result = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False)
+    result = warm.run("-c", TWO_DEVICES)
     assert result.returncode == 0, result.stderr
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from data_prep.network_input.crop import crop
 from models.bundle import Bundle, golden_volume, load_bundle
+from tests.models.conftest import ON_JAX
 from tests.training.tiny import TINY_TRUNK
 
 pytestmark = [
@@ -26,7 +27,7 @@ ROUNDING = 1e-4
 CHANGES = {"mrnet": [], "vgg16": ['fit.trainable_from="conv4"', "head_first.epochs=1"]}
 
 # `training.train` as a user runs it where TensorFlow is missing, for each list of words; and what the bundles say.
-ON_JAX = """
+TRAIN = """
 import importlib.abc, json, sys
 from pathlib import Path
 
@@ -73,8 +74,8 @@ def trained(knees, tmp_path_factory) -> Path:
         + [word for change in (*TINY, *changes) for word in ("--set", change)]
         for preset, changes in CHANGES.items()
     ]
-    command = [sys.executable, "-c", ON_JAX, json.dumps(words)]
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-c", TRAIN, json.dumps(words)]
+    environment = os.environ | ON_JAX
     root = Path(__file__).parents[3]
     result = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

@@ -1,0 +1,1 @@
+"""Processes with limits of memory and time, in which everything that clients send is decoded."""

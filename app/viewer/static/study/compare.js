@@ -1,0 +1,44 @@
+// Two readings side by side: they scroll together, by the position of their slices in mm.
+
+import { nearest } from "./arithmetic/geometry.js";
+
+/** @typedef {import("./reading.js").Reading} Reading */
+
+/**
+ * Let two readings follow each other.
+ * @param {Reading} one
+ * @param {Reading} other
+ * @param {() => boolean} isOn
+ */
+export function together(one, other, isOn) {
+  for (const [from, to] of [[one, other], [other, one]]) {
+    let before = -1;
+    from.addEventListener("change", () => {
+      const moved = from.index !== before;
+      before = from.index;
+      if (!moved || !isOn() || !from.volume || !to.volume) return;
+      to.go(counterpart(from, to));
+    });
+  }
+}
+
+/**
+ * The slice of `to` at the place where `from` is. In another study the knee lies elsewhere, so the middles of both
+ * volumes are taken for the same place.
+ * @param {Reading} from
+ * @param {Reading} to
+ */
+export function counterpart(from, to) {
+  const [mine, theirs] = [from.places(from.normal), to.places(from.normal)];
+  const same = from.answer.study.study_uid === to.answer.study.study_uid;
+  const shift = same ? 0 : middle(theirs) - middle(mine);
+  const there = nearest(theirs, mine[from.index] + shift);
+  // Where slices of one lie between those of the other, the answer must lead back to where it came from.
+  const step = to.answer.study.volume.spacing_mm[0] / 2;
+  return Math.abs(theirs[to.index] - mine[from.index] - shift) <= step ? to.index : there;
+}
+
+/** @param {number[]} places */
+function middle(places) {
+  return (places[0] + places[places.length - 1]) / 2;
+}

@@ -1,0 +1,12 @@
+// Times for people: the same form on every page, in every browser.
+
+/**
+ * 2026-11-30 09:31, in the time of this place.
+ * @param {string} text in UTC, ISO 8601
+ */
+export function localTime(text) {
+  const date = new Date(text);
+  const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}

@@ -1,0 +1,165 @@
+"""The study page where there is no picture, or not yet, or not all of it. It says so in a sentence."""
+
+import io
+import time
+
+import pytest
+from playwright.sync_api import expect
+from pydicom import dcmread
+from sqlalchemy import update
+
+from app.service.parts import EXTENSION
+from app.store.database import Delivery, Prediction
+from tests.app.conftest import SOON_S, settled
+from tests.app.studies import SLICES, instances, study_zip, voxels, zipped
+from tests.app.viewer.conftest import barriers
+from tests.loopback import served
+
+pytestmark = pytest.mark.slow
+
+ZIP = {"content_type": "application/zip"}
+POST = "/v1/predictions"
+MANY, THIN_MM = 300, 0.5
+
+
+@pytest.fixture
+def app(make_app):
+    return make_app()
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def origin(app):
+    with served(app) as origin:
+        yield origin
+
+
+def said(page):
+    return page.locator(".state").first
+
+
+def mark(app, **columns: bool) -> None:
+    with app.extensions[EXTENSION].database.write() as session:
+        session.execute(update(Prediction).values(**columns))
+
+
+def test_a_study_that_is_deleted_or_was_never_there(origin, page):
+    page.goto(f"{origin}/studies/{32 * '0'}")
+    expect(said(page)).to_contain_text("There is no prediction of this id")
+    expect(page.get_by_role("toolbar")).to_be_hidden()
+    expect(page.locator("#panel")).to_be_hidden()
+
+
+def test_it_says_where_the_results_went_and_tries_again(make_app, page):
+    app = make_app(targets=("http://127.0.0.1:9/dicom-web",))  # where nobody listens
+    answer = app.test_client().post(POST, data=study_zip(), **ZIP).json
+    deliveries = f"/v1/deliveries?prediction={answer['id']}&target=http://127.0.0.1:9/dicom-web"
+    deadline = time.monotonic() + SOON_S
+    while not any(one["outcome"] for one in app.test_client().get(deliveries).json["deliveries"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    with app.extensions[EXTENSION].database.write() as session:
+        session.execute(update(Delivery).values(state="dead", due=None))
+    with served(app) as origin:
+        page.goto(f"{origin}/studies/{answer['id']}")
+        page.get_by_text("Where the results went").click()
+        went = page.locator("#delivered")
+        expect(went).to_contain_text("Given up: results, http://127.0.0.1:9/dicom-web")
+        expect(went).to_contain_text("refuses connections")
+        page.get_by_role("button", name="Try again now").first.click()
+        expect(went).to_contain_text("Waiting")
+        assert barriers(page) == []
+
+
+def test_a_refused_study_has_the_services_reason(client, origin, page):
+    sent = client.post(POST, data=zipped(instances(0 * voxels())), headers={"Prefer": "respond-async"}, **ZIP)
+    problem = settled(client, sent.headers["Location"])["problem"]
+    page.goto(f"{origin}/studies/{sent.json['id']}")
+    expect(said(page)).to_contain_text(problem["detail"])
+
+
+def test_a_queued_study_is_followed_until_it_is_done(client, origin, page):
+    answer = client.post(POST, data=study_zip(), **ZIP).json
+    queued = {"json": {"id": answer["id"], "status": "queued"}}
+    page.route(f"**{POST}/{answer['id']}", lambda route: route.fulfill(**queued))
+    page.goto(f"{origin}/studies/{answer['id']}")
+    expect(said(page)).to_contain_text("waiting for its result")
+    page.unroute(f"**{POST}/{answer['id']}")
+    expect(said(page)).to_be_empty()
+    expect(page.locator("#said")).to_contain_text(answer["result"]["predicted"])
+
+
+def test_expired_pixels_leave_the_opinion(app, client, origin, page):
+    answer = client.post(POST, data=study_zip(), **ZIP).json
+    mark(app, pixels_expired=True)
+    page.goto(f"{origin}/studies/{answer['id']}")
+    expect(said(page)).to_contain_text("The pixels of this prediction have expired")
+    expect(page.locator("#said")).to_contain_text(answer["result"]["predicted"])
+    expect(page.locator(".sum")).to_contain_text("bias")
+
+
+def test_expired_maps_leave_the_pixels(app, client, origin, page):
+    answer = client.post(POST, data=study_zip(), **ZIP).json
+    mark(app, maps_expired=True)
+    page.goto(f"{origin}/studies/{answer['id']}")
+    expect(said(page)).to_contain_text("The maps of this prediction have expired")
+    expect(page.locator(".source")).to_have_attribute("data-slice", "7")
+    page.keyboard.press("m")
+    page.keyboard.press("End")
+    expect(page.locator(".source")).to_have_attribute("data-slice", "13")
+
+
+def test_the_page_goes_on_when_the_service_is_back(app, client, browser):
+    """It restarts before the voxels are on their way."""
+    answer, page, lost = client.post(POST, data=study_zip(), **ZIP).json, browser.new_page(), []
+
+    def lose(route) -> None:
+        lost.append(route.request.url)
+        route.abort("connectionrefused")
+
+    with served(app) as origin:
+        page.route("**/volume.npy", lose, times=1)
+        page.goto(f"{origin}/studies/{answer['id']}")
+        expect(said(page)).to_contain_text("doesn't answer now")
+        expect(said(page)).to_be_empty()
+        page.keyboard.press("End")
+        expect(page.locator(".source")).to_have_attribute("data-slice", "13")
+        page.close()
+    assert len(lost) == 1
+
+
+def test_three_hundred_thin_slices(client, origin, page):
+    planes = voxels()[[index % SLICES for index in range(MANY)]]
+    thin = [thinner(file, index) for index, file in enumerate(instances(planes))]
+    answer = client.post(POST, data=zipped(thin), **ZIP)
+    assert answer.status_code == 201, answer.text
+    page.goto(f"{origin}/studies/{answer.json['id']}")
+    expect(said(page)).to_be_empty()
+    page.keyboard.press("End")
+    expect(page.locator(".source")).to_have_attribute("data-slice", str(MANY - 1))
+    page.keyboard.press("s")
+    expect(page.locator(".sum")).to_contain_text("Slice ")
+
+
+def thinner(file: bytes, index: int) -> bytes:
+    dataset, written = dcmread(io.BytesIO(file)), io.BytesIO()
+    dataset.ImagePositionPatient, dataset.SliceThickness = [-THIN_MM * index, 0, 0], THIN_MM
+    dataset.save_as(written)
+    return written.getvalue()
+
+
+def test_what_headers_say_is_text(app, client, origin, page):
+    answer = client.post(POST, data=study_zip(), **ZIP).json
+    hostile = "<img src=x onerror=alert(1)>"
+    answer["study"]["passed_over"] = [{"series_uid": hostile, "reason": hostile}]
+    answer["warnings"] = [{"code": "x", "message": hostile}]
+    answer["bundle"] |= {"name": hostile}
+    page.route(f"**{POST}/{answer['id']}", lambda route: route.fulfill(json=answer))
+    page.goto(f"{origin}/studies/{answer['id']}")
+    expect(page.locator("#warnings")).to_have_text(hostile)
+    expect(page.locator("#basis")).to_contain_text(hostile)
+    assert page.locator("img").count() == 0

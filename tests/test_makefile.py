@@ -1,0 +1,46 @@
+"""Targets of the Makefile that people and supervisors rely on."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+SERVER = """#!/bin/sh
+echo "$PORT $CRUCIATE_BUNDLES $$" > "$(dirname "$0")/started"
+exec sleep 60
+"""
+
+
+def test_sigterm_to_make_serve_ends_the_server(tmp_path):
+    (tmp_path / "gunicorn").write_text(SERVER)
+    (tmp_path / "gunicorn").chmod(0o755)
+    command = ["make", "--old-file=none/.run", "serve", "VENV=none", f"BIN={tmp_path}", "PORT=8123", "BUNDLE=some"]
+    with subprocess.Popen(command) as make:
+        try:
+            written = waited_for(tmp_path / "started").split()
+            make.send_signal(signal.SIGTERM)
+            make.wait(10)
+            assert written[:2] == ["8123", "some"]
+            assert gone(written[2])
+        finally:
+            make.kill()
+
+
+def waited_for(path) -> str:
+    for _ in range(200):
+        if path.exists() and (text := path.read_text()).endswith("\n"):
+            return text
+        time.sleep(0.05)
+    raise AssertionError("the server wasn't started within 10 s")
+
+
+def gone(pid: str) -> bool:
+    """Whether the process ends within 5 s. In a container it may remain as a zombie: nobody removes it."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,162 @@
+"""OHIF's page in a browser: its configuration, its thumbnails, and what its viewport shows.
+
+OHIF puts its services and Cornerstone into the page's global scope, as its own tests use them.
+"""
+
+import base64
+import json
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from tests.viewers.browser import Browser, NotSeen
+from tests.viewers.screen import Picture, decoded
+
+# Attributes by the names that OHIF gives them for its own tests.
+ACTIVE = "const grid = window.services.viewportGridService.getState();"
+VIEWPORT = (
+    ACTIVE
+    + "const viewport = window.services.cornerstoneViewportService.getCornerstoneViewport(grid.activeViewportId);"
+)
+ELEMENT = VIEWPORT + "return viewport.element"
+# A busy page may take two clicks for single ones.
+CLICKED_S = 60.0
+
+
+def configuration(dicomweb: str) -> str:
+    """`app-config.js` for a DICOMweb address."""
+    source = {
+        "namespace": "@ohif/extension-default.dataSourcesModule.dicomweb",
+        "sourceName": "dicomweb",
+        "configuration": {
+            "friendlyName": "Cruciate",
+            "name": "cruciate",
+            "qidoRoot": dicomweb,
+            "wadoRoot": dicomweb,
+            "imageRendering": "wadors",
+            "thumbnailRendering": "wadors",
+            "qidoSupportsIncludeField": False,
+            "supportsWildcard": True,
+            "supportsFuzzyMatching": False,
+            "supportsReject": False,
+            "omitQuotationForMultipartRequest": True,
+        },
+    }
+    settings = {
+        "routerBasename": "/",
+        "extensions": [],
+        "modes": [],
+        "showStudyList": True,
+        "investigationalUseDialog": {"option": "never"},
+        "defaultDataSourceName": "dicomweb",
+        "dataSources": [source],
+    }
+    return f"window.config = {json.dumps(settings, indent=2)};\n"
+
+
+class Ohif:
+    """OHIF with one study.
+
+    Args:
+        browser: The browser.
+        origin: Where OHIF's files are served.
+    """
+
+    def __init__(self, browser: Browser, origin: str) -> None:
+        self._browser, self._origin = browser, origin
+
+    def open_study(self, study_uid: str, series: int) -> None:
+        """Open a study, and wait until so many of its series are listed."""
+        self._browser.driver.get(f"{self._origin}/viewer?StudyInstanceUIDs={study_uid}")
+        count = "return (window.services?.displaySetService?.activeDisplaySets ?? []).length"
+        self._browser.wait_for(f"{series} series", lambda: self._browser.run(count) >= series)
+        self._browser.settle()
+        self._browser.click("Skip all")  # a tour, at the first time
+
+    def open_series(self, series_uid: str) -> None:
+        """Double-click on the thumbnail of a series, and wait until it is shown."""
+        shown = (
+            ACTIVE + "return grid.viewports.get(grid.activeViewportId).displaySetInstanceUIDs.includes(arguments[0])"
+        )
+
+        def opened() -> bool:
+            """Click once more if the page didn't take the clicks for one double-click."""
+            display_set = self._double_click(series_uid)
+            try:
+                return bool(self._browser.wait_for("", lambda: self._browser.run(shown, display_set), CLICKED_S))
+            except NotSeen:
+                return False
+
+        self._browser.wait_for("the series in the viewport", opened)
+        self._browser.settle()
+        self._browser.click("No")  # whether to edit the segmentation, or to track measurements
+        self._browser.point_at(self._browser.run(ELEMENT))  # OHIF draws outlines when the mouse moves
+        self._browser.settle()
+
+    def screenshot(self) -> bytes:
+        """The whole page as it looks now, a PNG file."""
+        return self._browser.screenshot()
+
+    def slices(self) -> int:
+        """How many slices the viewport has."""
+        return int(self._browser.run(VIEWPORT + "return viewport.getNumberOfSlices()"))
+
+    def show_slice(self, index: int) -> None:
+        """Go to a slice, counted from 0."""
+        script = (
+            VIEWPORT
+            + "const done = arguments[1];"
+            + "window.cornerstone.utilities.jumpToSlice(viewport.element, {imageIndex: arguments[0]})"
+            + ".then(() => { viewport.render(); requestAnimationFrame(() => requestAnimationFrame(done)); });"
+        )
+        self._browser.driver.execute_async_script(script, index)
+
+    def image(self) -> Picture:
+        """What the viewport draws of images, RGB: without texts, arrows and the frame around it."""
+        url = self._browser.run(VIEWPORT + "return viewport.getCanvas().toDataURL('image/png')")
+        return decoded(base64.b64decode(url.partition(",")[2]))
+
+    def view(self) -> Picture:
+        """The viewport with all that is drawn in it, RGB."""
+        return self._browser.picture(self._browser.run(ELEMENT))
+
+    def wait_for_view(self, what: str, shown: Callable[[Picture], bool]) -> None:
+        """Move the mouse over the viewport until it shows something: OHIF draws outlines when the mouse moves."""
+
+        def ask() -> bool:
+            self._browser.point_at(self._browser.run(ELEMENT))
+            return shown(self.view())
+
+        self._browser.wait_for(what, ask)
+
+    def in_mm(self, x: float, y: float) -> npt.NDArray[np.float64]:
+        """The patient's coordinates of a pixel of `image`, `[3]`."""
+        return np.array(self._browser.run(VIEWPORT + "return Array.from(viewport.canvasToWorld(arguments[0]))", [x, y]))
+
+    def in_pixels(self, place_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The pixel of `image` at a place in the patient, `[x, y]`."""
+        return np.array(
+            self._browser.run(VIEWPORT + "return Array.from(viewport.worldToCanvas(arguments[0]))", place_mm.tolist())
+        )
+
+    def instance(self) -> str:
+        """The SOPInstanceUID of the image that the viewport shows, or nothing."""
+        script = VIEWPORT + (
+            "const image = viewport?.getCurrentImageId();"
+            "return image ? window.cornerstone.metaData.get('sopCommonModule', image)?.sopInstanceUID ?? '' : ''"
+        )
+        return str(self._browser.run(script))
+
+    def _double_click(self, series_uid: str) -> str:
+        """Double-click on a thumbnail. Returns OHIF's name of what it stands for."""
+        find = (
+            "return window.services.displaySetService.getDisplaySetsForSeries(arguments[0])[0]?.displaySetInstanceUID"
+        )
+        display_set = self._browser.wait_for("the series", lambda: self._browser.run(find, series_uid))
+        self._browser.double_click(self._browser.element(f'[id="thumbnail-{display_set}"]'))
+        return str(display_set)
+
+    def errors(self) -> list[str]:
+        """What the page has said on its console since the last call."""
+        return self._browser.messages()

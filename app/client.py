@@ -72,17 +72,18 @@ class RunningService:
 
 
 @contextmanager
-def serving(bundle: Path, scratch: Path, **variables: str) -> Iterator[RunningService]:
+def serving(bundle: Path, scratch: Path, port: int = 0, **variables: str) -> Iterator[RunningService]:
     """Start a service, and stop it when the block ends.
 
     Args:
         bundle: Folder of the bundle to serve.
         scratch: A folder for its results (`var`) and its log.
+        port: The port that it listens on; 0: a free one.
         variables: Additional environment variables.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port = port or probe.getsockname()[1]
     ours = {"CRUCIATE_BUNDLES": str(bundle), "CRUCIATE_DATA": str(scratch / "var"), "CRUCIATE_API_KEYS": ""}
     environment = os.environ | ours | {"CRUCIATE_HOST": "127.0.0.1", "PORT": str(port)} | variables
     log = scratch / "service.log"

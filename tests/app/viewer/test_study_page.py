@@ -1,8 +1,6 @@
 """The study page in a browser, on a synthetic torn knee, by two bundles."""
 
-import base64
 import io
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +15,7 @@ from data_prep.phantom.knee import generate
 from tests.app.conftest import LOADING_S
 from tests.app.studies import zipped
 from tests.app.viewer.conftest import barriers
+from tests.app.viewer.study_page import ROUNDING, at, inside, seen, set_range, show
 from tests.loopback import served
 
 pytestmark = pytest.mark.slow
@@ -25,8 +24,6 @@ DEMO = "models/bundles/demo"
 SEED, TRUTH = 20_261_121, "complete rupture"
 # Of the picture: the notice is burnt into overlay.png below.
 CLEAR = 0.85
-ROUNDING = 1
-SOURCE = "document.querySelectorAll('.source')[{column}].toDataURL().split(',')[1]"
 
 
 @pytest.fixture(scope="module")
@@ -52,24 +49,6 @@ def file(dataset) -> bytes:
     return written.getvalue()
 
 
-def show(page, origin: str, path: str) -> None:
-    """Open a study, and wait until all of it is there."""
-    page.goto(f"{origin}/studies/{path}")
-    page.wait_for_selector("#study[data-complete]")
-
-
-def at(page, index: int, column: int = 0) -> None:
-    expect(page.locator(".slider").nth(column)).to_have_value(str(index))
-    expect(page.locator(".source").nth(column)).to_have_attribute("data-slice", str(index))
-
-
-def seen(page, column: int = 0) -> np.ndarray:
-    """The pixels of the slice, BGR, before they are scaled to the screen."""
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    content = base64.b64decode(page.evaluate(SOURCE.format(column=column)))
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).astype(int)
-
-
 def picture(client, path: str, **query) -> np.ndarray:
     response = client.get(path, query_string=query)
     assert response.status_code == 200, response.text
@@ -79,13 +58,6 @@ def picture(client, path: str, **query) -> np.ndarray:
 def strongest(answer: dict) -> int:
     slices = answer["explanation"]["slices"]
     return max(slices, key=lambda one: one["contribution"])["index"]
-
-
-def set_range(page, name: str, value: float) -> None:
-    """Move a slider."""
-    page.locator(name).evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value
-    )
 
 
 def test_pixels_are_those_of_the_services_pictures(torn, page):
@@ -190,12 +162,6 @@ def test_the_keyboard_alone_scrolls_windows_measures_and_resets(torn, page):
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowRight")
     at(page, 1)
-
-
-def inside(page, asked: str) -> Any:
-    """The value of an expression about the page's own object `page`."""
-    module = page.locator("script[type=module][src*='study/study']").get_attribute("src")
-    return page.evaluate(f"import('{module}').then(({{ page }}) => {asked})")
 
 
 def test_the_mouse_scrolls_windows_pans_and_zooms(torn, page):

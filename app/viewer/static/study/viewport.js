@@ -108,8 +108,10 @@ export class Viewport {
 
   /** The place of a pointer, in canvas pixels. @param {{clientX: number, clientY: number}} pointer @returns {Point} */
   place({ clientX, clientY }) {
+    const { width, height } = this.canvas;
+    // Its size on the page needn't be a whole number of pixels.
     const box = this.canvas.getBoundingClientRect();
-    return [(clientX - box.left) * this.ratio, (clientY - box.top) * this.ratio];
+    return [((clientX - box.left) * width) / box.width, ((clientY - box.top) * height) / box.height];
   }
 
   /** Draw before the next frame. */

@@ -121,7 +121,7 @@ def looked_at(page: Page, study: Sent) -> None:
 
 
 def explained(page: Page, service: RunningService, study: Sent) -> None:
-    """Look at the evidence for each class where it is strongest, at several opacities; also as it is scaled to the screen."""
+    """Look at the evidence for each class where it is strongest, at several opacities, and as it is on the screen."""
     page.keyboard.press("m")
     coloured = {}
     for name in study.answer["result"]["classes"]:
@@ -145,9 +145,10 @@ def on_screen(page: Page, study: Sent, picture: np.ndarray) -> None:
     shown = seen(page, canvas=".view")
     screen = Screen.of(page, study)
     rows, columns = study.voxels.shape[1:]
-    corners = [(0, 0), (columns, 0), (0, rows)]
-    places = np.float32([screen.pixel(*corner) for corner in corners])
-    matrix = cv2.getAffineTransform(np.float32(corners) - 0.5, places - np.float32(0.5))
+    (left, top), (right, bottom) = screen.pixel(0, 0), screen.pixel(columns, rows)
+    across, down = (right - left) / columns, (bottom - top) / rows
+    # OpenCV counts from the centre of the first pixel.
+    matrix = np.array([[across, 0, left + (across - 1) / 2], [0, down, top + (down - 1) / 2]])
     scaled = cv2.warpAffine(picture.astype(np.float32), matrix, shown.shape[1::-1])
     high, wide = shown.shape[:2]
     inner = slice(high // 4, -high // 4), slice(wide // 3, -wide // 3)
@@ -156,7 +157,9 @@ def on_screen(page: Page, study: Sent, picture: np.ndarray) -> None:
 
 def compared(page: Page, service: RunningService, study: Sent, files: list[bytes]) -> None:
     """Another bundle's result beside the first one: each with its own evidence, on the same slice."""
-    other = json.loads(service.ask("POST", "/v1/predictions?bundle=demo", zipped(files), {"Content-Type": "application/zip"}))
+    other = json.loads(
+        service.ask("POST", "/v1/predictions?bundle=demo", zipped(files), {"Content-Type": "application/zip"})
+    )
     page.reload()
     complete(page)
     page.get_by_label("Compare with").select_option(other["id"])
@@ -165,7 +168,7 @@ def compared(page: Page, service: RunningService, study: Sent, files: list[bytes
     percentiles(page)
     page.keyboard.press("m")
     page.keyboard.press("s")
-    index = int(page.locator(".slider").first.input_value())
+    index = int(study.evidence(service, study.answer["explanation"]["class"]).sum(axis=(1, 2)).argmax())
     for column, answer in enumerate((study.answer, other)):
         at(page, index, column)
         name = answer["explanation"]["class"]
@@ -228,13 +231,17 @@ def painted(page: Page, study: Sent, mask: np.ndarray, box: truth.Box) -> None:
     colours = np.array([shown[int(y), int(x)] for x, y in places]).reshape(*mask.shape, 3)
     coloured = colours[..., 0] - colours[..., 2] > CYAN
     (top, bottom), (left, right) = box[1:]
-    near = [abs(rows + 0.5 - edge) < 2 for edge in (top, bottom)] + [abs(columns + 0.5 - edge) < 2 for edge in (left, right)]
+    near = [abs(rows + 0.5 - edge) < 2 for edge in (top, bottom)] + [
+        abs(columns + 0.5 - edge) < 2 for edge in (left, right)
+    ]
     np.testing.assert_array_equal(coloured & ~np.any(near, axis=0), mask)
 
 
 def held(page: Page, study: Sent) -> tuple[np.ndarray, truth.Box]:
     """The mask and the box that the browser holds."""
-    runs, box = inside(page, "page.column.viewport.layers.filter((one) => one.mask).map((one) => [one.mask.stored, one.box])[0]")
+    runs, box = inside(
+        page, "page.column.viewport.layers.filter((one) => one.mask).map((one) => [one.mask.stored, one.box])[0]"
+    )
     return truth.drawn(runs, study.voxels.shape), box
 
 

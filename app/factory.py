@@ -59,7 +59,7 @@ from app.store.predictions import Store
 from app.store.queue import Queue
 from app.store.record import Record
 from app.store.sessions import Sessions
-from app.viewer import login, pages
+from app.viewer import login, pages, refusals
 from models.routes.chunks import limit_memory
 
 # Seconds between two searches for studies that have become quiet, for new results, and for due deliveries.
@@ -131,6 +131,7 @@ def create_app(
     condition = Condition(database, folders, settings.reserve_mb)
     service = Service(settings, database, store, engine, instances, studies, outgoing, condition, rounds)
     app.extensions[EXTENSION] = service
+    refusals.register(app)
     request_log.register(app)
     keys.register(app, _access(settings, database, clock))
     url_text.register(app)

@@ -9,7 +9,7 @@ import re
 from http import HTTPStatus
 
 from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import TooManyRequests, Unauthorized
+from werkzeug.exceptions import HTTPException, TooManyRequests, Unauthorized
 
 from app.contract.problems import problem_of
 from app.http.keys import COOKIE, EXTENSION, Access, asks, log_in, log_out
@@ -19,8 +19,8 @@ from app.viewer.pages import HEADERS, page
 blueprint = Blueprint("login", __name__)
 
 CSRF_COOKIE = "cruciate_csrf"
-# Where somebody may want to go to after logging in: our own pages, and nothing else.
-OURS = re.compile(r"/(?:studies/[0-9a-f]{32})?(?:\?[A-Za-z0-9_=&%.:+-]*)?")
+# Where somebody may want to go to after logging in: an address here, and nowhere else.
+HERE = re.compile(r"(/(?!/)[A-Za-z0-9_./~%-]*)(?:\?[A-Za-z0-9_=&%.:+-]*)?")
 # A key is shorter. What is longer is refused before it is read.
 FORM_BYTES = 4096
 
@@ -68,8 +68,15 @@ def _form(problem: str) -> Response:
 
 
 def _next() -> str:
+    """Where the person wants to go to, if we have such a page."""
     wanted = request.values.get("next", "/")
-    return wanted if OURS.fullmatch(wanted) else "/"
+    if not (here := HERE.fullmatch(wanted)):
+        return "/"
+    try:
+        endpoint, _ = current_app.url_map.bind("").match(here[1], "GET")
+    except HTTPException:
+        return "/"
+    return "/" if endpoint.startswith(f"{blueprint.name}.") else wanted
 
 
 def _to(address: str) -> Response:

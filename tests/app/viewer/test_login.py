@@ -140,7 +140,13 @@ def test_a_refusal_is_the_form_again_with_the_reason_and_without_the_key(client)
     ("wanted", "goes"),
     [
         ("/studies/" + 32 * "a", "/studies/" + 32 * "a"),
+        ("/studies/" + 32 * "a" + "/report", "/studies/" + 32 * "a" + "/report"),
+        ("/v1/predictions/" + 32 * "a" + "/report.pdf", "/v1/predictions/" + 32 * "a" + "/report.pdf"),
+        ("/v1/models/demo/model-card.md", "/v1/models/demo/model-card.md"),
         ("/?state=done&sort=oldest", "/?state=done&sort=oldest"),
+        ("/no/such/page", "/"),
+        ("/logout", "/"),
+        ("/%2F/elsewhere.example", "/"),
         ("//elsewhere.example/", "/"),
         ("/\\elsewhere.example", "/"),
         ("https://elsewhere.example/", "/"),

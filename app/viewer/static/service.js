@@ -12,8 +12,14 @@ export class Refusal extends Error {
   }
 }
 
+// Milliseconds before a request is repeated that nobody answered.
+const AGAIN_MS = 2000;
+// Nobody, a proxy whose service is away, a service that isn't ready.
+const AWAY = [0, 502, 503, 504];
+
 /**
- * A response with a status of success, or 304. 401 leads to the login page, and back after it.
+ * A response with a status of success, or 304. 401 leads to the login page, and back after it; but not when something
+ * was to be changed, because then the page may have what isn't stored yet.
  * @param {string} path
  * @param {RequestInit} [options]
  * @returns {Promise<Response>}
@@ -21,12 +27,13 @@ export class Refusal extends Error {
  */
 export async function ask(path, options = {}) {
   const headers = new Headers(options.headers);
-  if ((options.method ?? "GET") !== "GET") headers.set("X-CSRF-Token", csrfToken());
+  const changes = (options.method ?? "GET") !== "GET";
+  if (changes) headers.set("X-CSRF-Token", csrfToken());
   const response = await fetch(path, { ...options, headers }).catch((error) => {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, "");
   });
-  if (response.status === 401) logIn();
+  if (response.status === 401 && !changes) logIn();
   if (!response.ok && response.status !== 304) throw new Refusal(response.status, await sentence(response));
   return response;
 }
@@ -40,6 +47,28 @@ export async function ask(path, options = {}) {
  */
 export async function askJson(path, options = {}) {
   return (await ask(path, options)).json();
+}
+
+/**
+ * Ask again as long as nobody answers, or the service isn't ready: it may be restarting.
+ * @template T
+ * @param {() => Promise<T>} request
+ * @param {(refusal: Refusal | null) => void} [told] what was met, and null when it is over
+ * @returns {Promise<T>}
+ * @throws {Refusal}
+ */
+export async function patiently(request, told = () => {}) {
+  for (let met = false; ; met = true) {
+    try {
+      const answered = await request();
+      if (met) told(null);
+      return answered;
+    } catch (error) {
+      if (!(error instanceof Refusal && AWAY.includes(error.status))) throw error;
+      told(error);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
 }
 
 /** Leave for the login page, which comes back to this one. */

@@ -1,7 +1,7 @@
 // A prediction that somebody reads: what the service says of it, and what is looked at. Views listen to its events
 // `change` and show what they find in it.
 
-import { ask, askJson, Refusal } from "../service.js";
+import { ask, askJson, patiently } from "../service.js";
 import { t } from "../texts.js";
 import { along, cross } from "./arithmetic/geometry.js";
 import { presets } from "./arithmetic/window.js";
@@ -14,9 +14,10 @@ import { Observable } from "./observable.js";
 /** @typedef {import("./arithmetic/window.js").Window} Window */
 /** @typedef {{state: "loading" | "here" | "missing", said: string}} Part whether pixels or maps can be shown */
 
-// Milliseconds: between two looks at a queued study, and before a request is repeated that nobody answered.
+// Milliseconds between two looks at a queued study.
 const LOOK_MS = 1000;
-const AGAIN_MS = 2000;
+// The status with which the service itself says why it can't answer now.
+const UNREADY = 503;
 
 export class Reading extends Observable {
   /** @param {string} id of the prediction */
@@ -27,8 +28,8 @@ export class Reading extends Observable {
     this.answer = null;
     /** Why there is no answer, in words; "" if there is one or it is awaited. */
     this.refused = "";
-    /** Whether the service doesn't answer now. */
-    this.away = false;
+    /** Why the service doesn't answer now, in words; "" if it does. */
+    this.away = "";
     /** @type {any} */
     this.volume = null;
     /** @type {any} */
@@ -233,29 +234,17 @@ export class Reading extends Observable {
   }
 
   /**
-   * Ask again as long as nobody answers, or the service isn't ready: it may be restarting.
+   * Ask until somebody answers.
    * @template T
    * @param {() => Promise<T>} request
    * @returns {Promise<T>}
    */
-  async _patient(request) {
-    for (;;) {
-      try {
-        const answered = await request();
-        if (this.away) this.update({ away: false });
-        return answered;
-      } catch (error) {
-        if (!isAway(error)) throw error;
-        if (!this.away) this.update({ away: true });
-        await sleep(AGAIN_MS);
-      }
-    }
+  _patient(request) {
+    return patiently(request, (refusal) => {
+      const away = refusal && (refusal.status === UNREADY ? refusal.message : t("study.away"));
+      if (this.away !== (away ?? "")) this.update({ away: away ?? "" });
+    });
   }
-}
-
-/** @param {unknown} error */
-function isAway(error) {
-  return error instanceof Refusal && [0, 502, 504].includes(error.status);
 }
 
 /** @param {unknown} error */

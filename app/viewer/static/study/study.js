@@ -4,7 +4,7 @@
 //   cruciate:view     {id, index, class, heat, opinion}: what is looked at now
 //   cruciate:opinion  {shown}: hide the model's opinion, or show it
 
-import { askJson, Refusal } from "../service.js";
+import { askJson, patiently, Refusal } from "../service.js";
 import { t } from "../texts.js";
 import { together } from "./compare.js";
 import { Display } from "./display.js";
@@ -17,6 +17,9 @@ import { basis, model, opinion, warnings } from "./panel.js";
 import { Reading } from "./reading.js";
 import { strip } from "./strip.js";
 import { Viewport } from "./viewport.js";
+
+// From this status on, the fault is the service's.
+const SERVER_ERROR = 500;
 
 /** @typedef {{reading: Reading, viewport: Viewport, measure: Measure, element: HTMLElement}} Column */
 
@@ -66,12 +69,12 @@ export class StudyPage {
     const study = this.readings[0].answer?.study?.study_uid;
     if (!study) return;
     const path = `/v1/predictions?status=done&study_uid=${study}`;
-    this.others = (await askJson(path).catch(() => ({ predictions: [] }))).predictions;
+    this.others = (await patiently(() => askJson(path)).catch(() => ({ predictions: [] }))).predictions;
     this.display.changed();
   }
 
   async _loadModels() {
-    this.models = (await askJson("/v1/models").catch(() => ({ models: [] }))).models;
+    this.models = (await patiently(() => askJson("/v1/models")).catch(() => ({ models: [] }))).models;
     this.display.changed();
   }
 
@@ -122,14 +125,19 @@ function which({ answer: { bundle, created, result } }, display) {
 
 /** What the reader must be told instead of a picture; "" if there is one. @param {Reading} reading */
 function state(reading) {
-  if (reading.away) return t("study.away");
+  if (reading.away) return `${reading.away} ${t("study.goes_on")}`;
   if (reading.refused) return reading.refused;
   if (!reading.answer) return t("study.asking");
   if (reading.answer.status === "queued") return t("study.queued");
-  if (reading.answer.status === "failed") return t("study.failed", { reason: reading.answer.problem.detail ?? reading.answer.problem.title });
+  if (reading.answer.status === "failed") return failed(reading.answer.problem);
   if (reading.pixels.state === "missing") return reading.pixels.said;
   if (!reading.levels(reading.index)) return t("study.arriving", { arrived: reading.arrived, count: reading.slices });
   return reading.maps.state === "missing" ? reading.maps.said : "";
+}
+
+/** Why there is no result: the study was refused, or the service has failed. @param {any} problem */
+function failed({ status, title, detail }) {
+  return t(status < SERVER_ERROR ? "study.failed" : "study.gave_up", { reason: detail ?? title });
 }
 
 /** Fill the panel. @param {StudyPage} page */

@@ -81,9 +81,10 @@ export function form(root) {
       drawn.textContent = told.join(" ");
     },
 
-    /** @param {string} text @param {boolean} [alarm] */
-    say(text, alarm = false) {
-      status.textContent = text;
+    /** @param {string} text @param {boolean} [alarm] @param {string} [login] where to log in, in another tab */
+    say(text, alarm = false, login = "") {
+      const link = element("a", { href: login, target: "_blank" }, t("review.log_in"));
+      status.replaceChildren(text, ...(login ? [" ", link] : []));
       status.classList.toggle("alarm", alarm);
     },
 

@@ -1,6 +1,6 @@
 // The review panel: verdict, side, comment, what is drawn, and the reviews that were given. Every save is a new review.
 
-import { askJson } from "../../service.js";
+import { askJson, patiently, Refusal } from "../../service.js";
 import { t } from "../../texts.js";
 import { localTime } from "../../times.js";
 import { element } from "../dom.js";
@@ -103,11 +103,12 @@ class Review {
 
   /** Show what is stored, the own latest review in the form. */
   async load() {
-    const listed = await askJson(this.path);
+    const listed = await patiently(() => askJson(this.path));
     const own = listed.reviews.findLast((/** @type {any} */ one) => one.reader === listed.reader);
     this._told(listed);
     if (!own) return;
-    const { mask, ...said } = await askJson(`${this.path}/${own.id}`);
+    const { mask, ...said } = await patiently(() => askJson(`${this.path}/${own.id}`));
+    if (this.dirty) return; // The reader has begun meanwhile.
     this.base = own.id;
     this.form.show(said);
     this.drawing.show(mask, said.box);
@@ -177,11 +178,12 @@ class Review {
       const stored = await askJson(this.path, { method: "POST", headers, body: this.body });
       this.base = stored.id;
       if (name === this.name) this._saved(stored);
-      this._told(await askJson(this.path));
     } catch (error) {
       const reason = (error instanceof Error && error.message) || t("review.away");
-      this.form.say(t("review.failed", { reason }), true);
+      const isOver = error instanceof Refusal && error.status === 401;
+      return this.form.say(t("review.failed", { reason }), true, isOver ? `/login?next=${location.pathname}` : "");
     }
+    this._told(await patiently(() => askJson(this.path)));
   }
 }
 

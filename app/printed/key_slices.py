@@ -33,7 +33,7 @@ class Picture(NamedTuple):
 def pictures(result: Result, evidence: Evidence) -> list[Picture]:
     """The key slices in the order of the volume."""
     scale = render.Scale.of(result.volume.voxels, evidence.bounds)
-    contributions = {one["index"]: one["contribution"] for one in result.answer["explanation"]["slices"]}
+    contributions = result.contributions
     decisive = result.decisive(evidence)
     by_share = sorted(contributions, key=lambda at: (at != decisive, -round(contributions[at], 2), abs(at - decisive)))
     return [

@@ -121,10 +121,15 @@ class Result(Answered):
     volume: Volume
 
     @property
+    def contributions(self) -> dict[int, float]:
+        """The contributions of the slices that the model looks at, by index. That of any other slice is exactly 0."""
+        every = {int(one["index"]): float(one["contribution"]) for one in self.answer["explanation"]["slices"]}
+        return {index: value for index, value in every.items() if value} or every
+
+    @property
     def strongest(self) -> int:
         """The index of the slice that contributes most to the explained class."""
-        slices: list[dict[str, Any]] = self.answer["explanation"]["slices"]
-        return int(max(slices, key=lambda one: one["contribution"])["index"])
+        return max(self.contributions, key=self.contributions.__getitem__)
 
     def evidence(self, values: FloatArray) -> Evidence:
         """The evidence in `values`, the explained class's map, float32 `[slices, rows, columns]`."""

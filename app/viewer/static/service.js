@@ -1,21 +1,30 @@
 // Requests to the service, from every page.
 
+// Milliseconds before a request is repeated that nobody answered.
+const AGAIN_MS = 2000;
+// No answer, or that of a proxy whose service is away.
+const NOBODY = [0, 502, 504];
+// The service can't answer; it says with Retry-After that this will pass. A proxy may say the same for it.
+export const UNREADY = 503;
+
 /** An answer that isn't what was asked for. `message` is the service's own sentence. */
 export class Refusal extends Error {
   /**
    * @param {number} status 0 if nothing answered.
    * @param {string} message
+   * @param {boolean} passes Whether it may be otherwise soon.
    */
-  constructor(status, message) {
+  constructor(status, message, passes = false) {
     super(message);
     this.status = status;
+    this.passes = passes;
+  }
+
+  /** Whether it is worth asking again: nobody answers, or the service isn't ready. It may be restarting. */
+  get isAway() {
+    return NOBODY.includes(this.status) || (this.status === UNREADY && this.passes);
   }
 }
-
-// Milliseconds before a request is repeated that nobody answered.
-const AGAIN_MS = 2000;
-// Nobody, a proxy whose service is away, a service that isn't ready.
-const AWAY = [0, 502, 503, 504];
 
 /**
  * A response with a status of success, or 304. 401 leads to the login page, and back after it; but not when something
@@ -34,7 +43,7 @@ export async function ask(path, options = {}) {
     throw new Refusal(0, "");
   });
   if (response.status === 401 && !changes) logIn();
-  if (!response.ok && response.status !== 304) throw new Refusal(response.status, await sentence(response));
+  if (!response.ok && response.status !== 304) throw await refusal(response);
   return response;
 }
 
@@ -64,7 +73,7 @@ export async function patiently(request, told = () => {}) {
       if (met) told(null);
       return answered;
     } catch (error) {
-      if (!(error instanceof Refusal && AWAY.includes(error.status))) throw error;
+      if (!(error instanceof Refusal && error.isAway)) throw error;
       told(error);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
@@ -85,14 +94,12 @@ export function csrfToken() {
 }
 
 /**
- * What a problem document says (RFC 9457).
+ * What a problem document says (RFC 9457), or a proxy.
  * @param {Response} response
- * @returns {Promise<string>}
  */
-async function sentence(response) {
-  try {
-    return (await response.json()).detail ?? response.statusText;
-  } catch {
-    return response.statusText;
-  }
+async function refusal(response) {
+  const { status, statusText, headers } = response;
+  const isOurs = headers.get("Content-Type")?.startsWith("application/problem+json") ?? false;
+  const told = isOurs ? (await response.json().catch(() => ({}))).detail : "";
+  return new Refusal(status, told || statusText, !isOurs || headers.has("Retry-After"));
 }

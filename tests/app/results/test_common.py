@@ -73,6 +73,18 @@ def test_a_bundle_s_name_becomes_a_text():
     assert read(build("sr", result, lambda: map_of(result))[0]).ManufacturerModelName == "a/b" + "x" * 61
 
 
+def test_the_strongest_slice_is_one_that_the_model_looks_at():
+    """Where everything speaks against the class, nothing is more than what isn't looked at."""
+    result = result_of()
+    for one in result.answer["explanation"]["slices"]:
+        one["contribution"] = {4: -0.5, 5: -0.2}.get(one["index"], 0.0)
+    assert result.strongest == 5
+    assert result.contributions == {4: -0.5, 5: -0.2}
+    for one in result.answer["explanation"]["slices"]:
+        one["contribution"] = 0.0
+    assert result.strongest == 0
+
+
 def test_without_a_frame_of_reference_a_volume_has_its_own():
     ours = {image.FrameOfReferenceUID for image in result_of(*make_series()).images}
     other = {image.FrameOfReferenceUID for image in result_of(*make_series(series=2)).images}

@@ -116,7 +116,7 @@ def test_a_session_that_ends_takes_nothing_of_a_review(clinic, page):
     drawn(page)
     page.context.clear_cookies()
     save(page)
-    said(page, "Not saved: ")
+    said(page, "Not saved: your session has ended.")
     page.screenshot(path="/tmp/s/loop-session.png")
     with page.expect_popup() as opened:
         page.get_by_role("link", name="Log in in another tab").click()

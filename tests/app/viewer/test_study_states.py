@@ -2,7 +2,10 @@
 
 import io
 import time
+from dataclasses import replace
 
+import keras
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 from pydicom import dcmread
@@ -10,10 +13,18 @@ from sqlalchemy import update
 
 from app.service.parts import EXTENSION
 from app.store.database import Delivery, Prediction
+from app.store.record import VOXELS
+from data_prep.labels import FOUR_CLASS
+from models.bundle import write_bundle
+from models.calibration import Calibration
+from models.predictor import Predictor
+from models.routes.mrnet import MRNet
 from tests.app.conftest import SOON_S, settled
-from tests.app.studies import SLICES, instances, study_zip, voxels, zipped
+from tests.app.studies import SLICES, SPACING_MM, instances, study_zip, voxels, zipped
 from tests.app.viewer.conftest import barriers
+from tests.app.viewer.study_page import at, seen, show
 from tests.loopback import served
+from tests.models.conftest import PROVENANCE, RECIPE, TINY_TRUNK
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +93,17 @@ def test_a_refused_study_has_the_services_reason(client, origin, page):
     expect(said(page)).to_contain_text(problem["detail"])
 
 
+def test_a_fault_of_the_service_is_not_said_to_be_the_studys(client, origin, page, monkeypatch):
+    monkeypatch.setattr("app.jobs.faults.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(Predictor, "predict", lambda *arguments: 1 / 0)
+    sent = client.post(POST, data=study_zip(), headers={"Prefer": "respond-async"}, **ZIP)
+    problem = settled(client, sent.headers["Location"])["problem"]
+    page.goto(f"{origin}/studies/{sent.json['id']}")
+    expect(said(page)).to_have_text(f"There is no result. {problem['detail']}")
+    assert "refused" not in said(page).inner_text()
+    page.screenshot(path="/tmp/s/loop-fault.png")
+
+
 def test_a_queued_study_is_followed_until_it_is_done(client, origin, page):
     answer = client.post(POST, data=study_zip(), **ZIP).json
     queued = {"json": {"id": answer["id"], "status": "queued"}}
@@ -111,6 +133,47 @@ def test_expired_maps_leave_the_pixels(app, client, origin, page):
     page.keyboard.press("m")
     page.keyboard.press("End")
     expect(page.locator(".source")).to_have_attribute("data-slice", "13")
+
+
+def test_pixels_that_are_lost_leave_the_opinion(app, client, origin, page):
+    """Somebody has deleted the file."""
+    answer = client.post(POST, data=study_zip(), **ZIP).json
+    (app.extensions[EXTENSION].settings.data / "predictions" / answer["id"] / VOXELS).unlink()
+    show(page, origin, answer["id"])
+    expect(said(page)).to_have_text(
+        "The pixels or maps of this prediction are missing or damaged on the service's disk. Send the study again."
+    )
+    expect(page.locator("#said")).to_contain_text(answer["result"]["predicted"])
+    page.screenshot(path="/tmp/s/loop-lost.png")
+
+
+def test_a_map_of_one_slice(make_app, page, tmp_path):
+    """The network looks at one slice, which speaks against the class: the strongest slice is that one all the same."""
+    recipe = replace(RECIPE, extent_mm=(SPACING_MM[0], 60.0, 60.0))
+    keras.utils.set_random_seed(1)
+    route = MRNet(TINY_TRUNK, dropout=0.5, scheme=FOUR_CLASS, recipe=recipe)
+    folder = tmp_path / "narrow"
+    write_bundle(folder, route, "mrnet", recipe, Calibration(1.5), {"figures": []}, PROVENANCE, "")
+    app = make_app(bundles=(folder,))
+    answer = app.test_client().post(POST, data=study_zip(), **ZIP).json
+    ((looked_at, _),) = [(one["index"], one) for one in answer["explanation"]["slices"] if one["contribution"]]
+    with served(app) as origin:
+        show(page, origin, answer["id"])
+        page.keyboard.press("m")
+        for name in answer["result"]["classes"]:
+            page.get_by_label("Show the evidence for").select_option(name)
+            page.locator(".view").focus()
+            page.keyboard.press("Home")
+            at(page, 0)
+            assert (np.ptp(seen(page), axis=2) == 0).all()
+            expect(page.locator(".sum")).to_contain_text("Slice 1: +0.00.")
+            page.keyboard.press("s")
+            at(page, looked_at)
+        expect(page.locator("#warnings")).to_contain_text("The model looks at 1 of 14 slices")
+        # The last class has no evidence, and so no scale by which evidence against it could be coloured.
+        page.keyboard.press("b")
+        assert (np.ptp(seen(page), axis=2) == 0).all()
+        page.screenshot(path="/tmp/s/loop-one-slice.png")
 
 
 def test_the_page_goes_on_when_the_service_is_back(app, client, browser):

@@ -127,6 +127,7 @@ class Page {
     const [width, height] = [BAR.width * this.unit, Math.min(BAR.height * this.unit, TALLEST_BAR * this.height)];
     const [x, y] = [this.width - MARGIN * this.unit - width, 3.2 * SIZE * this.unit];
     this.write(t(display.both ? "study.evidence.both" : "study.evidence", { class: reading.subject }), x + width, y - 1.6 * SIZE * this.unit, "right");
+    if (full <= 0) return this.write(t("study.no_evidence"), x + width, y, "right", 13);
     const least = display.both ? -full : 0;
     this.fill(x, y, width, height, least / full, display.threshold(reading) / full);
     const values = new Set([full, display.threshold(reading), ...(display.both ? [0, -display.threshold(reading), -full] : [0])]);

@@ -7,7 +7,6 @@ import { Observable } from "./observable.js";
 
 // As the service's overlay.png (app/api/pictures.py).
 const OPACITY = 0.6;
-const LEAST = 1e-37;
 
 export class Display extends Observable {
   /** @param {boolean} shown whether the heatmap is shown before anybody asks for it */
@@ -23,6 +22,8 @@ export class Display extends Observable {
     this.outlined = false;
     /** Whether anything of the model's opinion may be seen. */
     this.opinion = true;
+    /** Whether that isn't known yet. */
+    this.asking = false;
   }
 
   /** Whether a heatmap is to be seen now. @param {Reading} reading */
@@ -31,14 +32,14 @@ export class Display extends Observable {
   }
 
   /**
-   * The evidence on the slice that is looked at; null if none is shown.
+   * The evidence on the slice that is looked at; null if none is shown. A study's own scale that ends at 0 is none.
    * @param {Reading} reading
    * @returns {Heat | null}
    */
   heat(reading) {
-    const plane = this.shows(reading) ? reading.plane() : null;
+    const plane = this.shows(reading) && reading.scale.full > 0 ? reading.plane() : null;
     if (!plane) return null;
-    return { plane, full: Math.max(reading.scale.full, LEAST), threshold: this.threshold(reading), opacity: this.opacity, both: this.both };
+    return { plane, full: reading.scale.full, threshold: this.threshold(reading), opacity: this.opacity, both: this.both };
   }
 
   /** The lowest value that is shown. @param {Reading} reading @returns {number} */

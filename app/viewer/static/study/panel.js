@@ -78,7 +78,7 @@ export function model({ answer: { bundle, explanation } }, models) {
     facts,
     element("p", {}, element("a", { href: loaded.model_card }, t("study.model_card"))),
     element("h3", {}, t("study.figures")),
-    table(others),
+    others.length ? table(others) : element("p", {}, t("study.figures.none")),
     element("h3", {}, t("study.trust")),
     pointing.length ? table(pointing) : element("p", {}, t("study.trust.unknown")),
   ];

@@ -1,7 +1,7 @@
 // A prediction that somebody reads: what the service says of it, and what is looked at. Views listen to its events
 // `change` and show what they find in it.
 
-import { ask, askJson, patiently } from "../service.js";
+import { ask, askJson, patiently, UNREADY } from "../service.js";
 import { t } from "../texts.js";
 import { along, cross } from "./arithmetic/geometry.js";
 import { presets } from "./arithmetic/window.js";
@@ -16,8 +16,6 @@ import { Observable } from "./observable.js";
 
 // Milliseconds between two looks at a queued study.
 const LOOK_MS = 1000;
-// The status with which the service itself says why it can't answer now.
-const UNREADY = 503;
 
 export class Reading extends Observable {
   /** @param {string} id of the prediction */

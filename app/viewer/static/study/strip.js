@@ -43,10 +43,10 @@ export function strip(place, reading, display) {
   canvas.addEventListener("pointermove", (event) => event.buttons && go(event));
 }
 
-/** The slice with the largest share for the class. @param {Reading} reading */
+/** The slice with the largest share for the class, of those that the model looks at. @param {Reading} reading */
 export function strongest(reading) {
   const shares = reading.contributions;
-  return shares.indexOf(Math.max(...shares));
+  return shares.reduce((best, share, index) => (reading.isSeen(index) && !(share <= shares[best]) ? index : best), -1);
 }
 
 /** @param {HTMLCanvasElement} canvas @param {Reading} reading @param {number[]} shares */
@@ -81,7 +81,7 @@ function draw(canvas, reading, shares) {
 
 /** @param {Reading} reading @param {number[]} shares */
 function described(reading, shares) {
-  const best = shares.indexOf(Math.max(...shares));
+  const best = strongest(reading);
   return t("study.strip.described", {
     class: reading.subject,
     strongest: best + 1,

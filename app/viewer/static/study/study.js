@@ -2,7 +2,7 @@
 //
 // Other modules, such as reviews, use `page` and two events of `document`:
 //   cruciate:view     {id, index, class, heat, opinion}: what is looked at now
-//   cruciate:opinion  {shown}: hide the model's opinion, or show it
+//   cruciate:opinion  {shown, asking}: hide the model's opinion, or show it; whether that isn't known yet
 
 import { askJson, patiently, Refusal } from "../service.js";
 import { t } from "../texts.js";
@@ -40,7 +40,10 @@ export class StudyPage {
     if (this.columns.length > 1) together(this.readings[0], this.readings[1], () => byId("together").checked);
     byId("together").closest("label").hidden = this.columns.length < 2;
     document.addEventListener("keydown", (event) => this.keys.pressed(event));
-    document.addEventListener("cruciate:opinion", (event) => this.display.update({ opinion: /** @type {CustomEvent} */ (event).detail.shown }));
+    document.addEventListener("cruciate:opinion", (event) => {
+      const { shown, asking = false } = /** @type {CustomEvent} */ (event).detail;
+      this.display.update({ opinion: shown, asking });
+    });
   }
 
   get readings() {
@@ -144,7 +147,7 @@ function failed({ status, title, detail }) {
 function showPanel({ active, display, models, others }) {
   const done = active.answer?.status === "done";
   // Scrolling changes nothing here.
-  const content = [active.id, done, active.class, active.rival, display.opinion, models.length, others.length];
+  const content = [active.id, done, active.class, active.rival, display.opinion, display.asking, models.length, others.length];
   if (byId("panel").dataset.content === String(content)) return;
   byId("panel").dataset.content = String(content);
   byId("panel").hidden = !done;
@@ -162,7 +165,7 @@ function showPanel({ active, display, models, others }) {
   rival.value = active.rival;
   rival.closest("label").hidden = classes.length < 3;
   byId("opinion").hidden = !display.opinion;
-  byId("withheld").hidden = display.opinion;
+  byId("withheld").hidden = display.opinion || display.asking;
   byId("replaced").hidden = !active.answer.superseded_by;
   byId("replacement").href = `/studies/${active.answer.superseded_by}`;
   fill("said", opinion(active));

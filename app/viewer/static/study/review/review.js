@@ -179,8 +179,8 @@ class Review {
       this.base = stored.id;
       if (name === this.name) this._saved(stored);
     } catch (error) {
-      const reason = (error instanceof Error && error.message) || t("review.away");
       const isOver = error instanceof Refusal && error.status === 401;
+      const reason = isOver ? t("review.session") : (error instanceof Error && error.message) || t("review.away");
       return this.form.say(t("review.failed", { reason }), true, isOver ? `/login?next=${location.pathname}` : "");
     }
     this._told(await patiently(() => askJson(this.path)));
@@ -188,7 +188,7 @@ class Review {
 }
 
 /** Until it is known what this reader may see. */
-document.dispatchEvent(new CustomEvent("cruciate:opinion", { detail: { shown: false } }));
+document.dispatchEvent(new CustomEvent("cruciate:opinion", { detail: { shown: false, asking: true } }));
 
 /** A name that nobody else uses. (`crypto.randomUUID` exists on pages with TLS only.) */
 function newName() {

@@ -130,6 +130,9 @@ def test_expired_maps_leave_the_pixels(app, client, origin, page):
     page.goto(f"{origin}/studies/{answer['id']}")
     expect(said(page)).to_contain_text("The maps of this prediction have expired")
     expect(page.locator(".source")).to_have_attribute("data-slice", "7")
+    stage, sentence = page.locator(".stage").bounding_box(), said(page).bounding_box()
+    assert sentence["y"] + sentence["height"] < stage["y"] + stage["height"] / 6
+    page.screenshot(path="/tmp/s/loop-maps.png")
     page.keyboard.press("m")
     page.keyboard.press("End")
     expect(page.locator(".source")).to_have_attribute("data-slice", "13")

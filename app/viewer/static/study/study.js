@@ -116,7 +116,10 @@ function showColumn({ reading, viewport, element: column }, slider, display) {
   slider.disabled = !reading.slices;
   slider.setAttribute("aria-valuetext", t("study.slice", here));
   viewport.canvas.setAttribute("aria-label", reading.slices ? t("study.view", here) : t("study.view.empty"));
-  /** @type {any} */ (column.querySelector(".state")).textContent = state(reading);
+  const said = /** @type {any} */ (column.querySelector(".state"));
+  said.textContent = state(reading);
+  // No sentence may cover a slice.
+  said.classList.toggle("aside", reading.slices > 0 && reading.levels(reading.index) !== null);
   /** @type {any} */ (column.querySelector(".which")).textContent = reading.slices ? which(reading, display) : "";
 }
 

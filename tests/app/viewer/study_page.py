@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 # Of 8 bit values.
 ROUNDING = 1
+# The brush, before anybody has changed it.
+RADIUS_MM = 2.0
 PIXELS = "document.querySelectorAll('{canvas}')[{column}].toDataURL().split(',')[1]"
 TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -42,6 +44,14 @@ def set_range(page: Page, name: str, value: float) -> None:
     page.locator(name).evaluate(
         "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value
     )
+
+
+def drag(page: Page, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """With the left button, by steps of whole pixels if the way has a multiple of 30."""
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=30)
+    page.mouse.up()
 
 
 def inside(page: Page, asked: str) -> Any:

@@ -24,7 +24,7 @@ from data_prep.tables.exams import read_exams
 from tests import warm
 from tests.app.studies import zipped
 from tests.app.viewer import truth
-from tests.app.viewer.study_page import ROUNDING, at, complete, inside, seen, set_range
+from tests.app.viewer.study_page import RADIUS_MM, ROUNDING, at, complete, drag, inside, seen, set_range
 from tests.app.viewer.truth import Screen, Sent
 
 pytestmark = pytest.mark.slow
@@ -32,8 +32,6 @@ pytestmark = pytest.mark.slow
 DEMO = "models/bundles/demo"
 SEED, TRUTH = 20_261_121, "complete rupture"
 GRADE, COMMENT = "partial rupture or strain", "Fibres at the front are torn."
-# The brush, before anybody has changed it.
-RADIUS_MM = 2.0
 # CSS pixels of a drag that widens the window by the whole range (gestures.js).
 WHOLE_RANGE = 900
 # The mean difference of 8 bit values of two ways to scale a picture: by OpenCV, and by the browser.
@@ -289,14 +287,6 @@ def percentiles(page: Page) -> None:
 def centre(page: Page) -> tuple[int, int]:
     box = page.locator(".view").bounding_box()
     return round(box["x"] + box["width"] / 2), round(box["y"] + box["height"] / 2)
-
-
-def drag(page: Page, start: tuple[int, int], end: tuple[int, int]) -> None:
-    """With the left button, by steps of whole pixels if the way has a multiple of 30."""
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(*end, steps=30)
-    page.mouse.up()
 
 
 def alike(found: np.ndarray, wanted: np.ndarray) -> None:

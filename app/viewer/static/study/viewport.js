@@ -24,6 +24,7 @@ import { annotate } from "./annotations.js";
  * @property {(point: Point, viewport: Viewport) => void} down
  * @property {(point: Point, viewport: Viewport) => void} move
  * @property {(point: Point, viewport: Viewport) => void} up
+ * @property {() => void} cancel the last `down` wasn't meant: a second finger has come
  */
 
 const FOR_LINE = "#ffd24a";

@@ -56,6 +56,7 @@ class Gestures {
     if (!viewport.hasSlice) return;
     viewport.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, event);
+    if (this.pointers.size === 2 && this.button === 0) viewport.tool?.cancel();
     this.button = event.button;
     this.scrolled = 0;
     if (this.uses(event)) viewport.tool?.down(viewport.voxel(event), viewport);
@@ -106,11 +107,12 @@ class Gestures {
     const other = [...this.pointers.values()].find((one) => one.pointerId !== now.pointerId);
     if (!other) return;
     const [was, is] = [before, now].map((one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY));
-    const [x, y] = viewport.place({ clientX: (now.clientX + other.clientX) / 2, clientY: (now.clientY + other.clientY) / 2 });
-    if (was > 0) viewport.zoom(is / was, [x, y]);
+    // What lies between the fingers moves with them, and then stays where it is.
     const half = viewport.ratio / 2;
     const [panX, panY] = viewport.view.pan;
     viewport.look({ pan: [panX + (now.clientX - before.clientX) * half, panY + (now.clientY - before.clientY) * half] });
+    const [x, y] = viewport.place({ clientX: (now.clientX + other.clientX) / 2, clientY: (now.clientY + other.clientY) / 2 });
+    if (was > 0) viewport.zoom(is / was, [x, y]);
   }
 
   /** @param {number} moved @param {number} step for one slice */

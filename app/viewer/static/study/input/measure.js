@@ -25,6 +25,8 @@ export class Measure {
     this.growing = null;
     /** @type {Point} */
     this.cursor = [0, 0];
+    /** What was there before the last press. @type {{made: Measurement[], growing: Measurement | null} | null} */
+    this._before = null;
     viewport.layers.push(this);
   }
 
@@ -63,6 +65,7 @@ export class Measure {
   /** @param {Point} point */
   down(point) {
     const { index } = this.viewport.reading;
+    this._before = { made: [...this.made], growing: this.growing && { ...this.growing, points: [...this.growing.points] } };
     if (this.growing?.index !== index) this.growing = { kind: this.kind, index, points: [point] };
     this.growing.points.push(point);
     this.cursor = point;
@@ -78,6 +81,12 @@ export class Measure {
   move(point) {
     this.cursor = point;
     if (this.growing) this.growing.points[this.growing.points.length - 1] = point;
+    this.viewport.redraw();
+  }
+
+  cancel() {
+    if (this._before) Object.assign(this, this._before);
+    this._before = null;
     this.viewport.redraw();
   }
 

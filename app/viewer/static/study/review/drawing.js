@@ -36,6 +36,8 @@ export class Drawing {
     this.from = null;
     /** What an undo brings back: a former box, or (undefined) a former state of the mask. @type {{box: Box | null | undefined}[]} */
     this.steps = [];
+    /** What was there before the last press. @type {{from: Point | null, steps: number} | null} */
+    this._before = null;
     this._picture = document.createElement("canvas");
     Object.assign(this._picture, { width: columns, height: rows });
     viewport.layers.push(this);
@@ -70,6 +72,7 @@ export class Drawing {
 
   /** @param {Point} point */
   down(point) {
+    this._before = { from: this.from, steps: this.steps.length };
     if (this.kind === "box") return this._corner(point);
     this.mask.remember(this.viewport.reading.index);
     this.steps.push({ box: undefined });
@@ -89,6 +92,15 @@ export class Drawing {
     // A drag makes a box between its ends; a click is one corner, and the next click the other one.
     if (this.kind !== "box") this.from = null;
     else if (this.from && Math.abs(point[0] - this.from[0]) >= 1 && Math.abs(point[1] - this.from[1]) >= 1) this._corner(point);
+  }
+
+  cancel() {
+    if (!this._before) return;
+    const { from, steps } = this._before;
+    this._before = null;
+    while (this.steps.length > steps) this.undo();
+    this.from = from;
+    this.viewport.redraw();
   }
 
   /** Paint at the cursor, or set a corner of the box there. */

@@ -49,7 +49,6 @@ def test_a_review_is_stored_once_when_the_service_is_back(bundles, page, tmp_pat
         drawn(page)
     save(page)
     said(page, "Not saved: the service doesn't answer. What you have drawn and written is still here")
-    page.screenshot(path="/tmp/s/loop-away-save.png")
     with serving(bundles[1], tmp_path, service.port) as service:
         service.wait_until_ready()
         for _ in range(2):
@@ -80,7 +79,6 @@ def test_a_page_that_is_opened_while_the_service_restarts_is_complete_when_it_is
         expect(page.locator(".state")).to_have_text(
             "The service doesn't answer now. This page goes on as soon as it can."
         )
-        page.screenshot(path="/tmp/s/loop-away.png")
     with serving(bundles[1], tmp_path, service.port) as service:
         service.wait_until_ready()
         complete(page)
@@ -117,7 +115,6 @@ def test_a_session_that_ends_takes_nothing_of_a_review(clinic, page):
     page.context.clear_cookies()
     save(page)
     said(page, "Not saved: your session has ended.")
-    page.screenshot(path="/tmp/s/loop-session.png")
     with page.expect_popup() as opened:
         page.get_by_role("link", name="Log in in another tab").click()
     opened.value.get_by_label("API key").fill(KEY)
@@ -164,7 +161,6 @@ def test_what_two_tabs_draw_is_kept_from_both(clinic, new_page):
         said(tab, "Saved at")
     said(tabs[1], "Another review of yours was stored meanwhile")
     expect(tabs[1].locator("#review .history li")).to_have_count(2)
-    tabs[1].screenshot(path="/tmp/s/loop-tabs.png")
     reviews = app.test_client().get(f"/v1/predictions/{answer['id']}/reviews", headers=WITH_KEY).json["reviews"]
     assert [(one["marked_slices"], one["current"]) for one in reviews] == [([0], False), ([SLICES - 1], True)]
     # Whoever opens the study again sees the later one, and has the earlier one in the history.

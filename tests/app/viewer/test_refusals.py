@@ -100,7 +100,6 @@ def test_a_report_is_read_after_logging_in_and_by_a_link_of_another_site(make_ap
         page.goto(f"{origin}/studies/{OF_NOBODY}/report")
         expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
         assert barriers(page) == []
-        page.screenshot(path="/tmp/s/loop-problem.png")
         page.context.clear_cookies()
         page.goto(origin + report)
         page.wait_for_url("**/login?next=*")

@@ -101,7 +101,6 @@ def test_a_fault_of_the_service_is_not_said_to_be_the_studys(client, origin, pag
     page.goto(f"{origin}/studies/{sent.json['id']}")
     expect(said(page)).to_have_text(f"There is no result. {problem['detail']}")
     assert "refused" not in said(page).inner_text()
-    page.screenshot(path="/tmp/s/loop-fault.png")
 
 
 def test_a_queued_study_is_followed_until_it_is_done(client, origin, page):
@@ -132,7 +131,6 @@ def test_expired_maps_leave_the_pixels(app, client, origin, page):
     expect(page.locator(".source")).to_have_attribute("data-slice", "7")
     stage, sentence = page.locator(".stage").bounding_box(), said(page).bounding_box()
     assert sentence["y"] + sentence["height"] < stage["y"] + stage["height"] / 6
-    page.screenshot(path="/tmp/s/loop-maps.png")
     page.keyboard.press("m")
     page.keyboard.press("End")
     expect(page.locator(".source")).to_have_attribute("data-slice", "13")
@@ -147,7 +145,6 @@ def test_pixels_that_are_lost_leave_the_opinion(app, client, origin, page):
         "The pixels or maps of this prediction are missing or damaged on the service's disk. Send the study again."
     )
     expect(page.locator("#said")).to_contain_text(answer["result"]["predicted"])
-    page.screenshot(path="/tmp/s/loop-lost.png")
 
 
 def test_a_map_of_one_slice(make_app, page, tmp_path):
@@ -176,7 +173,6 @@ def test_a_map_of_one_slice(make_app, page, tmp_path):
         # The last class has no evidence, and so no scale by which evidence against it could be coloured.
         page.keyboard.press("b")
         assert (np.ptp(seen(page), axis=2) == 0).all()
-        page.screenshot(path="/tmp/s/loop-one-slice.png")
 
 
 def test_the_page_goes_on_when_the_service_is_back(app, client, browser):

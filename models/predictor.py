@@ -135,8 +135,9 @@ def _left_out(network_input: NetworkInput) -> tuple[Notice, ...]:
     (first, stop), total = network_input.footprint.slices, network_input.footprint.volume_shape[0]
     if (first, stop) == (0, total):
         return ()
-    where = "around the box that its localiser found" if network_input.box else "in the middle of the knee"
-    seen = f"The model looks at {stop - first} of {total} slices: those {where}."
+    where = "around the box that its localiser found" if network_input.box else "the middle of the knee"
+    slices = f"slices {first + 1} to {stop}" if stop > first + 1 else f"slice {stop}"
+    seen = f"The model looks at {slices} of {total}, {where}."
     return (Notice("slices-outside-extent", seen),)
 
 

@@ -9,6 +9,7 @@ import { t } from "../texts.js";
 import { together } from "./compare.js";
 import { Display } from "./display.js";
 import { element, percent } from "./dom.js";
+import { files } from "./files.js";
 import { control } from "./input/controls.js";
 import { listen } from "./input/gestures.js";
 import { Keys } from "./input/keys.js";
@@ -148,6 +149,7 @@ function failed({ status, title, detail }) {
 
 /** Fill the panel. @param {StudyPage} page */
 function showPanel({ active, display, models, others }) {
+  showFiles(active);
   const done = active.answer?.status === "done";
   // Scrolling changes nothing here.
   const content = [active.id, done, active.class, active.rival, display.opinion, display.asking, models.length, others.length];
@@ -184,6 +186,14 @@ function showPanel({ active, display, models, others }) {
   }
 }
 
+/** Fill the list of files when it is open: it changes with the slice. @param {Reading} reading */
+function showFiles(reading) {
+  const [place, content] = [byId("files"), String([reading.id, reading.index])];
+  if (!place.open || reading.answer?.status !== "done" || place.dataset.content === content) return;
+  place.dataset.content = content;
+  fill("linked", files(reading));
+}
+
 /** @param {string} name @param {Node[]} content */
 function fill(name, content) {
   byId(name).replaceChildren(...content);
@@ -216,6 +226,7 @@ control(page);
 page.onChange(() => showPanel(page));
 page.onChange(() => announce(page));
 for (const name of ["class", "rival"]) byId(name).addEventListener("change", () => explain(page));
+byId("files").addEventListener("toggle", () => showFiles(page.active));
 byId("bundle").addEventListener("change", () => location.assign(`/studies/${byId("bundle").value}`));
 byId("with").addEventListener("change", () => location.assign(`/studies/${page.readings[0].id}${byId("with").value ? `?with=${byId("with").value}` : ""}`));
 page.load().catch((error) => {

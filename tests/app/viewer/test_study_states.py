@@ -169,7 +169,8 @@ def test_a_map_of_one_slice(make_app, page, tmp_path):
             expect(page.locator(".sum")).to_contain_text("Slice 1: +0.00.")
             page.keyboard.press("s")
             at(page, looked_at)
-        expect(page.locator("#warnings")).to_contain_text(f"The model looks at slice {looked_at + 1} of {SLICES}, the middle")
+        told = f"The model looks at slice {looked_at + 1} of {SLICES}, the middle of the knee."
+        expect(page.locator("#warnings")).to_contain_text(told)
         # The last class has no evidence, and so no scale by which evidence against it could be coloured.
         page.keyboard.press("b")
         assert (np.ptp(seen(page), axis=2) == 0).all()

@@ -127,7 +127,7 @@ def explained(page: Page, service: RunningService, study: Sent) -> None:
         evidence = study.evidence(service, name)
         page.locator(".view").focus()
         page.keyboard.press("s")
-        at(page, index := int(evidence.sum(axis=(1, 2)).argmax()))
+        at(page, index := truth.strongest(evidence))
         for opacity in (0.6, 0.25, 1.0):
             set_range(page, "#opacity", opacity)
             alike(seen(page), study.overlay(evidence, index, name, opacity))
@@ -166,7 +166,7 @@ def compared(page: Page, service: RunningService, study: Sent, files: list[bytes
     percentiles(page)
     page.keyboard.press("m")
     page.keyboard.press("s")
-    index = int(study.evidence(service, study.answer["explanation"]["class"]).sum(axis=(1, 2)).argmax())
+    index = truth.strongest(study.evidence(service, study.answer["explanation"]["class"]))
     for column, answer in enumerate((study.answer, other)):
         at(page, index, column)
         name = answer["explanation"]["class"]

@@ -73,6 +73,11 @@ class Sent:
         return np.round((1 - weight) * self.grey(index, *self.window()) + weight * colours)
 
 
+def strongest(evidence: np.ndarray) -> int:
+    """The slice with the highest sum, of those that the model looks at: elsewhere a map is 0."""
+    return int(np.where(evidence.any(axis=(1, 2)), evidence.sum(axis=(1, 2)), -np.inf).argmax())
+
+
 @dataclass(frozen=True)
 class Screen:
     """Where a slice lies in the browser's window.

@@ -43,10 +43,14 @@ export function strip(place, reading, display) {
   canvas.addEventListener("pointermove", (event) => event.buttons && go(event));
 }
 
-/** The slice with the largest share for the class, of those that the model looks at. @param {Reading} reading */
+/**
+ * The slice with the largest share for the class. A slice that the model doesn't look at has a share of 0, and isn't
+ * meant even if all others speak against the class (app/results/common.py does the same).
+ * @param {Reading} reading
+ */
 export function strongest(reading) {
   const shares = reading.contributions;
-  return shares.reduce((best, share, index) => (reading.isSeen(index) && !(share <= shares[best]) ? index : best), -1);
+  return Math.max(shares.indexOf(Math.max(...shares.filter((share) => share !== 0))), 0);
 }
 
 /** @param {HTMLCanvasElement} canvas @param {Reading} reading @param {number[]} shares */

@@ -4,9 +4,9 @@
 
 Ours are rows of studies with 4 series and 12 instances each, written into the database as receiving writes them, but
 many at once and without files. Orthanc gets tiny instances of the same studies by its REST API. That takes minutes for
-each thousand studies, so with `--first-only` it gets one instance of each: then it has a twelfth of our instances, which
-is in its favour. Both answer over loopback, in turn. Then a series of 192 instances is stored in both, and its metadata
-are asked for.
+each thousand studies, so with `--first-only` it gets one instance of each. Then it has a twelfth of our instances,
+which is in its favour. Both answer over loopback, in turn. Then a series of 192 instances is stored in both, and its
+metadata are asked for.
 
 Only ratios carry over to another machine. Orthanc must be installed (Debian: orthanc, orthanc-dicomweb).
 """

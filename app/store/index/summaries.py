@@ -44,6 +44,7 @@ Index("ix_summary_unhealthy", SUMMARY.c.unhealthy, SUMMARY.c.prediction)
 ARRIVING = "arriving"
 # Rows that are read at once.
 BATCH = 500
+DATE_LENGTH = len("20261130")
 # What is empty without the pixels.
 OF_PATIENT = {"study_date": "", "patient_name": "", "patient_id": "", "sought": ""}
 # The rows of predictions, as far as summaries are made of them.
@@ -53,6 +54,11 @@ ROWS = table(
     column("origins", JSON),
     column("answer", JSON),
 )
+
+
+def whole_date(text: str) -> str | None:
+    """A date of a summary; None for one that is empty or cut off."""
+    return text if len(text) == DATE_LENGTH else None
 
 
 def summarise(session: Session, id_: str) -> None:
@@ -91,7 +97,7 @@ def _of(row: Mapping[str, Any], was_synthetic: bool) -> dict[str, Any]:
         "unhealthy": NO_PROBABILITY if healthy is None else 1 - healthy,
         "synthetic": _value(first, "00120063").startswith(SYNTHETIC) or (not first and was_synthetic),
         "superseded": row["superseded_by"] is not None,
-        "study_date": _value(first, "00080020")[:8],
+        "study_date": _value(first, "00080020")[:DATE_LENGTH],
         "patient_name": name,
         "patient_id": number,
         "sought": f"{name} {number}".strip().casefold()[:LONGEST],

@@ -1,7 +1,7 @@
 // A row of the worklist. Everything that comes from a study becomes text, never markup.
 
 import { t } from "./texts.js";
-import { localTime } from "./times.js";
+import { day, localTime } from "./times.js";
 
 const SIGNS = { receiving: "⇣", queued: "…", running: "⟳", done: "✓", failed: "✕" };
 const TAIL = 8;
@@ -56,8 +56,7 @@ const cell = (name, ...children) => make("td", name, ...children);
  * @param {boolean} showsPatients
  */
 function study(one, showsPatients) {
-  const date = one.study_date?.replace(/(....)(..)(..)/, "$1-$2-$3");
-  const title = date ? t("worklist.of", { date }) : t("worklist.undated");
+  const title = one.study_date ? t("worklist.of", { date: day(one.study_date) }) : t("worklist.undated");
   const name = showsPatients && one.patient ? named(one.patient) : "";
   const uid = make("span", "quiet uid", t("worklist.uid", { tail: one.study_uid.slice(-TAIL) }));
   uid.title = one.study_uid;

@@ -146,7 +146,7 @@ def _has(word: str, wanted: Wanted) -> ColumnElement[bool]:
     """Whether a prediction has a word. Dates are written 2026-11-30 or, in DICOM, 20261130."""
     places = [
         SUMMARY.c.study_uid.contains(word, autoescape=True),
-        SUMMARY.c.created.startswith(word, autoescape=True),
+        SUMMARY.c.created.startswith(word.upper(), autoescape=True),
         and_(SUMMARY.c.study_date == word.replace("-", ""), SUMMARY.c.study_date != ""),
     ]
     if wanted.opinions:

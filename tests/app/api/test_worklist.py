@@ -1,6 +1,7 @@
 """The worklist: what is in it, how it is searched, and who may see a patient's name."""
 
 import time
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -10,6 +11,7 @@ from app.service.parts import EXTENSION
 from app.store.database import Prediction
 from app.store.index.summaries import SUMMARY
 from tests.app.conftest import SOON_S, settled
+from tests.app.postgres import another, postgresql
 from tests.app.studies import PATIENT, instances, study_zip, voxels, zipped
 
 SEARCH = "/v1/worklist"
@@ -26,6 +28,20 @@ def listed(client, text: str = "", **query) -> list[str]:
     page = client.get(SEARCH, query_string=query, headers={"Search": quote(text)})
     assert page.status_code == 200, page.text
     return [entry["id"] for entry in page.json["entries"]]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def make_app(request, make_app):
+    """Starts services on a database of each kind."""
+    if request.param == "sqlite":
+        return make_app
+    return partial(make_app, database=another(request.getfixturevalue("server")))
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ def _entry(one: Listed, patients: bool, opinion: bool) -> Entry:
         unhealthy=summary.unhealthy if has_opinion else None,
         operating_point=result.get("operating_point") if opinion else None,
         readers=one.readers,
+        given_up=one.given_up,
         withheld=not opinion and bool(result),
         laterality=answer.get("study", {}).get("laterality"),
         bundle=answer.get("bundle", {}).get("name"),

@@ -92,7 +92,15 @@ function state(one) {
   const sign = make("span", `sign ${name}${name === "running" ? " turning" : ""}`, SIGNS[name]);
   sign.setAttribute("aria-hidden", "true");
   const instances = one.instances ? t("worklist.instances", { count: one.instances }) : "";
-  return [sign, " ", t(`worklist.state.${name}`), one.problem || instances ? make("p", "why", one.problem ?? instances) : null];
+  return [sign, " ", t(`worklist.state.${name}`), one.problem || instances ? make("p", "why", one.problem ?? instances) : null, undelivered(one)];
+}
+
+/** A link to the deliveries that were given up. @param {any} one */
+function undelivered(one) {
+  if (!one.given_up) return null;
+  const link = /** @type {HTMLAnchorElement} */ (make("a", "badge", t("worklist.given_up", { count: one.given_up })));
+  link.href = `/studies/${one.id}#deliveries`;
+  return make("p", "why", link);
 }
 
 /** @param {any} one */

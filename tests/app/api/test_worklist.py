@@ -5,10 +5,10 @@ from functools import partial
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.service.parts import EXTENSION
-from app.store.database import Prediction
+from app.store.database import Delivery, Prediction
 from app.store.index.summaries import SUMMARY
 from tests.app.conftest import SOON_S, settled
 from tests.app.postgres import another, postgresql
@@ -221,6 +221,22 @@ def test_a_synthetic_study_is_named_so(make_app):
     assert (entry["synthetic"], entry["state"]) == (True, "done")
     posted(client, "2.25.1")
     assert {entry["synthetic"] for entry in client.get(SEARCH).json["entries"]} == {True, False}
+
+
+def test_deliveries_that_were_given_up_are_counted(three):
+    client, (first, second, third) = three
+    with client.application.extensions[EXTENSION].database.write() as session:
+        session.execute(delete(Delivery))
+        for prediction, target, state in (
+            (first, "a", "dead"),
+            (first, "b", "dead"),
+            (second, "a", "dead"),
+            (second, "b", "waiting"),
+            (third, "a", "delivered"),
+        ):
+            session.add(Delivery(prediction=prediction, target=target, state=state))
+    shown = {entry["id"]: entry["given_up"] for entry in client.get(SEARCH).json["entries"]}
+    assert shown == {first: 2, second: 1, third: 0}
 
 
 def test_every_prediction_has_its_summary(three):

@@ -50,7 +50,7 @@ def pdf(title: str, parts: Sequence[Section], id_: str) -> bytes:
     )
     head: list[Flowable] = [_paragraph(letters, title, WIDTH, 15, BOLD), Spacer(0, 2 * mm)]
     body = [flowable for part in parts for flowable in _section(letters, part)]
-    told = [_paragraph(letters, line, WIDTH, 9, PLAIN, AMBER) for line in _of_letters(letters, id_)]
+    told = [_paragraph(letters, line, WIDTH, 8, PLAIN, AMBER) for line in _of_letters(letters, id_)]
     frame = partial(_frame, id_)
     document.build([*head, *told, *body], onFirstPage=frame, onLaterPages=frame)
     return stream.getvalue()
@@ -58,12 +58,12 @@ def pdf(title: str, parts: Sequence[Section], id_: str) -> bytes:
 
 def _of_letters(letters: Letters, id_: str) -> list[str]:
     """What readers must know of letters that aren't as they should be."""
-    page = f"the report's page, /studies/{id_}/report"
+    page = f"see the page /studies/{id_}/report"  # one line for each, so that the key slices stay on the first page
     said = []
     if letters.left_out:
-        said.append(f"Some characters can't be printed and are shown as {BOX}. They can be read on {page}.")
+        said.append(f"Some characters can't be printed ({BOX}): {page}.")
     if letters.borrowed:
-        said.append(f"Some characters need a font of your computer. If they are missing, they can be read on {page}.")
+        said.append(f"Some characters need a font of your computer: {page}.")
     return said
 
 

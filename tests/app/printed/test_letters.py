@@ -7,6 +7,7 @@ import numpy as np
 import pypdfium2
 import pytest
 from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from app.printed import letters
@@ -15,7 +16,7 @@ from app.printed.letters import BOLD, BOX, Letters
 from app.printed.pdf import pdf
 
 WIDTH = 300.0
-LEFT_OUT, BORROWED = "can't be printed", "need a font of your computer"
+LEFT_OUT, BORROWED = "Some characters can't be printed", "need a font of your computer"
 THAI = "ไทยสมชาย"
 
 
@@ -124,6 +125,32 @@ def test_files_that_are_no_fonts_are_passed_over(monkeypatch, tmp_path):
     squares(tmp_path, THAI)
     use(monkeypatch, tmp_path, tmp_path / "gone")
     assert THAI in text_of(report(THAI))
+
+
+def test_fonts_with_other_outlines_are_passed_over(monkeypatch, tmp_path):
+    """ReportLab can't make them a part of a PDF."""
+    other = FontBuilder(1000, isTTF=False)
+    other.setupGlyphOrder([".notdef", "a"])
+    other.setupCharacterMap({ord(one): "a" for one in THAI})
+    pen = T2CharStringPen(1000, None)
+    other.setupCFF("Other", {}, dict.fromkeys([".notdef", "a"], pen.getCharString()), {})
+    other.setupHorizontalMetrics(dict.fromkeys([".notdef", "a"], (1000, 0)))
+    other.setupHorizontalHeader()
+    other.setupOS2()
+    other.setupPost()
+    other.save(tmp_path / "a.ttf")
+    use(monkeypatch, tmp_path)
+    assert LEFT_OUT in text_of(report(THAI))
+    squares(tmp_path, THAI)
+    use(monkeypatch, tmp_path)
+    assert THAI in text_of(report(THAI))
+
+
+def test_no_more_fonts_are_asked_than_what_a_request_can_wait_for(monkeypatch, tmp_path):
+    squares(tmp_path, THAI)
+    monkeypatch.setattr(letters, "MOST_FACES", 0)
+    use(monkeypatch, tmp_path)
+    assert LEFT_OUT in text_of(report(THAI))
 
 
 def test_scripts_whose_words_would_be_wrong_are_not_drawn(monkeypatch, tmp_path):

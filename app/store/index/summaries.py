@@ -75,12 +75,14 @@ def wrong(session: Session) -> Iterator[str]:
     """Ids of the predictions whose summary is missing or another one, and of the summaries without a prediction."""
     same = ROWS.c.id == SUMMARY.c.prediction
     yield from session.scalars(select(SUMMARY.c.prediction).outerjoin(ROWS, same).where(ROWS.c.id.is_(None)))
+    ids = session.scalars(select(ROWS.c.id).order_by(ROWS.c.id)).all()
     # What is arriving has no summary yet, or that of its last answer.
     made = select(ROWS, SUMMARY).outerjoin(SUMMARY, same).where(ROWS.c.status != ARRIVING)
-    for row in session.execute(made, execution_options={"yield_per": BATCH}).mappings():
-        its = {column.name: row[column] for column in SUMMARY.c}
-        if its != _of({column.name: row[column] for column in ROWS.c}, bool(its["synthetic"])):
-            yield row[ROWS.c.id]
+    for start in range(0, len(ids), BATCH):
+        for row in session.execute(made.where(ROWS.c.id.in_(ids[start : start + BATCH]))).mappings():
+            its = {column.name: row[column] for column in SUMMARY.c}
+            if its != _of({column.name: row[column] for column in ROWS.c}, bool(its["synthetic"])):
+                yield row[ROWS.c.id]
 
 
 def _of(row: Mapping[str, Any], was_synthetic: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ writes `app/api/examples.json`. Run it when answers have changed. A test makes t
 import copy
 import io
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,10 @@ ZIP = {"Content-Type": "application/zip"}
 JSON = {"Content-Type": "application/json"}
 POST = "/v1/predictions"
 DELIVERIES = "/v1/deliveries"
+WORKLIST = "/v1/worklist"
 STUDIES = "/dicom-web/studies"
 BOUNDARY = "part"
+DELIVERED_S = 60.0
 RELATED = {"Content-Type": str(MediaType(MULTIPART, {"type": DICOM, "boundary": BOUNDARY}))}
 
 # operationId -> status -> name -> body
@@ -50,10 +53,14 @@ class Recorder:
         self._client = client
         self.examples: Examples = defaultdict(lambda: defaultdict(dict))
 
+    def send(self, method: str, path: str, headers: dict[str, str] = KEY, data: Any = None) -> TestResponse:
+        """Send a request."""
+        return self._client.open(path, method=method, headers=headers, data=data)
+
     def ask(self, name: str, method: str, path: str, headers: dict[str, str] = KEY, data: Any = None) -> TestResponse:
         """Send a request, and keep the answer if it is JSON."""
         with self._client:
-            response = self._client.open(path, method=method, headers=headers, data=data)
+            response = self.send(method, path, headers, data)
             operation = f"{method.lower()}_{str(request.endpoint).replace('.', '_')}"
         if response.is_json:
             self.examples[operation][str(response.status_code)][name] = response.json
@@ -69,7 +76,7 @@ def make() -> Examples:
     knee = generate(SEED, TRUTH)
     study = [instance(knee, index) for index in range(knee.scan.slices)]
     with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:
-        app = create_app(Settings(data=Path(scratch), api_keys=tuple(KEY.values())))
+        app = create_app(Settings(data=Path(scratch), api_keys=tuple(KEY.values()), results=("sr",)))
         with app.app_context():
             ours = service()
         recorder = Recorder(app.test_client())
@@ -79,7 +86,10 @@ def make() -> Examples:
             _about(recorder)
             _dicomweb(recorder, study)
             _prediction(recorder, study)
+            _of_a_patient(recorder, study)
             _wrong(recorder, study)
+            # Its result would be another one each time.
+            recorder.ask("a synthetic knee", "POST", f"{WORKLIST}/synthetic")
         finally:
             ours.stop()
     return recorder.examples
@@ -119,9 +129,53 @@ def _prediction(recorder: Recorder, study: list[FileDataset]) -> None:
     recorder.ask("no such class", "GET", f"{place}/map.npz?class=torn")
     recorder.ask("no such slice", "GET", f"{place}/slices/99/image.png")
     recorder.ask("no such opacity", "GET", f"{place}/slices/0/overlay.png?opacity=2")
+    for part in ("volume", "grid"):
+        recorder.ask(name, "GET", f"{place}/{part}")
+    _reviews(recorder, f"{place}/reviews")
+    recorder.ask("one study", "GET", WORKLIST)
+    recorder.ask("nothing of this name", "GET", WORKLIST, KEY | {"Search": "2.25.1.2.3"})
+    recorder.ask("no such order", "GET", f"{WORKLIST}?sort=age")
     recorder.ask("gone", "DELETE", place)
     recorder.ask("deleted", "GET", place)
     recorder.ask("a synthetic knee, without waiting", "POST", POST, KEY | ZIP | {"Prefer": "respond-async"}, body)
+
+
+def _reviews(recorder: Recorder, place: str) -> None:
+    """A reader has drawn ten pixels of each of two rows."""
+    drawn = [{"slice": 12, "runs": [51_360, 10, 51_680, 10]}]
+    torn = {"verdict": "grade", "grade": TRUTH, "laterality": "R", "comment": "Discontinuous fibres.", "mask": drawn}
+    once = KEY | JSON | {"Idempotency-Key": "e6d0cf1b-4b3e-4d0e-8f5e-0d2f0a4f2d11"}
+    review = recorder.ask("a grade and a mask", "POST", place, once, dumps(torn)).headers["Location"]
+    recorder.ask("the same once more", "POST", place, once, dumps(torn))
+    recorder.ask("a grade without a grade", "POST", place, KEY | JSON, b'{"verdict": "grade"}')
+    recorder.ask("not JSON", "POST", place, KEY | ZIP, b"hello")
+    recorder.ask("a grade and a mask", "GET", review)
+    recorder.ask("one review", "GET", place)
+
+
+def _of_a_patient(recorder: Recorder, study: list[FileDataset]) -> None:
+    """The same knee as if it were a patient's, in two years. The service holds the later study."""
+    for year in (2025, 2026):
+        dated = copy.deepcopy(study)
+        for dataset in dated:
+            dataset.PatientID, dataset.StudyDate = "12345", f"{year}0301"
+            dataset.StudyInstanceUID += f".{year}"
+            del dataset.PatientIdentityRemoved, dataset.DeidentificationMethod
+        place = recorder.send("POST", POST, KEY | ZIP, _zipped(dated)).headers["Location"]
+    recorder.ask("one earlier study", "GET", f"{place}/priors")
+    recorder.ask("no such prediction", "GET", f"{POST}/{'0' * 32}/priors")
+    recorder.send("POST", STUDIES, KEY | RELATED, _related([_file(dataset) for dataset in dated]))
+    _delivered(recorder, f"{DELIVERIES}?prediction={place.rpartition('/')[2]}")
+
+
+def _delivered(recorder: Recorder, place: str) -> None:
+    """Ask for deliveries as soon as the results lie beside their study."""
+    deadline = time.monotonic() + DELIVERED_S
+    while not recorder.send("GET", f"{place}&state=delivered").get_json()["deliveries"]:
+        if time.monotonic() > deadline:
+            raise SystemExit("The results aren't delivered.")
+        time.sleep(0.1)
+    recorder.ask("delivered", "GET", place)
 
 
 def _wrong(recorder: Recorder, study: list[FileDataset]) -> None:

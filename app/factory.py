@@ -21,6 +21,7 @@ from app.api import (
     pictures,
     predictions,
     printed,
+    priors,
     reviews,
     volume,
     worklist,
@@ -150,6 +151,7 @@ def create_app(
     app.register_blueprint(fhir.blueprint)
     app.register_blueprint(reviews.blueprint)
     app.register_blueprint(printed.blueprint)
+    app.register_blueprint(priors.blueprint)
     app.register_blueprint(deliveries.blueprint)
     app.register_blueprint(worklist.blueprint)
     app.register_blueprint(about.blueprint)

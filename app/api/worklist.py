@@ -21,7 +21,7 @@ from app.http.responses import OptionalText, RequestParameters, answers, respons
 from app.jobs.intake import accept
 from app.search.worklist import Listed, Place, Receiving, Sort, State, Wanted, find, receiving
 from app.service.parts import service
-from app.store.index.summaries import NO_PROBABILITY
+from app.store.index.summaries import NO_PROBABILITY, whole_date
 from app.store.job import written
 from app.store.queue import QUEUED
 from data_prep.labels import FOUR_CLASS
@@ -34,7 +34,6 @@ blueprint = APIBlueprint("worklist", __name__, tag="Worklist", url_prefix="/v1/w
 PLACE = re.compile(r"([0-9TZ:.e+-]{1,32})_([0-9a-f]{32})")
 LONGEST_SEARCH = 200
 MOST_WORDS = 8
-DATE_LENGTH = len("20261130")
 
 
 class WorklistQuery(RequestParameters):
@@ -153,13 +152,14 @@ def _entry(one: Listed, patients: bool, opinion: bool) -> Entry:
     return Entry(
         id=summary.prediction,
         study_uid=summary.study_uid,
-        study_date=summary.study_date if len(summary.study_date) == DATE_LENGTH else None,
+        study_date=whole_date(summary.study_date),
         created=summary.created,
         state="running" if summary.status == QUEUED and one.lease is not None else summary.status,
         predicted=summary.predicted if has_opinion else None,
         unhealthy=summary.unhealthy if has_opinion else None,
         operating_point=result.get("operating_point") if opinion else None,
         readers=one.readers,
+        given_up=one.given_up,
         withheld=not opinion and bool(result),
         laterality=answer.get("study", {}).get("laterality"),
         bundle=answer.get("bundle", {}).get("name"),

@@ -34,6 +34,8 @@ class Entry(ResponseModel):
     """What the answer says of the bundle's operating point; null if it says nothing, or is withheld."""
     readers: int
     """How many readers have reviewed it."""
+    given_up: int
+    """To how many targets its results weren't delivered and aren't tried any more (`GET /v1/deliveries?state=dead`)."""
     withheld: bool
     """Whether the model's opinion isn't shown before the caller has given a review (CRUCIATE_HIDE_OPINION)."""
     laterality: Literal["L", "R", "unknown"] | None

@@ -86,7 +86,9 @@ def _patient(record: Record, shown: bool) -> Iterator[Row]:
     origin = record.origins[0]
     for name, keyword in (("Patient", "PatientName"), ("Number", "PatientID"), ("Born", "PatientBirthDate")):
         if value := origin.get(keyword):
-            yield name, str(value).replace("^", " ").strip()
+            # A name may be there in other letters, too (PS3.5 6.2.1.2).
+            groups = (" ".join(group.replace("^", " ").split()) for group in str(value).split("="))
+            yield name, " / ".join(filter(None, groups))
 
 
 def _study(record: Record) -> Iterator[Row]:

@@ -1,35 +1,29 @@
 """The report as a PDF (ReportLab). The notice and the prediction's id are on every page.
 
-Letters are drawn with DejaVu Sans, which comes with matplotlib: Latin, Greek and Cyrillic. What it hasn't, such as
-Chinese characters, is a box in the PDF; the page shows it.
+`letters.py` chooses fonts. If a character can't be drawn, the report says so and where the page is that shows it.
 """
 
 import io
 from collections.abc import Sequence
-from functools import cache, partial
-from importlib.util import find_spec
-from pathlib import Path
+from functools import partial
 from typing import Any
-from xml.sax.saxutils import escape
 
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from app.printed.content import Section
 from app.printed.key_slices import Picture
+from app.printed.letters import BOLD, BOX, PLAIN, Letters
 from app.results.common import NOTICE
 
 MARGIN, NAMES = 16 * mm, 34 * mm
 WIDTH = A4[0] - 2 * MARGIN
-PADDING = 6  # points that ReportLab's frame adds inside the margins
+PADDING = 6  # points that ReportLab adds inside the margins, and inside cells at the left and right
 PICTURES = 0.92 * WIDTH  # so that they are on the first page
-PLAIN, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 AMBER, LINE, QUIET = colors.HexColor("#8a5200"), colors.HexColor("#c8cdd2"), colors.HexColor("#515b64")
 
 
@@ -41,7 +35,7 @@ def pdf(title: str, parts: Sequence[Section], id_: str) -> bytes:
         parts: The sections.
         id_: Id of the prediction.
     """
-    _fonts()
+    letters = Letters()
     stream = io.BytesIO()
     document = SimpleDocTemplate(
         stream,
@@ -54,25 +48,32 @@ def pdf(title: str, parts: Sequence[Section], id_: str) -> bytes:
         author="Cruciate",
         invariant=1,
     )
-    flow: list[Flowable] = [Paragraph(escape(title), _style(15, BOLD)), Spacer(0, 2 * mm)]
-    for part in parts:
-        flow += _section(part)
+    head: list[Flowable] = [_paragraph(letters, title, WIDTH, 15, BOLD), Spacer(0, 2 * mm)]
+    body = [flowable for part in parts for flowable in _section(letters, part)]
+    told = [_paragraph(letters, line, WIDTH, 8, PLAIN, AMBER) for line in _of_letters(letters, id_)]
     frame = partial(_frame, id_)
-    document.build(flow, onFirstPage=frame, onLaterPages=frame)
+    document.build([*head, *told, *body], onFirstPage=frame, onLaterPages=frame)
     return stream.getvalue()
 
 
-@cache
-def _fonts() -> None:
-    spec = find_spec("matplotlib")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("matplotlib, which has the letters of the report, isn't installed")
-    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-    for name in (PLAIN, BOLD):
-        pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))
+def _of_letters(letters: Letters, id_: str) -> list[str]:
+    """What readers must know of letters that aren't as they should be."""
+    page = f"see the page /studies/{id_}/report"  # one line for each, so that the key slices stay on the first page
+    said = []
+    if letters.left_out:
+        said.append(f"Some characters can't be printed ({BOX}): {page}.")
+    if letters.borrowed:
+        said.append(f"Some characters need a font of your computer: {page}.")
+    return said
 
 
-def _style(size: float, font: str = PLAIN, colour: Any = colors.black) -> ParagraphStyle:
+def _paragraph(
+    letters: Letters, text: str, width: float, size: float, font: str = PLAIN, colour: Any = colors.black
+) -> Paragraph:
+    return Paragraph(letters.markup(text, width, size, font), _style(size, font, colour))
+
+
+def _style(size: float, font: str, colour: Any) -> ParagraphStyle:
     return ParagraphStyle("", fontName=font, fontSize=size, leading=1.35 * size, textColor=colour)
 
 
@@ -93,21 +94,23 @@ def _frame(id_: str, canvas: Canvas, document: Any) -> None:
     canvas.restoreState()
 
 
-def _section(part: Section) -> list[Flowable]:
+def _section(letters: Letters, part: Section) -> list[Flowable]:
     colour = AMBER if part.is_warning else colors.black
-    title: list[Flowable] = [Spacer(0, 3 * mm), Paragraph(escape(part.title), _style(11, BOLD, colour)), Spacer(0, mm)]
-    lines: list[Flowable] = [Paragraph(_text(line), _style(9, PLAIN, colour)) for line in part.lines]
+    heading = _paragraph(letters, part.title, WIDTH, 11, BOLD, colour)
+    title: list[Flowable] = [Spacer(0, 3 * mm), heading, Spacer(0, mm)]
+    lines: list[Flowable] = [_paragraph(letters, line, WIDTH, 9, PLAIN, colour) for line in part.lines]
     # A comment can be longer than a page, so rows may be parted from each other.
-    rows: list[Flowable] = [_rows(part)] if part.rows else []
-    pictures: list[Flowable] = [_pictures(part.pictures)] if part.pictures else []
+    rows: list[Flowable] = [_rows(letters, part)] if part.rows else []
+    pictures: list[Flowable] = [_pictures(letters, part.pictures)] if part.pictures else []
     scale: list[Flowable] = [_image(part.scale, PICTURES)] if part.scale else []
     body = [*rows, *pictures, *scale, *lines]
     return [KeepTogether([*title, *body[:1]]), *body[1:]] if not part.pictures else [KeepTogether([*title, *body])]
 
 
-def _rows(part: Section) -> Table:
+def _rows(letters: Letters, part: Section) -> Table:
+    names, values = NAMES - 2 * PADDING, WIDTH - NAMES - 2 * PADDING
     cells = [
-        [Paragraph(_text(name), _style(9, PLAIN, QUIET)), Paragraph(_text(value), _style(9))]
+        [_paragraph(letters, name, names, 9, PLAIN, QUIET), _paragraph(letters, value, values, 9)]
         for name, value in part.rows
     ]
     table = Table(cells, colWidths=[NAMES, WIDTH - NAMES], splitInRow=1, hAlign="LEFT")
@@ -115,10 +118,10 @@ def _rows(part: Section) -> Table:
     return table
 
 
-def _pictures(pictures: Sequence[Picture]) -> Table:
+def _pictures(letters: Letters, pictures: Sequence[Picture]) -> Table:
     """A column for each slice: plain, with colours, caption."""
     width = PICTURES / len(pictures)
-    captions = [Paragraph(_text(one.caption), _style(8, PLAIN, QUIET)) for one in pictures]
+    captions = [_paragraph(letters, one.caption, width - PADDING, 8, PLAIN, QUIET) for one in pictures]
     drawn = [[_image(getattr(one, kind), width - 2 * mm) for one in pictures] for kind in ("plain", "coloured")]
     table = Table([*drawn, captions], colWidths=[width] * len(pictures), hAlign="LEFT")
     table.setStyle([("LEFTPADDING", (0, 0), (-1, -1), 0), *_padding(2)])
@@ -135,8 +138,3 @@ def _image(png: bytes, width: float) -> Image:
     image.drawWidth, image.drawHeight = width, height
     image.hAlign = "LEFT"
     return image
-
-
-def _text(text: str) -> str:
-    """A text as ReportLab's markup."""
-    return escape(text).replace("\n", "<br/>")

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, ScalarSelect, and_, distinct, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.store.database import Database, Instance, Prediction, Review, Study
+from app.store.database import Database, Delivery, Instance, Prediction, Review, Study
 from app.store.index.summaries import SUMMARY
 from app.store.queue import DONE, FAILED, QUEUED
 
@@ -50,6 +50,7 @@ class Listed(NamedTuple):
     Attributes:
         readers: How many readers have reviewed it.
         own: How many reviews of it the caller has given.
+        given_up: How many deliveries of its results were given up.
         place: Where it stands in the order.
     """
 
@@ -59,6 +60,7 @@ class Listed(NamedTuple):
     superseded_by: str | None
     readers: int
     own: int
+    given_up: int
     place: Place
 
 
@@ -86,7 +88,8 @@ def find(
     place = tuple_(key, SUMMARY.c.prediction)
     conditions = _conditions(wanted)
     reviews = _readers().label("readers"), _reviews(Review.reader == reader).label("own")
-    columns = SUMMARY, Prediction.answer, Prediction.lease, Prediction.superseded_by, *reviews, key.label("key")
+    counts = *reviews, _given_up().label("given_up")
+    columns = SUMMARY, Prediction.answer, Prediction.lease, Prediction.superseded_by, *counts, key.label("key")
     rows = select(*columns).join(Prediction, Prediction.id == SUMMARY.c.prediction).where(*conditions).limit(limit)
     if wanted.sort == "oldest":
         rows = rows.order_by(key, SUMMARY.c.prediction)
@@ -142,11 +145,17 @@ def _reviews(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
     return select(func.count()).where(of_it, *conditions).correlate(SUMMARY).scalar_subquery()
 
 
+def _given_up() -> ScalarSelect[int]:
+    """How many deliveries of a prediction's results were given up."""
+    of_it = Delivery.prediction == SUMMARY.c.prediction, Delivery.state == "dead"
+    return select(func.count()).where(*of_it).correlate(SUMMARY).scalar_subquery()
+
+
 def _has(word: str, wanted: Wanted) -> ColumnElement[bool]:
     """Whether a prediction has a word. Dates are written 2026-11-30 or, in DICOM, 20261130."""
     places = [
         SUMMARY.c.study_uid.contains(word, autoescape=True),
-        SUMMARY.c.created.startswith(word, autoescape=True),
+        SUMMARY.c.created.startswith(word.upper(), autoescape=True),
         and_(SUMMARY.c.study_date == word.replace("-", ""), SUMMARY.c.study_date != ""),
     ]
     if wanted.opinions:
@@ -157,4 +166,5 @@ def _has(word: str, wanted: Wanted) -> ColumnElement[bool]:
 
 
 def _listed(row: Any) -> Listed:
-    return Listed(row, row.answer, row.lease, row.superseded_by, row.readers, row.own, (row.key, row.prediction))
+    counts = row.readers, row.own, row.given_up
+    return Listed(row, row.answer, row.lease, row.superseded_by, *counts, (row.key, row.prediction))

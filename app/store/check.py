@@ -20,10 +20,11 @@ from app.store.disk.instance_folder import InstanceFolder, blank_preamble, diges
 from app.store.disk.metadata_file import is_useful, metadata_in
 from app.store.disk.shared_folder import LOCK, SharedFolder, leftovers, locked
 from app.store.files.instance_file import Memo, Refusal, read_header
+from app.store.index import summaries
 from app.store.index.renewal import drop_orphans, renew, renew_wholly, wrong
 from app.store.opening import INSTANCES, PREDICTIONS
 from app.store.predictions import unlisted
-from app.store.queue import DONE, QUEUED
+from app.store.queue import ARRIVING, DONE, QUEUED
 from app.store.record import is_whole
 from data_prep.dicom.archive import PREAMBLE
 
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     ATTRIBUTES = "rows with other attributes than their file"
     METADATA = "metadata that are damaged, or whose file is gone"
     SEARCHED = "studies that searches don't find as they are"
+    SUMMARIES = "predictions that the worklist doesn't show as they are"
 
 
 # The paths of each kind, sorted. The path of a lost file is where it should be.
@@ -75,6 +77,7 @@ def check(database: Database, folder: Path) -> Findings:
     with locked(predictions):
         unknown, incomplete = unlisted(predictions, database), _incomplete(database, predictions)
         left += leftovers(predictions)
+        summarised = _summarised(database, predictions)
     found: Findings = {
         Kind.UNLISTED: list(files - rows.keys()),
         Kind.LOST: list(rows.keys() - files),
@@ -85,6 +88,7 @@ def check(database: Database, folder: Path) -> Findings:
         Kind.LEFTOVER: [file for one in left for file in _files_of(one)],
         Kind.METADATA: [path for path in metadata_in(instances) if path.exists() and not is_useful(path)],
         Kind.SEARCHED: searched,
+        Kind.SUMMARIES: summarised,
     }
     for path in files & rows.keys():
         if (kind := _fault(path, rows[path])) is not None:
@@ -122,6 +126,7 @@ def repair(database: Database, folder: Path, found: Findings) -> Repaired:
     with predictions.alone():
         if unknown := unlisted(predictions.path, database):
             aside += predictions.set_aside(unknown)
+        _summarise(database, found[Kind.SUMMARIES])
     for path in found[Kind.INCOMPLETE]:
         _announce(database, path.name)
     return Repaired(adopted.listed, aside + adopted.aside)
@@ -144,6 +149,21 @@ def _searched(database: Database, folder: Path) -> list[Path]:
     """The folders of studies whose entries for searches aren't those of their rows."""
     with database.read() as session:
         return [folder / uid for uid in wrong(session)]
+
+
+def _summarised(database: Database, folder: Path) -> list[Path]:
+    """The folders of predictions whose summary isn't that of their row, and of summaries without a row."""
+    with database.read() as session:
+        return [folder / id_ for id_ in summaries.wrong(session)]
+
+
+def _summarise(database: Database, folders: Sequence[Path]) -> None:
+    """Make these summaries anew, unless the prediction is arriving meanwhile."""
+    for path in folders:
+        with database.alone() as session:
+            arriving = select(Prediction.id).where(Prediction.id == path.name, Prediction.status == ARRIVING)
+            if session.scalar(arriving) is None:
+                summaries.summarise(session, path.name)
 
 
 def _outdated(database: Database, folder: Path, whole: set[Path]) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request, send_from_directory, url_for
 
+from app.http.keys import asks
 from app.http.uploads import MAX_PARTS
 from app.service.parts import service
 from app.viewer import texts
@@ -38,7 +39,7 @@ def worklist() -> Response:
     """The studies, newest first."""
     limits = {"most_mb": service().settings.max_body_mb, "most_parts": MAX_PARTS}
     shows_opinion = service().settings.hide_opinion == "no"
-    return page("worklist.html", classes=CLASSES, shows_opinion=shows_opinion, **limits)
+    return page("worklist.html", classes=CLASSES, shows_opinion=shows_opinion, asks=asks(), **limits)
 
 
 @blueprint.get("/studies/<id>")

@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import create_engine, make_url
 
 # It refuses to run as root; Debian's package makes this user.
 USER = "postgres"
@@ -37,6 +39,21 @@ def postgresql() -> Iterator[str]:
             yield f"postgresql+psycopg://cruciate@/postgres?host={folder}"
         finally:
             _run(*control, "--mode=immediate", "stop")
+
+
+def chosen(is_postgresql: bool) -> AbstractContextManager[str]:
+    """The URL of a PostgreSQL of this run's own; empty for SQLite."""
+    return postgresql() if is_postgresql else nullcontext("")
+
+
+def another(url: str) -> str:
+    """The URL of a new, empty database of the same server."""
+    name = f"test_{uuid4().hex}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 def _programs() -> Path | None:

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from itertools import islice
 from pathlib import Path
@@ -44,7 +44,7 @@ from app.store.index.tables import SERIES as OF_SERIES
 from app.store.opening import open_database
 from data_prep.phantom.dicom_out import instance
 from data_prep.phantom.knee import generate
-from tests.app.postgres import postgresql
+from tests.app.postgres import chosen
 
 SIZES = (200, 2000)
 SERIES, PER_SERIES = (("MR", "PD FS SAG"), ("MR", "T1 COR"), ("MR", "T2 AX"), ("SR", "Report")), 3
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--postgresql", action="store_true", help="ours in PostgreSQL (Debian: postgresql), not SQLite")
     parser.add_argument("--first-only", action="store_true", help="Orthanc gets one instance of each study")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch, _database(arguments.postgresql) as url:
+    with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch, chosen(arguments.postgresql) as url:
         database, variables = open_database(url, Path(scratch, "var")), {"CRUCIATE_DATABASE": url} if url else {}
         with (
             serving(arguments.bundle, Path(scratch), **variables) as service,
@@ -97,11 +97,6 @@ def main() -> None:
                 _searched(_asks(service, port), size, arguments.rounds)
             _metadata(service, port, arguments.rounds)
         database.close()
-
-
-def _database(is_postgresql: bool) -> AbstractContextManager[str]:
-    """The URL of a PostgreSQL of this run's own; empty for SQLite."""
-    return postgresql() if is_postgresql else nullcontext("")
 
 
 def _searched(asks: dict[str, Ask], size: int, rounds: int) -> None:

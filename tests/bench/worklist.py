@@ -1,6 +1,6 @@
 """How long the worklist takes with many studies: the answer of the service, and the page in Chromium.
 
-    python -m tests.bench.worklist [--studies 10000] [--rounds 9]
+    python -m tests.bench.worklist [--studies 10000] [--rounds 9] [--postgresql]
 
 The studies are rows that are written into the database as the service writes them, with an answer as large as a real
 one, but without pixels. The page is measured from a press on "Next page" to the frame that shows the rows. Needs
@@ -25,6 +25,7 @@ from app.store.database import Database, Prediction
 from app.store.index.summaries import summarise
 from app.store.job import written
 from app.store.opening import open_database
+from tests.app.postgres import chosen
 
 AT_ONCE = 500
 GOAL_MS = 300.0
@@ -56,12 +57,14 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--bundle", type=Path, default=Path("models/bundles/demo"))
+    parser.add_argument("--postgresql", action="store_true", help="in PostgreSQL (Debian: postgresql), not SQLite")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch:
-        database = open_database("", Path(scratch, "var"))
+    with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch, chosen(arguments.postgresql) as url:
+        database = open_database(url, Path(scratch, "var"))
         fill(database, arguments.studies)
         database.close()
-        with serving(arguments.bundle, Path(scratch), CRUCIATE_SHOW_PATIENTS="1") as service:
+        variables = {"CRUCIATE_SHOW_PATIENTS": "1"} | ({"CRUCIATE_DATABASE": url} if url else {})
+        with serving(arguments.bundle, Path(scratch), **variables) as service:
             service.wait_until_ready()
             print(f"{arguments.studies} studies, 50 on a page: medians of {arguments.rounds} rounds, ms\n")
             times = {name: _asked(service, *asked, arguments) for name, asked in ASKED.items()}

@@ -4,7 +4,7 @@ Whoever adds a prediction, or changes its status or answer, calls `summarise` in
 shows besides is read from the predictions of one page. Migration 0014 uses this, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Double, Index, String, Table, column, delete, false, insert, select, table
@@ -40,6 +40,11 @@ SUMMARY = Table(
 )
 Index("ix_summary_newest", SUMMARY.c.created, SUMMARY.c.prediction)
 Index("ix_summary_unhealthy", SUMMARY.c.unhealthy, SUMMARY.c.prediction)
+# The status of a job without pixels (app/store/queue.py).
+ARRIVING = "arriving"
+# Rows that are read at once.
+BATCH = 500
+DATE_LENGTH = len("20261130")
 # What is empty without the pixels.
 OF_PATIENT = {"study_date": "", "patient_name": "", "patient_id": "", "sought": ""}
 # The rows of predictions, as far as summaries are made of them.
@@ -51,6 +56,11 @@ ROWS = table(
 )
 
 
+def whole_date(text: str) -> str | None:
+    """A date of a summary; None for one that is empty or cut off."""
+    return text if len(text) == DATE_LENGTH else None
+
+
 def summarise(session: Session, id_: str) -> None:
     """Make the summary of a prediction that of its row, whatever has happened to the row."""
     session.flush()
@@ -59,6 +69,20 @@ def summarise(session: Session, id_: str) -> None:
     session.execute(delete(SUMMARY).where(SUMMARY.c.prediction == id_))
     if row is not None:
         session.execute(insert(SUMMARY).values(_of(row._asdict(), bool(before))))
+
+
+def wrong(session: Session) -> Iterator[str]:
+    """Ids of the predictions whose summary is missing or another one, and of the summaries without a prediction."""
+    same = ROWS.c.id == SUMMARY.c.prediction
+    yield from session.scalars(select(SUMMARY.c.prediction).outerjoin(ROWS, same).where(ROWS.c.id.is_(None)))
+    ids = session.scalars(select(ROWS.c.id).order_by(ROWS.c.id)).all()
+    # What is arriving has no summary yet, or that of its last answer.
+    made = select(ROWS, SUMMARY).outerjoin(SUMMARY, same).where(ROWS.c.status != ARRIVING)
+    for start in range(0, len(ids), BATCH):
+        for row in session.execute(made.where(ROWS.c.id.in_(ids[start : start + BATCH]))).mappings():
+            its = {column.name: row[column] for column in SUMMARY.c}
+            if its != _of({column.name: row[column] for column in ROWS.c}, bool(its["synthetic"])):
+                yield row[ROWS.c.id]
 
 
 def _of(row: Mapping[str, Any], was_synthetic: bool) -> dict[str, Any]:
@@ -75,10 +99,10 @@ def _of(row: Mapping[str, Any], was_synthetic: bool) -> dict[str, Any]:
         "unhealthy": NO_PROBABILITY if healthy is None else 1 - healthy,
         "synthetic": _value(first, "00120063").startswith(SYNTHETIC) or (not first and was_synthetic),
         "superseded": row["superseded_by"] is not None,
-        "study_date": _value(first, "00080020")[:8],
+        "study_date": _value(first, "00080020")[:DATE_LENGTH],
         "patient_name": name,
         "patient_id": number,
-        "sought": f"{name} {number}".casefold()[:LONGEST],
+        "sought": f"{name} {number}".strip().casefold()[:LONGEST],
     }
 
 

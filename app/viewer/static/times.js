@@ -1,5 +1,8 @@
 // Times for people: the same form on every page, in every browser.
 
+/** 2026-11-30. @param {string} date as DICOM writes it: 20261130 */
+export const day = (date) => date.replace(/(....)(..)(..)/, "$1-$2-$3");
+
 /**
  * 2026-11-30 09:31, in the time of this place.
  * @param {string} text in UTC, ISO 8601

@@ -147,8 +147,10 @@ element("search").addEventListener("input", () => {
   typing = setTimeout(search, 250);
 });
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
+// Single quotes would send the name of the variable.
+const key = "asks" in element("command").dataset ? ' -H "Authorization: Bearer $CRUCIATE_KEY"' : "";
 element("command").textContent =
-  `curl --data-binary @study.zip -H 'Content-Type: application/zip' ${location.origin}/v1/predictions`;
+  `curl --data-binary @study.zip -H 'Content-Type: application/zip'${key} ${location.origin}/v1/predictions`;
 
 uploads(again);
 restore();

@@ -1,7 +1,7 @@
 // A row of the worklist. Everything that comes from a study becomes text, never markup.
 
 import { t } from "./texts.js";
-import { localTime } from "./times.js";
+import { day, localTime } from "./times.js";
 
 const SIGNS = { receiving: "⇣", queued: "…", running: "⟳", done: "✓", failed: "✕" };
 const TAIL = 8;
@@ -56,8 +56,7 @@ const cell = (name, ...children) => make("td", name, ...children);
  * @param {boolean} showsPatients
  */
 function study(one, showsPatients) {
-  const date = one.study_date?.replace(/(....)(..)(..)/, "$1-$2-$3");
-  const title = date ? t("worklist.of", { date }) : t("worklist.undated");
+  const title = one.study_date ? t("worklist.of", { date: day(one.study_date) }) : t("worklist.undated");
   const name = showsPatients && one.patient ? named(one.patient) : "";
   const uid = make("span", "quiet uid", t("worklist.uid", { tail: one.study_uid.slice(-TAIL) }));
   uid.title = one.study_uid;
@@ -93,7 +92,15 @@ function state(one) {
   const sign = make("span", `sign ${name}${name === "running" ? " turning" : ""}`, SIGNS[name]);
   sign.setAttribute("aria-hidden", "true");
   const instances = one.instances ? t("worklist.instances", { count: one.instances }) : "";
-  return [sign, " ", t(`worklist.state.${name}`), one.problem || instances ? make("p", "why", one.problem ?? instances) : null];
+  return [sign, " ", t(`worklist.state.${name}`), one.problem || instances ? make("p", "why", one.problem ?? instances) : null, undelivered(one)];
+}
+
+/** A link to the deliveries that were given up. @param {any} one */
+function undelivered(one) {
+  if (!one.given_up) return null;
+  const link = /** @type {HTMLAnchorElement} */ (make("a", "badge", t("worklist.given_up", { count: one.given_up })));
+  link.href = `/studies/${one.id}#deliveries`;
+  return make("p", "why", link);
 }
 
 /** @param {any} one */

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from app.store.database import Prediction
 from tests.app.reviews.clinic import TORN, Clinic
-from tests.app.studies import PATIENT
+from tests.app.studies import PATIENT, instances, voxels, zipped
 from tests.app.viewer.test_pages import ELSEWHERE, INLINE
 
 NOTICE = "Research use only, not for diagnosis"
@@ -68,6 +68,19 @@ def test_the_patient_is_named_only_if_the_operator_wants_it(make_app, shown):
     texts = [" ".join(pages(report(clinic).data)), report(clinic, form="html").text]
     for text in texts:
         assert ("Quibble Zebedee" in text) == (PATIENT["PatientID"] in text) == shown
+
+
+def test_a_name_in_several_scripts_is_shown_in_all_of_them(make_app):
+    client = make_app(show_patients=True).test_client()
+    name = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+    study = zipped(instances(voxels(), PatientName=name, SpecificCharacterSet="ISO_IR 192"))
+    answer = client.post("/v1/predictions", data=study, content_type="application/zip").json
+    place = f"/v1/predictions/{answer['id']}"
+    for text in (
+        " ".join(pages(client.get(f"{place}/report.pdf").data)),
+        client.get(f"{place}/report.html").text,
+    ):
+        assert "Yamada Tarou / 山田 太郎 / やまだ たろう" in text
 
 
 def test_a_reader_sees_no_other_reading_before_the_own(make_app):

@@ -1,15 +1,17 @@
 """The worklist: what is in it, how it is searched, and who may see a patient's name."""
 
 import time
+from functools import partial
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.service.parts import EXTENSION
-from app.store.database import Prediction
+from app.store.database import Delivery, Prediction
 from app.store.index.summaries import SUMMARY
 from tests.app.conftest import SOON_S, settled
+from tests.app.postgres import another, postgresql
 from tests.app.studies import PATIENT, instances, study_zip, voxels, zipped
 
 SEARCH = "/v1/worklist"
@@ -26,6 +28,20 @@ def listed(client, text: str = "", **query) -> list[str]:
     page = client.get(SEARCH, query_string=query, headers={"Search": quote(text)})
     assert page.status_code == 200, page.text
     return [entry["id"] for entry in page.json["entries"]]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def make_app(request, make_app):
+    """Starts services on a database of each kind."""
+    if request.param == "sqlite":
+        return make_app
+    return partial(make_app, database=another(request.getfixturevalue("server")))
 
 
 @pytest.fixture
@@ -205,6 +221,22 @@ def test_a_synthetic_study_is_named_so(make_app):
     assert (entry["synthetic"], entry["state"]) == (True, "done")
     posted(client, "2.25.1")
     assert {entry["synthetic"] for entry in client.get(SEARCH).json["entries"]} == {True, False}
+
+
+def test_deliveries_that_were_given_up_are_counted(three):
+    client, (first, second, third) = three
+    with client.application.extensions[EXTENSION].database.write() as session:
+        session.execute(delete(Delivery))
+        for prediction, target, state in (
+            (first, "a", "dead"),
+            (first, "b", "dead"),
+            (second, "a", "dead"),
+            (second, "b", "waiting"),
+            (third, "a", "delivered"),
+        ):
+            session.add(Delivery(prediction=prediction, target=target, state=state))
+    shown = {entry["id"]: entry["given_up"] for entry in client.get(SEARCH).json["entries"]}
+    assert shown == {first: 2, second: 1, third: 0}
 
 
 def test_every_prediction_has_its_summary(three):

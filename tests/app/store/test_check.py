@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from app.audit import record
 from app.search.asked import conditions
@@ -22,11 +22,13 @@ from app.store.disk.instance_folder import InstanceFolder
 from app.store.disk.metadata_file import beside
 from app.store.index.keys import Level, keys_for
 from app.store.index.renewal import renew, renew_wholly
+from app.store.index.summaries import OF_PATIENT, SUMMARY
 from app.store.instances import Instances
 from app.store.job import Job
 from app.store.keys import KeyRing
 from app.store.opening import open_database
 from app.store.predictions import Store
+from app.store.queue import Queue
 from data_prep.network_input.footprint import Footprint
 from data_prep.selection.series import Selection
 from tests.app.studies import PATIENT, instances, voxels
@@ -100,6 +102,9 @@ def damage(full: Full, kind: Kind) -> None:
     elif kind is Kind.SEARCHED:
         with full.database.write() as session:
             session.connection().exec_driver_sql("DELETE FROM instance_entry")
+    elif kind is Kind.SUMMARIES:
+        with full.database.write() as session:
+            session.connection().exec_driver_sql("DELETE FROM summary")
     else:
         left = full.folder / "instances" / ".incoming" / "0123"
         left.mkdir()
@@ -139,6 +144,51 @@ def test_what_can_be_repaired_is_repaired(full, kind, capsys):
     assert capsys.readouterr().out.endswith("All is well.\n")
     assert found(full) == {}
     assert len(list(Instances(full.folder / "instances", full.database).find(STUDY))) == len(FILES) + 1
+
+
+@pytest.mark.parametrize(
+    "values", [{"status": "queued"}, {"patient_name": "N"}, {"superseded": True}, {"unhealthy": 0.5}]
+)
+def test_a_summary_that_says_something_else_is_made_anew(full, values):
+    with full.database.write() as session:
+        session.execute(update(SUMMARY).values(values))
+    assert found(full) == {Kind.SUMMARIES: 1}
+    assert main(["check", "--repair"]) == 0
+    with full.database.read() as session:
+        row = session.execute(select(SUMMARY)).one()
+    assert row.status == "done"
+    assert not any(getattr(row, name) == value for name, value in values.items())
+
+
+def test_a_summary_without_a_prediction_is_deleted(full):
+    with full.database.write() as session:
+        row = session.execute(select(SUMMARY)).one()._asdict()
+        session.execute(insert(SUMMARY), [row | {"prediction": "0" * 32}])
+    assert found(full) == {Kind.SUMMARIES: 1}
+    assert main(["check", "--repair"]) == 0
+    with full.database.read() as session:
+        assert session.scalars(select(SUMMARY.c.prediction)).all() == [full.prediction.name]
+
+
+def test_what_is_arriving_needs_no_summary_and_keeps_the_last_one(full):
+    """A failed prediction is sent again."""
+    queue = Queue(full.database, 10)
+    for seed in (2, 3):
+        volume = replace(make_volume(np.full((3, 6, 5), seed, np.float32)), study_uid=f"2.25.7{seed}")
+        job = Job.of(Selection(volume, ()), "bundle", 1)
+        if seed == 3:
+            Store(full.folder / "predictions", full.database).put(job)
+            Store(full.folder / "predictions", full.database).finish(job.id, {"id": job.id, "status": "failed"})
+        assert queue.enter(job, "lease", ["bundle"]) is None
+    assert Kind.SUMMARIES not in found(full)
+
+
+def test_what_retention_empties_is_in_order(full):
+    """A synthetic knee stays one when its origins have expired."""
+    with full.database.write() as session:
+        session.execute(update(Prediction).values(pixels_expired=True, origins=[]))
+        session.execute(update(SUMMARY).values(OF_PATIENT | {"synthetic": True}))
+    assert Kind.SUMMARIES not in found(full)
 
 
 def test_what_earlier_versions_did_not_keep_is_read_from_the_files(full):

@@ -76,14 +76,24 @@ def test_it_says_where_the_results_went_and_tries_again(make_app, page):
     with app.extensions[EXTENSION].database.write() as session:
         session.execute(update(Delivery).values(state="dead", due=None))
     with served(app) as origin:
-        page.goto(f"{origin}/studies/{answer['id']}")
-        page.get_by_text("Where the results went").click()
+        page.goto(origin)
+        given_up = page.get_by_role("link", name="results not delivered: 2")
+        expect(given_up).to_be_visible()
+        assert barriers(page) == []
+        given_up.click()
+        page.wait_for_url(f"{origin}/studies/{answer['id']}#deliveries")
         went = page.locator("#delivered")
+        expect(went).to_be_in_viewport()
         expect(went).to_contain_text("Given up: results, http://127.0.0.1:9/dicom-web")
         expect(went).to_contain_text("refuses connections")
         page.get_by_role("button", name="Try again now").first.click()
         expect(went).to_contain_text("Waiting")
         assert barriers(page) == []
+        page.goto(origin)
+        expect(page.get_by_role("link", name="results not delivered: 1")).to_be_visible()
+        page.goto(f"{origin}/studies/{answer['id']}")
+        page.wait_for_selector("#study[data-complete]")
+        expect(page.locator("#deliveries")).not_to_have_attribute("open", "")
 
 
 def test_a_refused_study_has_the_services_reason(client, origin, page):

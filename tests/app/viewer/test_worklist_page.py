@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import re
+import shutil
+import subprocess
 import zipfile
 import zlib
 
@@ -58,6 +61,28 @@ def test_by_keyboard_alone_from_the_empty_page_to_a_synthetic_study(site, page):
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/studies/[0-9a-f]{32}$"))
     assert barriers(page) == []
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl isn't installed")
+@pytest.mark.parametrize("asks", [False, True])
+def test_the_command_of_the_empty_page_sends_a_study(site, page, tmp_path, asks):
+    """As it stands there, with and without keys."""
+    key = "the-operator-chose-this"
+    origin, _ = site(api_keys=(key,) if asks else ())
+    page.goto(origin)
+    if asks:
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="No study yet")).to_be_visible()
+    command = page.locator("#command").inner_text()
+    assert ("CRUCIATE_KEY" in page.content()) == asks
+    assert barriers(page) == []
+    (tmp_path / "study.zip").write_bytes(study_zip())
+    ran = subprocess.run(
+        f"{command} --silent --max-time 60",
+        **{"shell": True, "cwd": tmp_path, "env": os.environ | {"CRUCIATE_KEY": key}, "capture_output": True},
+    )
+    assert json.loads(ran.stdout)["status"] == "done", ran.stdout
 
 
 def reach(page: Page, name: str) -> None:

@@ -43,9 +43,18 @@ function say(error) {
   list.append(element("p", { class: "alarm", role: "alert" }, error.message || t("study.away")));
 }
 
+/** Whether the worklist has led here, to deliveries that were given up, and they haven't been in view yet. */
+let isAwaited = location.hash === "#deliveries";
+
 place.addEventListener("toggle", () => place.open && refresh());
 page.onChange(() => {
-  if (place.dataset.id === page.active.id) return;
-  place.dataset.id = page.active.id;
-  place.open = false;
+  if (place.dataset.id !== page.active.id) {
+    place.open = isAwaited;
+    place.dataset.id = page.active.id;
+  }
+  // The panel is hidden until there is an answer.
+  if (isAwaited && page.active.answer?.status === "done") {
+    isAwaited = false;
+    place.scrollIntoView();
+  }
 });

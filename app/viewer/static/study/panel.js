@@ -1,6 +1,7 @@
 // The side panel: what the model says, in plain words, and what it is worth.
 
 import { t } from "../texts.js";
+import { day } from "../times.js";
 import { element, percent, terms } from "./dom.js";
 
 /** @typedef {import("./reading.js").Reading} Reading */
@@ -46,9 +47,10 @@ export function warnings({ answer: { warnings: told } }) {
  * What was predicted on, and what was passed over.
  * @param {Reading} reading
  */
-export function basis({ answer: { study } }) {
+export function basis({ answer: { study }, date }) {
   const { slices, rows, columns, spacing_mm: spacing } = study.volume;
   const facts = terms([
+    [t("study.date"), date ? day(date) : t("study.date.unknown")],
     [t("study.side"), t(`study.side.${study.laterality}`)],
     [t("study.size"), t("study.size.value", { slices, rows, columns })],
     [t("study.spacing"), t("study.spacing.value", { apart: short(spacing[0]), down: short(spacing[1]), across: short(spacing[2]) })],

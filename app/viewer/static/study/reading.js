@@ -24,6 +24,8 @@ export class Reading extends Observable {
     this.id = id;
     /** What the service answers; null until it does. @type {any} */
     this.answer = null;
+    /** When the study was made, as DICOM writes it; "" if that isn't known. */
+    this.date = "";
     /** Why there is no answer, in words; "" if there is one or it is awaited. */
     this.refused = "";
     /** Why the service doesn't answer now, in words; "" if it does. */
@@ -79,6 +81,13 @@ export class Reading extends Observable {
     if (this.answer?.status !== "done") return;
     this.update({ index: Math.floor(this.slices / 2), class: this.answer.explanation.class });
     await Promise.all([this._loadPixels(early), this._loadMaps()]);
+  }
+
+  /** Ask when the study was made, and for earlier ones of the same patient. Without an answer, there are none. */
+  async loadPriors() {
+    const told = await askJson(`/v1/predictions/${this.id}/priors`).catch(() => ({ priors: [], study_date: null }));
+    this.update({ date: told.study_date ?? "" });
+    return told.priors;
   }
 
   get slices() {

@@ -6,6 +6,7 @@
 
 import { askJson, patiently, Refusal } from "../service.js";
 import { t } from "../texts.js";
+import { day } from "../times.js";
 import { together } from "./compare.js";
 import { Display } from "./display.js";
 import { element, percent } from "./dom.js";
@@ -35,6 +36,8 @@ export class StudyPage {
     this.models = [];
     /** The predictions of the same study. @type {any[]} */
     this.others = [];
+    /** Predictions on earlier studies of the same patient. @type {any[]} */
+    this.priors = [];
     this.columns = ids.map((id) => this._column(root, /** @type {string} */ (id)));
     this.column = this.columns[0];
     root.classList.toggle("compared", this.columns.length > 1);
@@ -73,7 +76,9 @@ export class StudyPage {
     const study = this.readings[0].answer?.study?.study_uid;
     if (!study) return;
     const path = `/v1/predictions?status=done&study_uid=${study}`;
+    const found = Promise.all(this.readings.map((reading) => reading.loadPriors()));
     this.others = (await patiently(() => askJson(path)).catch(() => ({ predictions: [] }))).predictions;
+    this.priors = (await found)[0];
     this.display.changed();
   }
 
@@ -125,8 +130,9 @@ function showColumn({ reading, viewport, element: column }, slider, display) {
 }
 
 /** Which result it is, and what it says. @param {Reading} reading @param {Display} display */
-function which({ answer: { bundle, created, result } }, display) {
-  const name = t("study.which", { bundle: bundle.name, created: created.slice(0, 10) });
+function which({ answer: { bundle, created, result, study }, date }, display) {
+  const made = t("study.which", { bundle: bundle.name, created: created.slice(0, 10) });
+  const name = date ? t("study.which.dated", { date: day(date), side: t(`study.side.${study.laterality}`), made }) : made;
   return display.opinion ? `${name}: ${result.predicted}, ${percent(result.probabilities[result.predicted])}` : name;
 }
 
@@ -148,11 +154,11 @@ function failed({ status, title, detail }) {
 }
 
 /** Fill the panel. @param {StudyPage} page */
-function showPanel({ active, display, models, others }) {
+function showPanel({ active, display, models, others, priors, readings }) {
   showFiles(active);
   const done = active.answer?.status === "done";
   // Scrolling changes nothing here.
-  const content = [active.id, done, active.class, active.rival, display.opinion, display.asking, models.length, others.length];
+  const content = [active.id, done, active.date, active.class, active.rival, display.opinion, display.asking, models.length, others.length, priors.length];
   if (byId("panel").dataset.content === String(content)) return;
   byId("panel").dataset.content = String(content);
   byId("panel").hidden = !done;
@@ -177,13 +183,27 @@ function showPanel({ active, display, models, others }) {
   fill("warnings", warnings(active));
   fill("basis", basis(active));
   fill("model", model(active, models));
-  const choices = others.length ? others : [active.answer];
-  for (const name of ["bundle", "with"]) {
-    const select = byId(name);
-    if (select.length === choices.length + (name === "with" ? 1 : 0)) continue;
-    const options = choices.map((one) => element("option", { value: one.id, selected: name === "bundle" && one.id === active.id }, t("study.which", { bundle: one.bundle.name, created: one.created.slice(0, 10) })));
-    select.replaceChildren(...(name === "with" ? [element("option", { value: "" }, t("study.with.none"))] : []), ...options);
-  }
+  const results = others.length ? others : [active.answer];
+  fill("bundle", results.map(option));
+  byId("bundle").value = active.id;
+  const [mine, compared] = readings.map((one) => one.id);
+  const same = results.filter((one) => one.id !== mine).map(option);
+  const earlier = priors.map((one) => element("option", { value: one.id }, prior(one)));
+  const groups = [["study.with.same", same], ["study.with.prior", earlier]].filter(([, options]) => options.length);
+  const none = element("option", { value: "" }, t("study.with.none"));
+  fill("with", [none, ...groups.map(([label, options]) => element("optgroup", { label: t(/** @type {string} */ (label)) }, .../** @type {HTMLElement[]} */ (options)))]);
+  byId("with").value = compared ?? "";
+}
+
+/** A result of this study in a list. @param {any} one */
+function option({ id, bundle, created }) {
+  return element("option", { value: id }, t("study.which", { bundle: bundle.name, created: created.slice(0, 10) }));
+}
+
+/** A result of an earlier study in a list. @param {any} one */
+function prior({ study_date: date, created, laterality, bundle }) {
+  const side = t(`study.side.${laterality}`);
+  return date ? t("study.prior", { date: day(date), side, bundle }) : t("study.prior.undated", { date: created.slice(0, 10), side, bundle });
 }
 
 /** Fill the list of files when it is open: it changes with the slice. @param {Reading} reading */

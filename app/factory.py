@@ -22,6 +22,7 @@ from app.api import (
     predictions,
     printed,
     reviews,
+    series,
     volume,
     worklist,
 )
@@ -145,6 +146,7 @@ def create_app(
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)
     app.register_blueprint(volume.blueprint)
+    app.register_blueprint(series.blueprint)
     app.register_blueprint(objects.blueprint)
     app.register_blueprint(fhir.blueprint)
     app.register_blueprint(reviews.blueprint)

@@ -97,7 +97,7 @@ class Reading(BaseModel):
         check_geometry(self.shape, self.spacing_mm)
         try:
             return Volume(
-                voxels=_voxels(pixels, self.shape),
+                voxels=voxels_in(pixels, self.shape),
                 spacing_mm=self.spacing_mm,
                 directions=np.array(self.directions),
                 positions_mm=np.array(self.positions_mm),
@@ -141,7 +141,7 @@ def read_apart(
     """
     names, streams = [], []
     for name, stream in files:
-        path = _path(stream)
+        path = path_of(stream)
         names.append((name, path))
         if path is None:
             streams.append(stream)
@@ -154,7 +154,7 @@ def read_apart(
     return Job.on(volume, bundle, reading.passed_over, *about)
 
 
-def _path(stream: BinaryIO) -> str | None:
+def path_of(stream: BinaryIO) -> str | None:
     """Where a file lies; None for a temporary one."""
     name = getattr(stream, "name", None)
     return str(Path(name).absolute()) if isinstance(name, str | Path) else None
@@ -195,7 +195,7 @@ def _tuples(vectors: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
     return tuple(map(tuple, vectors.tolist()))
 
 
-def _voxels(pixels: BinaryIO, shape: tuple[int, int, int]) -> FloatArray:
+def voxels_in(pixels: BinaryIO, shape: tuple[int, int, int]) -> FloatArray:
     """The voxels in a file, read from the disk when they are used. Raises ValueError if they can't be right.
 
     They are copied into another file, because the process may still have this one open and could cut or change it.

@@ -10,7 +10,7 @@ const list = /** @type {HTMLElement} */ (document.getElementById("delivered"));
 
 /** Ask for the deliveries of the prediction that the panel is about, and show them. */
 async function refresh() {
-  const { id } = page.active;
+  const { id } = page.result;
   try {
     const { deliveries } = await askJson(`/v1/deliveries?prediction=${id}`);
     const rows = deliveries.map((/** @type {any} */ one) => row(one));
@@ -45,7 +45,7 @@ function say(error) {
 
 place.addEventListener("toggle", () => place.open && refresh());
 page.onChange(() => {
-  if (place.dataset.id === page.active.id) return;
-  place.dataset.id = page.active.id;
+  if (place.dataset.id === page.result.id) return;
+  place.dataset.id = page.result.id;
   place.open = false;
 });

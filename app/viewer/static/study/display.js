@@ -2,7 +2,7 @@
 
 import { Observable } from "./observable.js";
 
-/** @typedef {import("./reading.js").Reading} Reading */
+/** @typedef {import("./images.js").Images} Images */
 /** @typedef {import("./arithmetic/colours.js").Heat} Heat */
 
 // As the service's overlay.png (app/api/pictures.py).
@@ -25,14 +25,14 @@ export class Display extends Observable {
     this.opinion = true;
   }
 
-  /** Whether a heatmap is to be seen now. @param {Reading} reading */
+  /** Whether a heatmap is to be seen now. @param {Images} reading */
   shows(reading) {
     return this.shown && this.opinion && reading.scale !== null && reading.maps.state === "here";
   }
 
   /**
    * The evidence on the slice that is looked at; null if none is shown.
-   * @param {Reading} reading
+   * @param {Images} reading
    * @returns {Heat | null}
    */
   heat(reading) {
@@ -41,7 +41,7 @@ export class Display extends Observable {
     return { plane, full: Math.max(reading.scale.full, LEAST), threshold: this.threshold(reading), opacity: this.opacity, both: this.both };
   }
 
-  /** The lowest value that is shown. @param {Reading} reading @returns {number} */
+  /** The lowest value that is shown. @param {Images} reading @returns {number} */
   threshold(reading) {
     const { full, threshold } = reading.scale;
     return this.share === null ? threshold ?? 0 : this.share * full;

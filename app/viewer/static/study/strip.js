@@ -43,7 +43,7 @@ export function strip(place, reading, display) {
   canvas.addEventListener("pointermove", (event) => event.buttons && go(event));
 }
 
-/** The slice with the largest share for the class. @param {Reading} reading */
+/** The slice with the largest share for the class. @param {import("./images.js").Images} reading */
 export function strongest(reading) {
   const shares = reading.contributions;
   return shares.indexOf(Math.max(...shares));

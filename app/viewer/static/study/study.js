@@ -13,12 +13,14 @@ import { control } from "./input/controls.js";
 import { listen } from "./input/gestures.js";
 import { Keys } from "./input/keys.js";
 import { Measure } from "./input/measure.js";
-import { basis, model, opinion, warnings } from "./panel.js";
+import { basis, model, opinion, tail, warnings } from "./panel.js";
+import { OtherSeries } from "./other_series.js";
 import { Reading } from "./reading.js";
 import { strip } from "./strip.js";
 import { Viewport } from "./viewport.js";
 
-/** @typedef {{reading: Reading, viewport: Viewport, measure: Measure, element: HTMLElement}} Column */
+/** @typedef {import("./images.js").Images} Images */
+/** @typedef {{reading: Reading | OtherSeries, viewport: Viewport, measure: Measure, element: HTMLElement}} Column */
 
 export class StudyPage {
   /** @param {HTMLElement} root */
@@ -26,12 +28,17 @@ export class StudyPage {
     this.root = root;
     this.keys = new Keys();
     this.display = new Display(root.dataset.overlay === "on");
-    const ids = [root.dataset.id ?? "", new URLSearchParams(location.search).get("with")].filter((id) => id);
+    const query = new URLSearchParams(location.search);
+    const [id, other, series] = [root.dataset.id ?? "", query.get("with"), query.get("series")];
+    /** @type {(Reading | OtherSeries)[]} */
+    const shown = [new Reading(id)];
+    if (series) shown.push(new OtherSeries(/** @type {Reading} */ (shown[0]), series, Number(query.get("part")) || 0));
+    else if (other) shown.push(new Reading(other));
     /** @type {any[]} */
     this.models = [];
     /** The predictions of the same study. @type {any[]} */
     this.others = [];
-    this.columns = ids.map((id) => this._column(root, /** @type {string} */ (id)));
+    this.columns = shown.map((one) => this._column(root, one));
     this.column = this.columns[0];
     root.classList.toggle("compared", this.columns.length > 1);
     if (this.columns.length > 1) together(this.readings[0], this.readings[1], () => byId("together").checked);
@@ -44,9 +51,19 @@ export class StudyPage {
     return this.columns.map((one) => one.reading);
   }
 
-  /** The reading that keys and the panel are about. */
+  /** What keys are about. */
   get active() {
     return this.column.reading;
+  }
+
+  /** The predictions. */
+  get results() {
+    return this.readings.filter((one) => one instanceof Reading);
+  }
+
+  /** The prediction that the panel is about. */
+  get result() {
+    return this.active instanceof Reading ? this.active : this.results[0];
   }
 
   /** Call `view` now, and after every change at most once a frame. @param {() => void} view */
@@ -63,7 +80,7 @@ export class StudyPage {
   }
 
   async _loadOthers() {
-    const study = this.readings[0].answer?.study?.study_uid;
+    const study = this.results[0].answer?.study?.study_uid;
     if (!study) return;
     const path = `/v1/predictions?status=done&study_uid=${study}`;
     this.others = (await askJson(path).catch(() => ({ predictions: [] }))).predictions;
@@ -75,16 +92,15 @@ export class StudyPage {
     this.display.changed();
   }
 
-  /** @param {HTMLElement} root @param {string} id @returns {Column} */
-  _column(root, id) {
+  /** @param {HTMLElement} root @param {Reading | OtherSeries} reading @returns {Column} */
+  _column(root, reading) {
     const template = /** @type {HTMLTemplateElement} */ (document.getElementById("column"));
     const made = /** @type {HTMLElement} */ (/** @type {DocumentFragment} */ (template.content.cloneNode(true)).firstElementChild);
     root.querySelector(".columns")?.append(made);
-    const reading = new Reading(id);
     const viewport = new Viewport(/** @type {HTMLElement} */ (made.querySelector(".stage")), reading, this.display);
     const column = { reading, viewport, measure: new Measure(viewport), element: made };
     listen(viewport);
-    strip(/** @type {HTMLElement} */ (made.querySelector(".strip")), reading, this.display);
+    if (reading instanceof Reading) strip(/** @type {HTMLElement} */ (made.querySelector(".strip")), reading, this.display);
     made.addEventListener("focusin", () => this._activate(column));
     const slider = /** @type {HTMLInputElement} */ (made.querySelector(".slider"));
     slider.addEventListener("input", () => reading.go(slider.valueAsNumber));
@@ -111,36 +127,48 @@ function showColumn({ reading, viewport, element: column }, slider, display) {
   slider.setAttribute("aria-valuetext", t("study.slice", here));
   viewport.canvas.setAttribute("aria-label", reading.slices ? t("study.view", here) : t("study.view.empty"));
   /** @type {any} */ (column.querySelector(".state")).textContent = state(reading);
-  /** @type {any} */ (column.querySelector(".which")).textContent = reading.slices ? which(reading, display) : "";
+  /** @type {any} */ (column.querySelector(".which")).textContent = which(reading, display);
 }
 
-/** Which result it is, and what it says. @param {Reading} reading @param {Display} display */
-function which({ answer: { bundle, created, result } }, display) {
+/** Which result or series it is, and what it says. @param {Reading | OtherSeries} reading @param {Display} display */
+function which(reading, display) {
+  if (reading instanceof OtherSeries) return t("series.which", { uid: tail(reading.uid) });
+  if (!reading.slices) return "";
+  const { bundle, created, result } = reading.answer;
   const name = t("study.which", { bundle: bundle.name, created: created.slice(0, 10) });
   return display.opinion ? `${name}: ${result.predicted}, ${percent(result.probabilities[result.predicted])}` : name;
 }
 
-/** What the reader must be told instead of a picture; "" if there is one. @param {Reading} reading */
+/** What the reader must be told instead of a picture; "" if there is one. @param {Reading | OtherSeries} reading */
 function state(reading) {
   if (reading.away) return t("study.away");
   if (reading.refused) return reading.refused;
-  if (!reading.answer) return t("study.asking");
-  if (reading.answer.status === "queued") return t("study.queued");
-  if (reading.answer.status === "failed") return t("study.failed", { reason: reading.answer.problem.detail ?? reading.answer.problem.title });
+  const untold = reading instanceof Reading ? unanswered(reading) : "";
+  if (untold) return untold;
   if (reading.pixels.state === "missing") return reading.pixels.said;
-  if (!reading.levels(reading.index)) return t("study.arriving", { arrived: reading.arrived, count: reading.slices });
+  if (!reading.volume && reading instanceof OtherSeries) return t("series.asking");
+  if (!reading.volume || !reading.levels(reading.index)) return t("study.arriving", { arrived: reading.arrived, count: reading.slices });
   return reading.maps.state === "missing" ? reading.maps.said : "";
 }
 
+/** Why there is no result; "" if there is one. @param {Reading} reading */
+function unanswered({ answer }) {
+  if (!answer) return t("study.asking");
+  if (answer.status === "queued") return t("study.queued");
+  return answer.status === "failed" ? t("study.failed", { reason: answer.problem.detail ?? answer.problem.title }) : "";
+}
+
 /** Fill the panel. @param {StudyPage} page */
-function showPanel({ active, display, models, others }) {
+function showPanel({ result: active, display, models, others, columns: { length: columns } }) {
   const done = active.answer?.status === "done";
   // Scrolling changes nothing here.
-  const content = [active.id, done, active.class, active.rival, display.opinion, models.length, others.length];
+  const refused = active.answer?.status === "failed" && Number(byId("others").dataset.others) > 0;
+  const content = [active.id, done, refused, active.class, active.rival, display.opinion, models.length, others.length];
   if (byId("panel").dataset.content === String(content)) return;
   byId("panel").dataset.content = String(content);
-  byId("panel").hidden = !done;
-  byId("study").classList.toggle("empty", !done);
+  byId("panel").hidden = !done && !refused;
+  byId("study").classList.toggle("refused", refused);
+  byId("study").classList.toggle("empty", !done && columns === 1);
   if (!done) return;
   const explained = byId("class");
   const { classes } = active.answer.result;
@@ -181,16 +209,16 @@ function byId(name) {
 }
 
 /** Tell others what is looked at. @param {StudyPage} shown */
-function announce({ active, display }) {
+function announce({ result: active, display }) {
   const detail = { id: active.id, index: active.index, class: active.class, heat: display.shows(active), opinion: display.opinion };
   document.dispatchEvent(new CustomEvent("cruciate:view", { detail }));
 }
 
 /** Explain the chosen class, alone or rather than another one. @param {StudyPage} shown */
-function explain({ readings, display }) {
+function explain({ results, display }) {
   const [chosen, other] = [byId("class").value, byId("rival").value];
   const rival = other === chosen ? "" : other;
-  for (const reading of readings) {
+  for (const reading of results) {
     const classes = reading.answer?.result?.classes ?? [];
     if (classes.includes(chosen) && (!rival || classes.includes(rival))) reading.update({ class: chosen, rival });
   }
@@ -203,7 +231,7 @@ page.onChange(() => showPanel(page));
 page.onChange(() => announce(page));
 for (const name of ["class", "rival"]) byId(name).addEventListener("change", () => explain(page));
 byId("bundle").addEventListener("change", () => location.assign(`/studies/${byId("bundle").value}`));
-byId("with").addEventListener("change", () => location.assign(`/studies/${page.readings[0].id}${byId("with").value ? `?with=${byId("with").value}` : ""}`));
+byId("with").addEventListener("change", () => location.assign(`/studies/${page.results[0].id}${byId("with").value ? `?with=${byId("with").value}` : ""}`));
 page.load().catch((error) => {
   if (!(error instanceof Refusal)) throw error;
 });

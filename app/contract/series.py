@@ -50,7 +50,7 @@ class ViewedSeries(ResponseModel, Levels):
     parts: list[SeriesPart]
     """The parts of the series, the largest first."""
     not_read: int
-    """How many files of the series can't be read. Their images are missing here."""
+    """How many images of the series can't be read. They are missing here."""
     shape: tuple[int, int, int]
     """Images, rows and columns."""
     spacing_mm: tuple[float, float, float] | None

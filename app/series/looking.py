@@ -42,7 +42,7 @@ class Seen(BaseModel):
 
     Attributes:
         parts: All parts, the largest first.
-        not_read: How many files can't be read.
+        not_read: How many images can't be read.
         spacing_mm, directions, positions_mm: As `app.series.parts.Place` has them; None if the place isn't known.
     """
 
@@ -105,7 +105,10 @@ def _look_into(files: list[BinaryIO], names: Sequence[tuple[str, str]], number: 
         study = read_study([(name, Path(path)) for name, path in names])
     except FileNotFoundError:
         raise NotFound("This series has been deleted.") from None
-    parts = parts_of(study.frames)[:MOST_PARTS]
+    faults = [frame.pixels.fault for frame in study.frames if frame.pixels.fault]
+    parts = parts_of([frame for frame in study.frames if not frame.pixels.fault])[:MOST_PARTS]
+    if faults and not parts:
+        raise faults[0]
     if not parts:
         raise UnsuitableStudy("This series holds no image.")
     if number >= len(parts):
@@ -119,7 +122,7 @@ def _look_into(files: list[BinaryIO], names: Sequence[tuple[str, str]], number: 
         parts=tuple(
             Size.model_construct(shape=one.shape, plane=one.place.plane if one.place else None) for one in parts
         ),
-        not_read=len(study.unread),
+        not_read=len(study.unread) + len(faults),
         spacing_mm=place.spacing_mm if place else None,
         directions=place.directions.tolist() if place else None,
         positions_mm=place.positions_mm.tolist() if place else None,

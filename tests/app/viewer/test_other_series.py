@@ -1,6 +1,7 @@
 """The other series of a study on its page: listed with reasons, looked at, and judged instead."""
 
 import base64
+import re
 
 import cv2
 import numpy as np
@@ -133,12 +134,12 @@ def test_another_series_is_looked_at_and_judged_instead(held, page):
     expect(page.locator("#series li")).to_have_count(4)
     expect(row(page, PLAIN)).to_contain_text("not fat-suppressed")
     expect(row(page, ACROSS)).to_contain_text("plane is coronal")
-    expect(row(page, ACROSS)).to_contain_text("6 instances")
+    expect(row(page, ACROSS)).to_contain_text("instances: 6")
     assert barriers(page) == []
 
     row(page, PLAIN).get_by_role("link", name="Look at PD SAG").press("Enter")
     page.wait_for_selector("#study[data-complete]")
-    expect(page.locator(".which").nth(1)).to_contain_text("no model has looked at it")
+    expect(page.locator(".which").nth(1)).to_have_text("PD SAG (2.25.77.1): not predicted on")
     expect(page.locator(".strip").nth(1)).to_be_hidden()
     expect(page.locator(".state").nth(1)).to_be_empty()
     assert barriers(page) == []
@@ -166,6 +167,9 @@ def test_another_series_is_looked_at_and_judged_instead(held, page):
     expect(page.locator("#others")).to_contain_text("Somebody asked for the series")
     expect(page.locator("#warnings")).to_contain_text(f"would have taken series {answer['study']['series_uid']}")
     expect(row(page, answer["study"]["series_uid"])).to_contain_text("another series was asked for")
+    expect(page.locator("#bundle option")).to_have_text(
+        [re.compile(r", series …\d+$"), re.compile(rf", series {PLAIN}$")]
+    )
     show(page, origin, answer["id"])
     expect(page.locator("#replaced")).to_be_visible()
     expect(page.locator("#replacement")).to_have_attribute("href", f"/studies/{found}")
@@ -275,7 +279,11 @@ def test_a_study_that_was_refused_offers_its_series(held, page):
     page.wait_for_selector("#study[data-complete]")
     expect(page.locator(".slider").nth(1)).to_be_visible()
     at(page, len(voxels()) // 2, column=1)
-    row(page, "2.25.62").get_by_role("button").click()
+    page.keyboard.press("Home")  # keys are about the series, because there is nothing else
+    at(page, 0, column=1)
+    expect(row(page, "2.25.61")).not_to_contain_text("wasn't there")
+    row(page, "2.25.62").get_by_role("button", name="Use this series: LEFT KNEE").click()
+    expect(page.locator("#choose")).to_contain_text("becomes the result of this study")
     page.locator("#choose-yes").click()
     page.wait_for_url(lambda url: refused["id"] not in url)
     page.wait_for_selector("#study[data-complete]")

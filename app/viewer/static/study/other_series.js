@@ -3,6 +3,11 @@
 import { t } from "../texts.js";
 import { Images } from "./images.js";
 
+/** @param {{description: string | null}} series */
+export function named({ description }) {
+  return description || t("series.unnamed");
+}
+
 export class OtherSeries extends Images {
   /**
    * @param {import("./reading.js").Reading} result of the same study
@@ -15,6 +20,8 @@ export class OtherSeries extends Images {
     /** Names the file of a saved picture. */
     this.id = uid;
     this._result = result;
+    /** What it is called; "" until the service says so. */
+    this.called = "";
   }
 
   get study() {
@@ -23,6 +30,12 @@ export class OtherSeries extends Images {
 
   get remark() {
     return t("series.not_predicted_on");
+  }
+
+  /** Take its name from the list of all series. @param {{series_uid: string, description: string | null}[]} all */
+  name(all) {
+    const own = all.find((one) => one.series_uid === this.uid);
+    this.update({ called: own ? named(own) : "" });
   }
 
   async load() {

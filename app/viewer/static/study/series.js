@@ -3,7 +3,7 @@
 import { askJson, Refusal } from "../service.js";
 import { t } from "../texts.js";
 import { element } from "./dom.js";
-import { OtherSeries } from "./other_series.js";
+import { named, OtherSeries } from "./other_series.js";
 import { tail } from "./panel.js";
 import { page } from "./study.js";
 
@@ -19,6 +19,7 @@ const confirm = /** @type {HTMLButtonElement} */ (document.getElementById("choos
 async function refresh() {
   try {
     const { study_uid: study, held, series } = await askJson(`/v1/predictions/${encodeURIComponent(page.result.id)}/series`);
+    for (const { reading } of page.columns) if (reading instanceof OtherSeries) reading.name(series);
     const others = series.filter((/** @type {Series} */ one) => !one.predicted_on);
     section.dataset.others = String(held ? others.length : 0);
     const list = others.length ? element("ul", { class: "series" }, ...others.map((/** @type {Series} */ one) => row(one, study))) : element("p", {}, t("series.none"));
@@ -36,7 +37,7 @@ async function refresh() {
 /** @param {Series} one @param {string} study its UID */
 function row(one, study) {
   const facts = [one.number && t("series.number", { number: one.number }), one.modality, one.instances && t("series.instances", { count: one.instances })];
-  const said = one.reasons.length ? one.reasons : [t(one.instances ? "series.later" : "series.unsaid")];
+  const said = one.reasons.length || !isDone() ? one.reasons : [t("series.later")];
   const parts = [
     element("strong", {}, named(one)),
     element("span", { class: "quiet" }, ` ${facts.filter(Boolean).join(", ")} `),
@@ -47,9 +48,9 @@ function row(one, study) {
   return element("li", { "data-series": one.series_uid }, ...parts);
 }
 
-/** @param {Series} one */
-function named(one) {
-  return one.description || t("series.unnamed");
+/** Whether there is a result, which another series' result would replace. */
+function isDone() {
+  return page.result.answer?.status === "done";
 }
 
 /** A link that shows the series beside the result, or closes it. @param {Series} one */
@@ -67,11 +68,12 @@ function use(one, study) {
   const ask = () => {
     sentence.textContent = "";
     confirm.disabled = false;
+    /** @type {HTMLElement} */ (document.getElementById("choose-means")).textContent = t(isDone() ? "series.choose.replaces" : "series.choose.becomes");
     /** @type {HTMLElement} */ (document.getElementById("choose-what")).textContent = t("series.choose.what", { series: named(one), uid: tail(one.series_uid) });
     confirm.onclick = () => choose(one, study);
     dialog.showModal();
   };
-  return element("button", { type: "button", onclick: ask, "aria-label": t("series.use.named", { series: named(one) }) }, t("series.use"));
+  return element("button", { type: "button", onclick: ask, "aria-label": t(isDone() ? "series.instead.named" : "series.use.named", { series: named(one) }) }, t(isDone() ? "series.instead" : "series.use"));
 }
 
 /** Have a series judged, and go to the new result. @param {Series} one @param {string} study */

@@ -74,6 +74,7 @@ export class StudyPage {
 
   async load() {
     await Promise.all([...this.readings.map((reading) => reading.load()), this._loadModels()]);
+    if (this.results[0].answer?.status === "failed" && this.columns.length > 1) this._activate(this.columns[1]);
     await this._loadOthers();
     // Whoever waits for it knows that nothing more will come.
     this.root.dataset.complete = "";
@@ -132,7 +133,7 @@ function showColumn({ reading, viewport, element: column }, slider, display) {
 
 /** Which result or series it is, and what it says. @param {Reading | OtherSeries} reading @param {Display} display */
 function which(reading, display) {
-  if (reading instanceof OtherSeries) return t("series.which", { uid: tail(reading.uid) });
+  if (reading instanceof OtherSeries) return t("series.which", { series: reading.called || t("series.unnamed"), uid: tail(reading.uid) });
   if (!reading.slices) return "";
   const { bundle, created, result } = reading.answer;
   const name = t("study.which", { bundle: bundle.name, created: created.slice(0, 10) });
@@ -193,9 +194,15 @@ function showPanel({ result: active, display, models, others, columns: { length:
   for (const name of ["bundle", "with"]) {
     const select = byId(name);
     if (select.length === choices.length + (name === "with" ? 1 : 0)) continue;
-    const options = choices.map((one) => element("option", { value: one.id, selected: name === "bundle" && one.id === active.id }, t("study.which", { bundle: one.bundle.name, created: one.created.slice(0, 10) })));
+    const options = choices.map((one) => element("option", { value: one.id, selected: name === "bundle" && one.id === active.id }, titled(one, choices)));
     select.replaceChildren(...(name === "with" ? [element("option", { value: "" }, t("study.with.none"))] : []), ...options);
   }
+}
+
+/** What distinguishes a prediction from others on the same study. @param {any} one @param {any[]} all */
+function titled({ bundle, created, study }, all) {
+  const values = { bundle: bundle.name, created: created.slice(0, 10), uid: tail(study.series_uid) };
+  return t(all.some((other) => other.study.series_uid !== study.series_uid) ? "study.which.series" : "study.which", values);
 }
 
 /** @param {string} name @param {Node[]} content */

@@ -106,12 +106,11 @@ def _rivals(session: Session, id_: str) -> list[_Said]:
 
 
 def _heir(session: Session, said: _Said) -> _Said:
-    """A result that is asked for, too, if it has replaced one on the same series that was."""
+    """A result, which counts as asked for if one that it has replaced was: then both are on the same series."""
     waiting, known = [said], {said.id}
     while waiting and not said.asked:
         replaced = session.execute(select(*ABOUT).where(Prediction.superseded_by == waiting.pop().id)).all()
-        earlier = [one for row in replaced if (one := _Said.of(*row)) is not None and one.id not in known]
-        waiting += [one for one in earlier if one.series_uid == said.series_uid]
+        waiting += [one for row in replaced if (one := _Said.of(*row)) is not None and one.id not in known]
         known |= {one.id for one in waiting}
         said = said._replace(asked=any(one.asked for one in waiting))
     return said

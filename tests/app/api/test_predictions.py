@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from app.jobs.claims import LOOK_S
 from app.service.parts import EXTENSION
 from data_prep.selection.series import load_study
 from models.bundle import load_bundle
@@ -305,9 +306,11 @@ def test_a_choice_survives_a_restart(make_app, monkeypatch):
     """The job waits on the disk while the service stops; the next start answers it, as it was asked."""
     first = make_app()
     monkeypatch.setattr(first.extensions[EXTENSION].engine._claims, "next", lambda bundles: time.sleep(0.05))
+    time.sleep(2 * LOOK_S)  # the engine may be looking for a job already
     query, hurried = {"series_uid": "2.25.99"}, {"Prefer": "respond-async"}
     queued = first.test_client().post(data=two_series(), query_string=query, headers=hurried, **POST)
     assert queued.status_code == 202
+    assert first.extensions[EXTENSION].store.read(queued.json["id"]).status == "queued"
     first.extensions[EXTENSION].stop()
     monkeypatch.undo()
     client = make_app().test_client()

@@ -192,10 +192,9 @@ def test_the_pixels_of_another_series_are_its_own(held, page):
     assert np.abs(seen(page) - expected).max() <= 1
     page.keyboard.press("m")
     assert np.abs(seen(page) - expected).max() <= 1  # no colours over it
-    before = page.locator(".slider").nth(0).input_value()
     page.keyboard.press("End")
     at(page, 5, column=1)
-    assert page.locator(".slider").nth(0).input_value() == before  # planes across each other don't scroll together
+    at(page, answer["study"]["volume"]["slices"] // 2)  # planes across each other don't scroll together
 
 
 def test_series_of_one_direction_scroll_together(held, page):

@@ -64,7 +64,7 @@ def _told(modality: str) -> str:
 
 
 def unplaced(frame: Frame) -> str | None:
-    """Why it isn't known where an image's pixels lie; None if it is. Raises MalformedInput for numbers that are none."""
+    """Why it isn't known where an image's pixels lie; None if it is. Raises MalformedInput for odd numbers."""
     header = frame.header
     spacing = header.numbers("PixelSpacing", 2)
     if spacing is None:

@@ -23,6 +23,7 @@ from app.api import (
     printed,
     priors,
     reviews,
+    series,
     volume,
     worklist,
 )
@@ -147,6 +148,7 @@ def create_app(
     app.register_blueprint(predictions.blueprint)
     app.register_blueprint(pictures.blueprint)
     app.register_blueprint(volume.blueprint)
+    app.register_blueprint(series.blueprint)
     app.register_blueprint(objects.blueprint)
     app.register_blueprint(fhir.blueprint)
     app.register_blueprint(reviews.blueprint)

@@ -26,6 +26,7 @@ from app.jobs.decoding import decode
 from app.results import render
 from app.results.colour_scale import bounds
 from app.store.class_map import ClassMap
+from data_prep.dicom.part10 import is_uid
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.files import replacing
 from data_prep.names import print_any_name
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=Path, metavar="ROOT", help="a folder of folders and zips, each one study")
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--laterality", choices=get_args(Side), help="the knee to predict on, if a study shows both")
+    parser.add_argument("--series", metavar="UID", help="UID of the series to predict on, instead of the preferred one")
     parser.add_argument("--out", type=Path, required=True, help="folder for the output")
     Workers.add_options(parser)
     options = parser.parse_args(arguments)
@@ -58,14 +60,17 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("name either a study or --batch ROOT")
     if options.study and not options.study.exists():
         parser.error(f"{options.study} doesn't exist")
-    if options.batch and options.laterality:
-        parser.error("--laterality is for one study")
+    for name in ("laterality", "series"):
+        if options.batch and getattr(options, name) is not None:
+            parser.error(f"--{name} is for one study")
+    if options.series is not None and not is_uid(options.series):
+        parser.error("--series is a UID: digits and dots")
     signal.signal(signal.SIGTERM, _leave)
     try:
         batch = Batch(options.batch, options.out) if options.batch else None
         predictor = _predictor(options.bundle, parser)
         if batch is None:
-            return _predict(options.study, predictor, options.out, options.laterality)
+            return _predict(options.study, predictor, options.out, options.laterality, options.series)
         return _run(batch, predictor, Workers.from_options(options))
     except BatchError as error:
         parser.error(str(error))
@@ -103,9 +108,9 @@ def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
     return 1 if failed or waiting else 0
 
 
-def _predict(study: Path, predictor: "Predictor", out: Path, laterality: Side | None) -> int:
+def _predict(study: Path, predictor: "Predictor", out: Path, laterality: Side | None, series_uid: str | None) -> int:
     try:
-        outcome = answered(predictor, decode(study, predictor.bundle.sha256, laterality))
+        outcome = answered(predictor, decode(study, predictor.bundle.sha256, laterality, series_uid))
     except (OSError, MemoryError):
         raise
     except Exception as error:

@@ -70,6 +70,8 @@ class PredictionQuery(RequestParameters):
     """Name of the bundle; without it, that of the rule for a held study, or else the default bundle."""
     laterality: Side | SkipJsonSchema[None] = None
     """The knee to predict on, if the study shows both. Refused if the study is known to show only the other knee."""
+    series_uid: Uid | SkipJsonSchema[None] = None
+    """The series to predict on, instead of the one that the service prefers. Refused if it can't be predicted on."""
 
 
 class Preference(RequestParameters):
@@ -120,12 +122,14 @@ def create(query: PredictionQuery, preference: Preference) -> Response:
     The answer comes at once (201, or 200 if the study is known) or, if it takes too long, later (202).
     """
     if request.mimetype == JSON:
-        accepted = service().studies.predict(HeldStudy.sent().study_uid, query.bundle, query.laterality)
+        uid = HeldStudy.sent().study_uid
+        accepted = service().studies.predict(uid, query.bundle, query.laterality, query.series_uid)
     else:
         engine = service().engine
         bundle = engine.bundle(query.bundle)
         with received(request) as files:
-            accepted = accept(engine, files, bundle.sha256, query.laterality, service().settings.deidentifier)
+            wanted = bundle.sha256, query.laterality, service().settings.deidentifier, None, query.series_uid
+            accepted = accept(engine, files, *wanted)
     return _awaited(accepted, hurried=preference.no_wait())
 
 

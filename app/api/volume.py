@@ -3,36 +3,25 @@
 Each is a small description in JSON and one array in NumPy's format (NPY 1.0): a short text header, then the values.
 """
 
-import io
-import zlib
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
 
-import numpy as np
 from apiflask import APIBlueprint
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 from werkzeug.exceptions import NotFound
 
 from app.api.done import done
 from app.contract.volume import ClassScale, DisplayWindow, Grid, ViewedVolume
+from app.http.npy import NPY, header, packed
 from app.http.responses import answers, says, sends
-from app.results import render
 from app.results.colour_scale import bounds
+from app.results.render import percentiles
 from app.service.parts import service
-from app.store.disk.metadata_file import GZIP
 from app.store.predictions import Store
 from app.store.record import Record
 from data_prep.sixteen_bits import SixteenBits
-from data_prep.volume import Acquisition, FloatArray
+from data_prep.volume import FloatArray
 
 blueprint = APIBlueprint("volume", __name__, tag="Volume and grid", url_prefix="/v1/predictions/<id>")
-
-NPY = "application/octet-stream"
-# Percent of the volume's voxels that are darker than the values that the description gives.
-PERCENTILES = (0, 0.5, 1, 2, 5, 25, 50, 75, 90, 95, 98, 99, 99.5, 100)
-# Noise repeats nothing but a dark background. To look for more takes three times as long and saves 4 %.
-LEVEL, STRATEGY, MEMORY = 1, zlib.Z_RLE, 9
 
 
 @blueprint.get("/volume")
@@ -53,7 +42,7 @@ def voxels(id: str) -> Response:
     planes = _pixels(id)
     stored = _stored(_described(service().store, id))
     pieces = (stored.levels(plane).tobytes() for plane in planes)
-    return _packed(_npy(planes.shape, "<u2"), pieces)
+    return packed(header(planes.shape, "<u2"), pieces)
 
 
 @blueprint.get("/slices/<int:index>/image.npy")
@@ -64,7 +53,7 @@ def plane(id: str, index: int) -> Response:
     if index >= len(planes):
         raise NotFound(f"The volume has slices 0 to {len(planes) - 1}.")
     levels = _stored(_described(service().store, id)).levels(planes[index])
-    return _packed(_npy(levels.shape, "<u2"), [levels.tobytes()])
+    return packed(header(levels.shape, "<u2"), [levels.tobytes()])
 
 
 @blueprint.get("/grid")
@@ -93,7 +82,7 @@ def cells(id: str) -> Response:
     `map.npz` has the same values, spread over the pixels of the volume.
     """
     maps = done(id, "volume and no maps").maps
-    return _packed(_npy(maps.shape, "<f4"), (each.astype("<f4").tobytes() for each in maps))
+    return packed(header(maps.shape, "<f4"), (each.astype("<f4").tobytes() for each in maps))
 
 
 def _pixels(id: str) -> FloatArray:
@@ -105,23 +94,15 @@ def _described(store: Store, id: str) -> ViewedVolume:
     """The description. It is cached, because it needs all voxels."""
     volume = store.read(id).job.volume
     stored = SixteenBits.of(volume.voxels)
-    sample = volume.voxels[:, :: render.SAMPLE, :: render.SAMPLE]
-    values = np.percentile(sample, PERCENTILES)
     return ViewedVolume(
         shape=volume.shape,
         spacing_mm=volume.spacing_mm,
         directions=volume.directions.tolist(),
         positions_mm=volume.positions_mm.tolist(),
         **stored._asdict(),
-        window=_window(volume.acquisition),
-        percentiles={f"{percent:g}": float(value) for percent, value in zip(PERCENTILES, values, strict=True)},
+        window=DisplayWindow.of(volume.acquisition),
+        percentiles=percentiles(volume.voxels),
     )
-
-
-def _window(made: Acquisition) -> DisplayWindow | None:
-    if made.window_centre is None or made.window_width is None:
-        return None
-    return DisplayWindow(centre=made.window_centre, width=made.window_width)
 
 
 def _stored(described: ViewedVolume) -> SixteenBits:
@@ -135,28 +116,3 @@ def _scale(record: Record, index: int) -> ClassScale:
     return ClassScale(
         **{"class": name}, full=found.full, threshold=found.threshold, peak=found.peak, area_mm2=found.area_mm2
     )
-
-
-def _npy(shape: tuple[int, ...], dtype: str) -> bytes:
-    """The header of an NPY file."""
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"shape": shape, "fortran_order": False, "descr": dtype})
-    return header.getvalue()
-
-
-def _packed(header: bytes, pieces: Iterable[bytes]) -> Response:
-    """An NPY file, sent while it is made."""
-    packs = request.accept_encodings.quality("gzip") > 0
-    content = chain([header], pieces)
-    answer = Response(_gzip(content) if packs else content, mimetype=NPY)
-    if packs:
-        answer.headers["Content-Encoding"] = "gzip"
-    answer.vary.add("Accept-Encoding")
-    return answer
-
-
-def _gzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP, MEMORY, STRATEGY)
-    for piece in pieces:
-        yield packer.compress(piece)
-    yield packer.flush()

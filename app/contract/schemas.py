@@ -71,6 +71,8 @@ class Study(ResponseModel):
     laterality: Literal["L", "R", "unknown"]
     """From the headers, or from the positions of two knees; never guessed."""
     passed_over: list[PassedOverSeries]
+    series_chosen_by: Literal["request"] | None = Field(None, exclude_if=lambda value: value is None)
+    """`request`: somebody asked for this series. Absent if the service chose it."""
     localisation: Localisation | None = Field(None, exclude_if=lambda value: value is None)
     """Present only if the bundle has a localiser."""
 
@@ -211,7 +213,7 @@ class Done(ResponseModel):
     """The whole answer."""
 
     id: str
-    """A digest of the study and the bundle. The same study and bundle always have the same id."""
+    """A digest of the study, the bundle, and whether the series was asked for. The same ones have the same id."""
     status: Literal["done"]
     created: str
     """UTC, ISO 8601."""

@@ -1,8 +1,11 @@
 """What other programs need to draw a volume and its maps as the service draws them."""
 
-from typing import Annotated
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict
 
 from app.contract.schemas import CLASS, ResponseModel
+from data_prep.volume import Acquisition
 
 
 class DisplayWindow(ResponseModel):
@@ -11,8 +14,32 @@ class DisplayWindow(ResponseModel):
     centre: float
     width: float
 
+    @classmethod
+    def of(cls, made: Acquisition) -> Self | None:
+        """The window that the headers name; None if they name none."""
+        if made.window_centre is None or made.window_width is None:
+            return None
+        return cls(centre=made.window_centre, width=made.window_width)
 
-class ViewedVolume(ResponseModel):
+
+class Levels(BaseModel):
+    """How voxels are stored as 16 bit, and how they can be shown."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    slope: float
+    """A voxel is `slope` times its value in `volume.npy`, plus `intercept`."""
+    intercept: float
+    tolerance: float
+    """The largest difference between a voxel and what is restored; 0 if every voxel is restored exactly."""
+    window: DisplayWindow | None
+    """The window that the headers of a slice name; null if they name none."""
+    percentiles: dict[str, float]
+    """Voxel values by percent of the volume's voxels that are darker. `image.png` shows `1` in black and `99.5` in
+    white."""
+
+
+class ViewedVolume(ResponseModel, Levels):
     """The volume that was predicted on, without its voxels."""
 
     shape: tuple[int, int, int]
@@ -24,16 +51,6 @@ class ViewedVolume(ResponseModel):
     left, y to the back, z to the head."""
     positions_mm: list[tuple[float, float, float]]
     """The centre of each slice's first voxel, in the same system."""
-    slope: float
-    """A voxel is `slope` times its value in `volume.npy`, plus `intercept`."""
-    intercept: float
-    tolerance: float
-    """The largest difference between a voxel and what is restored; 0 if every voxel is restored exactly."""
-    window: DisplayWindow | None
-    """The window that the headers of a slice name; null if they name none."""
-    percentiles: dict[str, float]
-    """Voxel values by percent of the volume's voxels that are darker. `image.png` shows `1` in black and `99.5` in
-    white."""
 
 
 class ClassScale(ResponseModel):

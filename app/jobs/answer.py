@@ -22,6 +22,7 @@ from app.contract.schemas import (
 from app.jobs.operating_point import operating_point_of
 from app.results import colour_scale
 from app.store.job import Job
+from app.store.superseding import REQUEST
 from data_prep.network_input.coarse import Coarse
 from data_prep.network_input.network_input import NetworkInput
 
@@ -103,6 +104,7 @@ def _study(job: Job, prediction: "Prediction") -> Study:
         series_uid=volume.series_uid,
         volume=VolumeSize(slices=slices, rows=rows, columns=columns, spacing_mm=volume.spacing_mm),
         laterality=volume.laterality,
+        series_chosen_by=REQUEST if job.asked else None,
         localisation=found,
         passed_over=[PassedOverSeries(series_uid=other.series_uid, reason=other.reason) for other in job.passed_over],
     )

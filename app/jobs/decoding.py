@@ -36,19 +36,20 @@ OF_A_FILE = frozenset(
 )
 
 
-def decode(files: StudyFiles, bundle: str, laterality: Side | None = None) -> Job:
+def decode(files: StudyFiles, bundle: str, laterality: Side | None = None, series_uid: str | None = None) -> Job:
     """Read a study.
 
     Args:
         files: The study's files.
         bundle: sha256 of the bundle that will predict on it.
         laterality: The knee to predict on, if the study shows both.
+        series_uid: The series to predict on; None: the preferred one.
 
     Raises:
         InputError: See `load_study`.
     """
     started = time.perf_counter()
-    selection = load_study(files, laterality=laterality)
+    selection = load_study(files, laterality=laterality, series=[series_uid] if series_uid else [])
     return Job.of(selection, bundle, round(1000 * (time.perf_counter() - started), 2))
 
 

@@ -132,6 +132,15 @@ class Engine:
                 text = "The study can't be stored now. Send it again in a moment."
                 raise ServiceUnavailable(text, retry_after=RETRY_AFTER_S) from error
 
+    def asked_again(self, job: Job) -> Job:
+        """A job under the id that it gets now.
+
+        If a series is asked for again after another one, that is a new result: no replaced one becomes valid again.
+        """
+        while job.asked and self._store.gave_way(job.id):
+            job = job.anew()
+        return job
+
     def _as_before(self, job: Job) -> Job:
         """A job that is computed again gets its former time, so that its DICOM results are the same as before."""
         return replace(job, created=self._store.read(job.id).answer["created"])

@@ -39,6 +39,7 @@ def accept(
     laterality: Side | None = None,
     deidentifier: Deidentifier | None = None,
     performed: Mapping[str, int] | None = None,
+    series_uid: str | None = None,
 ) -> Accepted:
     """Decode a study and give it to the engine.
 
@@ -49,11 +50,12 @@ def accept(
         laterality: The knee to predict on, if the study shows both.
         deidentifier: Removes the patient's identity from the files; None if it may stay, or is removed already.
         performed: How many images modalities have made of each series, by SeriesInstanceUID, as far as they say.
+        series_uid: The series to predict on; None: the service chooses.
 
     Raises:
         InputError: See `read_apart`; also if it takes too much time or memory.
         TooManyRequests: The queue is full.
     """
-    job = read_apart(DECODERS, files, bundle, laterality, deidentifier, performed)
+    job = engine.asked_again(read_apart(DECODERS, files, bundle, laterality, deidentifier, performed, series_uid))
     answer, is_new = engine.submit(job)
     return Accepted(job.id, answer, is_new, job.preambles)

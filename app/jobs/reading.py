@@ -97,7 +97,7 @@ class Reading(BaseModel):
         check_geometry(self.shape, self.spacing_mm)
         try:
             return Volume(
-                voxels=_voxels(pixels, self.shape),
+                voxels=voxels_in(pixels, self.shape),
                 spacing_mm=self.spacing_mm,
                 directions=np.array(self.directions),
                 positions_mm=np.array(self.positions_mm),
@@ -119,6 +119,7 @@ def read_apart(
     laterality: Side | None = None,
     deidentifier: Deidentifier | None = None,
     performed: Mapping[str, int] | None = None,
+    series_uid: str | None = None,
 ) -> Job:
     """Read a study in another process.
 
@@ -131,6 +132,7 @@ def read_apart(
         laterality: The knee to predict on, if the study shows both.
         deidentifier: Removes the patient's identity before anything is read; None if it may stay.
         performed: See `load_study`.
+        series_uid: The series to predict on, as the client or the service names it; None: the service chooses.
 
     Raises:
         InputError: See `load_study`; also if it takes too much time or memory, or if text in the pixels identifies the
@@ -139,19 +141,20 @@ def read_apart(
     """
     names, streams = [], []
     for name, stream in files:
-        path = _path(stream)
+        path = path_of(stream)
         names.append((name, path))
         if path is None:
             streams.append(stream)
     with tempfile.TemporaryFile() as pixels:
         pseudonyms = None if deidentifier is None else _secret(deidentifier.pseudonyms)
-        arguments = names, laterality, pseudonyms, dict(performed or {})
+        arguments = names, laterality, pseudonyms, dict(performed or {}), series_uid
         reading = pool.call(Reading, _read_into, *arguments, files=[pixels, *streams])
         volume = reading.volume(pixels)
-    return Job.on(volume, bundle, reading.passed_over, reading.decode_ms, reading.origins, reading.preambles)
+    about = reading.decode_ms, reading.origins, reading.preambles, series_uid is not None
+    return Job.on(volume, bundle, reading.passed_over, *about)
 
 
-def _path(stream: BinaryIO) -> str | None:
+def path_of(stream: BinaryIO) -> str | None:
     """Where a file lies; None for a temporary one."""
     name = getattr(stream, "name", None)
     return str(Path(name).absolute()) if isinstance(name, str | Path) else None
@@ -168,6 +171,7 @@ def _read_into(
     laterality: Side | None,
     pseudonyms: tuple[str, bool] | None,
     performed: dict[str, int],
+    series_uid: str | None,
 ) -> Reading:
     """Read a study and write its voxels into the first file."""
     started = time.perf_counter()
@@ -175,8 +179,10 @@ def _read_into(
     waiting = iter(streams)
     sent = [(name, next(waiting) if path is None else Path(path)) for name, path in names]
     try:
-        clean = Deidentifier(Pseudonyms(bytes.fromhex(pseudonyms[0]), pseudonyms[1])).cleaned if pseudonyms else None
-        selection = load_study(sent, laterality=laterality, clean=clean, performed=performed)
+        replaced = Pseudonyms(bytes.fromhex(pseudonyms[0]), pseudonyms[1]) if pseudonyms else None
+        clean = Deidentifier(replaced).cleaned if replaced else None
+        asked = [series_uid, *([replaced.uid(series_uid)] if replaced else [])] if series_uid else []
+        selection = load_study(sent, laterality=laterality, clean=clean, performed=performed, series=asked)
     except FileNotFoundError:
         raise NotFound("This study has been deleted.") from None
     if pseudonyms and any(notice.code == BURNED_IN for notice in selection.volume.notices):
@@ -189,7 +195,7 @@ def _tuples(vectors: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
     return tuple(map(tuple, vectors.tolist()))
 
 
-def _voxels(pixels: BinaryIO, shape: tuple[int, int, int]) -> FloatArray:
+def voxels_in(pixels: BinaryIO, shape: tuple[int, int, int]) -> FloatArray:
     """The voxels in a file, read from the disk when they are used. Raises ValueError if they can't be right.
 
     They are copied into another file, because the process may still have this one open and could cut or change it.

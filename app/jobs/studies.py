@@ -25,6 +25,7 @@ from app.routing.routing import Routing
 from app.store.database import Database, Prediction, Study
 from app.store.instances import Instances
 from app.store.predictions import Store
+from data_prep.errors import InputError
 from data_prep.selection.side import Side
 
 LOG = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Studies:
         for uid in quiet:
             try:
                 if not self._ignored(uid):
-                    self.predict(uid)
+                    self._predict(uid)
                 self._pauses.forget(uid)
             except TooManyRequests:
                 return
@@ -87,6 +88,23 @@ class Studies:
                 if outage(error):
                     raise
                 LOG.info("a study that was received can't be predicted on: %s", type(error).__name__)
+
+    def _predict(self, uid: str) -> None:
+        """Predict on each series that somebody has asked for, or on the one that the service chooses.
+
+        Raises the error of the first one that can't be predicted on, after all.
+        """
+        rule = self._routing.rule(uid)
+        digest = self._engine.bundle(rule.bundle if rule else None).sha256
+        asked: list[str | None] = [*self._store.asked_series(uid, digest)] or [None]
+        errors = []
+        for series_uid in asked:
+            try:
+                self.predict(uid, series_uid=series_uid, by_itself=True)
+            except InputError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _quiet(self) -> list[str]:
         """The studies that have been quiet long enough, the longest first, without those that met a fault just now.
@@ -107,17 +125,27 @@ class Studies:
         with self._database.read() as session:
             return incomplete(session, list(uids))
 
-    def predict(self, uid: str, bundle: str | None = None, laterality: Side | None = None) -> Accepted:
+    def predict(
+        self,
+        uid: str,
+        bundle: str | None = None,
+        laterality: Side | None = None,
+        series_uid: str | None = None,
+        by_itself: bool = False,
+    ) -> Accepted:
         """Predict on a study, with the instances received so far.
 
         Args:
             uid: The study's UID.
             bundle: Name of the bundle; None for the one of the study's rule, or else the default one.
             laterality: The knee to predict on, if the study shows both.
+            series_uid: The series to predict on; None: the service chooses.
+            by_itself: Whether nobody waits for the answer.
 
         Raises:
             NotFound: No instance of the study was received.
-            InputError: The study can't be predicted on. This is also stored as a failed answer.
+            InputError: The study can't be predicted on. This is also stored as a failed answer, except if somebody asks
+                for a series: whoever asks is told, and other series may be fit.
             TooManyRequests: The queue is full.
             Exception: A fault of this program. If it was the last try, this is also stored as a failed answer.
         """
@@ -130,11 +158,13 @@ class Studies:
             raise NotFound("No instance of this study was received; it may have been deleted, or have expired.")
         refused_id = hashlib.sha256(f"{uid} {digest}".encode()).hexdigest()[:32]
         try:
-            accepted = accept(self._engine, self._instances.files(uid), digest, laterality, None, images)
+            accepted = accept(self._engine, self._instances.files(uid), digest, laterality, None, images, series_uid)
         except (TooManyRequests, ServiceUnavailable, *FAULTS):
             raise
         except Exception as error:
             if outage(error):  # of the machine: the study isn't the cause
+                raise
+            if series_uid is not None and not by_itself:
                 raise
             problem = reported(error)
             if is_ours(error):

@@ -20,6 +20,8 @@ Picture = npt.NDArray[np.uint8]
 WINDOW = (1.0, 99.5)
 # Every fourth pixel gives the same percentiles in a sixteenth of the time.
 SAMPLE = 4
+# Percent of the voxels that are darker than the values that `percentiles` gives.
+PERCENTILES = (0, 0.5, 1, 2, 5, 25, 50, 75, 90, 95, 98, 99, 99.5, 100)
 # Used as divisor if a volume is blank or a map is empty.
 TINY = float(np.finfo(np.float32).tiny)
 NOTICE = "research use only"
@@ -54,6 +56,12 @@ class Scale(NamedTuple):
         black, white = np.percentile(voxels[:, ::SAMPLE, ::SAMPLE], WINDOW)
         said = OWN_SCALE if bounds.threshold is None else NO_REGION if bounds.is_dark else ""
         return cls(float(black), float(white), bounds.full, bounds.threshold or 0.0, said)
+
+
+def percentiles(voxels: FloatArray) -> dict[str, float]:
+    """Voxel values of a volume `[slices, rows, columns]`, by percent of the voxels that are darker."""
+    values = np.percentile(voxels[:, ::SAMPLE, ::SAMPLE], PERCENTILES)
+    return {f"{percent:g}": float(value) for percent, value in zip(PERCENTILES, values, strict=True)}
 
 
 def grey(plane: FloatArray, scale: Scale) -> Picture:

@@ -27,7 +27,7 @@ from app.store.index.summaries import SUMMARY, summarise
 from app.store.job import Job, now
 from app.store.queue import ARRIVING, DONE, FAILED, QUEUED, WAITING, LeaseLost
 from app.store.record import MAPS, VOXELS, Record, answer_of, missing
-from app.store.superseding import Reference, as_answered, objects_of, supersede
+from app.store.superseding import Reference, as_answered, asked_series, objects_of, series_of, supersede
 from data_prep.files import flush_folder
 from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
@@ -229,6 +229,20 @@ class Store:
                 session.execute(delete(Review).where(Review.prediction == row.id))
                 session.execute(delete(SUMMARY).where(SUMMARY.c.prediction == row.id))
         return row.study_uid
+
+    def gave_way(self, id_: str) -> bool:
+        """Whether another series' result has replaced a prediction, or a result that was deleted since."""
+        with self._database.read() as session:
+            row = session.get(Prediction, id_)
+            if row is None or row.superseded_by is None:
+                return False
+            by = session.get(Prediction, row.superseded_by)
+        return by is None or series_of(by.answer) != series_of(row.answer)
+
+    def asked_series(self, study_uid: str, bundle: str) -> list[str]:
+        """The series of a study that somebody asked for, of the results that are valid."""
+        with self._database.read() as session:
+            return asked_series(session, study_uid, bundle)
 
     def objects(self, id_: str) -> list[Reference]:
         """The DICOM objects of a prediction that may have reached somebody."""

@@ -5,12 +5,16 @@ result takes the place of an earlier one of the same study, bundle and knee if b
 passed over the earlier one's series: then it knew that series, and found a better one. A result on fewer slices of the
 same series never replaces one that has all of these slices and more; it is replaced by it, whichever comes first.
 
+A person's choice counts more: if somebody asked for a series, no result on a series that the service chose takes its
+place. Of two such results, the one that the service chose is replaced, whichever comes first. What replaces a result on
+the series that was asked for inherits this.
+
 This is decided once, in the transaction that stores an answer. Everything else follows from the rows: the answer of the
 old prediction says so, its results are no longer sent, and a rejection note follows those that were (app/delivery).
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -27,6 +31,7 @@ BOTH_KNEES = {"L", "R"}
 # In the order of `_Said.of`.
 ABOUT = Prediction.id, Prediction.created, Prediction.answer, Prediction.supersedes
 SUPERSEDED = "superseded"  # the warning's code
+REQUEST: Literal["request"] = "request"  # who has chosen the series
 
 
 class Reference(NamedTuple):
@@ -47,6 +52,7 @@ class _Said(NamedTuple):
     slices: frozenset[str]
     passed_over: frozenset[str]
     supersedes: Json | None
+    asked: bool
 
     @classmethod
     def of(cls, id_: str, created: str, answer: Json | None, supersedes: Json | None) -> Self | None:
@@ -58,9 +64,10 @@ class _Said(NamedTuple):
             series_uid, laterality = study["series_uid"], study["laterality"]
             passed_over = frozenset(one["series_uid"] for one in study["passed_over"])
             shown = frozenset(one["sop_uid"] for one in slices)
+            asked = study.get("series_chosen_by") == REQUEST
         except KeyError:
             return None
-        return cls(id_, created, series_uid, laterality, shown, passed_over, supersedes)
+        return cls(id_, created, series_uid, laterality, shown, passed_over, supersedes, asked)
 
 
 def supersede(session: Session, id_: str) -> Json:
@@ -94,8 +101,34 @@ def _rivals(session: Session, id_: str) -> list[_Said]:
     mine = aliased(Prediction)
     same = Prediction.study_uid == mine.study_uid, Prediction.bundle == mine.bundle, Prediction.id != mine.id
     valid = Prediction.status == DONE, Prediction.superseded_by.is_(None)
-    rows = session.execute(select(*ABOUT).join(mine, and_(*same)).where(mine.id == id_, *valid))
-    return [said for row in rows if (said := _Said.of(*row)) is not None]
+    rows = session.execute(select(*ABOUT).join(mine, and_(*same)).where(mine.id == id_, *valid)).all()
+    return [_heir(session, said) for row in rows if (said := _Said.of(*row)) is not None]
+
+
+def _heir(session: Session, said: _Said) -> _Said:
+    """A result, which counts as asked for if one that it has replaced was: then both are on the same series."""
+    waiting, known = [said], {said.id}
+    while waiting and not said.asked:
+        replaced = session.execute(select(*ABOUT).where(Prediction.superseded_by == waiting.pop().id)).all()
+        waiting += [one for row in replaced if (one := _Said.of(*row)) is not None and one.id not in known]
+        known |= {one.id for one in waiting}
+        said = said._replace(asked=any(one.asked for one in waiting))
+    return said
+
+
+def asked_series(session: Session, study_uid: str, bundle: str) -> list[str]:
+    """The series of the valid results of a study that somebody asked for, the latest first."""
+    valid = Prediction.status == DONE, Prediction.superseded_by.is_(None)
+    rows = select(*ABOUT).where(Prediction.study_uid == study_uid, Prediction.bundle == bundle, *valid)
+    found = session.execute(rows.order_by(Prediction.created.desc(), Prediction.id)).all()
+    said = [_heir(session, one) for row in found if (one := _Said.of(*row)) is not None]
+    return list(dict.fromkeys(one.series_uid for one in said if one.asked))
+
+
+def series_of(answer: Json | None) -> str | None:
+    """The series that an answer predicts on; None if it doesn't say."""
+    found: str | None = (answer or {}).get("study", {}).get("series_uid")
+    return found
 
 
 def _compared(own: _Said, rivals: Iterable[_Said]) -> tuple[list[_Said], _Said | None]:
@@ -116,6 +149,10 @@ def _winner(earlier: _Said, later: _Said) -> _Said | None:
         return None
     if earlier.series_uid == later.series_uid:
         return earlier if later.slices < earlier.slices else later
+    if earlier.asked != later.asked:
+        asked, other = (earlier, later) if earlier.asked else (later, earlier)
+        known = asked.series_uid in other.passed_over or other.series_uid in asked.passed_over
+        return asked if known else None
     return later if earlier.series_uid in later.passed_over else None
 
 

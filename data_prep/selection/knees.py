@@ -30,6 +30,7 @@ BETWEEN_KNEES_MM = 30.0
 BEYOND_MIDDLE_MM = 80.0
 
 NAMES: dict[Laterality, str] = {"L": "left", "R": "right"}
+ANOTHER_SERIES = "another series was asked for"
 HOW_TO_ASK = "Send one knee at a time, or ask for one: `?laterality=L` or `R`, `--laterality` on the command line."
 
 
@@ -94,17 +95,19 @@ def parted(stack: Stack, fewest: int) -> list[Stack]:
     return [replace(stack, frames=stack.frames[:cut]), replace(stack, frames=stack.frames[cut:])]
 
 
-def one_knee(stacks: Sequence[Stack], asked: Side | None = None) -> Knee:
+def one_knee(stacks: Sequence[Stack], asked: Side | None = None, series_uid: str | None = None) -> Knee:
     """The stacks of the only knee, or of the knee that was asked for.
 
     Args:
         stacks: sagittal stacks.
         asked: the knee that was asked for; None if none was.
+        series_uid: the series that was asked for; None if none was. The others only help to find its side.
 
     Raises:
         UnsuitableStudy: two knees are shown and none was asked for, or the one that was asked for isn't found.
     """
-    sided = _sided(stacks)
+    everything = _sided(stacks)
+    sided = [one for one in everything if series_uid in (None, one.stack.series_uid)]
     two = _two_knees(sided)
     if two and asked is None:
         raise UnsuitableStudy(f"The study shows two knees: {two}. {HOW_TO_ASK}", kind="two-knees")
@@ -117,7 +120,9 @@ def one_knee(stacks: Sequence[Stack], asked: Side | None = None) -> Knee:
         stacks=tuple(one.stack for one in chosen),
         sides={one.stack: one.side for one in chosen},
         notices={one.stack: tuple(_notices(one, asked)) for one in chosen},
-        passed_over=tuple((one.stack, _why_not(one)) for one in sided if one not in chosen),
+        passed_over=tuple(
+            (one.stack, _why_not(one) if one in sided else ANOTHER_SERIES) for one in everything if one not in chosen
+        ),
     )
 
 

@@ -9,7 +9,17 @@ from data_prep.selection.body_part import OTHER_BODY_PART, other_body_parts
 from data_prep.selection.kind import FAT_DOUBT
 from data_prep.selection.stack import Stack
 
+SERIES_REQUESTED = "series-requested"
 BURNED_IN = "burned-in-annotation"  # the notice's code
+
+
+def series_requested(series_uid: str, own_choice: str | None) -> tuple[Notice, ...]:
+    """The notice for a series that somebody asked for, if it isn't the one that is chosen without that."""
+    if own_choice == series_uid:
+        return ()
+    otherwise = f"taken series {own_choice}" if own_choice else "refused the study"
+    message = f"Series {series_uid} was asked for. Otherwise, the service would have {otherwise}."
+    return (Notice(SERIES_REQUESTED, message),)
 
 
 def stray_files(unread: Sequence[Unread]) -> tuple[Notice, ...]:

@@ -7,6 +7,7 @@ series).
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -20,7 +21,7 @@ from data_prep.errors import UnsuitableStudy
 from data_prep.limits import Limits
 from data_prep.notice import counted
 from data_prep.selection import notices
-from data_prep.selection.candidates import MIN_SLICES, NOTHING_TO_PREDICT_ON, candidates_of
+from data_prep.selection.candidates import MIN_SLICES, NOTHING_TO_PREDICT_ON, Refusal, candidates_of
 from data_prep.selection.knees import one_knee
 from data_prep.selection.missing import missing_slices
 from data_prep.selection.preference import ACROSS_SERIES, WITHIN_SERIES, draws, prefer
@@ -30,6 +31,8 @@ from data_prep.selection.whole import check_gaps, check_whole, volume_of
 from data_prep.volume import Volume
 
 WANTED = f"Send one study with a sagittal MR series of one knee, at least {MIN_SLICES} slices."
+# That a sentence names.
+MOST_REASONS = 8
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ class Selection:
         passed_over: everything else in the study, with the reasons.
         origins: the attributes of each slice that results must repeat (`data_prep.dicom.origin`).
         preambles: how many files have a preamble that isn't blank.
+        asked: whether somebody asked for the series; otherwise it was chosen here.
     """
 
     volume: Volume
     passed_over: tuple[PassedOver, ...]
     origins: tuple[Dataset, ...] = field(default=(), repr=False)
     preambles: int = 0
+    asked: bool = False
 
 
 def load_study(
@@ -68,6 +73,7 @@ def load_study(
     laterality: Side | None = None,
     clean: Clean | None = None,
     performed: Mapping[str, int] | None = None,
+    series: Sequence[str] = (),
 ) -> Selection:
     """Read a study and choose its volume. Raises the errors of `read_study` and `choose_volume`.
 
@@ -77,9 +83,12 @@ def load_study(
         laterality: see `choose_volume`.
         clean: see `read_study`.
         performed: see `choose_volume`.
+        series: the series to predict on, by the UIDs that it may have: `clean` may replace them. None if it is empty.
     """
     study = read_study(files, limits, clean)
-    selection = choose_volume(study.frames, study.unread, laterality, performed)
+    named = [uid for uid in series if any(frame.series_uid == uid for frame in study.frames)]
+    asked = next(iter([*named, *series]), None)
+    selection = choose_volume(study.frames, study.unread, laterality, performed, asked)
     told = (*selection.volume.notices, *notices.other_files(study))
     return replace(selection, volume=replace(selection.volume, notices=told), preambles=study.preambles)
 
@@ -89,6 +98,7 @@ def choose_volume(
     unread: Sequence[Unread] = (),
     laterality: Side | None = None,
     performed: Mapping[str, int] | None = None,
+    series_uid: str | None = None,
 ) -> Selection:
     """Choose the one volume to predict on. Only its pixels are decoded.
 
@@ -99,14 +109,15 @@ def choose_volume(
         unread: files of the study that can't be read. They are passed over, unless one belongs to the chosen series.
         laterality: the knee to predict on, if the study may show both.
         performed: how many images the modality has made of each series, by SeriesInstanceUID, as far as it says.
+        series_uid: the series to predict on; None for the one that is preferred.
 
     Returns:
         The volume, its voxels float32 `[slices, rows, columns]`, and what was passed over.
 
     Raises:
-        UnsuitableStudy: there is nothing to predict on; files of several patients or studies are mixed; two knees are
-            shown and none is asked for, or the one that is asked for isn't shown; or a slice is missing or can't be
-            read or decoded.
+        UnsuitableStudy: there is nothing to predict on, or not in the series that is asked for; files of several
+            patients or studies are mixed; two knees are shown and none is asked for, or the one that is asked for isn't
+            shown; or a slice is missing or can't be read or decoded.
         UnsupportedInput: the encoding of the pixels isn't supported.
         MalformedInput: no file can be read, or no slice can be decoded.
     """
@@ -114,28 +125,32 @@ def choose_volume(
         raise nothing_read(unread)
     _check_one_study(frames)
     passed: list[PassedOver] = []
-    kinds = {"nothing-to-predict-on"}
+    refused: dict[str, list[Refusal]] = {}
     candidates: list[Stack] = []
     in_order = sorted(frames, key=lambda frame: (frame.series_uid, frame.sop_uid, frame.number))
-    for series_uid, members in groupby(in_order, key=lambda frame: frame.series_uid):
+    for uid, members in groupby(in_order, key=lambda frame: frame.series_uid):
         of_series, refusals, notes = candidates_of(list(members))
         candidates += of_series
-        kinds |= {refusal.kind for refusal in refusals}
-        passed += _passed_over(series_uid, [*(refusal.reason for refusal in refusals), *notes])
+        refused[uid] = refusals
+        passed += _passed_over(uid, [*(refusal.reason for refusal in refusals), *notes])
     passed += _unread_by_series(unread)
-    if not candidates:
+    if series_uid is not None:
+        _check_asked(series_uid, candidates, passed, refused)
+    elif not candidates:
         problems = tuple(file.problem for file in unread)[:MOST_NAMED]
-        raise UnsuitableStudy(_nothing_to_predict_on(passed), problems, min(kinds, key=NOTHING_TO_PREDICT_ON.index))
-    knee = one_knee(candidates, laterality)
+        every = [refusal for refusals in refused.values() for refusal in refusals]
+        raise UnsuitableStudy(_nothing_to_predict_on(passed), problems, _kind(every))
+    knee = one_knee(candidates, laterality, series_uid)
     chosen, losers = _preferred(knee.stacks)
     check_whole(chosen, in_order, unread)
-    for series_uid, stacks_and_reasons in groupby(
+    for uid, stacks_and_reasons in groupby(
         sorted((*knee.passed_over, *losers), key=lambda one: one[0].series_uid), key=lambda one: one[0].series_uid
     ):
-        passed += _passed_over(series_uid, [reason for _, reason in stacks_and_reasons])
+        passed += _passed_over(uid, [reason for _, reason in stacks_and_reasons])
     in_order_of_series = tuple(sorted(passed, key=lambda one: one.series_uid))
     of_its_series = (frame for frame in in_order if frame.series_uid == chosen.series_uid)
     told = (
+        *(() if series_uid is None else notices.series_requested(series_uid, _own_choice(candidates, laterality))),
         *notices.stray_files(unread),
         *knee.notices[chosen],
         *notices.unclear_kind(chosen),
@@ -145,7 +160,37 @@ def choose_volume(
         *draws(chosen, losers),
     )
     check_gaps(chosen, unread)
-    return Selection(volume_of(chosen, knee.sides[chosen], told), in_order_of_series, origins(chosen.frames))
+    volume = volume_of(chosen, knee.sides[chosen], told)
+    return Selection(volume, in_order_of_series, origins(chosen.frames), asked=series_uid is not None)
+
+
+def _check_asked(
+    series_uid: str, candidates: Sequence[Stack], passed: Sequence[PassedOver], refused: Mapping[str, Sequence[Refusal]]
+) -> None:
+    """Refuse a series that somebody asked for, if it isn't in the study or can't be predicted on."""
+    if any(stack.series_uid == series_uid for stack in candidates):
+        return
+    reasons = [one.reason for one in passed if one.series_uid == series_uid]
+    if not reasons:
+        raise UnsuitableStudy(f"Series {series_uid} was asked for, and the study has no such series.")
+    raise UnsuitableStudy(
+        f"Series {series_uid} was asked for, and can't be predicted on: {'; '.join(reasons[:MOST_REASONS])}.",
+        kind=_kind(refused.get(series_uid, ())),
+    )
+
+
+def _own_choice(candidates: Sequence[Stack], laterality: Side | None) -> str | None:
+    """The series that is chosen if nobody asks for one; None if the study is refused then."""
+    with suppress(UnsuitableStudy):
+        chosen, losers = _preferred(one_knee(candidates, laterality).stacks)
+        draws(chosen, losers)
+        return chosen.series_uid
+    return None
+
+
+def _kind(refusals: Sequence[Refusal]) -> str:
+    kinds = {"nothing-to-predict-on", *(refusal.kind for refusal in refusals)}
+    return min(kinds, key=NOTHING_TO_PREDICT_ON.index)
 
 
 def _preferred(candidates: Sequence[Stack]) -> tuple[Stack, list[tuple[Stack, str]]]:
@@ -201,4 +246,5 @@ def _nothing_to_predict_on(passed: Sequence[PassedOver]) -> str:
         f"series {uids[0]}{f' and {len(uids) - 1} more' if len(uids) > 1 else ''}: {reason}" if uids[0] else reason
         for reason, uids in series.items()
     ]
-    return f"Nothing to predict on ({'; '.join(found[:8])}{'; and more' if len(found) > 8 else ''}). {WANTED}"
+    more = "; and more" if len(found) > MOST_REASONS else ""
+    return f"Nothing to predict on ({'; '.join(found[:MOST_REASONS])}{more}). {WANTED}"

@@ -51,7 +51,7 @@ def unusable(frame: Frame) -> str | None:
     if kind not in PREDICTABLE:
         return kind.value
     try:
-        return _unusable_geometry(frame)
+        return unplaced(frame)
     except MalformedInput as error:
         return error.detail.rstrip(".")
 
@@ -63,7 +63,8 @@ def _told(modality: str) -> str:
     return modality if modality in MODALITIES else "none of DICOM's"
 
 
-def _unusable_geometry(frame: Frame) -> str | None:
+def unplaced(frame: Frame) -> str | None:
+    """Why it isn't known where an image's pixels lie; None if it is. Raises MalformedInput for odd numbers."""
     header = frame.header
     spacing = header.numbers("PixelSpacing", 2)
     if spacing is None:

@@ -67,7 +67,7 @@ def volume_of(stack: Stack, laterality: Laterality, notices: tuple[Notice, ...])
     first = stack.frames[0]
     check_geometry(stack.shape, stack.spacing_mm, f"Series {first.series_uid}")
     return Volume(
-        voxels=_decoded(stack.frames),
+        voxels=decoded(stack.frames),
         spacing_mm=stack.spacing_mm,
         directions=stack.directions,
         positions_mm=stack.positions_mm,
@@ -92,7 +92,8 @@ def _check_rescale(stack: Stack) -> None:
         )
 
 
-def _decoded(frames: Sequence[Frame]) -> FloatArray:
+def decoded(frames: Sequence[Frame]) -> FloatArray:
+    """Images of one size, float32 `[images, rows, columns]`. Raises an InputError if one can't be decoded."""
     voxels = np.empty((len(frames), frames[0].pixels.rows, frames[0].pixels.columns), np.float32)
     problems: list[FileProblem] = []
     for index, frame in enumerate(frames):

@@ -61,6 +61,24 @@ def test_of_two_knees_the_one_that_is_asked_for(predict, tmp_path):
     assert json.loads((out / "answer.json").read_text())["study"]["laterality"] == "L"
 
 
+def test_a_series_that_is_asked_for(predict, tmp_path):
+    path = tmp_path / "several.zip"
+    path.write_bytes(zipped(instances(voxels()) + instances(voxels(1), series="2.25.99", ScanOptions="", EchoTime=12)))
+    status, _, out = predict(path, "--series", "2.25.99")
+    study = json.loads((out / "answer.json").read_text())["study"]
+    assert (status, study["series_uid"], study["series_chosen_by"]) == (0, "2.25.99", "request")
+    status, printed, _ = predict(path, "--series", "2.25.100")
+    assert (status, "no such series" in printed.err) == (1, True)
+
+
+@pytest.mark.parametrize("options", [["--series", "../8"], ["--series", ""], ["--batch", ".", "--series", "2.25.8"]])
+def test_a_wrong_series_is_a_wrong_command(options, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([*(["study.zip"] if "--batch" not in options else []), "--bundle", "b", "--out", "o", *options])
+    assert left.value.code == 2
+    assert capsys.readouterr().err
+
+
 def test_the_dicom_objects_of_the_study_are_written(predict, zip_):
     """The bundle has no colour scale, so there is no region."""
     _, _, out = predict(zip_)

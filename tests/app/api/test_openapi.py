@@ -86,6 +86,7 @@ def test_every_parameter_and_every_key_is_described(document):
     assert {(parameter["in"], parameter["name"]) for parameter in post["parameters"]} == {
         ("query", "bundle"),
         ("query", "laterality"),
+        ("query", "series_uid"),
         ("header", "Prefer"),
     }
     assert set(post["requestBody"]["content"]) == {

@@ -4,10 +4,12 @@ import io
 import json
 import re
 import threading
+import time
 
 import numpy as np
 import pytest
 
+from app.jobs.claims import LOOK_S
 from app.service.parts import EXTENSION
 from data_prep.selection.series import load_study
 from models.bundle import load_bundle
@@ -242,6 +244,113 @@ def test_a_side_that_is_none_is_a_problem(answered, side):
     response = client.post(data=study_zip(), query_string={"laterality": side}, **POST)
     assert (response.status_code, response.mimetype) == (400, "application/problem+json")
     assert "laterality" in response.json["detail"]
+
+
+def two_series(**headers) -> bytes:
+    """The series that the service prefers, 2.25.8, a plainer one, and a coronal one."""
+    lesser = instances(voxels(1), **{"series": "2.25.99", "ScanOptions": "", "SeriesDescription": "PD SAG"} | headers)
+    coronal = instances(voxels(2), series="2.25.100", ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
+    return zipped(instances(voxels()) + lesser + coronal)
+
+
+def test_another_series_is_predicted_on_if_asked(client):
+    """It is another prediction, which says who has chosen, and replaces the service's own."""
+    own = client.post(data=two_series(), **POST).json
+    assert (own["study"]["series_uid"], "series_chosen_by" in own["study"]) == ("2.25.8", False)
+    response = client.post(data=two_series(), query_string={"series_uid": "2.25.99"}, **POST)
+    answer = response.json
+    assert (response.status_code, answer["study"]["series_uid"]) == (201, "2.25.99")
+    assert (answer["study"]["series_chosen_by"], answer["supersedes"]) == ("request", [own["id"]])
+    reasons = {one["series_uid"]: one["reason"] for one in answer["study"]["passed_over"]}
+    assert reasons == {"2.25.8": "another series was asked for", "2.25.100": "plane is coronal"}
+    told = {one["code"]: one["message"] for one in answer["warnings"]}
+    assert "would have taken series 2.25.8." in told["series-requested"]
+    again = client.post(data=two_series(), query_string={"series_uid": "2.25.99"}, **POST)
+    assert (again.status_code, again.json["id"]) == (200, answer["id"])
+    expected = client.post(data=zipped(instances(voxels(1), series="2.25.99", ScanOptions="")), **POST).json
+    assert answer["result"]["logits"] == expected["result"]["logits"]  # it has looked at this series' pixels
+
+
+def test_the_services_own_series_is_another_prediction_if_asked(client):
+    """It is pinned: without a warning, because nothing is otherwise."""
+    own = client.post(data=two_series(), **POST).json
+    asked = client.post(data=two_series(), query_string={"series_uid": "2.25.8"}, **POST).json
+    assert asked["id"] != own["id"]
+    assert asked["study"]["series_chosen_by"] == "request"
+    assert "series-requested" not in {one["code"] for one in asked["warnings"]}
+    assert asked["supersedes"] == [own["id"]]
+
+
+def test_whoever_changes_their_mind_gets_a_valid_result_each_time(client):
+    """A replaced result never becomes valid again; to ask for its series again makes another one."""
+    sent = ["2.25.99", "2.25.8", "2.25.99", "2.25.99", "2.25.8"]
+    answers = [client.post(data=two_series(), query_string={"series_uid": uid}, **POST) for uid in sent]
+    assert [one.status_code for one in answers] == [201, 201, 201, 200, 201]
+    assert [one.json["study"]["series_uid"] for one in answers] == sent
+    assert len({one.json["id"] for one in answers}) == 4
+    assert all("superseded_by" not in one.json for one in answers)
+    page = client.get("/v1/predictions").json["predictions"]
+    assert [one["id"] for one in page if "superseded_by" not in one] == [answers[-1].json["id"]]
+
+
+def test_the_service_does_not_undo_a_choice(client):
+    """Neither with the same study nor with more of it: the answer says which result counts."""
+    asked = client.post(data=two_series(), query_string={"series_uid": "2.25.99"}, **POST).json
+    later = client.post(data=two_series(AccessionNumber="7"), **POST)
+    assert (later.status_code, later.json["study"]["series_uid"]) == (201, "2.25.8")
+    assert later.json["superseded_by"] == asked["id"]
+    assert "superseded_by" not in client.get(f"/v1/predictions/{asked['id']}").json
+
+
+def test_a_choice_survives_a_restart(make_app, monkeypatch):
+    """The job waits on the disk while the service stops; the next start answers it, as it was asked."""
+    first = make_app()
+    monkeypatch.setattr(first.extensions[EXTENSION].engine._claims, "next", lambda bundles: time.sleep(0.05))
+    time.sleep(2 * LOOK_S)  # the engine may be looking for a job already
+    query, hurried = {"series_uid": "2.25.99"}, {"Prefer": "respond-async"}
+    queued = first.test_client().post(data=two_series(), query_string=query, headers=hurried, **POST)
+    assert queued.status_code == 202
+    assert first.extensions[EXTENSION].store.read(queued.json["id"]).status == "queued"
+    first.extensions[EXTENSION].stop()
+    monkeypatch.undo()
+    client = make_app().test_client()
+    answer = settled(client, queued.headers["Location"])
+    assert (answer["status"], answer["study"]["series_uid"]) == ("done", "2.25.99")
+    assert answer["study"]["series_chosen_by"] == "request"
+    again = client.post(data=two_series(), query_string=query, **POST)
+    assert (again.status_code, again.json["id"]) == (200, answer["id"])
+
+
+@pytest.mark.parametrize(
+    ("series", "reason"),
+    [
+        ("2.25.100", "Series 2.25.100 was asked for, and can't be predicted on: plane is coronal."),
+        ("2.25.7", "the study has no such series"),
+    ],
+)
+def test_a_series_that_cant_be_predicted_on_is_refused_with_the_reason(client, series, reason):
+    response = client.post(data=two_series(), query_string={"series_uid": series}, **POST)
+    assert (response.status_code, response.mimetype) == (422, "application/problem+json")
+    assert response.json["type"] == "urn:cruciate:problem:unsuitable-study"
+    assert reason in response.json["detail"]
+
+
+@pytest.mark.parametrize("series", ["", "2.25.8/..", "two", "1" * 65, "2.25.8,2.25.9"])
+def test_a_series_that_is_no_uid_is_a_problem(answered, series):
+    client, _ = answered
+    response = client.post(data=study_zip(), query_string={"series_uid": series}, **POST)
+    assert (response.status_code, response.mimetype) == (400, "application/problem+json")
+    assert "series_uid" in response.json["detail"]
+
+
+def test_a_series_of_a_de_identified_study_is_known_by_both_names(make_app):
+    client = make_app(deidentify="basic", deidentify_key="k" * 32).test_client()
+    asked = client.post(data=two_series(), query_string={"series_uid": "2.25.99"}, **POST)
+    assert asked.status_code == 201, asked.text
+    ours = asked.json["study"]["series_uid"]
+    assert (ours != "2.25.99", asked.json["study"]["series_chosen_by"]) == (True, "request")
+    again = client.post(data=two_series(), query_string={"series_uid": ours}, **POST)
+    assert (again.status_code, again.json["id"]) == (200, asked.json["id"])
 
 
 def test_what_headers_contradict_is_a_warning(client):

@@ -1,5 +1,6 @@
 """Studies that come instance by instance: predicted on when quiet, again when more comes, and as often as it takes."""
 
+import io
 import os
 import signal
 import threading
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from sqlalchemy import select
 from werkzeug.exceptions import NotFound, TooManyRequests
 
@@ -18,6 +20,7 @@ from app.jobs.faults import LONGEST_PAUSE_S, TRIES
 from app.jobs.intake import DECODERS, accept
 from app.service.parts import EXTENSION, Service
 from app.store.database import PerformedStep, Study
+from data_prep.errors import UnsuitableStudy
 from tests.app.conftest import Clock
 from tests.app.studies import instances, voxels
 
@@ -149,6 +152,77 @@ def test_of_two_knees_one_is_predicted_on_if_asked(service, clock):
     predicted = service.studies.predict("2.25.1", laterality="L").answer.result(SOON_S)
     assert (predicted["study"]["laterality"], predicted["study"]["series_uid"]) == ("L", "2.25.99")
     assert [one["status"] for one in of_study(service, "2.25.1")] == ["done"]
+
+
+def lesser(count: int | None = None) -> list[bytes]:
+    """A series that the service doesn't prefer."""
+    return instances(voxels(1), study="2.25.1", series="2.25.99", ScanOptions="", SeriesDescription="PD SAG")[:count]
+
+
+def valid(service: Service) -> list[dict]:
+    return [one for one in of_study(service, "2.25.1") if "superseded_by" not in one]
+
+
+def test_a_study_follows_the_series_that_somebody_has_asked_for(service, clock):
+    """What comes later belongs to the choice, and doesn't undo it."""
+    receive(service, instances(voxels(), study="2.25.1") + lesser(-2))
+    clock.added_s = 3601
+    service.studies.predict_quiet()
+    asked = service.studies.predict("2.25.1", series_uid="2.25.99").answer.result(SOON_S)
+    assert asked["study"]["series_chosen_by"] == "request"
+    receive(service, lesser()[-2:])
+    clock.added_s = 7300
+    service.studies.predict_quiet()
+    assert wait_for(service, 3)
+    (answer,) = valid(service)
+    study = answer["study"]
+    assert (study["series_uid"], study["volume"]["slices"]) == ("2.25.99", len(voxels()))
+    assert (study["series_chosen_by"], answer["supersedes"]) == ("request", [asked["id"]])
+    receive(service, instances(voxels(2), study="2.25.1", series="2.25.3", SeriesDescription="PD FS SAG"))
+    clock.added_s = 11_000
+    service.studies.predict_quiet()  # the same series, and nothing new in it
+    time.sleep(0.5)
+    assert [one["id"] for one in valid(service)] == [answer["id"]]
+
+
+def wait_for(service: Service, count: int) -> bool:
+    deadline = time.monotonic() + SOON_S
+    while [one["status"] for one in of_study(service, "2.25.1")] != ["done"] * count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return True
+
+
+def test_a_series_that_is_refused_leaves_the_study_as_it_was(service, clock):
+    """Whoever asks is told. The study still gets its own prediction."""
+    receive(service, instances(voxels(), study="2.25.1") + lesser(3))
+    with pytest.raises(UnsuitableStudy, match="only 3 slices"):
+        service.studies.predict("2.25.1", series_uid="2.25.99")
+    assert of_study(service, "2.25.1") == []
+    clock.added_s = 3601
+    service.studies.predict_quiet()
+    assert wait_for(service, 1)
+
+
+def test_a_choice_that_can_no_longer_be_followed_is_a_failure_beside_it(service, clock):
+    receive(service, instances(voxels(), study="2.25.1") + lesser())
+    clock.added_s = 3601
+    asked = service.studies.predict("2.25.1", series_uid="2.25.99").answer.result(SOON_S)
+    broken = instances(voxels(1), study="2.25.1", series="2.25.99", ImagePositionPatient=[-500, 0, 0])[0]
+    receive(service, [renamed(broken)])
+    clock.added_s = 7300
+    service.studies.predict_quiet()
+    by_status = {one["status"]: one for one in valid(service)}
+    assert by_status["done"]["id"] == asked["id"]
+    assert "2.25.99" in by_status["failed"]["problem"]["detail"]
+
+
+def renamed(content: bytes) -> bytes:
+    image = dcmread(io.BytesIO(content))
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = "2.25.99.500"
+    written = io.BytesIO()
+    image.save_as(written, enforce_file_format=True)
+    return written.getvalue()
 
 
 def test_an_instance_that_comes_while_a_prediction_runs_is_not_overlooked(service, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app.store.database import Database, Prediction, ResultObject, sqlite_url
-from app.store.superseding import Reference, objects_of, returned, supersede
+from app.store.superseding import Reference, asked_series, objects_of, returned, supersede
 from tests.app.postgres import postgresql
 
 SR, MAP, KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.30", "1.2.840.10008.5.1.4.1.1.88.59"
@@ -17,7 +17,7 @@ def database(tmp_path) -> Database:
     return Database(sqlite_url(tmp_path / "service.db"))
 
 
-def answer(id_, slices=12, series="2.25.8", side="R", passed_over=()):
+def answer(id_, slices=12, series="2.25.8", side="R", passed_over=(), asked=False):
     return {
         "id": id_,
         "status": "done",
@@ -25,6 +25,7 @@ def answer(id_, slices=12, series="2.25.8", side="R", passed_over=()):
             "series_uid": series,
             "laterality": side,
             "passed_over": [{"series_uid": uid, "reason": "fewer slices"} for uid in passed_over],
+            **({"series_chosen_by": "request"} if asked else {}),
         },
         "explanation": {"slices": [{"sop_uid": f"{series}.{number}"} for number in range(slices)]},
         "warnings": [],
@@ -177,3 +178,71 @@ def test_several_services_decide_one_after_the_other():
             database.close()
     assert all(by[id_] > id_ for id_ in ids[:-1])
     assert len(replaced) == len(set(replaced))
+
+
+FIRST, SECOND = {"series": "2.25.8", "passed_over": ["2.25.9"]}, {"series": "2.25.9", "passed_over": ["2.25.8"]}
+
+
+def test_a_series_that_is_asked_for_replaces_the_services_choice(database):
+    finish(database, "a", **FIRST)
+    assert finish(database, "b", 20, **SECOND, asked=True)["supersedes"] == ["a"]
+    assert valid(database) == ["b"]
+
+
+@pytest.mark.parametrize("second", [40, 20, 0])
+def test_the_service_never_undoes_a_persons_choice(database, second):
+    """Whichever was accepted first: with more slices, too. The answer says that another result counts."""
+    finish(database, "b", 20, **SECOND, asked=True)
+    found = finish(database, "c", second, slices=24, **FIRST)
+    assert valid(database) == ["b"]
+    assert (found["superseded_by"], found["warnings"][-1]["code"]) == ("b", "superseded")
+    assert "supersedes" not in found
+
+
+def test_a_person_undoes_a_persons_choice(database):
+    finish(database, "b", 20, **SECOND, asked=True)
+    finish(database, "c", 40, **FIRST, asked=True)
+    assert valid(database) == ["c"]
+
+
+def test_a_choice_outlives_the_result_that_was_asked_for(database):
+    """More slices of the same series replace it. No choice of the service replaces those."""
+    finish(database, "b", 20, **SECOND, asked=True)
+    finish(database, "c", 40, slices=19, **SECOND)
+    finish(database, "d", 50, slices=24, **SECOND)
+    finish(database, "e", 60, slices=30, **FIRST)
+    assert valid(database) == ["d"]
+
+
+def test_a_choice_outlives_a_result_that_is_replaced_at_once(database):
+    """It was asked for with fewer slices than there are already."""
+    finish(database, "a", slices=19, **SECOND)
+    finish(database, "b", 20, slices=12, **SECOND, asked=True)
+    finish(database, "c", 40, **FIRST)
+    assert valid(database) == ["a"]
+
+
+def test_a_choice_that_was_undone_counts_no_longer(database):
+    finish(database, "b", 20, **SECOND, asked=True)
+    finish(database, "c", 30, **FIRST, asked=True)
+    finish(database, "d", 40, slices=19, **FIRST)
+    with database.read() as session:
+        assert asked_series(session, "2.25.7", "b") == ["2.25.8"]
+    finish(database, "e", 50, slices=24, **SECOND)
+    assert valid(database) == ["d"]
+
+
+def test_series_that_were_sent_apart_stay_valid_beside_each_other(database):
+    finish(database, "b", 20, series="2.25.9", asked=True)
+    finish(database, "c", 40, series="2.25.8")
+    assert valid(database) == ["b", "c"]
+
+
+def test_which_series_were_asked_for(database):
+    finish(database, "a", **FIRST)
+    finish(database, "l", 10, study="2.25.7", series="2.25.10", side="L", asked=True)
+    finish(database, "b", 20, **SECOND, asked=True)
+    finish(database, "o", 30, bundle="other", **FIRST, asked=True)
+    with database.read() as session:
+        assert asked_series(session, "2.25.7", "b") == ["2.25.9", "2.25.10"]
+        assert asked_series(session, "2.25.70", "b") == []

@@ -228,11 +228,17 @@ def thinner(file: bytes, index: int) -> bytes:
 def test_what_headers_say_is_text(app, client, origin, page):
     answer = client.post(POST, data=study_zip(), **ZIP).json
     hostile = "<img src=x onerror=alert(1)>"
-    answer["study"]["passed_over"] = [{"series_uid": hostile, "reason": hostile}]
     answer["warnings"] = [{"code": "x", "message": hostile}]
     answer["bundle"] |= {"name": hostile}
+    said = dict.fromkeys(("series_uid", "modality", "number", "description"), hostile)
+    series = [said | {"reasons": [hostile], "predicted_on": False, "held": True, "instances": 1}]
+    listed = {"study_uid": "2.25.7", "held": True, "series": series}
     page.route(f"**{POST}/{answer['id']}", lambda route: route.fulfill(json=answer))
+    page.route(f"**{POST}/{answer['id']}/series", lambda route: route.fulfill(json=listed))
     page.goto(f"{origin}/studies/{answer['id']}")
     expect(page.locator("#warnings")).to_have_text(hostile)
-    expect(page.locator("#basis")).to_contain_text(hostile)
+    expect(page.locator("#series strong")).to_have_text(hostile)
+    expect(page.locator("#series li p").first).to_have_text(hostile)
+    page.locator("#series button").click()
+    expect(page.locator("#choose-what")).to_contain_text(hostile)
     assert page.locator("img").count() == 0

@@ -45,6 +45,10 @@ def echoes(times: list[float], slices: int = 8) -> list[Dataset]:
     ]
 
 
+def asked(uid: str, *series: list[Dataset], **options) -> Selection:
+    return load_study(named(image for images in series for image in images), series=[uid], **options)
+
+
 def test_slices_positions_spacing_and_facts():
     images = make_series(PixelSpacing=[0.5, 0.25], Laterality="R", MagneticFieldStrength=1.5, Manufacturer="Acme")
     volume = load(images).volume
@@ -236,3 +240,74 @@ def test_the_real_ge_series_is_one_volume_of_one_echo(real_knee):
     assert all("is nearer to 35 ms" in one.reason for one in selection.passed_over)
     assert volume.voxels.min() == 0
     assert volume.voxels.max() == 7457
+
+
+BEST, LESSER, OTHER = "2.25.77.1", "2.25.77.2", "2.25.77.3"
+T1 = {"series": 2, "SeriesDescription": "T1 SAG", "EchoTime": 12, "RepetitionTime": 600, "ScanOptions": None}
+
+
+def test_a_series_that_is_asked_for_is_predicted_on():
+    """Although the service prefers another one, which it names; reasons against the others stay."""
+    best, lesser, coronal = (
+        make_series(),
+        make_series(**T1),
+        make_series(series=3, ImageOrientationPatient=list(CORONAL)),
+    )
+    assert load(best, lesser, coronal).volume.series_uid == BEST
+    selection = asked(LESSER, best, lesser, coronal)
+    assert (selection.volume.series_uid, selection.asked) == (LESSER, True)
+    np.testing.assert_array_equal(selection.volume.voxels, stored(lesser))
+    assert reasons(selection) == {BEST: "another series was asked for", OTHER: "plane is coronal"}
+    (told,) = [one.message for one in selection.volume.notices if one.code == "series-requested"]
+    assert told == f"Series {LESSER} was asked for. Otherwise, the service would have taken series {BEST}."
+
+
+def test_a_series_that_is_asked_for_and_preferred_is_no_news():
+    selection = asked(BEST, make_series(), make_series(**T1))
+    assert selection.asked
+    assert "series-requested" not in {one.code for one in selection.volume.notices}
+
+
+@pytest.mark.parametrize(
+    ("headers", "slices", "kind", "reason"),
+    [
+        ({"ImageOrientationPatient": list(AXIAL)}, 8, "wrong-plane", "plane is axial"),
+        ({}, 5, "too-few-slices", "only 5 slices; at least 8 are needed"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, 8, "nothing-to-predict-on", "locali[sz]er"),
+        ({"Modality": "CT"}, 8, "nothing-to-predict-on", "modality is CT"),
+    ],
+)
+def test_the_same_checks_refuse_a_series_that_is_asked_for(headers, slices, kind, reason):
+    with pytest.raises(UnsuitableStudy, match=reason) as refused:
+        asked(LESSER, make_series(), make_series(slices, series=2, **headers))
+    assert refused.value.kind == kind
+    assert refused.value.detail.startswith(f"Series {LESSER} was asked for, and can't be predicted on: ")
+
+
+def test_a_series_that_is_asked_for_with_a_gap_is_refused():
+    other = make_series(14, series=2)
+    with pytest.raises(UnsuitableStudy, match=rf"{LESSER}.*apart"):
+        asked(LESSER, make_series(), other[:6] + other[8:])
+
+
+def test_a_series_that_isnt_in_the_study_is_refused():
+    with pytest.raises(UnsuitableStudy, match="the study has no such series"):
+        asked(OTHER, make_series())
+
+
+def test_a_series_shows_its_knee_and_the_other_knees_series_says_which():
+    """Two knees and no side in any header: the place of one beside the other is enough, if one is asked for."""
+    left, right = (make_series(9, series=number, FrameOfReferenceUID="2.25.5") for number in (1, 2))
+    for images, x_mm in ((left, 60), (right, -60)):
+        for image in images:
+            image.ImagePositionPatient = [x_mm + image.ImagePositionPatient[0] + 12, 0, 0]
+    with pytest.raises(UnsuitableStudy, match="two knees"):
+        load(left, right)
+    selection = asked(BEST, left, right)
+    assert selection.volume.laterality == "L"
+    told = {one.code: one.message for one in selection.volume.notices}
+    assert (
+        told["series-requested"] == f"Series {BEST} was asked for. Otherwise, the service would have refused the study."
+    )
+    with pytest.raises(UnsuitableStudy, match="right knee was asked for"):
+        asked(BEST, left, right, laterality="R")

@@ -24,11 +24,13 @@ const TALLEST_BAR = 0.25;
  */
 export function annotate(context, viewport) {
   const page = new Page(context, viewport);
-  page.corner("left", "top", [sliceText(viewport), placeText(viewport)]);
+  page.corner("left", "top", [sliceText(viewport), placeText(viewport), viewport.reading.remark]);
   page.corner("left", "bottom", [windowText(viewport)]);
   page.corner("right", "bottom", viewport.canvas.width < NARROW * viewport.ratio ? [t("page.notice"), ""] : [t("page.notice")]);
-  page.letters();
-  page.scaleBar();
+  if (viewport.reading.isPlaced) {
+    page.letters();
+    page.scaleBar();
+  }
   if (viewport.display.shows(viewport.reading)) page.colourBar();
 }
 
@@ -39,6 +41,7 @@ function sliceText({ reading }) {
 
 /** @param {Viewport} viewport */
 function placeText({ reading, display }) {
+  if (!reading.isPlaced) return t("series.unplaced");
   const place = `${reading.places(reading.normal)[reading.index].toFixed(1)} mm`;
   return reading.isSeen(reading.index) || !display.opinion ? place : `${place} · ${t("study.unseen")}`;
 }

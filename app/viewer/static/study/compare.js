@@ -2,12 +2,15 @@
 
 import { nearest } from "./arithmetic/geometry.js";
 
-/** @typedef {import("./reading.js").Reading} Reading */
+/** @typedef {import("./images.js").Images} Images */
+
+// The cosine of half a right angle.
+const PARALLEL = Math.SQRT1_2;
 
 /**
  * Let two readings follow each other.
- * @param {Reading} one
- * @param {Reading} other
+ * @param {Images} one
+ * @param {Images} other
  * @param {() => boolean} isOn
  */
 export function together(one, other, isOn) {
@@ -16,7 +19,7 @@ export function together(one, other, isOn) {
     from.addEventListener("change", () => {
       const moved = from.index !== before;
       before = from.index;
-      if (!moved || !isOn() || !from.volume || !to.volume) return;
+      if (!moved || !isOn() || !isParallel(from, to)) return;
       to.go(counterpart(from, to));
     });
   }
@@ -25,17 +28,24 @@ export function together(one, other, isOn) {
 /**
  * The slice of `to` at the place where `from` is. In another study the knee lies elsewhere, so the middles of both
  * volumes are taken for the same place.
- * @param {Reading} from
- * @param {Reading} to
+ * @param {Images} from
+ * @param {Images} to
  */
 export function counterpart(from, to) {
   const [mine, theirs] = [from.places(from.normal), to.places(from.normal)];
-  const same = from.answer.study.study_uid === to.answer.study.study_uid;
+  const same = from.study === to.study;
   const shift = same ? 0 : middle(theirs) - middle(mine);
   const there = nearest(theirs, mine[from.index] + shift);
   // Where slices of one lie between those of the other, the answer must lead back to where it came from.
-  const step = to.answer.study.volume.spacing_mm[0] / 2;
+  const step = to.volume.spacing_mm[0] / 2;
   return Math.abs(theirs[to.index] - mine[from.index] - shift) <= step ? to.index : there;
+}
+
+/** Whether slices of both lie in about the same plane: others have no counterpart. @param {Images} from @param {Images} to */
+function isParallel(from, to) {
+  if (!from.isPlaced || !to.isPlaced) return false;
+  const [mine, theirs] = [from.normal, to.normal];
+  return Math.abs(mine.reduce((sum, one, axis) => sum + one * theirs[axis], 0)) > PARALLEL;
 }
 
 /** @param {number[]} places */

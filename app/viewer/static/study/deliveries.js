@@ -10,7 +10,7 @@ const list = /** @type {HTMLElement} */ (document.getElementById("delivered"));
 
 /** Ask for the deliveries of the prediction that the panel is about, and show them. */
 async function refresh() {
-  const { id } = page.active;
+  const { id } = page.result;
   try {
     const { deliveries } = await askJson(`/v1/deliveries?prediction=${id}`);
     const rows = deliveries.map((/** @type {any} */ one) => row(one));
@@ -48,12 +48,12 @@ let isAwaited = location.hash === "#deliveries";
 
 place.addEventListener("toggle", () => place.open && refresh());
 page.onChange(() => {
-  if (place.dataset.id !== page.active.id) {
+  if (place.dataset.id !== page.result.id) {
     place.open = isAwaited;
-    place.dataset.id = page.active.id;
+    place.dataset.id = page.result.id;
   }
   // The panel is hidden until there is an answer.
-  if (isAwaited && page.active.answer?.status === "done") {
+  if (isAwaited && page.result.answer?.status === "done") {
     isAwaited = false;
     place.scrollIntoView();
   }

@@ -2,7 +2,7 @@
 
 import { Observable } from "./observable.js";
 
-/** @typedef {import("./reading.js").Reading} Reading */
+/** @typedef {import("./images.js").Images} Images */
 /** @typedef {import("./arithmetic/colours.js").Heat} Heat */
 
 // As the service's overlay.png (app/api/pictures.py).
@@ -26,14 +26,14 @@ export class Display extends Observable {
     this.asking = false;
   }
 
-  /** Whether a heatmap is to be seen now. @param {Reading} reading */
+  /** Whether a heatmap is to be seen now. @param {Images} reading */
   shows(reading) {
     return this.shown && this.opinion && reading.scale !== null && reading.maps.state === "here";
   }
 
   /**
    * The evidence on the slice that is looked at; null if none is shown. A study's own scale that ends at 0 is none.
-   * @param {Reading} reading
+   * @param {Images} reading
    * @returns {Heat | null}
    */
   heat(reading) {
@@ -42,7 +42,7 @@ export class Display extends Observable {
     return { plane, full: reading.scale.full, threshold: this.threshold(reading), opacity: this.opacity, both: this.both };
   }
 
-  /** The lowest value that is shown. @param {Reading} reading @returns {number} */
+  /** The lowest value that is shown. @param {Images} reading @returns {number} */
   threshold(reading) {
     const { full, threshold } = reading.scale;
     return this.share === null ? threshold ?? 0 : this.share * full;

@@ -44,7 +44,7 @@ export function warnings({ answer: { warnings: told } }) {
 }
 
 /**
- * What was predicted on, and what was passed over.
+ * What was predicted on.
  * @param {Reading} reading
  */
 export function basis({ answer: { study }, date }) {
@@ -55,9 +55,7 @@ export function basis({ answer: { study }, date }) {
     [t("study.size"), t("study.size.value", { slices, rows, columns })],
     [t("study.spacing"), t("study.spacing.value", { apart: short(spacing[0]), down: short(spacing[1]), across: short(spacing[2]) })],
   ]);
-  const others = study.passed_over.map((/** @type {any} */ one) => element("li", {}, element("code", {}, tail(one.series_uid)), ` ${one.reason}`));
-  const list = others.length ? element("ul", {}, ...others) : element("p", {}, t("study.no_other_series"));
-  return [facts, element("h3", {}, t("study.other_series")), list];
+  return [facts];
 }
 
 /**
@@ -132,6 +130,6 @@ function short(value) {
 }
 
 /** The end of a UID, which tells series apart. @param {string} uid */
-function tail(uid) {
+export function tail(uid) {
   return uid.length > SHORT ? `…${uid.slice(-SHORT)}` : uid || t("study.no_uid");
 }

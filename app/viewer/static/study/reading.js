@@ -1,56 +1,32 @@
-// A prediction that somebody reads: what the service says of it, and what is looked at. Views listen to its events
-// `change` and show what they find in it.
+// A prediction that somebody reads: what the service says of it, and what is looked at.
 
-import { ask, askJson, patiently, UNREADY } from "../service.js";
+import { ask, askJson } from "../service.js";
 import { t } from "../texts.js";
-import { along, cross } from "./arithmetic/geometry.js";
-import { presets } from "./arithmetic/window.js";
 import { carryBack, spread } from "./arithmetic/spread.js";
 import { readArray } from "./arrays.js";
-import { Observable } from "./observable.js";
+import { Images, said, sleep } from "./images.js";
 
-/** @typedef {import("./arithmetic/geometry.js").Vector} Vector */
-/** @typedef {import("./arithmetic/geometry.js").View} View */
-/** @typedef {import("./arithmetic/window.js").Window} Window */
-/** @typedef {{state: "loading" | "here" | "missing", said: string}} Part whether pixels or maps can be shown */
+/** @typedef {import("./images.js").Part} Part */
 
 // Milliseconds between two looks at a queued study.
 const LOOK_MS = 1000;
 
-export class Reading extends Observable {
+export class Reading extends Images {
   /** @param {string} id of the prediction */
   constructor(id) {
-    super();
+    super(`/v1/predictions/${encodeURIComponent(id)}`);
     this.id = id;
     /** What the service answers; null until it does. @type {any} */
     this.answer = null;
     /** When the study was made, as DICOM writes it; "" if that isn't known. */
     this.date = "";
-    /** Why there is no answer, in words; "" if there is one or it is awaited. */
-    this.refused = "";
-    /** Why the service doesn't answer now, in words; "" if it does. */
-    this.away = "";
-    /** @type {any} */
-    this.volume = null;
     /** @type {any} */
     this.grid = null;
     /** @type {Part} */
-    this.pixels = { state: "loading", said: "" };
-    /** @type {Part} */
     this.maps = { state: "loading", said: "" };
-    /** How many slices have arrived. */
-    this.arrived = 0;
-    this.index = 0;
     this.class = "";
     /** The class that it is compared with: "" for none. Its evidence is then taken off. */
     this.rival = "";
-    /** @type {Window} */
-    this.window = { black: 0, white: 1 };
-    this.inverted = false;
-    /** @type {Uint16Array} */
-    this._levels = new Uint16Array(0);
-    /** @type {Map<number, Uint16Array>} */
-    this._early = new Map();
     /** @type {Set<number>} */
     this._hurried = new Set();
     /** @type {Float32Array} */
@@ -65,12 +41,10 @@ export class Reading extends Observable {
 
   /** Go to a slice; beyond the ends, to the last one. @param {number} index */
   go(index) {
-    const last = this.slices - 1;
-    const next = Math.min(Math.max(index, 0), last);
-    if (next === this.index) return;
-    this.update({ index: next });
+    const before = this.index;
+    super.go(index);
     // If it fails, the whole volume fails, too, and says so.
-    if (this.volume && this.pixels.state === "loading") this._hurry(next).catch(() => {});
+    if (this.index !== before && this.volume && this.pixels.state === "loading") this._hurry(this.index).catch(() => {});
   }
 
   /** Ask for everything, in the order in which it is needed. */
@@ -100,21 +74,12 @@ export class Reading extends Observable {
     return { rows, columns, down: spacing[1], across: spacing[2] };
   }
 
-  /** Unit vector along which the slices are ordered. */
-  get normal() {
-    return cross(this.volume.directions[0], this.volume.directions[1]);
+  get study() {
+    return this.answer.study.study_uid;
   }
 
-  /** Places of the slices along a normal, in mm. @param {Vector} normal */
-  places(normal) {
-    return along(this.volume.positions_mm, normal);
-  }
-
-  /** The levels of a slice; null if they haven't arrived. @param {number} index */
-  levels(index) {
-    const { rows, columns } = this.slice;
-    if (index >= this.arrived) return this._early.get(index) ?? null;
-    return this._levels.subarray(index * rows * columns, (index + 1) * rows * columns);
+  get box() {
+    return this.answer.study.localisation?.box ?? null;
   }
 
   /** The colour scale of the class that is looked at. */
@@ -194,27 +159,8 @@ export class Reading extends Observable {
     }
   }
 
-  get _path() {
-    return `/v1/predictions/${encodeURIComponent(this.id)}`;
-  }
-
-  /** @returns {Promise<any>} */
-  _askVolume() {
-    return this._patient(() => askJson(`${this._path}/volume`));
-  }
-
-  /** @param {Promise<any>} early the volume, or null */
-  async _loadPixels(early) {
-    try {
-      const volume = (await early) ?? (await this._askVolume());
-      this.update({ volume, window: presets(volume)[0].window });
-      await this._hurry(this.index);
-      await this._patient(() => this._loadVoxels());
-      this.update({ pixels: { state: "here", said: "" } });
-      this._early.clear();
-    } catch (error) {
-      this.update({ pixels: { state: "missing", said: said(error) } });
-    }
+  async _first() {
+    await this._hurry(this.index);
   }
 
   /** Get a slice before its turn. @param {number} index */
@@ -224,15 +170,6 @@ export class Reading extends Observable {
     const { values } = await this._patient(async () => readArray(await ask(`${this._path}/slices/${index}/image.npy`)));
     this._early.set(index, /** @type {Uint16Array} */ (values));
     this.changed();
-  }
-
-  async _loadVoxels() {
-    const { rows, columns } = this.slice;
-    await readArray(await ask(`${this._path}/volume.npy`), (array, values) => {
-      this._levels = /** @type {Uint16Array} */ (array.values);
-      const arrived = Math.floor(values / (rows * columns));
-      if (arrived !== this.arrived) this.update({ arrived });
-    });
   }
 
   async _loadMaps() {
@@ -247,27 +184,4 @@ export class Reading extends Observable {
       this.update({ maps: { state: "missing", said: said(error) } });
     }
   }
-
-  /**
-   * Ask until somebody answers.
-   * @template T
-   * @param {() => Promise<T>} request
-   * @returns {Promise<T>}
-   */
-  _patient(request) {
-    return patiently(request, (refusal) => {
-      const away = refusal && (refusal.status === UNREADY ? refusal.message : t("study.away"));
-      if (this.away !== (away ?? "")) this.update({ away: away ?? "" });
-    });
-  }
-}
-
-/** @param {unknown} error */
-function said(error) {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** @param {number} milliseconds */
-function sleep(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

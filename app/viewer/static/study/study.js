@@ -15,7 +15,8 @@ import { control } from "./input/controls.js";
 import { listen } from "./input/gestures.js";
 import { Keys } from "./input/keys.js";
 import { Measure } from "./input/measure.js";
-import { basis, model, opinion, warnings } from "./panel.js";
+import { basis, model, opinion, tail, warnings } from "./panel.js";
+import { OtherSeries } from "./other_series.js";
 import { Reading } from "./reading.js";
 import { strip } from "./strip.js";
 import { Viewport } from "./viewport.js";
@@ -23,7 +24,8 @@ import { Viewport } from "./viewport.js";
 // From this status on, the fault is the service's.
 const SERVER_ERROR = 500;
 
-/** @typedef {{reading: Reading, viewport: Viewport, measure: Measure, element: HTMLElement}} Column */
+/** @typedef {import("./images.js").Images} Images */
+/** @typedef {{reading: Reading | OtherSeries, viewport: Viewport, measure: Measure, element: HTMLElement}} Column */
 
 export class StudyPage {
   /** @param {HTMLElement} root */
@@ -31,14 +33,19 @@ export class StudyPage {
     this.root = root;
     this.keys = new Keys();
     this.display = new Display(root.dataset.overlay === "on");
-    const ids = [root.dataset.id ?? "", new URLSearchParams(location.search).get("with")].filter((id) => id);
+    const query = new URLSearchParams(location.search);
+    const [id, other, series] = [root.dataset.id ?? "", query.get("with"), query.get("series")];
+    /** @type {(Reading | OtherSeries)[]} */
+    const shown = [new Reading(id)];
+    if (series) shown.push(new OtherSeries(/** @type {Reading} */ (shown[0]), series, Number(query.get("part")) || 0));
+    else if (other) shown.push(new Reading(other));
     /** @type {any[]} */
     this.models = [];
     /** The predictions of the same study. @type {any[]} */
     this.others = [];
     /** Predictions on earlier studies of the same patient. @type {any[]} */
     this.priors = [];
-    this.columns = ids.map((id) => this._column(root, /** @type {string} */ (id)));
+    this.columns = shown.map((one) => this._column(root, one));
     this.column = this.columns[0];
     root.classList.toggle("compared", this.columns.length > 1);
     if (this.columns.length > 1) together(this.readings[0], this.readings[1], () => byId("together").checked);
@@ -54,9 +61,19 @@ export class StudyPage {
     return this.columns.map((one) => one.reading);
   }
 
-  /** The reading that keys and the panel are about. */
+  /** What keys are about. */
   get active() {
     return this.column.reading;
+  }
+
+  /** The predictions. */
+  get results() {
+    return this.readings.filter((one) => one instanceof Reading);
+  }
+
+  /** The prediction that the panel is about. */
+  get result() {
+    return this.active instanceof Reading ? this.active : this.results[0];
   }
 
   /** Call `view` now, and after every change at most once a frame. @param {() => void} view */
@@ -67,16 +84,17 @@ export class StudyPage {
 
   async load() {
     await Promise.all([...this.readings.map((reading) => reading.load()), this._loadModels()]);
+    if (this.results[0].answer?.status === "failed" && this.columns.length > 1) this._activate(this.columns[1]);
     await this._loadOthers();
     // Whoever waits for it knows that nothing more will come.
     this.root.dataset.complete = "";
   }
 
   async _loadOthers() {
-    const study = this.readings[0].answer?.study?.study_uid;
+    const study = this.results[0].answer?.study?.study_uid;
     if (!study) return;
     const path = `/v1/predictions?status=done&study_uid=${study}`;
-    const found = Promise.all(this.readings.map((reading) => reading.loadPriors()));
+    const found = Promise.all(this.results.map((reading) => reading.loadPriors()));
     this.others = (await patiently(() => askJson(path)).catch(() => ({ predictions: [] }))).predictions;
     this.priors = (await found)[0];
     this.display.changed();
@@ -87,16 +105,15 @@ export class StudyPage {
     this.display.changed();
   }
 
-  /** @param {HTMLElement} root @param {string} id @returns {Column} */
-  _column(root, id) {
+  /** @param {HTMLElement} root @param {Reading | OtherSeries} reading @returns {Column} */
+  _column(root, reading) {
     const template = /** @type {HTMLTemplateElement} */ (document.getElementById("column"));
     const made = /** @type {HTMLElement} */ (/** @type {DocumentFragment} */ (template.content.cloneNode(true)).firstElementChild);
     root.querySelector(".columns")?.append(made);
-    const reading = new Reading(id);
     const viewport = new Viewport(/** @type {HTMLElement} */ (made.querySelector(".stage")), reading, this.display);
     const column = { reading, viewport, measure: new Measure(viewport), element: made };
     listen(viewport);
-    strip(/** @type {HTMLElement} */ (made.querySelector(".strip")), reading, this.display);
+    if (reading instanceof Reading) strip(/** @type {HTMLElement} */ (made.querySelector(".strip")), reading, this.display);
     made.addEventListener("focusin", () => this._activate(column));
     const slider = /** @type {HTMLInputElement} */ (made.querySelector(".slider"));
     slider.addEventListener("input", () => reading.go(slider.valueAsNumber));
@@ -126,26 +143,36 @@ function showColumn({ reading, viewport, element: column }, slider, display) {
   said.textContent = state(reading);
   // No sentence may cover a slice.
   said.classList.toggle("aside", reading.slices > 0 && reading.levels(reading.index) !== null);
-  /** @type {any} */ (column.querySelector(".which")).textContent = reading.slices ? which(reading, display) : "";
+  /** @type {any} */ (column.querySelector(".which")).textContent = which(reading, display);
 }
 
-/** Which result it is, and what it says. @param {Reading} reading @param {Display} display */
-function which({ answer: { bundle, created, result, study }, date }, display) {
+/** Which result or series it is, and what it says. @param {Reading | OtherSeries} reading @param {Display} display */
+function which(reading, display) {
+  if (reading instanceof OtherSeries) return t("series.which", { series: reading.called || t("series.unnamed"), uid: tail(reading.uid) });
+  if (!reading.slices) return "";
+  const { answer: { bundle, created, result, study }, date } = reading;
   const made = t("study.which", { bundle: bundle.name, created: created.slice(0, 10) });
   const name = date ? t("study.which.dated", { date: day(date), side: t(`study.side.${study.laterality}`), made }) : made;
   return display.opinion ? `${name}: ${result.predicted}, ${percent(result.probabilities[result.predicted])}` : name;
 }
 
-/** What the reader must be told instead of a picture; "" if there is one. @param {Reading} reading */
+/** What the reader must be told instead of a picture; "" if there is one. @param {Reading | OtherSeries} reading */
 function state(reading) {
   if (reading.away) return `${reading.away} ${t("study.goes_on")}`;
   if (reading.refused) return reading.refused;
-  if (!reading.answer) return t("study.asking");
-  if (reading.answer.status === "queued") return t("study.queued");
-  if (reading.answer.status === "failed") return failed(reading.answer.problem);
+  const untold = reading instanceof Reading ? unanswered(reading) : "";
+  if (untold) return untold;
   if (reading.pixels.state === "missing") return reading.pixels.said;
-  if (!reading.levels(reading.index)) return t("study.arriving", { arrived: reading.arrived, count: reading.slices });
+  if (!reading.volume && reading instanceof OtherSeries) return t("series.asking");
+  if (!reading.volume || !reading.levels(reading.index)) return t("study.arriving", { arrived: reading.arrived, count: reading.slices });
   return reading.maps.state === "missing" ? reading.maps.said : "";
+}
+
+/** Why there is no result; "" if there is one. @param {Reading} reading */
+function unanswered({ answer }) {
+  if (!answer) return t("study.asking");
+  if (answer.status === "queued") return t("study.queued");
+  return answer.status === "failed" ? failed(answer.problem) : "";
 }
 
 /** Why there is no result: the study was refused, or the service has failed. @param {any} problem */
@@ -154,15 +181,17 @@ function failed({ status, title, detail }) {
 }
 
 /** Fill the panel. @param {StudyPage} page */
-function showPanel({ active, display, models, others, priors, readings }) {
+function showPanel({ result: active, results, display, models, others, priors, columns: { length: columns } }) {
   showFiles(active);
   const done = active.answer?.status === "done";
   // Scrolling changes nothing here.
-  const content = [active.id, done, active.date, active.class, active.rival, display.opinion, display.asking, models.length, others.length, priors.length];
+  const refused = active.answer?.status === "failed" && Number(byId("others").dataset.others) > 0;
+  const content = [active.id, done, refused, active.date, active.class, active.rival, display.opinion, display.asking, models.length, others.length, priors.length];
   if (byId("panel").dataset.content === String(content)) return;
   byId("panel").dataset.content = String(content);
-  byId("panel").hidden = !done;
-  byId("study").classList.toggle("empty", !done);
+  byId("panel").hidden = !done && !refused;
+  byId("study").classList.toggle("refused", refused);
+  byId("study").classList.toggle("empty", !done && columns === 1);
   if (!done) return;
   const explained = byId("class");
   const { classes } = active.answer.result;
@@ -183,21 +212,17 @@ function showPanel({ active, display, models, others, priors, readings }) {
   fill("warnings", warnings(active));
   fill("basis", basis(active));
   fill("model", model(active, models));
-  const results = others.length ? others : [active.answer];
-  fill("bundle", results.map(option));
+  const choices = others.length ? others : [active.answer];
+  const option = (/** @type {any} */ one) => element("option", { value: one.id }, titled(one, choices));
+  fill("bundle", choices.map(option));
   byId("bundle").value = active.id;
-  const [mine, compared] = readings.map((one) => one.id);
-  const same = results.filter((one) => one.id !== mine).map(option);
+  const [mine, compared] = results.map((one) => one.id);
+  const same = choices.filter((one) => one.id !== mine).map(option);
   const earlier = priors.map((one) => element("option", { value: one.id }, prior(one)));
   const groups = [["study.with.same", same], ["study.with.prior", earlier]].filter(([, options]) => options.length);
   const none = element("option", { value: "" }, t("study.with.none"));
   fill("with", [none, ...groups.map(([label, options]) => element("optgroup", { label: t(/** @type {string} */ (label)) }, .../** @type {HTMLElement[]} */ (options)))]);
   byId("with").value = compared ?? "";
-}
-
-/** A result of this study in a list. @param {any} one */
-function option({ id, bundle, created }) {
-  return element("option", { value: id }, t("study.which", { bundle: bundle.name, created: created.slice(0, 10) }));
 }
 
 /** A result of an earlier study in a list. @param {any} one */
@@ -214,6 +239,12 @@ function showFiles(reading) {
   fill("linked", files(reading));
 }
 
+/** What distinguishes a prediction from others on the same study. @param {any} one @param {any[]} all */
+function titled({ bundle, created, study }, all) {
+  const values = { bundle: bundle.name, created: created.slice(0, 10), uid: tail(study.series_uid) };
+  return t(all.some((other) => other.study.series_uid !== study.series_uid) ? "study.which.series" : "study.which", values);
+}
+
 /** @param {string} name @param {Node[]} content */
 function fill(name, content) {
   byId(name).replaceChildren(...content);
@@ -225,16 +256,16 @@ function byId(name) {
 }
 
 /** Tell others what is looked at. @param {StudyPage} shown */
-function announce({ active, display }) {
+function announce({ result: active, display }) {
   const detail = { id: active.id, index: active.index, class: active.class, heat: display.shows(active), opinion: display.opinion };
   document.dispatchEvent(new CustomEvent("cruciate:view", { detail }));
 }
 
 /** Explain the chosen class, alone or rather than another one. @param {StudyPage} shown */
-function explain({ readings, display }) {
+function explain({ results, display }) {
   const [chosen, other] = [byId("class").value, byId("rival").value];
   const rival = other === chosen ? "" : other;
-  for (const reading of readings) {
+  for (const reading of results) {
     const classes = reading.answer?.result?.classes ?? [];
     if (classes.includes(chosen) && (!rival || classes.includes(rival))) reading.update({ class: chosen, rival });
   }
@@ -246,9 +277,9 @@ control(page);
 page.onChange(() => showPanel(page));
 page.onChange(() => announce(page));
 for (const name of ["class", "rival"]) byId(name).addEventListener("change", () => explain(page));
-byId("files").addEventListener("toggle", () => showFiles(page.active));
+byId("files").addEventListener("toggle", () => showFiles(page.result));
 byId("bundle").addEventListener("change", () => location.assign(`/studies/${byId("bundle").value}`));
-byId("with").addEventListener("change", () => location.assign(`/studies/${page.readings[0].id}${byId("with").value ? `?with=${byId("with").value}` : ""}`));
+byId("with").addEventListener("change", () => location.assign(`/studies/${page.results[0].id}${byId("with").value ? `?with=${byId("with").value}` : ""}`));
 page.load().catch((error) => {
   if (!(error instanceof Refusal)) throw error;
 });

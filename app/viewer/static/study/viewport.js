@@ -6,7 +6,7 @@ import { paint } from "./arithmetic/colours.js";
 import { greys } from "./arithmetic/window.js";
 import { annotate } from "./annotations.js";
 
-/** @typedef {import("./reading.js").Reading} Reading */
+/** @typedef {import("./images.js").Images} Images */
 /** @typedef {import("./display.js").Display} Display */
 /** @typedef {import("./arithmetic/geometry.js").Point} Point */
 /** @typedef {import("./arithmetic/geometry.js").Matrix} Matrix */
@@ -36,7 +36,7 @@ const MOST_RATIO = 2;
 export class Viewport {
   /**
    * @param {HTMLElement} element with two canvases: `.view`, and `.source` with the pixels of the slice
-   * @param {Reading} reading
+   * @param {Images} reading
    * @param {Display} display
    */
   constructor(element, reading, display) {
@@ -188,7 +188,7 @@ export class Viewport {
 
   /** The box that the localiser found, if this slice is in it. */
   _box() {
-    const box = this.reading.answer.study.localisation?.box;
+    const { box } = this.reading;
     if (!box || !this.display.shows(this.reading)) return;
     const [[first, stop], [top, bottom], [left, right]] = box;
     if (this.reading.index < first || this.reading.index >= stop) return;

@@ -111,12 +111,13 @@ class Actions {
   }
 
   strongest() {
-    if (this.page.display.opinion && this.page.active.slices) this.page.active.go(strongest(this.page.active));
+    const { active, display } = this.page;
+    if (display.opinion && active.contributions.length) active.go(strongest(active));
   }
 
   /** @param {Kind} kind */
   measure(kind) {
-    if (this.page.column.viewport.hasSlice) this.page.column.measure.toggle(kind);
+    if (this.page.column.viewport.hasSlice && this.page.active.isPlaced) this.page.column.measure.toggle(kind);
     this.changed();
   }
 

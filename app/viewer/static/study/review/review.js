@@ -199,7 +199,7 @@ const place = /** @type {HTMLElement} */ (document.getElementById("review"));
 let begun = false;
 page.onChange(() => {
   const column = page.columns[0];
-  if (begun || column.reading.answer?.status !== "done") return;
+  if (begun || page.results[0].answer?.status !== "done") return;
   begun = true;
   new Review(place, column).load().catch((error) => place.replaceChildren(element("p", { role: "alert" }, error.message)));
 });

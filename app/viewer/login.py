@@ -20,7 +20,7 @@ blueprint = Blueprint("login", __name__)
 
 CSRF_COOKIE = "cruciate_csrf"
 # Where somebody may want to go to after logging in: our own pages, and nothing else.
-OURS = re.compile(r"/(?:studies/[0-9a-f]{32})?(?:\?[A-Za-z0-9_=&%.:+-]*)?")
+OURS = re.compile(r"/(?:studies/[0-9a-f]{32}|ohif(?:/[A-Za-z0-9_-]+)*/?)?(?:\?[A-Za-z0-9_=&%.,:+-]*)?")
 # A key is shorter. What is longer is refused before it is read.
 FORM_BYTES = 4096
 

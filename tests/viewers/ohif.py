@@ -16,8 +16,7 @@ from pathlib import Path
 from app.client import serving
 from tests.viewers.browser import NotSeen, chromium
 from tests.viewers.checks import QUIET_S, Seen, coloured, options, picture, require, told
-from tests.viewers.ohif_page import Ohif, configuration
-from tests.viewers.page import serving_page
+from tests.viewers.ohif_page import Ohif
 from tests.viewers.screen import green, outlined
 from tests.viewers.studies import Answered, answered, made
 
@@ -39,17 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def look(ohif: Path, out: Path, bundle: Path, names: Sequence[str]) -> Iterator[Seen]:
     """Open every result of these studies."""
-    scripts: dict[str, str] = {}
     with (
         tempfile.TemporaryDirectory(prefix="cruciate-") as scratch,
-        serving_page(ohif, scripts) as origin,
-        serving(bundle, Path(scratch), CRUCIATE_VIEWERS=origin, CRUCIATE_QUIET_S=QUIET_S) as service,
+        serving(bundle, Path(scratch), CRUCIATE_OHIF=str(ohif), CRUCIATE_QUIET_S=QUIET_S) as service,
     ):
-        scripts["app-config.js"] = configuration(f"http://127.0.0.1:{service.port}/dicom-web")
         service.wait_until_ready()
         studies = [answered(service, name, datasets) for name, datasets in made(names).items()]
         with chromium(Path(scratch) / "profile") as browser:
-            page = Ohif(browser, origin)
+            page = Ohif(browser, f"http://127.0.0.1:{service.port}")
             for study in studies:
                 page.open_study(study.uid, 1 + len(study.results))
                 yield _region(study)

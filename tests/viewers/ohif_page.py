@@ -1,10 +1,9 @@
-"""OHIF's page in a browser: its configuration, its thumbnails, and what its viewport shows.
+"""OHIF's page in a browser: its thumbnails, and what its viewport shows.
 
 OHIF puts its services and Cornerstone into the page's global scope, as its own tests use them.
 """
 
 import base64
-import json
 from collections.abc import Callable
 
 import numpy as np
@@ -24,43 +23,12 @@ ELEMENT = VIEWPORT + "return viewport.element"
 CLICKED_S = 60.0
 
 
-def configuration(dicomweb: str) -> str:
-    """`app-config.js` for a DICOMweb address."""
-    source = {
-        "namespace": "@ohif/extension-default.dataSourcesModule.dicomweb",
-        "sourceName": "dicomweb",
-        "configuration": {
-            "friendlyName": "Cruciate",
-            "name": "cruciate",
-            "qidoRoot": dicomweb,
-            "wadoRoot": dicomweb,
-            "imageRendering": "wadors",
-            "thumbnailRendering": "wadors",
-            "qidoSupportsIncludeField": False,
-            "supportsWildcard": True,
-            "supportsFuzzyMatching": False,
-            "supportsReject": False,
-            "omitQuotationForMultipartRequest": True,
-        },
-    }
-    settings = {
-        "routerBasename": "/",
-        "extensions": [],
-        "modes": [],
-        "showStudyList": True,
-        "investigationalUseDialog": {"option": "never"},
-        "defaultDataSourceName": "dicomweb",
-        "dataSources": [source],
-    }
-    return f"window.config = {json.dumps(settings, indent=2)};\n"
-
-
 class Ohif:
     """OHIF with one study.
 
     Args:
         browser: The browser.
-        origin: Where OHIF's files are served.
+        origin: The origin of the service.
     """
 
     def __init__(self, browser: Browser, origin: str) -> None:
@@ -68,7 +36,7 @@ class Ohif:
 
     def open_study(self, study_uid: str, series: int) -> None:
         """Open a study, and wait until so many of its series are listed."""
-        self._browser.driver.get(f"{self._origin}/viewer?StudyInstanceUIDs={study_uid}")
+        self._browser.driver.get(f"{self._origin}/ohif/viewer?StudyInstanceUIDs={study_uid}")
         count = "return (window.services?.displaySetService?.activeDisplaySets ?? []).length"
         self._browser.wait_for(f"{series} series", lambda: self._browser.run(count) >= series)
         self._browser.settle()

@@ -1,0 +1,39 @@
+// OHIF's configuration: our DICOMweb, on the same origin, and nothing else.
+
+(() => {
+  const dicomweb = `${location.origin}/dicom-web`;
+
+  const source = {
+    namespace: "@ohif/extension-default.dataSourcesModule.dicomweb",
+    sourceName: "dicomweb",
+    configuration: {
+      friendlyName: "Cruciate",
+      name: "cruciate",
+      qidoRoot: dicomweb,
+      wadoRoot: dicomweb,
+      imageRendering: "wadors",
+      thumbnailRendering: "wadors",
+      enableStudyLazyLoad: true,
+      qidoSupportsIncludeField: false,
+      supportsWildcard: true,
+      supportsFuzzyMatching: false,
+      supportsReject: false,
+      omitQuotationForMultipartRequest: true,
+    },
+  };
+
+  /** @type {any} */ (window).config = {
+    routerBasename: "/ohif",
+    extensions: [],
+    modes: [],
+    showStudyList: true,
+    // Pictures that the service can't send at once are 429, and OHIF doesn't ask for them again.
+    maxNumRequests: { interaction: 4, thumbnail: 2, prefetch: 2 },
+    defaultDataSourceName: "dicomweb",
+    dataSources: [source],
+    // A session has ended: to the form, and back.
+    httpErrorHandler: (/** @type {{status?: number}} */ error) => {
+      if (error?.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    },
+  };
+})();

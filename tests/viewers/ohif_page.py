@@ -40,7 +40,7 @@ class Ohif:
         count = "return (window.services?.displaySetService?.activeDisplaySets ?? []).length"
         self._browser.wait_for(f"{series} series", lambda: self._browser.run(count) >= series)
         self._browser.settle()
-        self._browser.click("Skip all")  # a tour, at the first time
+        self._close()
 
     def open_series(self, series_uid: str) -> None:
         """Double-click on the thumbnail of a series, and wait until it is shown."""
@@ -50,6 +50,7 @@ class Ohif:
 
         def opened() -> bool:
             """Click once more if the page didn't take the clicks for one double-click."""
+            self._close()
             display_set = self._double_click(series_uid)
             try:
                 return bool(self._browser.wait_for("", lambda: self._browser.run(shown, display_set), CLICKED_S))
@@ -58,7 +59,7 @@ class Ohif:
 
         self._browser.wait_for("the series in the viewport", opened)
         self._browser.settle()
-        self._browser.click("No")  # whether to edit the segmentation, or to track measurements
+        self._close()
         self._browser.point_at(self._browser.run(ELEMENT))  # OHIF draws outlines when the mouse moves
         self._browser.settle()
 
@@ -71,14 +72,24 @@ class Ohif:
         return int(self._browser.run(VIEWPORT + "return viewport.getNumberOfSlices()"))
 
     def show_slice(self, index: int) -> None:
-        """Go to a slice, counted from 0."""
-        script = (
+        """Go to a slice, counted from 0, and wait until its picture is drawn."""
+        jump = (
             VIEWPORT
             + "const done = arguments[1];"
             + "window.cornerstone.utilities.jumpToSlice(viewport.element, {imageIndex: arguments[0]})"
-            + ".then(() => { viewport.render(); requestAnimationFrame(() => requestAnimationFrame(done)); });"
+            + ".then(done, done);"
         )
-        self._browser.driver.execute_async_script(script, index)
+        self._browser.driver.execute_async_script(jump, index)
+        # Sets of slices that were made in the page, as for maps, have no images to wait for.
+        loaded = VIEWPORT + (
+            "const image = viewport.getCurrentImageId?.();"
+            "return !image?.startsWith('wadors:') || window.cornerstone.cache.isLoaded(image)"
+        )
+        self._browser.wait_for(f"the picture of slice {index + 1}", lambda: self._browser.run(loaded), CLICKED_S)
+        draw = VIEWPORT + (
+            "const done = arguments[0];viewport.render(); requestAnimationFrame(() => requestAnimationFrame(done));"
+        )
+        self._browser.driver.execute_async_script(draw)
 
     def image(self) -> Picture:
         """What the viewport draws of images, RGB: without texts, arrows and the frame around it."""
@@ -93,8 +104,18 @@ class Ohif:
         """Move the mouse over the viewport until it shows something: OHIF draws outlines when the mouse moves."""
 
         def ask() -> bool:
+            self._close()
             self._browser.point_at(self._browser.run(ELEMENT))
             return shown(self.view())
+
+        self._browser.wait_for(what, ask)
+
+    def wait_for_instance(self, what: str, sop_uid: str) -> None:
+        """Wait until the viewport shows an image."""
+
+        def ask() -> bool:
+            self._close()
+            return self.instance() == sop_uid
 
         self._browser.wait_for(what, ask)
 
@@ -115,6 +136,12 @@ class Ohif:
             "return image ? window.cornerstone.metaData.get('sopCommonModule', image)?.sopInstanceUID ?? '' : ''"
         )
         return str(self._browser.run(script))
+
+    def _close(self) -> None:
+        """Answer what OHIF asks and tells, whenever it does."""
+        self._browser.click("Skip all")  # a tour, at the first time
+        self._browser.click("Confirm and hide")  # that it is for investigational use only
+        self._browser.click("No")  # whether to edit the segmentation, or to track measurements
 
     def _double_click(self, series_uid: str) -> str:
         """Double-click on a thumbnail. Returns OHIF's name of what it stands for."""

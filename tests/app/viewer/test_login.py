@@ -141,6 +141,10 @@ def test_a_refusal_is_the_form_again_with_the_reason_and_without_the_key(client)
     [
         ("/studies/" + 32 * "a", "/studies/" + 32 * "a"),
         ("/?state=done&sort=oldest", "/?state=done&sort=oldest"),
+        ("/ohif/viewer?StudyInstanceUIDs=1.2,3.4", "/ohif/viewer?StudyInstanceUIDs=1.2,3.4"),
+        ("/ohif/", "/ohif/"),
+        ("/ohif//elsewhere.example", "/"),
+        ("/ohif.elsewhere.example", "/"),
         ("//elsewhere.example/", "/"),
         ("/\\elsewhere.example", "/"),
         ("https://elsewhere.example/", "/"),

@@ -27,8 +27,9 @@
     extensions: [],
     modes: [],
     showStudyList: true,
-    // Pictures that the service can't send at once are 429, and OHIF doesn't ask for them again.
-    maxNumRequests: { interaction: 4, thumbnail: 2, prefetch: 2 },
+    // What waits too long in a busy service is answered 429, and OHIF doesn't ask again. This is as many as the service
+    // reads at one time, and as may wait longest.
+    maxNumRequests: { interaction: 2, thumbnail: 1, prefetch: 1 },
     defaultDataSourceName: "dicomweb",
     dataSources: [source],
     // A session has ended: to the form, and back.

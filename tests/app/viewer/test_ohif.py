@@ -1,5 +1,6 @@
 """OHIF at /ohif: its page and its files, who gets there, and the link that leads there. The bundle is a small one."""
 
+import gzip
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -58,6 +59,17 @@ def test_files_have_their_types_and_are_kept_under_their_version_only(client):
     assert wasm.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert wasm.headers["X-Content-Type-Options"] == "nosniff"
     assert client.get("/ohif/files/another-version/worker.js").headers["Cache-Control"] == "no-store"
+
+
+def test_scripts_are_packed_for_those_who_take_it(client):
+    at = place(client)
+    for name in ("worker.js", "app-config.js", "app.bundle.css"):
+        plain, packed = client.get(at + name), client.get(at + name, headers={"Accept-Encoding": "gzip"})
+        assert (gzip.decompress(packed.data), packed.headers["Content-Encoding"]) == (plain.data, "gzip")
+        assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+    wasm = client.get(f"{at}0123456789abcdef.wasm", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in wasm.headers
+    assert client.get(f"{at}none.js", headers={"Accept-Encoding": "gzip"}).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["..%2fsecret.js", "../secret.js", "assets/..%2f..%2fsecret.js", "none.js", "assets"])

@@ -184,6 +184,23 @@ def test_the_study_page_leads_there_if_the_images_are_held(with_ohif, page):
 
 
 @pytest.mark.slow
+def test_it_does_not_lead_around_a_hidden_opinion(with_ohif, page):
+    app = with_ohif(hide_opinion="until-read")
+    client = app.test_client()
+    posted = client.post("/v1/predictions", data=study_zip(), content_type="application/zip").json
+    app.extensions[EXTENSION].instances.receive(("", file) for file in instances(voxels()))
+    with served(app) as origin:
+        page.goto(f"{origin}/studies/{posted['id']}")
+        page.wait_for_selector("#study[data-complete]")
+        page.wait_for_load_state("networkidle")
+        expect(page.get_by_text("The model's opinion is hidden")).to_be_visible()
+        link = page.get_by_role("link", name="Open in OHIF")
+        expect(link).to_be_hidden()
+        page.evaluate("document.dispatchEvent(new CustomEvent('cruciate:opinion', {detail: {shown: true}}))")
+        expect(link).to_be_visible()
+
+
+@pytest.mark.slow
 def test_results_alone_are_not_enough(with_ohif, page):
     app = with_ohif()
     client = app.test_client()

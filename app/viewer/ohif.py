@@ -7,7 +7,6 @@ import gzip
 from functools import lru_cache
 from http import HTTPStatus
 from mimetypes import guess_type
-from urllib.parse import quote
 
 from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import NotFound
@@ -21,6 +20,8 @@ from app.viewer.pages import HEADERS, YEAR_S
 blueprint = Blueprint("ohif", __name__, url_prefix="/ohif")
 
 CONFIGURATION = "app-config.js"
+# In the page's address: which studies are shown.
+STUDIES = "StudyInstanceUIDs"
 # As OHIF needs them, whatever this machine's own list says: a browser runs nothing of another type.
 TYPES = {".js": "text/javascript", ".wasm": "application/wasm", ".css": "text/css", ".woff2": "font/woff2"}
 # What is sent with gzip: scripts and style sheets, 26 MB for the first study. They are packed once, and kept in memory.
@@ -48,8 +49,10 @@ def page(place: str = "") -> Response:
     """OHIF's page, which reads the rest of the path itself; or the form to log in, where keys are asked for."""
     bundle = _bundle()
     if needs_login():
-        wanted = quote(request.full_path.removesuffix("?"), safe="")
-        return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": f"{url_for('login.form')}?next={wanted}"})
+        # What was searched for, maybe a name, isn't taken along.
+        studies = request.args.get(STUDIES)
+        wanted = request.path + (f"?{STUDIES}={studies}" if studies else "")
+        return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": url_for("login.form", next=wanted)})
     html = bundle.page(_place())
     policy = POLICY.format(inline=" ".join(inline_scripts(html)))
     return Response(html, headers=HEADERS | {"Content-Security-Policy": policy})

@@ -107,6 +107,9 @@ def test_who_must_log_in_comes_back(with_ohif):
     assert client.post("/login", data={"key": KEY, "next": VIEWER}).headers["Location"] == VIEWER
     assert client.get(VIEWER).status_code == 200
     assert client.get("/dicom-web/studies").status_code == 204
+    client.delete_cookie("cruciate_session")
+    searched = urlsplit(client.get("/ohif/?patientname=Doe&StudyInstanceUIDs=1.2,3").headers["Location"])
+    assert parse_qs(searched.query) == {"next": ["/ohif/?StudyInstanceUIDs=1.2,3"]}
     client.set_cookie("cruciate_session", "no session")
     assert client.get(VIEWER).status_code == 303
 
@@ -150,19 +153,19 @@ def test_in_a_browser_everything_loads_and_runs(with_ohif, page):
         assert page.url == origin + VIEWER
         page.context.clear_cookies(name="cruciate_session")
         page.reload()
-        expect(page).to_have_url(re.compile(r"/login\?next=%2Fohif%2Fviewer%3F"))
+        expect(page).to_have_url(re.compile(r"/login\?next=/ohif/viewer\?StudyInstanceUIDs"))
 
 
 @pytest.mark.slow
 def test_a_session_that_ends_meanwhile_leads_to_the_form(with_ohif, page):
     with served(with_ohif(api_keys=(KEY,))) as origin:
-        page.goto(f"{origin}/login?next=/ohif/")
+        page.goto(f"{origin}/login?next=/ohif/%3FStudyInstanceUIDs=1.2%26patientname=Doe")
         page.get_by_label("Key").fill(KEY)
         page.keyboard.press("Enter")
         expect(page.locator("#root")).to_contain_text("studies 204")
         page.context.clear_cookies(name="cruciate_session")
         page.evaluate("fetch('/dicom-web/studies').then((answer) => window.config.httpErrorHandler(answer))")
-        expect(page).to_have_url(re.compile(r"/login\?next=%2Fohif%2F$"))
+        expect(page).to_have_url(re.compile(r"/login\?next=%2Fohif%2F%3FStudyInstanceUIDs%3D1\.2$"))
 
 
 @pytest.mark.slow

@@ -32,9 +32,12 @@
     maxNumRequests: { interaction: 2, thumbnail: 1, prefetch: 1 },
     defaultDataSourceName: "dicomweb",
     dataSources: [source],
-    // A session has ended: to the form, and back.
+    // A session has ended: to the form, and back. What was searched for, maybe a name, isn't taken along.
     httpErrorHandler: (/** @type {{status?: number}} */ error) => {
-      if (error?.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+      if (error?.status !== 401) return;
+      const studies = new URLSearchParams(location.search).get("StudyInstanceUIDs");
+      const wanted = location.pathname + (studies ? `?StudyInstanceUIDs=${studies}` : "");
+      location.assign(`/login?next=${encodeURIComponent(wanted)}`);
     },
   };
 })();

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from selenium.common.exceptions import WebDriverException
+
 from app.client import serving
 from tests.viewers.browser import NotSeen, chromium
 from tests.viewers.checks import QUIET_S, Seen, coloured, options, picture, require, told
@@ -73,6 +75,8 @@ def _seen(page: Ohif, study: Answered, kind: str, out: Path) -> Seen:
         return Seen(study.name, kind, True, what)
     except NotSeen as error:
         return Seen(study.name, kind, False, str(error))
+    except WebDriverException as error:  # what was asked for has gone from the page
+        return Seen(study.name, kind, False, f"the page failed: {str(error.msg)[:MOST]}")
     finally:
         (out / f"{study.name}-{kind}.png").write_bytes(page.screenshot())
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from selenium.webdriver.remote.webelement import WebElement
 
 from tests.viewers.browser import Browser, NotSeen
 from tests.viewers.screen import Picture, decoded
@@ -18,7 +19,7 @@ VIEWPORT = (
     ACTIVE
     + "const viewport = window.services.cornerstoneViewportService.getCornerstoneViewport(grid.activeViewportId);"
 )
-ELEMENT = VIEWPORT + "return viewport.element"
+ELEMENT = VIEWPORT + "return viewport?.element"
 # A busy page may take two clicks for single ones.
 CLICKED_S = 60.0
 
@@ -60,7 +61,7 @@ class Ohif:
         self._browser.wait_for("the series in the viewport", opened)
         self._browser.settle()
         self._close()
-        self._browser.point_at(self._browser.run(ELEMENT))  # OHIF draws outlines when the mouse moves
+        self._browser.point_at(self._element())  # OHIF draws outlines when the mouse moves
         self._browser.settle()
 
     def screenshot(self) -> bytes:
@@ -98,14 +99,14 @@ class Ohif:
 
     def view(self) -> Picture:
         """The viewport with all that is drawn in it, RGB."""
-        return self._browser.picture(self._browser.run(ELEMENT))
+        return self._browser.picture(self._element())
 
     def wait_for_view(self, what: str, shown: Callable[[Picture], bool]) -> None:
         """Move the mouse over the viewport until it shows something: OHIF draws outlines when the mouse moves."""
 
         def ask() -> bool:
             self._close()
-            self._browser.point_at(self._browser.run(ELEMENT))
+            self._browser.point_at(self._element())
             return shown(self.view())
 
         self._browser.wait_for(what, ask)
@@ -136,6 +137,10 @@ class Ohif:
             "return image ? window.cornerstone.metaData.get('sopCommonModule', image)?.sopInstanceUID ?? '' : ''"
         )
         return str(self._browser.run(script))
+
+    def _element(self) -> WebElement:
+        """The viewport, once there is one: OHIF makes another one for a report."""
+        return self._browser.wait_for("a viewport", lambda: self._browser.run(ELEMENT), CLICKED_S)
 
     def _close(self) -> None:
         """Answer what OHIF asks and tells, whenever it does."""

@@ -6,7 +6,7 @@ BUNDLE ?= models/bundles/demo
 KNEES ?= build/knees
 # The environment's folder: another one for another Python.
 VENV ?= .venv
-# The version of OHIF that `make viewers` tries.
+# The version of OHIF that `make ohif` serves and `make viewers` tries.
 OHIF ?= 3.13.2
 # The version of TypeScript that checks the pages' modules.
 TYPESCRIPT ?= 7.0.2
@@ -21,7 +21,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Python keeps what it has compiled: tests start many processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick serve check lint types audit format docs coverage viewers viewers-orthanc bench demo-bundle evaluate-demo clean
+.PHONY: help demo test quick serve ohif check lint types audit format docs coverage viewers viewers-orthanc bench demo-bundle evaluate-demo clean
 
 help:                      ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ quick: $(VENV)/.dev        ## the tests to run all the time, about a minute
 
 serve: $(VENV)/.run        ## the service in the foreground, on loopback (PORT, BUNDLE)
 	PORT=$(PORT) CRUCIATE_BUNDLES=$(BUNDLE) exec $(BIN)/gunicorn --config app/gunicorn.conf.py
+
+ohif: $(VENV)/.run build/viewers/ohif-$(OHIF)/dist/index.html  ## the same with the viewer OHIF at /ohif, fetched by npm
+	PORT=$(PORT) CRUCIATE_BUNDLES=$(BUNDLE) CRUCIATE_OHIF=build/viewers/ohif-$(OHIF)/dist \
+		exec $(BIN)/gunicorn --config app/gunicorn.conf.py
 
 check: lint types audit    ## format, lint, types, and known vulnerabilities of dependencies
 
@@ -63,7 +67,7 @@ docs: $(VENV)/.dev         ## the pages and the reference as a site in build/sit
 coverage: $(VENV)/.dev     ## which lines the tests run: build/coverage/index.html
 	$(PYTEST) --cov --cov-report=html:build/coverage --cov-report=term:skip-covered
 
-viewers: $(VENV)/.dev build/viewers/ohif-$(OHIF)/dist/index.html  ## OHIF, fetched by npm, shows our results in headless Chromium
+viewers: $(VENV)/.dev build/viewers/ohif-$(OHIF)/dist/index.html  ## OHIF shows our results in headless Chromium
 	$(BIN)/python -m tests.viewers.ohif --ohif build/viewers/ohif-$(OHIF)/dist --out build/viewers/seen-$(OHIF)
 
 build/viewers/ohif-$(OHIF)/dist/index.html:

@@ -61,7 +61,7 @@ from app.store.predictions import Store
 from app.store.queue import Queue
 from app.store.record import Record
 from app.store.sessions import Sessions
-from app.viewer import login, pages, refusals
+from app.viewer import login, ohif, pages, refusals
 from models.routes.chunks import limit_memory
 
 # Seconds between two searches for studies that have become quiet, for new results, and for due deliveries.
@@ -161,6 +161,7 @@ def create_app(
     app.register_blueprint(docs.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(login.blueprint)
+    app.register_blueprint(ohif.blueprint)
     service.start()
     return app
 

@@ -5,23 +5,28 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 SERVER = """#!/bin/sh
-echo "$PORT $CRUCIATE_BUNDLES $$" > "$(dirname "$0")/started"
+echo "$PORT $CRUCIATE_BUNDLES ${CRUCIATE_OHIF:-none} $$" > "$(dirname "$0")/started"
 exec sleep 60
 """
 
 
-def test_sigterm_to_make_serve_ends_the_server(tmp_path):
+@pytest.mark.parametrize(("target", "viewer"), [("serve", "none"), ("ohif", "build/viewers/ohif-1.2.3/dist")])
+def test_sigterm_to_make_ends_the_server(tmp_path, target, viewer):
     (tmp_path / "gunicorn").write_text(SERVER)
     (tmp_path / "gunicorn").chmod(0o755)
-    command = ["make", "--old-file=none/.run", "serve", "VENV=none", f"BIN={tmp_path}", "PORT=8123", "BUNDLE=some"]
+    ready = [f"--old-file={one}" for one in ("none/.run", "build/viewers/ohif-1.2.3/dist/index.html")]
+    choices = ["VENV=none", f"BIN={tmp_path}", "PORT=8123", "BUNDLE=some", "OHIF=1.2.3"]
+    command = ["make", *ready, target, *choices]
     with subprocess.Popen(command) as make:
         try:
             written = waited_for(tmp_path / "started").split()
             make.send_signal(signal.SIGTERM)
             make.wait(10)
-            assert written[:2] == ["8123", "some"]
-            assert gone(written[2])
+            assert written[:3] == ["8123", "some", viewer]
+            assert gone(written[3])
         finally:
             make.kill()
 

@@ -90,6 +90,11 @@ def asks() -> bool:
     return access.asks()
 
 
+def needs_login() -> bool:
+    """Whether the sender of the current request, a person at a page, must log in before reading what is protected."""
+    return asks() and not current_app.extensions[GATE].knows()
+
+
 def log_in(sent: str) -> str:
     """Begin a session with a key. Returns its token.
 
@@ -170,9 +175,15 @@ class _Gate:
         if scope and scope not in caller.scopes:
             raise Forbidden(f"This needs the scope {scope}, which the key or user doesn't have.")
 
+    def knows(self) -> bool:
+        """Whether the current request has a session, or a key or a user, which are checked where they are needed."""
+        access = self._access
+        if _sent_key() or self._named():
+            return True
+        return access.sessions is not None and access.sessions.find(request.cookies.get(COOKIE, "")) is not None
+
     def _caller(self) -> Caller:
-        bearer = request.authorization.token if request.authorization else None
-        if sent := request.headers.get("X-API-Key") or bearer:
+        if sent := _sent_key():
             key = self.valid(sent)
             return Caller(key.scopes, key=key.name)
         refuse_other_pages()
@@ -210,14 +221,21 @@ class _Gate:
 
     def _user(self) -> str | None:
         """The user that a trusted proxy names."""
-        header = self._access.user_header
-        if not header or not self._access.proxies.sent(request) or not (name := request.headers.get(header)):
-            return None
-        if not USER.fullmatch(name):
+        name = self._named()
+        if name and not USER.fullmatch(name):
             raise self._refusal("The proxy's name of the user has characters that aren't allowed.")
         return name
+
+    def _named(self) -> str | None:
+        """The same before it is checked."""
+        header = self._access.user_header
+        return request.headers.get(header) or None if header and self._access.proxies.sent(request) else None
 
     def _refusal(self, reason: str, key: str | None = None) -> Unauthorized:
         g.caller = Caller(frozenset(), key=key)
         g.unaudited = not self._noted.count(counted_as(g.address))
         return Unauthorized(reason, www_authenticate=WWWAuthenticate("bearer", {"realm": "cruciate"}))
+
+
+def _sent_key() -> str | None:
+    return request.headers.get("X-API-Key") or (request.authorization.token if request.authorization else None)

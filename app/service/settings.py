@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, ValidationInfo, field_validator
 
 from app.delivery.stow_client import without_secrets
+from app.ohif.ready_bundle import ReadyBundle
 from app.results import KINDS, STANDARD, Codes, Kind, MapValues, Site
 from app.routing.rules import Rules, RulesError
 from app.service import values
@@ -93,6 +94,8 @@ class Settings(FromEnvironment):
     """Hours after which somebody who has logged in with a key must do so again."""
     viewers: Annotated[tuple[str, ...], BeforeValidator(values.viewers)] = ()
     """Origins (https://host:port), comma-separated, of web pages that may read answers in a browser."""
+    ohif: Annotated[InstanceOf[ReadyBundle] | None, BeforeValidator(values.ohif)] = None
+    """Folder of OHIF's ready bundle (npm's @ohif/app, its folder dist), to be served at /ohif; if empty, none is."""
     overlay_shown: bool = False
     """Whether the study page shows the heatmap before anybody asks for it: true or false."""
     results: Annotated[tuple[Kind, ...], BeforeValidator(values.listed), Field(min_length=1)] = KINDS

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.associations import address
 from app.associations.address import Address, is_dicom
+from app.ohif.ready_bundle import NotReady, ReadyBundle
 from app.results import STANDARD, CodesError
 from app.routing.rules import Rules, RulesError
 
@@ -58,6 +59,14 @@ def viewers(text: object) -> object:
     if isinstance(text, str) and not all(map(ORIGIN.fullmatch, parts(text))):
         raise ValueError("must list origins like https://viewer.example:3000, without a path.")
     return listed(text)
+
+
+def ohif(folder: object) -> object:
+    """OHIF's ready bundle in a folder; None without a folder."""
+    try:
+        return (ReadyBundle(Path(folder)) if folder else None) if isinstance(folder, str) else folder
+    except NotReady as error:
+        raise ValueError(f": {error}") from None
 
 
 def targets(text: object) -> object:

@@ -20,7 +20,7 @@ blueprint = Blueprint("login", __name__)
 
 CSRF_COOKIE = "cruciate_csrf"
 # Where somebody may want to go to after logging in: an address here, and nowhere else.
-HERE = re.compile(r"(/(?!/)[A-Za-z0-9_./~%-]*)(?:\?[A-Za-z0-9_=&%.:+-]*)?")
+HERE = re.compile(r"(/(?!/)[A-Za-z0-9_./~%-]*)(?:\?[A-Za-z0-9_=&%.,:+-]*)?")
 # A key is shorter. What is longer is refused before it is read.
 FORM_BYTES = 4096
 

@@ -45,7 +45,8 @@ def worklist() -> Response:
 @blueprint.get("/studies/<id>")
 def study(id: str) -> Response:
     """One study, with the prediction that has this id. The page says so if there is none."""
-    return page("study.html", id=id, overlay_shown=service().settings.overlay_shown)
+    settings = service().settings
+    return page("study.html", id=id, overlay_shown=settings.overlay_shown, ohif=settings.ohif is not None)
 
 
 @blueprint.get("/studies/<id>/report")

@@ -4,12 +4,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -24,6 +24,18 @@ WAIT_S = 300.0
 # A picture is complete when it hasn't changed for so long, and nothing was loaded meanwhile.
 STILL_S = 1.5
 PROGRAMS = "chromium", "chromedriver"
+# In each new document: how many requests of its scripts haven't been answered yet.
+COUNTING = """
+window.outstanding = 0;
+const { fetch } = window, { send } = XMLHttpRequest.prototype;
+const answered = () => { window.outstanding -= 1; };
+window.fetch = (...request) => { window.outstanding += 1; return fetch(...request).finally(answered); };
+XMLHttpRequest.prototype.send = function (...body) {
+  window.outstanding += 1;
+  this.addEventListener("loadend", answered, { once: true });
+  return send.apply(this, body);
+};
+"""
 
 
 class NotSeen(AssertionError):
@@ -63,22 +75,23 @@ class Browser:
         ActionChains(self.driver).move_to_element(element).double_click().perform()
 
     def click(self, text: str) -> None:
-        """Click the first visible button with this text, if there is one."""
+        """Click the first visible button with this text, if there is one that nothing covers."""
         for button in self.driver.find_elements(By.XPATH, f"//button[normalize-space()='{text}']"):
-            if button.is_displayed():
-                button.click()
-                return
+            with suppress(WebDriverException):  # it has gone, or something covers it
+                if button.is_displayed():
+                    button.click()
+                    return
 
     def point_at(self, element: WebElement) -> None:
         """Move the mouse over the middle of an element."""
         ActionChains(self.driver).move_to_element(element).perform()
 
     def settle(self) -> None:
-        """Wait until the page doesn't change any more."""
-        loaded = "return performance.getEntriesByType('resource').length"
+        """Wait until the page doesn't change any more, and every request has been answered."""
+        loaded = "return [window.outstanding ?? 0, performance.getEntriesByType('resource').length]"
         deadline = time.monotonic() + WAIT_S
         before: tuple[object, bytes] = (None, b"")
-        while (now := (self.run(loaded), self.screenshot())) != before:
+        while (now := (self.run(loaded), self.screenshot())) != before or now[0][0]:
             if time.monotonic() > deadline:
                 raise NotSeen(f"the page was still changing after {WAIT_S:.0f} s")
             before = now
@@ -135,6 +148,7 @@ def chromium(profile: Path) -> Iterator[Browser]:
     driver.command_executor.client_config.timeout = int(WAIT_S)
     try:
         driver.set_script_timeout(WAIT_S)
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": f"{{{COUNTING}}}"})
         yield Browser(driver)
     finally:
         driver.quit()

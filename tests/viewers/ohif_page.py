@@ -1,14 +1,14 @@
-"""OHIF's page in a browser: its configuration, its thumbnails, and what its viewport shows.
+"""OHIF's page in a browser: its thumbnails, and what its viewport shows.
 
 OHIF puts its services and Cornerstone into the page's global scope, as its own tests use them.
 """
 
 import base64
-import json
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from selenium.webdriver.remote.webelement import WebElement
 
 from tests.viewers.browser import Browser, NotSeen
 from tests.viewers.screen import Picture, decoded
@@ -19,40 +19,9 @@ VIEWPORT = (
     ACTIVE
     + "const viewport = window.services.cornerstoneViewportService.getCornerstoneViewport(grid.activeViewportId);"
 )
-ELEMENT = VIEWPORT + "return viewport.element"
+ELEMENT = VIEWPORT + "return viewport?.element"
 # A busy page may take two clicks for single ones.
 CLICKED_S = 60.0
-
-
-def configuration(dicomweb: str) -> str:
-    """`app-config.js` for a DICOMweb address."""
-    source = {
-        "namespace": "@ohif/extension-default.dataSourcesModule.dicomweb",
-        "sourceName": "dicomweb",
-        "configuration": {
-            "friendlyName": "Cruciate",
-            "name": "cruciate",
-            "qidoRoot": dicomweb,
-            "wadoRoot": dicomweb,
-            "imageRendering": "wadors",
-            "thumbnailRendering": "wadors",
-            "qidoSupportsIncludeField": False,
-            "supportsWildcard": True,
-            "supportsFuzzyMatching": False,
-            "supportsReject": False,
-            "omitQuotationForMultipartRequest": True,
-        },
-    }
-    settings = {
-        "routerBasename": "/",
-        "extensions": [],
-        "modes": [],
-        "showStudyList": True,
-        "investigationalUseDialog": {"option": "never"},
-        "defaultDataSourceName": "dicomweb",
-        "dataSources": [source],
-    }
-    return f"window.config = {json.dumps(settings, indent=2)};\n"
 
 
 class Ohif:
@@ -60,7 +29,7 @@ class Ohif:
 
     Args:
         browser: The browser.
-        origin: Where OHIF's files are served.
+        origin: The origin of the service.
     """
 
     def __init__(self, browser: Browser, origin: str) -> None:
@@ -68,11 +37,11 @@ class Ohif:
 
     def open_study(self, study_uid: str, series: int) -> None:
         """Open a study, and wait until so many of its series are listed."""
-        self._browser.driver.get(f"{self._origin}/viewer?StudyInstanceUIDs={study_uid}")
+        self._browser.driver.get(f"{self._origin}/ohif/viewer?StudyInstanceUIDs={study_uid}")
         count = "return (window.services?.displaySetService?.activeDisplaySets ?? []).length"
         self._browser.wait_for(f"{series} series", lambda: self._browser.run(count) >= series)
         self._browser.settle()
-        self._browser.click("Skip all")  # a tour, at the first time
+        self._close()
 
     def open_series(self, series_uid: str) -> None:
         """Double-click on the thumbnail of a series, and wait until it is shown."""
@@ -82,6 +51,7 @@ class Ohif:
 
         def opened() -> bool:
             """Click once more if the page didn't take the clicks for one double-click."""
+            self._close()
             display_set = self._double_click(series_uid)
             try:
                 return bool(self._browser.wait_for("", lambda: self._browser.run(shown, display_set), CLICKED_S))
@@ -90,8 +60,8 @@ class Ohif:
 
         self._browser.wait_for("the series in the viewport", opened)
         self._browser.settle()
-        self._browser.click("No")  # whether to edit the segmentation, or to track measurements
-        self._browser.point_at(self._browser.run(ELEMENT))  # OHIF draws outlines when the mouse moves
+        self._close()
+        self._browser.point_at(self._element())  # OHIF draws outlines when the mouse moves
         self._browser.settle()
 
     def screenshot(self) -> bytes:
@@ -103,14 +73,24 @@ class Ohif:
         return int(self._browser.run(VIEWPORT + "return viewport.getNumberOfSlices()"))
 
     def show_slice(self, index: int) -> None:
-        """Go to a slice, counted from 0."""
-        script = (
+        """Go to a slice, counted from 0, and wait until its picture is drawn."""
+        jump = (
             VIEWPORT
             + "const done = arguments[1];"
             + "window.cornerstone.utilities.jumpToSlice(viewport.element, {imageIndex: arguments[0]})"
-            + ".then(() => { viewport.render(); requestAnimationFrame(() => requestAnimationFrame(done)); });"
+            + ".then(done, done);"
         )
-        self._browser.driver.execute_async_script(script, index)
+        self._browser.driver.execute_async_script(jump, index)
+        # Sets of slices that were made in the page, as for maps, have no images to wait for.
+        loaded = VIEWPORT + (
+            "const image = viewport.getCurrentImageId?.();"
+            "return !image?.startsWith('wadors:') || window.cornerstone.cache.isLoaded(image)"
+        )
+        self._browser.wait_for(f"the picture of slice {index + 1}", lambda: self._browser.run(loaded), CLICKED_S)
+        draw = VIEWPORT + (
+            "const done = arguments[0];viewport.render(); requestAnimationFrame(() => requestAnimationFrame(done));"
+        )
+        self._browser.driver.execute_async_script(draw)
 
     def image(self) -> Picture:
         """What the viewport draws of images, RGB: without texts, arrows and the frame around it."""
@@ -119,14 +99,24 @@ class Ohif:
 
     def view(self) -> Picture:
         """The viewport with all that is drawn in it, RGB."""
-        return self._browser.picture(self._browser.run(ELEMENT))
+        return self._browser.picture(self._element())
 
     def wait_for_view(self, what: str, shown: Callable[[Picture], bool]) -> None:
         """Move the mouse over the viewport until it shows something: OHIF draws outlines when the mouse moves."""
 
         def ask() -> bool:
-            self._browser.point_at(self._browser.run(ELEMENT))
+            self._close()
+            self._browser.point_at(self._element())
             return shown(self.view())
+
+        self._browser.wait_for(what, ask)
+
+    def wait_for_instance(self, what: str, sop_uid: str) -> None:
+        """Wait until the viewport shows an image."""
+
+        def ask() -> bool:
+            self._close()
+            return self.instance() == sop_uid
 
         self._browser.wait_for(what, ask)
 
@@ -147,6 +137,16 @@ class Ohif:
             "return image ? window.cornerstone.metaData.get('sopCommonModule', image)?.sopInstanceUID ?? '' : ''"
         )
         return str(self._browser.run(script))
+
+    def _element(self) -> WebElement:
+        """The viewport, once there is one: OHIF makes another one for a report."""
+        return self._browser.wait_for("a viewport", lambda: self._browser.run(ELEMENT), CLICKED_S)
+
+    def _close(self) -> None:
+        """Answer what OHIF asks and tells, whenever it does."""
+        self._browser.click("Skip all")  # a tour, at the first time
+        self._browser.click("Confirm and hide")  # that it is for investigational use only
+        self._browser.click("No")  # whether to edit the segmentation, or to track measurements
 
     def _double_click(self, series_uid: str) -> str:
         """Double-click on a thumbnail. Returns OHIF's name of what it stands for."""

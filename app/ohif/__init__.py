@@ -1,0 +1,1 @@
+"""OHIF's ready bundle, made to work at a path of ours."""

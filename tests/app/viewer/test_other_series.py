@@ -18,7 +18,8 @@ from tests.app.api.test_series import along, changed
 from tests.app.conftest import LOADING_S
 from tests.app.studies import instances, study_zip, voxels, zipped
 from tests.app.viewer.conftest import barriers
-from tests.app.viewer.test_study_page import at, file, show
+from tests.app.viewer.study_page import at, show
+from tests.data_prep.dicom_factory import encode
 from tests.loopback import served
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ def study(seed: int) -> tuple[str, list[bytes]]:
     }
     plain = [
         changed(
-            file(instance(other, index)),
+            encode(instance(other, index)),
             **told,
             SeriesInstanceUID=PLAIN,
             SOPInstanceUID=f"{PLAIN}.{index + 1}",

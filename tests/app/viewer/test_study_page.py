@@ -16,6 +16,7 @@ from tests.app.conftest import LOADING_S
 from tests.app.studies import zipped
 from tests.app.viewer.conftest import barriers
 from tests.app.viewer.study_page import ROUNDING, at, inside, seen, set_range, show
+from tests.data_prep.dicom_factory import encode
 from tests.loopback import served
 
 pytestmark = pytest.mark.slow
@@ -33,7 +34,7 @@ def torn(bundles, tmp_path_factory):
     app = create_app(settings)
     app.extensions[EXTENSION].engine.loaded.result(LOADING_S)
     knee, client = generate(SEED, TRUTH), app.test_client()
-    body, answers = zipped([file(instance(knee, index)) for index in range(knee.scan.slices)]), []
+    body, answers = zipped([encode(instance(knee, index)) for index in range(knee.scan.slices)]), []
     for bundle in ("demo", "four"):
         response = client.post(f"/v1/predictions?bundle={bundle}", data=body, content_type="application/zip")
         assert response.status_code == 201, response.text
@@ -41,12 +42,6 @@ def torn(bundles, tmp_path_factory):
     with served(app) as origin:
         yield origin, client, *answers
     app.extensions[EXTENSION].stop()
-
-
-def file(dataset) -> bytes:
-    written = io.BytesIO()
-    dataset.save_as(written, enforce_file_format=True)
-    return written.getvalue()
 
 
 def picture(client, path: str, **query) -> np.ndarray:

@@ -34,11 +34,16 @@ def drawn(page: Page) -> None:
 
 
 def said(page: Page, text: str) -> None:
-    expect(page.locator("#review [role=status]")).to_contain_text(text)
+    status = page.locator("#review [role=status]")
+    expect(status).to_contain_text(text)
+    expect(status).to_be_in_viewport(ratio=0.95)
 
 
 def save(page: Page) -> None:
-    page.get_by_role("button", name="Save the review").click()
+    """Press the button where it is at the lower edge of the panel."""
+    button = page.get_by_role("button", name="Save the review")
+    button.evaluate("(button) => button.scrollIntoView({ block: 'end' })")
+    button.click()
 
 
 def test_a_review_is_stored_once_when_the_service_is_back(bundles, page, tmp_path):

@@ -86,6 +86,8 @@ export function form(root) {
       const link = element("a", { href: login, target: "_blank" }, t("review.log_in"));
       status.replaceChildren(text, ...(login ? [" ", link] : []));
       status.classList.toggle("alarm", alarm);
+      // Whoever has pressed the button must see what came of it.
+      if (buttons.save.matches(":focus")) status.scrollIntoView({ block: "nearest" });
     },
 
     /** @param {any} listed */

@@ -21,6 +21,8 @@ from tests.viewers.screen import Picture, decoded
 WIDTH, HEIGHT = 1400, 900
 # Generous: software drawing on a busy machine.
 WAIT_S = 300.0
+# Pixels.
+MOVED = 20
 # A picture is complete when it hasn't changed for so long, and nothing was loaded meanwhile.
 STILL_S = 1.5
 PROGRAMS = "chromium", "chromedriver"
@@ -83,8 +85,8 @@ class Browser:
                     return
 
     def point_at(self, element: WebElement) -> None:
-        """Move the mouse over the middle of an element."""
-        ActionChains(self.driver).move_to_element(element).perform()
+        """Move the mouse over the middle of an element. It moves even if it is there already."""
+        ActionChains(self.driver).move_to_element(element).move_by_offset(MOVED, MOVED).perform()
 
     def settle(self) -> None:
         """Wait until the page doesn't change any more, and every request has been answered."""

@@ -57,7 +57,9 @@ def look(ohif: Path, out: Path, bundle: Path, names: Sequence[str]) -> Iterator[
                 yield _region(study)
                 for kind in CHECKS:
                     if kind in study.results:
-                        yield _seen(page, study, kind, out)
+                        yield (seen := _seen(page, study, kind, out))
+                        if not seen.right:  # OHIF may have given up
+                            page.open_study(study.uid, 1 + len(study.results))
 
 
 def _region(study: Answered) -> Seen:

@@ -75,7 +75,7 @@ def study(seed: int) -> tuple[str, list[bytes]]:
     )
     rest = [(ACROSS, one) for one in across] + [(SCOUT, one) for one in scout] + [(COLOURS, colours)]
     return uid, [
-        *map(file, chosen),
+        *map(encode, chosen),
         *plain,
         *(changed(one, **told, SeriesDescription=NAMES[series]) for series, one in rest),
     ]

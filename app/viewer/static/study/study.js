@@ -142,7 +142,7 @@ function showColumn({ reading, viewport, element: column }, slider, display) {
   const said = /** @type {any} */ (column.querySelector(".state"));
   said.textContent = state(reading);
   // No sentence may cover a slice.
-  said.classList.toggle("aside", reading.slices > 0 && reading.levels(reading.index) !== null);
+  said.classList.toggle("aside", Boolean(reading.volume) && reading.levels(reading.index) !== null);
   /** @type {any} */ (column.querySelector(".which")).textContent = which(reading, display);
 }
 

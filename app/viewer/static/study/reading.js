@@ -76,10 +76,12 @@ export class Reading extends Observable {
 
   /** Ask for everything, in the order in which it is needed. */
   async load() {
+    // Most predictions are done: then this is the volume. It is null where there is none yet, and is asked for again.
+    const early = this._askVolume().catch(() => null);
     await this._follow();
     if (this.answer?.status !== "done") return;
     this.update({ index: Math.floor(this.slices / 2), class: this.answer.explanation.class });
-    await Promise.all([this._loadPixels(), this._loadMaps()]);
+    await Promise.all([this._loadPixels(early), this._loadMaps()]);
   }
 
   /** Ask when the study was made, and for earlier ones of the same patient. Without an answer, there are none. */
@@ -197,9 +199,15 @@ export class Reading extends Observable {
     return `/v1/predictions/${encodeURIComponent(this.id)}`;
   }
 
-  async _loadPixels() {
+  /** @returns {Promise<any>} */
+  _askVolume() {
+    return this._patient(() => askJson(`${this._path}/volume`));
+  }
+
+  /** @param {Promise<any>} early the volume, or null */
+  async _loadPixels(early) {
     try {
-      const volume = await this._patient(() => askJson(`${this._path}/volume`));
+      const volume = (await early) ?? (await this._askVolume());
       this.update({ volume, window: presets(volume)[0].window });
       await this._hurry(this.index);
       await this._patient(() => this._loadVoxels());

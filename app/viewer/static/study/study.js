@@ -10,6 +10,7 @@ import { day } from "../times.js";
 import { together } from "./compare.js";
 import { Display } from "./display.js";
 import { element, percent } from "./dom.js";
+import { files } from "./files.js";
 import { control } from "./input/controls.js";
 import { listen } from "./input/gestures.js";
 import { Keys } from "./input/keys.js";
@@ -140,6 +141,7 @@ function state(reading) {
 
 /** Fill the panel. @param {StudyPage} page */
 function showPanel({ active, display, models, others, priors, readings }) {
+  showFiles(active);
   const done = active.answer?.status === "done";
   // Scrolling changes nothing here.
   const content = [active.id, done, active.date, active.class, active.rival, display.opinion, models.length, others.length, priors.length];
@@ -190,6 +192,14 @@ function prior({ study_date: date, created, laterality, bundle }) {
   return date ? t("study.prior", { date: day(date), side, bundle }) : t("study.prior.undated", { date: created.slice(0, 10), side, bundle });
 }
 
+/** Fill the list of files when it is open: it changes with the slice. @param {Reading} reading */
+function showFiles(reading) {
+  const [place, content] = [byId("files"), String([reading.id, reading.index])];
+  if (!place.open || reading.answer?.status !== "done" || place.dataset.content === content) return;
+  place.dataset.content = content;
+  fill("linked", files(reading));
+}
+
 /** @param {string} name @param {Node[]} content */
 function fill(name, content) {
   byId(name).replaceChildren(...content);
@@ -222,6 +232,7 @@ control(page);
 page.onChange(() => showPanel(page));
 page.onChange(() => announce(page));
 for (const name of ["class", "rival"]) byId(name).addEventListener("change", () => explain(page));
+byId("files").addEventListener("toggle", () => showFiles(page.active));
 byId("bundle").addEventListener("change", () => location.assign(`/studies/${byId("bundle").value}`));
 byId("with").addEventListener("change", () => location.assign(`/studies/${page.readings[0].id}${byId("with").value ? `?with=${byId("with").value}` : ""}`));
 page.load().catch((error) => {

@@ -86,7 +86,7 @@ class Face:
     def characters(self) -> frozenset[int]:
         """What it has; nothing if its licence doesn't let a part of it be a part of a PDF."""
         try:
-            with Tables(self.path, fontNumber=self.number, lazy=True) as tables:
+            with self.path.open("rb") as file, Tables(file, fontNumber=self.number, lazy=True) as tables:
                 allowed = tables["OS/2"].fsType if "OS/2" in tables else 0
                 is_free = allowed & ALL_EMBEDDING != RESTRICTED and not allowed & NO_SUBSETTING
                 return frozenset(tables.getBestCmap() or ()) if is_free else frozenset()
@@ -237,7 +237,7 @@ def _count(file: Path) -> int:
     if file.suffix.lower() != ".ttc":
         return 1
     try:
-        with TTCollection(file, lazy=True) as collection:
+        with file.open("rb") as stream, TTCollection(stream, lazy=True) as collection:
             return len(collection.fonts)
     except (OSError, TTLibError):
         return 0

@@ -145,9 +145,9 @@ def test_the_patient_is_never_named(make_app, shown):
 
 def test_a_key_is_asked_for_and_unknown_predictions_are_told(make_app):
     client = make_app(api_keys=("the-operator-chose-this",)).test_client()
+    sender = create(client.application.extensions[EXTENSION].database, "sender", ["predict"], None)
     place = f"/v1/predictions/{'0' * 32}/priors"
     assert client.get(place).status_code == 401
-    sender = create(client.application.extensions[EXTENSION].database, "sender", ["predict"], None)
     assert client.get(place, headers={"X-API-Key": sender}).status_code == 403
     unknown = client.get(place, headers={"X-API-Key": "the-operator-chose-this"})
     assert (unknown.status_code, unknown.mimetype) == (404, "application/problem+json")

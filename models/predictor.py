@@ -136,7 +136,7 @@ def _left_out(network_input: NetworkInput) -> tuple[Notice, ...]:
     if (first, stop) == (0, total):
         return ()
     where = "around the box that its localiser found" if network_input.box else "the middle of the knee"
-    seen = f"The model looks at slices {first} to {stop - 1} of 0 to {total - 1}, {where}."
+    seen = f"The model looks at slices {first + 1} to {stop} of {total}, {where}."
     return (Notice("slices-outside-extent", seen),)
 
 

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, render_template, request, send_from_direc
 from app.http.uploads import MAX_PARTS
 from app.service.parts import service
 from app.viewer import texts
-from app.viewer.files import STATIC, VERSION
+from app.viewer.files import STATIC, VERSION, modules
 from data_prep.labels import BINARY, FOUR_CLASS
 
 blueprint = Blueprint("viewer", __name__, template_folder="templates")
@@ -71,8 +71,14 @@ def file(version: str, name: str) -> Response:
 def page(template: str, **values: Any) -> Response:
     """A page in the language that the browser prefers, of those that there are."""
     language = request.accept_languages.best_match(texts.LANGUAGES) or texts.DEFAULT
-    html = render_template(template, language=language, t=partial(texts.text, language), static=_address, **values)
+    ours = {"t": partial(texts.text, language), "static": _address, "imported": partial(_imported, language)}
+    html = render_template(template, language=language, **ours, **values)
     return Response(html, headers=HEADERS)
+
+
+def _imported(language: str, *scripts: str) -> list[str]:
+    found = modules(*scripts)
+    return [*found, f"strings/{language}.js"] if "texts.js" in found else [*found]
 
 
 def _address(name: str) -> str:

@@ -28,7 +28,7 @@ def examine(volume: Volume) -> tuple[Notice, ...]:
         raise UnsuitableStudy("Every slice of the series is blank: all its pixels have one value.", kind="blank-volume")
     notices = list(volume.notices)
     if len(blank):
-        notices.append(Notice("blank-slices", f"Slices without any signal: {', '.join(map(str, blank))}."))
+        notices.append(Notice("blank-slices", f"Slices without any signal: {', '.join(map(str, blank + 1))}."))
     if volume.acquisition.fat_suppressed is False:
         notices.append(
             Notice(

@@ -27,7 +27,7 @@ def gap(volume: Volume) -> str | None:
         return None
     first = int(odd[0])
     return (
-        f"Slices {first} and {first + 1} lie {abs(steps[first]):.2f} mm apart where {usual:.2f} mm is usual; "
+        f"Slices {first + 1} and {first + 2} lie {abs(steps[first]):.2f} mm apart where {usual:.2f} mm is usual; "
         f"{STEP_TOLERANCE:.0%} more or less is allowed."
     )
 

@@ -102,5 +102,5 @@ def interpolated_slices(sketch: Sketch) -> str | None:
 
 
 def _listed(indices: np.ndarray) -> str:
-    """Slice numbers as text. Slices are counted from 0, as in a heatmap."""
-    return ", ".join(map(str, indices))
+    """Slice numbers as text: people count from 1."""
+    return ", ".join(map(str, indices + 1))

@@ -27,6 +27,20 @@ RESULTS = ("sr", "map", "key-image")
 SOON_S = 30
 
 
+class WholeAnswers(FlaskClient):
+    """Reads each answer to its end, as HTTP clients do: the files that it is read from are closed then."""
+
+    def open(self, *request, buffered: bool = True, **options):
+        return super().open(*request, buffered=buffered, **options)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _whole_answers() -> Iterator[None]:
+    """Clients of apps in this process are of this class."""
+    with mock.patch.object(Flask, "test_client_class", WholeAnswers):
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _tables() -> Iterator[None]:
     """New databases get their tables at once."""

@@ -1,11 +1,12 @@
 """How long searches and metadata take as studies become more, beside Orthanc, in one run.
 
-    python -m tests.bench.queries [--studies 200 2000 20000] [--rounds 9] [--postgresql]
+    python -m tests.bench.queries [--studies 200 2000] [--rounds 9] [--postgresql] [--first-only]
 
 Ours are rows of studies with 4 series and 12 instances each, written into the database as receiving writes them, but
-many at once and without files. Orthanc gets one tiny instance of each of the same studies by its REST API, because
-loading takes long: it has a twelfth of the instances and a quarter of the series, which is in its favour. Both answer
-over loopback, in turn. Then a series of 192 instances is stored in both, and its metadata are asked for.
+many at once and without files. Orthanc gets tiny instances of the same studies by its REST API. That takes minutes for
+each thousand studies, so with `--first-only` it gets one instance of each. Then it has a twelfth of our instances,
+which is in its favour. Both answer over loopback, in turn. Then a series of 192 instances is stored in both, and its
+metadata are asked for.
 
 Only ratios carry over to another machine. Orthanc must be installed (Debian: orthanc, orthanc-dicomweb).
 """
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from http.client import HTTPConnection
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +46,7 @@ from data_prep.phantom.dicom_out import instance
 from data_prep.phantom.knee import generate
 from tests.app.postgres import postgresql
 
-SIZES = (200, 2000, 20_000)
+SIZES = (200, 2000)
 SERIES, PER_SERIES = (("MR", "PD FS SAG"), ("MR", "T1 COR"), ("MR", "T2 AX"), ("SR", "Report")), 3
 SLICES, PRIVATE = 192, 120
 # Studies that are written in one transaction.
@@ -78,6 +80,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--bundle", type=Path, default=Path("models/bundles/demo"))
     parser.add_argument("--postgresql", action="store_true", help="ours in PostgreSQL (Debian: postgresql), not SQLite")
+    parser.add_argument("--first-only", action="store_true", help="Orthanc gets one instance of each study")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cruciate-") as scratch, _database(arguments.postgresql) as url:
         database, variables = open_database(url, Path(scratch, "var")), {"CRUCIATE_DATABASE": url} if url else {}
@@ -89,7 +92,7 @@ def main() -> None:
             held = 0
             for size in sorted(arguments.studies):
                 _fill(database, held, size)
-                _load(port, held, size)
+                _load(port, held, size, arguments.first_only)
                 held = size
                 _searched(_asks(service, port), size, arguments.rounds)
             _metadata(service, port, arguments.rounds)
@@ -196,20 +199,25 @@ def _columns(level: Level, attributes: Json) -> dict[str, str | None]:
 
 
 def _rows(number: int) -> Iterator[dict[str, Any]]:
+    for place, values in enumerate(_instances(number)):
+        yield {
+            "sop_uid": values["SOPInstanceUID"],
+            "study_uid": values["StudyInstanceUID"],
+            "series_uid": values["SeriesInstanceUID"],
+            "digest": f"{number:032}{place:032}",
+            "size": 1000,
+            "attributes": dict(_element(keyword, value) for keyword, value in values.items()),
+            "ours": False,
+            "stored": time.time(),
+            "metadata_due": False,
+        }
+
+
+def _instances(number: int) -> Iterator[dict[str, str | int]]:
+    """The attributes of each instance of a study."""
     for series, (modality, description) in enumerate(SERIES, start=1):
         for one in range(1, PER_SERIES + 1):
-            values = _values(number, series, one) | {"Modality": modality, "SeriesDescription": description}
-            yield {
-                "sop_uid": values["SOPInstanceUID"],
-                "study_uid": values["StudyInstanceUID"],
-                "series_uid": values["SeriesInstanceUID"],
-                "digest": f"{number:032}{series:016}{one:016}",
-                "size": 1000,
-                "attributes": dict(_element(keyword, value) for keyword, value in values.items()),
-                "ours": False,
-                "stored": time.time(),
-                "metadata_due": False,
-            }
+            yield _values(number, series, one) | {"Modality": modality, "SeriesDescription": description}
 
 
 def _values(number: int, series: int, one: int) -> dict[str, str | int]:
@@ -246,17 +254,18 @@ def _element(keyword: str, value: str | int) -> tuple[str, dict[str, object]]:
     return f"{tag_for_keyword(keyword):08X}", {"vr": vr, "Value": [{"Alphabetic": value} if vr == "PN" else value]}
 
 
-def _load(port: int, first: int, stop: int) -> None:
-    """The first instance of each study, for Orthanc."""
+def _load(port: int, first: int, stop: int, first_only: bool) -> None:
+    """The instances of each study, for Orthanc."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     for number in range(first, stop):
-        _post(port, _tiny(number), connection)
+        for values in islice(_instances(number), 1 if first_only else None):
+            _post(port, _tiny(values), connection)
     connection.close()
 
 
-def _tiny(number: int) -> bytes:
+def _tiny(values: dict[str, str | int]) -> bytes:
     dataset = Dataset()
-    for keyword, value in _values(number, 1, 1).items():
+    for keyword, value in values.items():
         setattr(dataset, keyword, value)
     dataset.PhotometricInterpretation, dataset.PixelRepresentation = "MONOCHROME2", 0
     dataset.BitsStored, dataset.HighBit = 8, 7

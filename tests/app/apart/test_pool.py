@@ -191,7 +191,7 @@ def test_few_calls_wait_long_and_the_others_are_refused_soon():
         thread.join()
     soon = sorted(refused)[: 8 - 2 * PROCESSES]
     assert len(refused) == 8 - PROCESSES
-    assert max(soon) < 1.0
+    assert max(soon) < 1.5
     assert min(sorted(refused)[8 - 2 * PROCESSES :]) >= 1.5
     for thread in threads:
         thread.join()

@@ -97,4 +97,4 @@ def test_no_header_takes_long(piece):
     begun = time.monotonic()
     accepted(piece * 8000)
     MediaType.parse(piece * 8000)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 TEMPLATE = ROOT / "deploy" / "nginx" / "cruciate.conf.template"
 MAIN = ROOT / "deploy" / "nginx" / "nginx.conf"
-START_S, PROMPT_S = 20.0, 1.0
+START_S, PROMPT_S = 20.0, 5.0
 
 
 def certificate(folder: Path) -> Path:

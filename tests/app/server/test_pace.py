@@ -58,7 +58,7 @@ def test_a_trickle_ends_although_each_byte_comes_soon(pair):
         read_all()
     over.set()
     client.join()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
 
 
 def test_time_that_we_spend_ourselves_isnt_counted(pair):

@@ -73,7 +73,8 @@ def test_drawn_with_keys_alone_it_outlives_reload_and_restart_and_is_exported(
         page.reload()
         expect(page.locator("#review")).to_contain_text(f"Drawn on slices: {middle + 1}, {middle + 2}")
         expect(page.get_by_role("textbox", name="Comment")).to_have_value("<img src=x onerror=alert(1)>")
-        page.get_by_role("link", name="Report").click()
+        page.get_by_text("Report and files").click()
+        page.get_by_role("link", name="Report to print").click()
         page.get_by_role("link", name="PDF").wait_for()
         assert barriers(page) == []
     with served(make_app()) as origin:  # another service on the same folder, as after a restart

@@ -88,6 +88,26 @@ def set_range(page, name: str, value: float) -> None:
     )
 
 
+def test_every_file_of_a_prediction_is_a_link_away(torn, page):
+    """Whatever the list names is there; the heatmap's file is that of the slice that is looked at."""
+    origin, client, answer, _ = torn
+    show(page, origin, answer["id"])
+    page.locator("#files summary").click()
+    page.keyboard.press("s")
+    index = strongest(answer)
+    heatmap = page.get_by_role("link", name=f"Heatmap over slice {index + 1}")
+    expect(heatmap).to_be_visible()
+    links = page.locator("#linked a").evaluate_all("(links) => links.map((link) => link.getAttribute('href'))")
+    kinds = {href.partition("/dicom/")[2].partition(".dcm")[0] for href in links if "/dicom/" in href}
+    assert kinds == {"sr", "key-image", "overlay", "map", "seg"}
+    assert {client.get(href, follow_redirects=True).status_code for href in links} == {200}
+    with page.expect_download() as download:
+        heatmap.click()
+    expected = client.get(f"/v1/predictions/{answer['id']}/dicom/overlay.dcm?slice={index}").data
+    assert download.value.path().read_bytes() == expected
+    assert barriers(page) == []
+
+
 def test_pixels_are_those_of_the_services_pictures(torn, page):
     """Off until asked for, at every opacity, on slices with and without evidence, and where map.npz has it."""
     origin, client, answer, _ = torn

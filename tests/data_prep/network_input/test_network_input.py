@@ -19,7 +19,7 @@ def test_both_steps_give_the_block_and_what_a_reader_should_know():
     assert (found.footprint.slices, found.footprint.rows, found.footprint.columns) == ((1, 6), (-4, 20), (-4, 20))
     assert np.ptp(found.slices[1]) == 0  # the second of them is the blank one, and its padding is as dark as air
     assert min(np.ptp(found.slices[index]) for index in (0, 2, 3, 4)) > 0.5
-    assert ("blank-slices", "Slices without any signal: 2.") in [(one.code, one.message) for one in found.notices]
+    assert ("blank-slices", "Slices without any signal: 3.") in [(one.code, one.message) for one in found.notices]
     assert (found.box, found.took_ms > 0) == (None, True)
 
 

@@ -329,3 +329,15 @@ def test_faults_planted_in_the_real_knee_are_found(real, kind, plant):
     assert kind in kinds(plant(real, np.random.default_rng([SEED, 0])))
     for seed in range(1, 5):
         assert kind in this_kind(plant(real, np.random.default_rng([SEED, seed])), kind)
+
+
+def test_sentences_count_slices_from_one():
+    """As pages, pictures and the service's other sentences do."""
+    volume = generate(1, "healthy").to_volume()
+    index = np.arange(len(volume.voxels))
+    steps = volume.spacing_mm[0] * (index + (index > 3))
+    apart = dataclasses.replace(volume, positions_mm=volume.positions_mm[0] + np.outer(steps, volume.normal))
+    blank = dataclasses.replace(volume, voxels=np.where((index == 6)[:, None, None], np.float32(0), volume.voxels))
+    reasons = {flag.kind: flag.reason for one in (apart, blank) for flag in screen(one)}
+    assert reasons["gap"].startswith("Slices 4 and 5 lie")
+    assert reasons["blank-slices"].startswith("Slices 7 are blank")

@@ -123,9 +123,15 @@ export class Images extends Observable {
     return true;
   }
 
-  async _loadPixels() {
+  /** @returns {Promise<any>} */
+  _askVolume() {
+    return this._patient(() => askJson(`${this._path}/volume${this._query}`));
+  }
+
+  /** @param {Promise<any> | null} [early] the volume, or null */
+  async _loadPixels(early = null) {
     try {
-      const volume = await this._patient(() => askJson(`${this._path}/volume${this._query}`));
+      const volume = (await early) ?? (await this._askVolume());
       this.update({ volume, window: presets(volume)[0].window, ...(this.slices ? {} : { index: Math.floor(volume.shape[0] / 2) }) });
       await this._first();
       await this._patient(() => this._loadVoxels());

@@ -47,10 +47,12 @@ export class Reading extends Images {
 
   /** Ask for everything, in the order in which it is needed. */
   async load() {
+    // Most predictions are done: then this is the volume. It is null where there is none yet, and is asked for again.
+    const early = this._askVolume().catch(() => null);
     await this._follow();
     if (this.answer?.status !== "done") return;
     this.update({ index: Math.floor(this.slices / 2), class: this.answer.explanation.class });
-    await Promise.all([this._loadPixels(), this._loadMaps()]);
+    await Promise.all([this._loadPixels(early), this._loadMaps()]);
   }
 
   get slices() {

@@ -9,6 +9,7 @@ import { t } from "../texts.js";
 import { together } from "./compare.js";
 import { Display } from "./display.js";
 import { element, percent } from "./dom.js";
+import { files } from "./files.js";
 import { control } from "./input/controls.js";
 import { listen } from "./input/gestures.js";
 import { Keys } from "./input/keys.js";
@@ -161,6 +162,7 @@ function unanswered({ answer }) {
 
 /** Fill the panel. @param {StudyPage} page */
 function showPanel({ result: active, display, models, others, columns: { length: columns } }) {
+  showFiles(active);
   const done = active.answer?.status === "done";
   // Scrolling changes nothing here.
   const refused = active.answer?.status === "failed" && Number(byId("others").dataset.others) > 0;
@@ -205,6 +207,14 @@ function titled({ bundle, created, study }, all) {
   return t(all.some((other) => other.study.series_uid !== study.series_uid) ? "study.which.series" : "study.which", values);
 }
 
+/** Fill the list of files when it is open: it changes with the slice. @param {Reading} reading */
+function showFiles(reading) {
+  const [place, content] = [byId("files"), String([reading.id, reading.index])];
+  if (!place.open || reading.answer?.status !== "done" || place.dataset.content === content) return;
+  place.dataset.content = content;
+  fill("linked", files(reading));
+}
+
 /** @param {string} name @param {Node[]} content */
 function fill(name, content) {
   byId(name).replaceChildren(...content);
@@ -237,6 +247,7 @@ control(page);
 page.onChange(() => showPanel(page));
 page.onChange(() => announce(page));
 for (const name of ["class", "rival"]) byId(name).addEventListener("change", () => explain(page));
+byId("files").addEventListener("toggle", () => showFiles(page.result));
 byId("bundle").addEventListener("change", () => location.assign(`/studies/${byId("bundle").value}`));
 byId("with").addEventListener("change", () => location.assign(`/studies/${page.results[0].id}${byId("with").value ? `?with=${byId("with").value}` : ""}`));
 page.load().catch((error) => {

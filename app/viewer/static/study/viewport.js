@@ -50,7 +50,9 @@ export class Viewport {
     this.canvas = /** @type {HTMLCanvasElement} */ (element.querySelector(".view"));
     this.source = /** @type {HTMLCanvasElement} */ (element.querySelector(".source"));
     this._context = context2d(this.canvas);
-    this._greys = new Uint8Array(1 << 16);
+    /** @type {{of: string, table: Uint8Array}} */
+    this._greys = { of: "", table: new Uint8Array(1 << 16) };
+    this._image = new ImageData(1, 1);
     this._waits = false;
     /** Whether the pixels of the source are others than those that should be seen. */
     this._stale = true;
@@ -156,13 +158,20 @@ export class Viewport {
     if (!this._stale) return true;
     const { rows, columns } = reading.slice;
     if (source.width !== columns || source.height !== rows) Object.assign(source, { width: columns, height: rows });
-    greys(reading.window, reading.volume, reading.inverted, this._greys);
-    const image = new ImageData(columns, rows);
-    paint(image.data, levels, this._greys, this.display.outlined ? null : heat);
-    context2d(source).putImageData(image, 0, 0);
+    if (this._image.width !== columns || this._image.height !== rows) this._image = new ImageData(columns, rows);
+    paint(this._image.data, levels, this._greysNow(), this.display.outlined ? null : heat);
+    context2d(source).putImageData(this._image, 0, 0);
     source.dataset.slice = String(reading.index);
     this._stale = false;
     return true;
+  }
+
+  /** The grey of each level. Scrolling doesn't change it. */
+  _greysNow() {
+    const { window, volume, inverted } = this.reading;
+    const of = JSON.stringify([window, volume.slope, volume.intercept, inverted]);
+    if (this._greys.of !== of) this._greys = { of, table: greys(window, volume, inverted, this._greys.table) };
+    return this._greys.table;
   }
 
   /** @param {Heat} heat */

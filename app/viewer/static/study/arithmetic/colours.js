@@ -44,20 +44,31 @@ export function paint(pixels, levels, greys, heat) {
 /** @param {Uint8ClampedArray} pixels @param {Heat} heat */
 function paintHeat(pixels, { plane, full, threshold, opacity, both }) {
   const { positive, negative } = tables(both);
+  const [inFavour, against] = [weighted(positive, opacity), negative && weighted(negative, opacity)];
+  const kept = Float64Array.from({ length: LEVELS }, (_, level) => 1 - weightOf(level, opacity));
   // The service compares float32 numbers.
   const least = Math.fround(threshold);
   for (let at = 0; at < plane.length; at++) {
     const value = plane[at];
-    const table = value > 0 ? positive : negative;
+    const added = value > 0 ? inFavour : against;
     const size = Math.abs(value);
-    if (!table || size < least || size === 0) continue;
+    if (!added || size < least || size === 0) continue;
     const level = Math.round(255 * Math.min(size / full, 1));
-    const weight = (opacity * level) / 255;
     for (let channel = 0; channel < 3; channel++) {
       const place = 4 * at + channel;
-      pixels[place] = Math.round((1 - weight) * pixels[place] + weight * table[3 * level + channel]);
+      pixels[place] = Math.round(kept[level] * pixels[place] + added[3 * level + channel]);
     }
   }
+}
+
+/** @param {number} level @param {number} opacity */
+function weightOf(level, opacity) {
+  return (opacity * level) / (LEVELS - 1);
+}
+
+/** What is added to a pixel at each level. @param {Uint8Array} table @param {number} opacity */
+function weighted(table, opacity) {
+  return Float64Array.from(table, (value, at) => weightOf(Math.floor(at / 3), opacity) * value);
 }
 
 /** @param {number[][]} stops */

@@ -88,12 +88,11 @@ export function form(root) {
     },
 
     /** @param {any} listed */
-    history({ reviews, withheld, prediction }) {
+    history({ reviews, withheld }) {
       const rows = reviews.map((/** @type {any} */ one) => element("li", {}, line(one)));
       history.replaceChildren(
         ...(rows.length ? [element("h3", {}, t("review.history")), element("ul", {}, ...rows)] : []),
         ...(withheld ? [element("p", { class: "quiet" }, t("review.withheld", { count: withheld }))] : []),
-        element("p", {}, element("a", { href: `/studies/${prediction}/report` }, t("review.report"))),
       );
     },
   };

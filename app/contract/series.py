@@ -29,6 +29,8 @@ class SeriesOfStudy(ResponseModel):
     held: bool
     """Whether files of the study are here: it came by DICOMweb or DIMSE."""
     series: list[StudySeries]
+    files: list[str]
+    """What is wrong with files that don't name their series."""
 
 
 class SeriesPart(ResponseModel):

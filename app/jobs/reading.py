@@ -73,8 +73,8 @@ class Reading(BaseModel):
         return cls.model_construct(
             shape=volume.shape,
             spacing_mm=volume.spacing_mm,
-            directions=_tuples(volume.directions),
-            positions_mm=_tuples(volume.positions_mm),
+            directions=tuples(volume.directions),
+            positions_mm=tuples(volume.positions_mm),
             sop_uids=volume.sop_uids,
             study_uid=volume.study_uid,
             series_uid=volume.series_uid,
@@ -191,7 +191,8 @@ def _read_into(
     return Reading.of(selection, round(1000 * (time.perf_counter() - started), 2))
 
 
-def _tuples(vectors: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+def tuples(vectors: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
+    """Vectors as a message has them."""
     return tuple(map(tuple, vectors.tolist()))
 
 

@@ -26,11 +26,12 @@ def series_of_study(database: Database, record: Record) -> SeriesOfStudy:
     answer, held = record.answer, _held(database, record.study_uid)
     predicted_on, reasons = series_of(answer), defaultdict(list)
     for other in answer.get("study", {}).get("passed_over", ()):
-        if other["series_uid"]:
-            reasons[other["series_uid"]].append(other["reason"])
+        reasons[other["series_uid"]].append(other["reason"])
+    unnamed = reasons.pop("", [])
     uids = {*held, *reasons, *([predicted_on] if predicted_on else [])}
     every = [_one(uid, uid == predicted_on, reasons.get(uid, []), held.get(uid)) for uid in uids]
-    return SeriesOfStudy(study_uid=record.study_uid, held=bool(held), series=sorted(every, key=_order))
+    in_order = sorted(every, key=_order)
+    return SeriesOfStudy(study_uid=record.study_uid, held=bool(held), series=in_order, files=unnamed)
 
 
 def _one(uid: str, predicted_on: bool, reasons: list[str], held: _Held | None) -> StudySeries:

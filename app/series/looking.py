@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from werkzeug.exceptions import NotFound
 
 from app.dicomweb.apart import READERS
-from app.jobs.reading import BROKEN, Count, Vector, path_of, voxels_in
+from app.jobs.reading import BROKEN, Count, Vector, path_of, tuples, voxels_in
 from app.series.parts import Part, parts_of
 from app.store.instances import Instances
 from data_prep.dicom.frames import read_study
@@ -124,8 +124,8 @@ def _look_into(files: list[BinaryIO], names: Sequence[tuple[str, str]], number: 
         ),
         not_read=len(study.unread) + len(faults),
         spacing_mm=place.spacing_mm if place else None,
-        directions=place.directions.tolist() if place else None,
-        positions_mm=place.positions_mm.tolist() if place else None,
+        directions=tuples(place.directions) if place else None,
+        positions_mm=tuples(place.positions_mm) if place else None,
         acquisition=_made(part),
     )
 

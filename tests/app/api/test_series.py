@@ -235,3 +235,18 @@ def test_the_series_of_a_refused_study_are_listed(make_app):
 def test_nothing_is_listed_of_what_isnt_there(client):
     assert client.get(f"/v1/predictions/{'0' * 32}/series").status_code == 404
     assert client.post("/v1/predictions", data=study_zip(), content_type="application/zip").status_code == 201
+
+
+def test_other_parts_of_the_series_and_files_without_one_have_their_reasons(client):
+    """Two echoes in one series, and a file that is cut short before it names its series."""
+    later = [
+        changed(one, EchoTime=90, EchoNumbers=2, SOPInstanceUID=f"2.25.8.{100 + number}")
+        for number, one in enumerate(instances(voxels(1)))
+    ]
+    body = zipped([*instances(voxels()), *later, instances(voxels(2))[0][:400]])
+    answer = client.post("/v1/predictions", data=body, content_type="application/zip").json
+    found = client.get(f"/v1/predictions/{answer['id']}/series").json
+    (only,) = found["series"]
+    assert (only["series_uid"], only["predicted_on"]) == ("2.25.8", True)
+    assert "echo 2 of 2" in only["reasons"][0]
+    assert "1 file can't be read" in found["files"][0]

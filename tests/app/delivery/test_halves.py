@@ -218,3 +218,26 @@ def test_results_that_were_never_sent_are_never_sent(halves):
     report = _report(halves.ours())
     assert "PredecessorDocumentsSequence" not in report
     assert report.SeriesNumber == 9011
+
+
+def test_a_series_that_is_asked_for_replaces_the_results_everywhere_and_stays(halves):
+    """The targets get its results and a note for the others. A later choice of the service's own sends nothing."""
+    lesser = instances(voxels(1), study=STUDY, series="2.25.3", ScanOptions="", SeriesDescription="PD SAG")
+    own = halves.predict(halves.files + lesser)
+    halves.deliver()
+    before = {one.SOPInstanceUID for one in halves.ours().values()}
+    response = halves.client.post("/v1/predictions?series_uid=2.25.3", json={"study_uid": STUDY})
+    assert (response.status_code, response.json["supersedes"]) == (201, [own["id"]])
+    halves.deliver()
+    after = halves.ours()
+    note = after.pop(KeyObjectSelectionDocumentStorage.name)
+    assert rejected(note) == before
+    assert not before & {one.SOPInstanceUID for one in after.values()}
+    sent = len(halves.target.got)
+    repeated = instances(voxels(2), study=STUDY, series="2.25.4", AcquisitionTime="120000")
+    halves.service.instances.receive([("", one) for one in repeated])
+    later = halves.client.post("/v1/predictions", json={"study_uid": STUDY}).json
+    halves.deliver()
+    assert (later["study"]["series_uid"], later["superseded_by"]) == ("2.25.4", response.json["id"])
+    assert len(halves.target.got) == sent
+    assert set(halves.ours()) - {KeyObjectSelectionDocumentStorage.name} == set(after)

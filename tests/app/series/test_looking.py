@@ -9,9 +9,11 @@ from app.series.looking import Seen, look
 from app.store.database import Database, sqlite_url
 from app.store.instances import Instances
 from data_prep.errors import InputOverLimit, MalformedInput, UnsuitableStudy
+from data_prep.selection.series import load_study
 from data_prep.volume import Acquisition
 from tests.app.api.test_series import changed
 from tests.app.studies import instances, voxels
+from tests.data_prep.dicom_factory import uploads
 
 SAID = {
     "part": 0,
@@ -101,3 +103,16 @@ def test_more_images_than_anyone_looks_through_are_refused(held):
     receive(held, instances(np.zeros((513, 8, 8), np.uint16)))
     with pytest.raises(InputOverLimit, match="513 images of 8 x 8 pixels"):
         look(held, "2.25.7", "2.25.8")
+
+
+@pytest.mark.slow
+def test_the_echoes_of_a_real_knee_are_its_parts(held, real_knee):
+    """GE MR750, 24 places, 8 echoes, big endian: a part is what would be predicted on."""
+    assert {one.reason for one in held.receive(list(real_knee.items()))} == {None}
+    row = next(held.find())
+    chosen = load_study(uploads(real_knee)).volume
+    found = [look(held, row.study_uid, row.series_uid, part) for part in range(8)]
+    assert {(len(one.seen.parts), one.seen.shape) for one in found} == {(8, chosen.shape)}
+    (same,) = [one for one in found if np.array_equal(one.voxels, chosen.voxels)]
+    np.testing.assert_allclose(same.seen.positions_mm, chosen.positions_mm)
+    assert same.seen.spacing_mm == pytest.approx(chosen.spacing_mm)

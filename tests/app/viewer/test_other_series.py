@@ -288,3 +288,21 @@ def test_a_study_that_was_refused_offers_its_series(held, page):
     page.wait_for_url(lambda url: refused["id"] not in url)
     page.wait_for_selector("#study[data-complete]")
     expect(page.locator("#basis")).to_contain_text("left")
+
+
+def test_other_echoes_of_the_series_are_looked_at(held, page):
+    """They are parts of the series that was predicted on, so nothing is to be chosen."""
+    origin, client, _ = held()
+    later = [
+        changed(one, EchoTime=90, EchoNumbers=2, SOPInstanceUID=f"2.25.8.{100 + number}")
+        for number, one in enumerate(instances(voxels(1), study="2.25.5"))
+    ]
+    files = instances(voxels(), study="2.25.5") + later
+    client.application.extensions[EXTENSION].instances.receive([("part", content) for content in files])
+    answer = client.post("/v1/predictions", json={"study_uid": "2.25.5"}).json
+    show(page, origin, answer["id"])
+    expect(row(page, "2.25.8")).to_contain_text("looked at a part of this series")
+    expect(row(page, "2.25.8")).to_contain_text("echo 2 of 2")
+    expect(row(page, "2.25.8").get_by_role("button")).to_have_count(0)
+    row(page, "2.25.8").get_by_role("link").click()
+    expect(page.locator(".part select").nth(1).locator("option")).to_have_count(2)

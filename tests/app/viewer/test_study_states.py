@@ -232,13 +232,14 @@ def test_what_headers_say_is_text(app, client, origin, page):
     answer["bundle"] |= {"name": hostile}
     said = dict.fromkeys(("series_uid", "modality", "number", "description"), hostile)
     series = [said | {"reasons": [hostile], "predicted_on": False, "held": True, "instances": 1}]
-    listed = {"study_uid": "2.25.7", "held": True, "series": series}
+    listed = {"study_uid": "2.25.7", "held": True, "series": series, "files": [hostile]}
     page.route(f"**{POST}/{answer['id']}", lambda route: route.fulfill(json=answer))
     page.route(f"**{POST}/{answer['id']}/series", lambda route: route.fulfill(json=listed))
     page.goto(f"{origin}/studies/{answer['id']}")
     expect(page.locator("#warnings")).to_have_text(hostile)
     expect(page.locator("#series strong")).to_have_text(hostile)
     expect(page.locator("#series li p").first).to_have_text(hostile)
+    expect(page.locator("#series > p")).to_have_text(f"Without a series: {hostile}")
     page.locator("#series button").click()
     expect(page.locator("#choose-what")).to_contain_text(hostile)
     assert page.locator("img").count() == 0

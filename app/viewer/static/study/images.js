@@ -126,8 +126,8 @@ export class Images extends Observable {
     return this._patient(() => askJson(`${this._path}/volume${this._query}`));
   }
 
-  /** @param {Promise<any>} [early] the volume, or null */
-  async _loadPixels(early = Promise.resolve(null)) {
+  /** @param {Promise<any> | null} [early] the volume, or null */
+  async _loadPixels(early = null) {
     try {
       const volume = (await early) ?? (await this._askVolume());
       this.update({ volume, window: presets(volume)[0].window, ...(this.slices ? {} : { index: Math.floor(volume.shape[0] / 2) }) });

@@ -18,15 +18,16 @@ const confirm = /** @type {HTMLButtonElement} */ (document.getElementById("choos
 /** Ask for the series of the study that the panel is about, and list them. */
 async function refresh() {
   try {
-    const { study_uid: study, held, series } = await askJson(`/v1/predictions/${encodeURIComponent(page.result.id)}/series`);
+    const { study_uid: study, held, series, files } = await askJson(`/v1/predictions/${encodeURIComponent(page.result.id)}/series`);
     for (const { reading } of page.columns) if (reading instanceof OtherSeries) reading.name(series);
-    const others = series.filter((/** @type {Series} */ one) => !one.predicted_on);
+    // Of the series that was predicted on, other parts may have been passed over.
+    const others = series.filter((/** @type {Series} */ one) => !one.predicted_on || one.reasons.length);
     section.dataset.others = String(held ? others.length : 0);
     const list = others.length ? element("ul", { class: "series" }, ...others.map((/** @type {Series} */ one) => row(one, study))) : element("p", {}, t("series.none"));
     const asked = page.result.answer?.study?.series_chosen_by === "request";
     const parts = [...(asked ? [element("p", {}, t("series.asked"))] : []), list];
     if (others.length && !held) parts.push(element("p", { class: "quiet" }, t("series.not_kept")));
-    place.replaceChildren(...parts);
+    place.replaceChildren(...parts, ...files.map((/** @type {string} */ reason) => element("p", {}, t("series.files", { reason }))));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     place.replaceChildren(element("p", { class: "alarm" }, error.message || t("study.away")));
@@ -42,9 +43,10 @@ function row(one, study) {
     element("strong", {}, named(one)),
     element("span", { class: "quiet" }, ` ${facts.filter(Boolean).join(", ")} `),
     element("code", {}, tail(one.series_uid)),
+    ...(one.predicted_on ? [element("p", {}, t("series.partly"))] : []),
     ...said.map((reason) => element("p", {}, reason)),
   ];
-  if (one.held) parts.push(element("p", { class: "acts" }, look(one), use(one, study)));
+  if (one.held) parts.push(element("p", { class: "acts" }, look(one), ...(one.predicted_on ? [] : [use(one, study)])));
   return element("li", { "data-series": one.series_uid }, ...parts);
 }
 

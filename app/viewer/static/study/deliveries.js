@@ -43,8 +43,12 @@ function say(error) {
   list.append(element("p", { class: "alarm", role: "alert" }, error.message || t("study.away")));
 }
 
-/** Whether the worklist has led here, to deliveries that were given up, and they haven't been in view yet. */
+/**
+ * Whether the worklist has led here, to deliveries that were given up, and the reader hasn't done anything yet. Until then
+ * the list stays in view, while the rest of the panel arrives.
+ */
 let isAwaited = location.hash === "#deliveries";
+for (const act of ["wheel", "pointerdown", "keydown"]) document.addEventListener(act, () => (isAwaited = false), { once: true, capture: true });
 
 place.addEventListener("toggle", () => place.open && refresh());
 page.onChange(() => {
@@ -53,8 +57,5 @@ page.onChange(() => {
     place.dataset.id = page.result.id;
   }
   // The panel is hidden until there is an answer.
-  if (isAwaited && page.result.answer?.status === "done") {
-    isAwaited = false;
-    place.scrollIntoView();
-  }
+  if (isAwaited && page.result.answer?.status === "done") place.scrollIntoView();
 });

@@ -2,7 +2,7 @@
 
 import { nearest } from "./arithmetic/geometry.js";
 
-/** @typedef {import("./images.js").Images} Images */
+/** @typedef {import("./reading/images.js").Images} Images */
 
 // The cosine of half a right angle.
 const PARALLEL = Math.SQRT1_2;

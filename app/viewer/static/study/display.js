@@ -2,7 +2,7 @@
 
 import { Observable } from "./observable.js";
 
-/** @typedef {import("./images.js").Images} Images */
+/** @typedef {import("./reading/images.js").Images} Images */
 /** @typedef {import("./arithmetic/colours.js").Heat} Heat */
 
 // As the service's overlay.png (app/api/pictures.py).

@@ -3,7 +3,7 @@
 import { t } from "../texts.js";
 import { element } from "./dom.js";
 
-/** @typedef {import("./reading.js").Reading} Reading */
+/** @typedef {import("./reading/reading.js").Reading} Reading */
 /** @typedef {import("./display.js").Display} Display */
 
 const HEIGHT = 64;
@@ -46,7 +46,7 @@ export function strip(place, reading, display) {
 /**
  * The slice with the largest share for the class. A slice that the model doesn't look at has a share of 0, and isn't
  * meant even if all others speak against the class (app/results/common.py does the same).
- * @param {import("./images.js").Images} reading
+ * @param {import("./reading/images.js").Images} reading
  */
 export function strongest(reading) {
   const shares = reading.contributions;

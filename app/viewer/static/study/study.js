@@ -5,26 +5,19 @@
 //   cruciate:opinion  {shown, asking}: hide the model's opinion, or show it; whether that isn't known yet
 
 import { askJson, patiently, Refusal } from "../service.js";
-import { t } from "../texts.js";
-import { day } from "../times.js";
+import { showColumn } from "./column.js";
 import { together } from "./compare.js";
 import { Display } from "./display.js";
-import { element, percent } from "./dom.js";
-import { files } from "./files.js";
 import { control } from "./input/controls.js";
 import { listen } from "./input/gestures.js";
 import { Keys } from "./input/keys.js";
 import { Measure } from "./input/measure.js";
-import { basis, model, opinion, tail, warnings } from "./panel.js";
-import { OtherSeries } from "./other_series.js";
-import { Reading } from "./reading.js";
+import { showFiles, showPanel } from "./panel/panel.js";
+import { OtherSeries } from "./reading/other_series.js";
+import { Reading } from "./reading/reading.js";
 import { strip } from "./strip.js";
 import { Viewport } from "./viewport.js";
 
-// From this status on, the fault is the service's.
-const SERVER_ERROR = 500;
-
-/** @typedef {import("./images.js").Images} Images */
 /** @typedef {{reading: Reading | OtherSeries, viewport: Viewport, measure: Measure, element: HTMLElement}} Column */
 
 export class StudyPage {
@@ -129,125 +122,6 @@ export class StudyPage {
     this.column = column;
     this.display.changed();
   }
-}
-
-/** @param {Column} column @param {HTMLInputElement} slider @param {Display} display */
-function showColumn({ reading, viewport, element: column }, slider, display) {
-  const here = { number: reading.index + 1, count: reading.slices };
-  slider.max = String(Math.max(reading.slices - 1, 0));
-  slider.value = String(reading.index);
-  slider.disabled = !reading.slices;
-  slider.setAttribute("aria-valuetext", t("study.slice", here));
-  viewport.canvas.setAttribute("aria-label", reading.slices ? t("study.view", here) : t("study.view.empty"));
-  const said = /** @type {any} */ (column.querySelector(".state"));
-  said.textContent = state(reading);
-  // No sentence may cover a slice.
-  said.classList.toggle("aside", Boolean(reading.volume) && reading.levels(reading.index) !== null);
-  /** @type {any} */ (column.querySelector(".which")).textContent = which(reading, display);
-}
-
-/** Which result or series it is, and what it says. @param {Reading | OtherSeries} reading @param {Display} display */
-function which(reading, display) {
-  if (reading instanceof OtherSeries) return t("series.which", { series: reading.called || t("series.unnamed"), uid: tail(reading.uid) });
-  if (!reading.slices) return "";
-  const { answer: { bundle, created, result, study }, date } = reading;
-  const made = t("study.which", { bundle: bundle.name, created: created.slice(0, 10) });
-  const name = date ? t("study.which.dated", { date: day(date), side: t(`study.side.${study.laterality}`), made }) : made;
-  return display.opinion ? `${name}: ${result.predicted}, ${percent(result.probabilities[result.predicted])}` : name;
-}
-
-/** What the reader must be told instead of a picture; "" if there is one. @param {Reading | OtherSeries} reading */
-function state(reading) {
-  if (reading.away) return `${reading.away} ${t("study.goes_on")}`;
-  if (reading.refused) return reading.refused;
-  const untold = reading instanceof Reading ? unanswered(reading) : "";
-  if (untold) return untold;
-  if (reading.pixels.state === "missing") return reading.pixels.said;
-  if (!reading.volume && reading instanceof OtherSeries) return t("series.asking");
-  if (!reading.volume || !reading.levels(reading.index)) return t("study.arriving", { arrived: reading.arrived, count: reading.slices });
-  return reading.maps.state === "missing" ? reading.maps.said : "";
-}
-
-/** Why there is no result; "" if there is one. @param {Reading} reading */
-function unanswered({ answer }) {
-  if (!answer) return t("study.asking");
-  if (answer.status === "queued") return t("study.queued");
-  return answer.status === "failed" ? failed(answer.problem) : "";
-}
-
-/** Why there is no result: the study was refused, or the service has failed. @param {any} problem */
-function failed({ status, title, detail }) {
-  return t(status < SERVER_ERROR ? "study.failed" : "study.gave_up", { reason: detail ?? title });
-}
-
-/** Fill the panel. @param {StudyPage} page */
-function showPanel({ result: active, results, display, models, others, priors, columns: { length: columns } }) {
-  showFiles(active);
-  const done = active.answer?.status === "done";
-  // Scrolling changes nothing here.
-  const refused = active.answer?.status === "failed" && Number(byId("others").dataset.others) > 0;
-  const content = [active.id, done, refused, active.date, active.class, active.rival, display.opinion, display.asking, models.length, others.length, priors.length];
-  if (byId("panel").dataset.content === String(content)) return;
-  byId("panel").dataset.content = String(content);
-  byId("panel").hidden = !done && !refused;
-  byId("study").classList.toggle("refused", refused);
-  byId("study").classList.toggle("empty", !done && columns === 1);
-  if (!done) return;
-  const explained = byId("class");
-  const { classes } = active.answer.result;
-  const rival = byId("rival");
-  if (explained.length !== classes.length) {
-    const options = () => classes.map((/** @type {string} */ name) => element("option", { value: name }, name));
-    explained.replaceChildren(...options());
-    rival.replaceChildren(element("option", { value: "" }, t("study.rival.none")), ...options());
-  }
-  explained.value = active.class;
-  rival.value = active.rival;
-  rival.closest("label").hidden = classes.length < 3;
-  byId("opinion").hidden = !display.opinion;
-  byId("withheld").hidden = display.opinion || display.asking;
-  byId("replaced").hidden = !active.answer.superseded_by;
-  byId("replacement").href = `/studies/${active.answer.superseded_by}`;
-  fill("said", opinion(active));
-  fill("warnings", warnings(active));
-  fill("basis", basis(active));
-  fill("model", model(active, models));
-  const choices = others.length ? others : [active.answer];
-  const option = (/** @type {any} */ one) => element("option", { value: one.id }, titled(one, choices));
-  fill("bundle", choices.map(option));
-  byId("bundle").value = active.id;
-  const [mine, compared] = results.map((one) => one.id);
-  const same = choices.filter((one) => one.id !== mine).map(option);
-  const earlier = priors.map((one) => element("option", { value: one.id }, prior(one)));
-  const groups = [["study.with.same", same], ["study.with.prior", earlier]].filter(([, options]) => options.length);
-  const none = element("option", { value: "" }, t("study.with.none"));
-  fill("with", [none, ...groups.map(([label, options]) => element("optgroup", { label: t(/** @type {string} */ (label)) }, .../** @type {HTMLElement[]} */ (options)))]);
-  byId("with").value = compared ?? "";
-}
-
-/** A result of an earlier study in a list. @param {any} one */
-function prior({ study_date: date, created, laterality, bundle }) {
-  const side = t(`study.side.${laterality}`);
-  return date ? t("study.prior", { date: day(date), side, bundle }) : t("study.prior.undated", { date: created.slice(0, 10), side, bundle });
-}
-
-/** Fill the list of files when it is open: it changes with the slice. @param {Reading} reading */
-function showFiles(reading) {
-  const [place, content] = [byId("files"), String([reading.id, reading.index])];
-  if (!place.open || reading.answer?.status !== "done" || place.dataset.content === content) return;
-  place.dataset.content = content;
-  fill("linked", files(reading));
-}
-
-/** What distinguishes a prediction from others on the same study. @param {any} one @param {any[]} all */
-function titled({ bundle, created, study }, all) {
-  const values = { bundle: bundle.name, created: created.slice(0, 10), uid: tail(study.series_uid) };
-  return t(all.some((other) => other.study.series_uid !== study.series_uid) ? "study.which.series" : "study.which", values);
-}
-
-/** @param {string} name @param {Node[]} content */
-function fill(name, content) {
-  byId(name).replaceChildren(...content);
 }
 
 /** @param {string} name @returns {any} */

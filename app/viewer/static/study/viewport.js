@@ -6,7 +6,7 @@ import { paint } from "./arithmetic/colours.js";
 import { greys } from "./arithmetic/window.js";
 import { annotate } from "./annotations.js";
 
-/** @typedef {import("./images.js").Images} Images */
+/** @typedef {import("./reading/images.js").Images} Images */
 /** @typedef {import("./display.js").Display} Display */
 /** @typedef {import("./arithmetic/geometry.js").Point} Point */
 /** @typedef {import("./arithmetic/geometry.js").Matrix} Matrix */

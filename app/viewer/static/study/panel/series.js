@@ -1,11 +1,11 @@
 // The other series of the study: why each was passed over, a look at it, and another prediction on it.
 
-import { askJson, Refusal } from "../service.js";
-import { t } from "../texts.js";
-import { element } from "./dom.js";
-import { named, OtherSeries } from "./other_series.js";
-import { tail } from "./panel.js";
-import { page } from "./study.js";
+import { askJson, Refusal } from "../../service.js";
+import { t } from "../../texts.js";
+import { element } from "../dom.js";
+import { named, OtherSeries } from "../reading/other_series.js";
+import { tail } from "./sections.js";
+import { page } from "../study.js";
 
 /** @typedef {{series_uid: string, predicted_on: boolean, reasons: string[], held: boolean, instances: number | null, modality: string | null, number: string | null, description: string | null}} Series */
 
@@ -96,7 +96,7 @@ async function choose(one, study) {
   }
 }
 
-/** The parts of the series that is looked at, where there are several. @param {import("./study.js").Column} column */
+/** The parts of the series that is looked at, where there are several. @param {import("../study.js").Column} column */
 function offerParts({ reading, element: column }) {
   const select = /** @type {HTMLSelectElement} */ (column.querySelector(".part select"));
   reading.show(() => {

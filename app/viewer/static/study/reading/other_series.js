@@ -1,6 +1,6 @@
 // A series that wasn't predicted on, or a part of it: images without anything that a model says.
 
-import { t } from "../texts.js";
+import { t } from "../../texts.js";
 import { Images } from "./images.js";
 
 /** @param {{description: string | null}} series */

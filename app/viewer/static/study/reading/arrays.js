@@ -1,6 +1,6 @@
 // Arrays in NumPy's format (NPY 1.0), read while they arrive.
 
-import { Refusal } from "../service.js";
+import { Refusal } from "../../service.js";
 
 /** @typedef {{shape: number[], values: Uint16Array | Float32Array}} NdArray */
 

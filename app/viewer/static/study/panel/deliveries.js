@@ -1,9 +1,9 @@
 // Where the DICOM results of a prediction went, and another try for those that haven't arrived. Asked for when opened.
 
-import { ask, askJson, Refusal } from "../service.js";
-import { t } from "../texts.js";
-import { element } from "./dom.js";
-import { page } from "./study.js";
+import { ask, askJson, Refusal } from "../../service.js";
+import { t } from "../../texts.js";
+import { element } from "../dom.js";
+import { page } from "../study.js";
 
 const place = /** @type {HTMLDetailsElement} */ (document.getElementById("deliveries"));
 const list = /** @type {HTMLElement} */ (document.getElementById("delivered"));

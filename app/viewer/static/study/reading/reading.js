@@ -1,8 +1,8 @@
 // A prediction that somebody reads: what the service says of it, and what is looked at.
 
-import { ask, askJson } from "../service.js";
-import { t } from "../texts.js";
-import { carryBack, spread } from "./arithmetic/spread.js";
+import { ask, askJson } from "../../service.js";
+import { t } from "../../texts.js";
+import { carryBack, spread } from "../arithmetic/spread.js";
 import { readArray } from "./arrays.js";
 import { Images, said, sleep } from "./images.js";
 
@@ -31,9 +31,9 @@ export class Reading extends Images {
     this._hurried = new Set();
     /** @type {Float32Array} */
     this._cells = new Float32Array(0);
-    /** @type {import("./arithmetic/spread.js").Spread | null} */
+    /** @type {import("../arithmetic/spread.js").Spread | null} */
     this._rows = null;
-    /** @type {import("./arithmetic/spread.js").Spread | null} */
+    /** @type {import("../arithmetic/spread.js").Spread | null} */
     this._columns = null;
     /** @type {{key: string, plane: Float32Array | null}} */
     this._plane = { key: "", plane: null };

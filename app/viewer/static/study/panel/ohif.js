@@ -2,8 +2,8 @@
 // Of a study that was posted, it may hold the results alone. OHIF shows results, so the link goes where the model's
 // opinion is hidden.
 
-import { ask, Refusal } from "../service.js";
-import { page } from "./study.js";
+import { ask, Refusal } from "../../service.js";
+import { page } from "../study.js";
 
 const link = /** @type {HTMLAnchorElement | null} */ (document.getElementById("ohif"));
 /** Whether the images of a study are held, by its UID. @type {Map<string, Promise<boolean>>} */

@@ -1,10 +1,10 @@
-// The side panel: what the model says, in plain words, and what it is worth.
+// Sections of the side panel: what the model says, in plain words, and what it is worth.
 
-import { t } from "../texts.js";
-import { day } from "../times.js";
-import { element, percent, terms } from "./dom.js";
+import { t } from "../../texts.js";
+import { day } from "../../times.js";
+import { element, percent, terms } from "../dom.js";
 
-/** @typedef {import("./reading.js").Reading} Reading */
+/** @typedef {import("../reading/reading.js").Reading} Reading */
 
 const DIGITS = 2;
 // Hexadecimal digits of a digest that tell bundles apart.

@@ -1,15 +1,15 @@
 // Images that somebody looks at: where they lie, their voxels, and which of them is seen. Views listen to its events
 // `change` and show what they find in it.
 
-import { ask, askJson, patiently, Refusal, UNREADY } from "../service.js";
-import { t } from "../texts.js";
-import { along, cross } from "./arithmetic/geometry.js";
-import { presets } from "./arithmetic/window.js";
+import { ask, askJson, patiently, Refusal, UNREADY } from "../../service.js";
+import { t } from "../../texts.js";
+import { along, cross } from "../arithmetic/geometry.js";
+import { presets } from "../arithmetic/window.js";
 import { readArray } from "./arrays.js";
-import { Observable } from "./observable.js";
+import { Observable } from "../observable.js";
 
-/** @typedef {import("./arithmetic/geometry.js").Vector} Vector */
-/** @typedef {import("./arithmetic/window.js").Window} Window */
+/** @typedef {import("../arithmetic/geometry.js").Vector} Vector */
+/** @typedef {import("../arithmetic/window.js").Window} Window */
 /** @typedef {{state: "loading" | "here" | "missing", said: string}} Part whether pixels or maps can be shown */
 
 export class Images extends Observable {

@@ -1,9 +1,9 @@
 // The report of a prediction, and its results as files for other programs.
 
-import { t } from "../texts.js";
-import { element } from "./dom.js";
+import { t } from "../../texts.js";
+import { element } from "../dom.js";
 
-/** @typedef {import("./reading.js").Reading} Reading */
+/** @typedef {import("../reading/reading.js").Reading} Reading */
 
 /**
  * Links to the report and to all files of the prediction, of each slice those of the slice that is looked at.

@@ -14,6 +14,7 @@ from app.viewer.pages import page
 
 # DICOMweb has its own rules for `Accept`, by which a page is a form of an object.
 DICOMWEB = "/dicom-web/"
+XHTML = "application/xhtml+xml"
 
 
 def register(app: Flask) -> None:
@@ -38,7 +39,7 @@ def register(app: Flask) -> None:
 
 
 def _is_for_a_person() -> bool:
-    """Whether a browser wants to show the answer in place of its page."""
+    """Whether a browser wants to show the answer in place of its page. All of them ask for XHTML then, too."""
     accepted = request.accept_mimetypes
-    wants_page = accepted["text/html"] > accepted[PROBLEM_TYPE]
+    wants_page = accepted["text/html"] > accepted[PROBLEM_TYPE] and XHTML in accepted.values()
     return request.method == "GET" and wants_page and not request.path.startswith(DICOMWEB)

@@ -47,14 +47,17 @@ class Halves:
 
     def predict(self, files: list[bytes]) -> dict:
         """The answer to what is here after these have come."""
-        before = self.service.store.answers(10, study_uid=STUDY)
+        before = self._ids()
         assert not any(one.reason for one in self.service.instances.receive(("", file) for file in files))
         self.clock.added_s += QUIET_S + 1
         deadline = time.monotonic() + LOADING_S
-        while len(now := self.service.store.answers(10, study_uid=STUDY)) == len(before):
+        while not (new := self._ids() - before):
             assert time.monotonic() < deadline
             self.service.studies.predict_quiet()  # on a busy machine, the first try may be refused
-        return settled(self.client, f"/v1/predictions/{now[-1]['id']}")
+        return settled(self.client, f"/v1/predictions/{new.pop()}")
+
+    def _ids(self) -> set[str]:
+        return {answer["id"] for answer in self.service.store.answers(10, study_uid=STUDY)}
 
     def deliver(self) -> None:
         """Everything that is due, and what follows from it."""

@@ -225,17 +225,17 @@ def test_an_array_is_read_in_whatever_pieces_it_comes(tab, size, kind):
     array, file = np.arange(60).reshape(3, 4, 5).astype(kind), io.BytesIO()
     np.save(file, array)
     content = base64.b64encode(file.getvalue()).decode()
-    found = tab.evaluate(READ, [module("arrays"), content, size])
+    found = tab.evaluate(READ, [module("reading/arrays"), content, size])
     assert found["shape"] == [3, 4, 5]
     assert found["values"] == array.ravel().tolist()
     assert found["seen"][-1] == 60
     short = base64.b64encode(file.getvalue()[:-1]).decode()
-    assert tab.evaluate(READ, [module("arrays"), short, size]) == {"status": 0}
+    assert tab.evaluate(READ, [module("reading/arrays"), short, size]) == {"status": 0}
 
 
 def test_the_expected_grade_is_the_models(call):
     probabilities = dict(zip(FOUR_CLASS.classes, (0.1, 0.2, 0.3, 0.4), strict=True))
     result = {"scheme": "four_class", "classes": list(FOUR_CLASS.classes), "probabilities": probabilities}
     expected = expected_grade(np.array([*probabilities.values()]), FOUR_CLASS)
-    assert call("panel", "expectedGrade", result) == pytest.approx(expected)
-    assert call("panel", "expectedGrade", result | {"scheme": "binary"}) is None
+    assert call("panel/sections", "expectedGrade", result) == pytest.approx(expected)
+    assert call("panel/sections", "expectedGrade", result | {"scheme": "binary"}) is None

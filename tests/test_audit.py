@@ -7,6 +7,8 @@ import pytest
 
 from tests.audit import SKIPPED, report, verdict
 
+pytestmark = pytest.mark.slow
+
 CLEAN = {"name": "good", "version": "1.0", "vulns": []}
 FAULTY = {"name": "bad", "version": "1.0", "vulns": [{"id": "PYSEC-2026-1", "fix_versions": ["1.1"], "aliases": []}]}
 UNKNOWN = {"name": "own", "skip_reason": "Dependency not found on PyPI"}

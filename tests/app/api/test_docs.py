@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ELSEWHERE = re.compile(rb"""(?:src|href)=["']?(?:https?:)?//""")
 
 

@@ -1,8 +1,11 @@
 """An answer as FHIR, over HTTP."""
 
+import pytest
 from fhir.resources.R4B.bundle import Bundle
 
 from tests.app.studies import PATIENT
+
+pytestmark = pytest.mark.slow
 
 
 def test_it_is_valid_fhir_of_the_study_and_patient_that_were_sent(answered):

@@ -13,6 +13,8 @@ from tests.app.reviews.clinic import TORN, Clinic
 from tests.app.studies import PATIENT, instances, voxels, zipped
 from tests.app.viewer.test_pages import ELSEWHERE, INLINE
 
+pytestmark = pytest.mark.slow
+
 NOTICE = "Research use only, not for diagnosis"
 IMG = '<img src=x onerror="alert(1)">'
 

@@ -11,6 +11,8 @@ from tests.app.postgres import postgresql
 from tests.app.studies import PATIENT, voxels, zipped
 from tests.app.studies import instances as files
 
+pytestmark = pytest.mark.slow
+
 A, B = "A 1", "B 2"
 
 

@@ -12,6 +12,8 @@ from app.store.database import Review
 from tests.app.reviews.clinic import AGREES, TORN, Clinic
 from tests.app.studies import COLUMNS, ROWS, SLICES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clinic(make_app) -> Clinic:

@@ -14,6 +14,8 @@ from tests.app.conftest import SOON_S, settled
 from tests.app.postgres import another, postgresql
 from tests.app.studies import PATIENT, instances, study_zip, voxels, zipped
 
+pytestmark = pytest.mark.slow
+
 SEARCH = "/v1/worklist"
 
 

@@ -20,6 +20,8 @@ from tests.app.attacks import text, with_elements
 from tests.app.dicomweb.messages import OCTETS, get, related
 from tests.app.studies import ROWS, instances, voxels
 
+pytestmark = pytest.mark.slow
+
 STUDY, SERIES = "2.25.77", "2.25.771"
 INSTANCE = f"/dicom-web/studies/{STUDY}/series/{SERIES}/instances/{SERIES}.1"
 HOST = "http://localhost"

@@ -3,9 +3,12 @@
 import time
 from typing import Any
 
+import pytest
 from limits import RateLimitItemPerSecond
 
 from app.http.limiting import Limit
+
+pytestmark = pytest.mark.slow
 
 
 def limit(amount: int = 3) -> Limit:

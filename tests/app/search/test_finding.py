@@ -18,6 +18,8 @@ from tests.app.search import oracle
 from tests.app.search.held import Held, asked, fill, texts_of
 from tests.app.search.oracle import tag
 
+pytestmark = pytest.mark.slow
+
 QUERIES = 200
 
 

@@ -11,6 +11,8 @@ from app.store.index.summaries import SUMMARY, summarise, wrong
 from tests.app.postgres import postgresql
 from tests.bench.worklist import fill
 
+pytestmark = pytest.mark.slow
+
 STUDIES, QUERIES = 240, 300
 # Letters that databases fold, or take for wild cards, in their own ways.
 NAMES = (

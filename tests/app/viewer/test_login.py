@@ -11,6 +11,8 @@ from app.store import keys
 from app.viewer.login import CSRF_COOKIE
 from tests.app.conftest import Clock
 
+pytestmark = pytest.mark.slow
+
 KEY = "a-key-of-this-test-alone"
 PROTECTED = "/v1/worklist"
 SYNTHETIC = f"{PROTECTED}/synthetic"

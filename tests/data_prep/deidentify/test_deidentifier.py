@@ -30,6 +30,8 @@ from tests.app.studies import instances, voxels
 from tests.data_prep.decoys import draw
 from tests.data_prep.dicom_factory import encode, encode_codestreams, enhanced, make_series, make_slice, rle, uploads
 
+pytestmark = pytest.mark.slow
+
 KEY = b"a secret of this test alone, which is long enough"
 BASIC, RETAINING = Deidentifier(Pseudonyms(KEY)), Deidentifier(Pseudonyms(KEY, retain_uids=True))
 TEXT = IN_HEADERS.encode()

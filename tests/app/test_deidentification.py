@@ -69,12 +69,12 @@ def kept(bundles, tmp_path_factory) -> Kept:
 
 
 def result(service: RunningService, study: str, kind: str) -> bytes:
-    """A result of the last prediction on a study, when those on the posted and on the stored images are done."""
+    """A result of the valid prediction on a study, when those on the posted and on the stored images are done."""
     deadline = time.monotonic() + RESULTS_S
     while True:
         page = json.loads(ask(service, "GET", f"/v1/predictions?study_uid={study}&status=done").body)
         if len(page["predictions"]) == 2:
-            id_ = page["predictions"][-1]["id"]
+            (id_,) = (one["id"] for one in page["predictions"] if "superseded_by" not in one)
             answer = ask(service, "GET", f"/v1/predictions/{id_}/dicom/{kind}.dcm")
             assert answer.status == 200
             return answer.body

@@ -71,6 +71,12 @@ RETENTION_S = 5.0
 # Seconds after which the database remembers the last line of the audit trail.
 ANCHORS_S = 10.0
 
+# In the order of the OpenAPI document.
+ROUTES = (
+    *(predictions, pictures, volume, series, objects, fhir, reviews, printed, priors),
+    *(deliveries, worklist, about, routes, docs, pages, login, ohif),
+)
+
 
 def create_app(
     settings: Settings | None = None,
@@ -105,20 +111,7 @@ def create_app(
         *(database, instances, store, engine, routing, settings.data),
         *(settings.quiet_s, clock, elapsed, settings.announced_wait_s),
     )
-
-    def make(id_: str) -> list[bytes]:
-        return all_made(store.read(id_), settings.site, settings.map_values)
-
-    def make_note(id_: str) -> bytes:
-        record = store.read(id_)
-        return note_made(record, store.objects(id_), _successor(store, record), settings.site)
-
-    urls = {without_secrets(url): url for url in settings.targets}
-    outgoing = Deliveries(database, urls, settings.data, clock, elapsed, routing.targets)
-    outgoing.give_up_others()
-    delivering = Delivering(
-        outgoing, instances, make, urls, clock, Limits(), ours or ours_to(settings.targets), make_note
-    )
+    outgoing, delivering = _deliveries(settings, database, store, instances, routing, clock, elapsed, ours)
     rounds: tuple[Periodic, ...] = (
         Periodic("studies", studies.predict_quiet, EVERY_S),
         Periodic("schedule", outgoing.schedule, EVERY_S),
@@ -145,25 +138,36 @@ def create_app(
     app.after_request(drain)
     app.after_request(_keep_out_of_caches)
     app.after_request(_without_type)
-    app.register_blueprint(predictions.blueprint)
-    app.register_blueprint(pictures.blueprint)
-    app.register_blueprint(volume.blueprint)
-    app.register_blueprint(series.blueprint)
-    app.register_blueprint(objects.blueprint)
-    app.register_blueprint(fhir.blueprint)
-    app.register_blueprint(reviews.blueprint)
-    app.register_blueprint(printed.blueprint)
-    app.register_blueprint(priors.blueprint)
-    app.register_blueprint(deliveries.blueprint)
-    app.register_blueprint(worklist.blueprint)
-    app.register_blueprint(about.blueprint)
-    app.register_blueprint(routes.blueprint)
-    app.register_blueprint(docs.blueprint)
-    app.register_blueprint(pages.blueprint)
-    app.register_blueprint(login.blueprint)
-    app.register_blueprint(ohif.blueprint)
+    for module in ROUTES:
+        app.register_blueprint(module.blueprint)
     service.start()
     return app
+
+
+def _deliveries(
+    settings: Settings,
+    database: Database,
+    store: Store,
+    instances: Instances,
+    routing: Routing,
+    clock: Callable[[], float],
+    elapsed: Callable[[], float],
+    ours: Ours | None,
+) -> tuple[Deliveries, Delivering]:
+    """What is to be brought to targets, and what brings it."""
+
+    def make(id_: str) -> list[bytes]:
+        return all_made(store.read(id_), settings.site, settings.map_values)
+
+    def make_note(id_: str) -> bytes:
+        record = store.read(id_)
+        return note_made(record, store.objects(id_), _successor(store, record), settings.site)
+
+    urls = {without_secrets(url): url for url in settings.targets}
+    outgoing = Deliveries(database, urls, settings.data, clock, elapsed, routing.targets)
+    outgoing.give_up_others()
+    ours = ours or ours_to(settings.targets)
+    return outgoing, Delivering(outgoing, instances, make, urls, clock, Limits(), ours, make_note)
 
 
 def _successor(store: Store, record: Record) -> Record | None:

@@ -1,5 +1,6 @@
 # The service on a CPU. For a GPU, install "tensorflow[and-cuda]" of the same version instead and run with --gpus.
-FROM python:3.12-slim
+# Debian 12, whose archive has both packages of fonts below.
+FROM python:3.12-slim-bookworm
 
 # Fonts for reports: Chinese, Japanese, Korean (Apache-2.0, 5 MB) and Thai (GPL with font exception, 0.4 MB).
 RUN apt-get update && apt-get install -y --no-install-recommends fonts-wqy-microhei fonts-tlwg-loma-ttf && rm -rf /var/lib/apt/lists/*

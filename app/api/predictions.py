@@ -128,8 +128,11 @@ def create(query: PredictionQuery, preference: Preference) -> Response:
         engine = service().engine
         bundle = engine.bundle(query.bundle)
         with received(request) as files:
-            wanted = bundle.sha256, query.laterality, service().settings.deidentifier, None, query.series_uid
-            accepted = accept(engine, files, *wanted)
+            accepted = accept(
+                *(engine, files, bundle.sha256, query.laterality),
+                deidentifier=service().settings.deidentifier,
+                series_uid=query.series_uid,
+            )
     return _awaited(accepted, hurried=preference.no_wait())
 
 

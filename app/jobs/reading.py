@@ -150,8 +150,11 @@ def read_apart(
         arguments = names, laterality, pseudonyms, dict(performed or {}), series_uid
         reading = pool.call(Reading, _read_into, *arguments, files=[pixels, *streams])
         volume = reading.volume(pixels)
-    about = reading.decode_ms, reading.origins, reading.preambles, series_uid is not None
-    return Job.on(volume, bundle, reading.passed_over, *about)
+    return Job.on(
+        *(volume, bundle, reading.passed_over, reading.decode_ms, reading.origins),
+        preambles=reading.preambles,
+        asked=series_uid is not None,
+    )
 
 
 def path_of(stream: BinaryIO) -> str | None:

@@ -158,7 +158,8 @@ class Studies:
             raise NotFound("No instance of this study was received; it may have been deleted, or have expired.")
         refused_id = hashlib.sha256(f"{uid} {digest}".encode()).hexdigest()[:32]
         try:
-            accepted = accept(self._engine, self._instances.files(uid), digest, laterality, None, images, series_uid)
+            files = self._instances.files(uid)
+            accepted = accept(self._engine, files, digest, laterality, performed=images, series_uid=series_uid)
         except (TooManyRequests, ServiceUnavailable, *FAULTS):
             raise
         except Exception as error:

@@ -124,7 +124,12 @@ def test_what_came_late_is_predicted_on_too_and_the_refusal_is_forgotten(service
 
 def test_a_study_with_a_prediction_is_not_predicted_on_again_until_more_of_it_comes(service, clock, monkeypatch):
     accepted = []
-    monkeypatch.setattr("app.jobs.studies.accept", lambda *arguments: accepted.append(arguments) or accept(*arguments))
+
+    def counted(*arguments, **options):
+        accepted.append(arguments)
+        return accept(*arguments, **options)
+
+    monkeypatch.setattr("app.jobs.studies.accept", counted)
 
     files = instances(voxels(), study="2.25.1")
     receive(service, files)
@@ -347,9 +352,7 @@ def test_a_fault_is_not_the_studys_failure_and_does_not_stop_the_other_studies(s
     for uid in ("2.25.1", "2.25.2"):
         receive(service, instances(voxels(int(uid[-1])), study=uid, series=f"{uid}.8"))
     faulty = [OSError(5, "input/output error")]
-    monkeypatch.setattr(
-        "app.jobs.studies.accept", lambda *arguments: _raise(faulty.pop()) if faulty else accept(*arguments)
-    )
+    monkeypatch.setattr("app.jobs.studies.accept", fails_with(faulty))
     clock.added_s = 3601
     service.studies.predict_quiet()
     assert [len(of_study(service, uid)) for uid in ("2.25.1", "2.25.2")] == [0, 1]
@@ -358,17 +361,22 @@ def test_a_fault_is_not_the_studys_failure_and_does_not_stop_the_other_studies(s
     assert len(of_study(service, "2.25.1")) == 1
 
 
-def _raise(error: Exception):
-    raise error
+def fails_with(errors: list[Exception]):
+    """`accept`, which raises these errors first, the last one first."""
+
+    def fails(*arguments, **options):
+        if errors:
+            raise errors.pop()
+        return accept(*arguments, **options)
+
+    return fails
 
 
 def test_a_fault_of_the_program_is_tried_again_and_then_told_and_sending_again_begins_anew(service, clock, monkeypatch):
     files = instances(voxels(), study="2.25.1")
     receive(service, files)
     faulty = [RuntimeError("Quibble^Zebedee")] * TRIES
-    monkeypatch.setattr(
-        "app.jobs.studies.accept", lambda *arguments: _raise(faulty.pop()) if faulty else accept(*arguments)
-    )
+    monkeypatch.setattr("app.jobs.studies.accept", fails_with(faulty))
     clock.added_s = 3601
     for _ in range(TRIES):
         assert of_study(service, "2.25.1") == []
@@ -408,9 +416,9 @@ def test_of_a_study_that_is_deleted_during_its_prediction_nothing_stays(service,
     files = instances(voxels(), study="2.25.1")
     receive(service, files if is_whole else files[:5])
 
-    def meanwhile(*arguments):
+    def meanwhile(*arguments, **options):
         try:
-            return accept(*arguments)
+            return accept(*arguments, **options)
         finally:
             service.studies.forget("2.25.1")
 

@@ -124,7 +124,7 @@ def test_a_session_that_ends_takes_nothing_of_a_review(clinic, page):
         page.get_by_role("link", name="Log in in another tab").click()
     opened.value.get_by_label("API key").fill(KEY)
     opened.value.keyboard.press("Enter")
-    opened.value.wait_for_url(f"**/studies/{answer['id']}")
+    complete(opened.value)
     save(page)
     said(page, "Saved at")
     place = f"/v1/predictions/{answer['id']}/reviews"

@@ -125,8 +125,8 @@ def write_bundle(
         recipe: How its network input was made.
         calibration: From its logits to probabilities.
         metrics: The content of `metrics.json`.
-        provenance: `trained_on` ("synthetic" or the names of data sets), `exams`, `seed`, `commit`, `command`; and
-            `notices`, each a dictionary, that every answer shall carry.
+        provenance: `trained_on` ("synthetic" or the names of data sets), `trained_at` (date), `exams`, `seed`, `commit`,
+            `command`; and `notices`, each a dictionary, that every answer shall carry.
         train_toml: The preset, as text.
         colour_scale: How bright heatmaps are.
         seen: The exams that the bundle was made from.

@@ -31,6 +31,8 @@ class AnsweringBundle(ResponseModel):
     """The kind of model: MRNet, fine-tuned VGG16, or VGG16 with support vectors."""
     trained_on: str
     """`synthetic`: it was trained on synthetic knees only, and its prediction on a real knee means nothing."""
+    trained_at: str | None = None
+    """Date of its training, as 2026-11-30; null for a bundle of an earlier version, which doesn't say."""
     research_use_only: Literal[True]
 
 

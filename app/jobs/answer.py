@@ -75,6 +75,7 @@ def done(job: Job, bundle: "Bundle", prediction: "Prediction", total_ms: float) 
             sha256=bundle.sha256,
             route=bundle.manifest["route"],
             trained_on=bundle.manifest["trained_on"],
+            trained_at=bundle.manifest.get("trained_at"),
             research_use_only=True,
         ),
         study=_study(job, prediction),

@@ -136,6 +136,7 @@ def _reviewed(review: Review, number: int) -> Section:
 def _model(answer: Json) -> Iterator[Row]:
     bundle, explanation = answer["bundle"], answer["explanation"]
     yield "Model", f"{bundle['name'][:LONG_STRING]} ({bundle['route']}), trained on {bundle['trained_on']} knees"
+    yield "Date of its training", bundle.get("trained_at") or "not known"
     yield "Digest", bundle["sha256"]
     yield "Program", f"{MANUFACTURER} {VERSION}"
     adds_up = "adds up to the score" if explanation["exact"] else "doesn't add up to the score"

@@ -21,7 +21,14 @@ from models.routes.svc import SVC, pool_slices
 from models.trunks import Trunk
 
 RECIPE = Recipe((40.0, 60.0, 60.0), (63, 63))
-PROVENANCE = {"trained_on": "synthetic", "exams": {"train": 0}, "seed": 1, "commit": "none", "command": "none"}
+PROVENANCE = {
+    "trained_on": "synthetic",
+    "trained_at": "2026-11-29",
+    "exams": {"train": 0},
+    "seed": 1,
+    "commit": "none",
+    "command": "none",
+}
 TINY_TRUNK = Trunk(cut="conv5", width=1 / 16)
 TEMPERATURES = (0.5, 2.0, 1.0)
 # Variables for a process on JAX. What it compiles runs once or twice: optimising it takes longer.

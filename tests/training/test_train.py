@@ -35,6 +35,14 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def midnight():
+    """These tests may run from one day to the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+        yield
+
+
 @pytest.fixture(scope="module")
 def trained(knees, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("trained") / "small"
@@ -45,7 +53,8 @@ def trained(knees, tmp_path_factory) -> Path:
 
 def test_a_trained_bundle_says_where_it_comes_from(trained):
     bundle = load_bundle(trained)
-    assert bundle.manifest["trained_on"] == "synthetic"
+    assert (bundle.manifest["trained_on"], bundle.manifest["trained_at"]) == ("synthetic", "2026-09-21")
+    assert "It was trained on 2026-09-21." in bundle.model_card
     assert bundle.manifest["exams"] == {"train": 5, "val": 3, "test": 4}
     assert bundle.manifest["command"].startswith("python -m training.train demo --set 'recipe.size=[64, 64]'")
     assert tomllib.loads((trained / "train.toml").read_text())["fit"]["epochs"] == 2

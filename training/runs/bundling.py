@@ -1,9 +1,11 @@
 """From a trained classifier to its bundle: provenance, the exams that it has seen, and the files."""
 
+import os
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +96,11 @@ def write(
 
 
 def _training(learnt: Learnt, exams: Sequence[Exam]) -> dict[str, Any]:
-    """What every prediction says about the training: the sources of its exams, and notices."""
+    """What every prediction says about the training: the sources of its exams, its date, and notices."""
     synthetic = {exam.source for exam in exams} == {"phantom"}
     notices = [asdict(notice) for notice in learnt.notices]
     seen_exams = "synthetic" if synthetic else sources_of(exams, ", ")
-    return {"trained_on": seen_exams, **({"notices": notices} if notices else {})}
+    return {"trained_on": seen_exams, "trained_at": today(), **({"notices": notices} if notices else {})}
 
 
 def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen:
@@ -109,6 +111,17 @@ def seen(exams: Sequence[Exam], place: Place, tested: Mapping[str, str]) -> Seen
     roles |= dict.fromkeys(tested, "tested")
     known = [exam for exam in exams if exam.split in ("train", "val")]
     return Seen.of(exams, {**pixel_digests(known, place.inputs), **tested}, roles)
+
+
+def today() -> str:
+    """The date in UTC, as 2026-11-30.
+
+    `SOURCE_DATE_EPOCH` (seconds since 1970, reproducible-builds.org) sets another one: then the same command gives the
+    same bundle on any day.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(int(epoch), UTC)
+    return now.date().isoformat()
 
 
 def commit() -> str:

@@ -218,7 +218,7 @@ def write_ensemble(out: Path, folders: Sequence[Path], report: Report, command: 
     figures = [
         dict(figure, measured_on=f"{figure['measured_on']}, single members") for figure in map(asdict, report.figures)
     ]
-    provenance = {key: first.manifest[key] for key in ("trained_on", "seed", "commit")}
+    provenance = {key: first.manifest[key] for key in ("trained_on", "trained_at", "seed", "commit")}
     if notices := _united([bundle.manifest.get("notices", []) for bundle in bundles]):
         provenance["notices"] = notices
     provenance |= {"exams": {"cross-validated": report.figures[0].exams}, "command": command}

@@ -52,7 +52,7 @@ def test_the_answer_has_exactly_the_fields_of_the_contract(answered):
         "warnings",
         "timing_ms",
     ]
-    assert set(answer["bundle"]) == {"name", "sha256", "route", "trained_on", "research_use_only"}
+    assert set(answer["bundle"]) == {"name", "sha256", "route", "trained_on", "trained_at", "research_use_only"}
     assert set(answer["study"]) == {"study_uid", "series_uid", "volume", "laterality", "passed_over"}
     assert set(answer["result"]) == {"scheme", "classes", "probabilities", "predicted", "logits"}
     assert set(answer["explanation"]) == {"method", "exact", "class", "bias", "scale", "slices"}
@@ -80,7 +80,7 @@ def test_the_answer_is_what_the_bundle_says(answered, bundles):
     bundle = load_bundle(bundles[0])
     prediction = Predictor(bundle).predict(load_study([("study.zip", io.BytesIO(study_zip()))]).volume)
     assert answer["bundle"]["sha256"] == bundle.sha256
-    assert answer["bundle"]["trained_on"] == "synthetic"
+    assert (answer["bundle"]["trained_on"], answer["bundle"]["trained_at"]) == ("synthetic", "2026-11-29")
     assert answer["bundle"]["research_use_only"] is True
     assert list(answer["result"]["probabilities"].values()) == pytest.approx(prediction.probabilities)
     assert list(answer["result"]["logits"].values()) == pytest.approx(prediction.logits)

@@ -91,6 +91,7 @@ def test_a_page_that_is_opened_while_the_service_restarts_is_complete_when_it_is
         expect(page.locator(".state")).to_be_empty()
         expect(page.get_by_role("textbox", name="Comment")).to_have_value("read before")
         expect(page.locator("#model")).to_contain_text("Model card")
+        expect(page.locator("#model")).to_contain_text("Date of its training2026-11-29")
         page.keyboard.press("m")
         page.keyboard.press("s")
         expect(page.locator(".state")).to_be_empty()

@@ -71,6 +71,7 @@ export function model({ answer: { bundle, explanation } }, models) {
     [t("study.bundle"), `${bundle.name} (${bundle.route})`],
     [t("study.version"), element("code", {}, bundle.sha256.slice(0, SHORT))],
     [t("study.trained_on"), trainedOn(bundle, loaded)],
+    [t("study.trained_at"), bundle.trained_at ?? t("study.trained_at.unknown")],
     [t("study.method"), `${explanation.method}: ${t(explanation.exact ? "study.method.exact" : "study.method.estimate")}`],
   ]);
   if (!loaded) return [facts, element("p", {}, t("study.not_loaded"))];

@@ -7,6 +7,7 @@ aside.
 
     <id>/voxels.npy  written when the study is accepted
     <id>/maps.npy    written when it is answered
+    <id>/unfinished  while the row isn't committed: a process that is killed then has accepted nothing
 """
 
 import logging
@@ -14,6 +15,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,7 @@ from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
 
 LOG = logging.getLogger(__name__)
+UNFINISHED = "unfinished"
 
 
 class Store:
@@ -45,6 +48,7 @@ class Store:
             if unknown:
                 moved = self._folder.set_aside(unknown)
                 LOG.warning("%d of %d folders of predictions that aren't known were set aside", moved, len(unknown))
+            _sweep(folder, database)
 
     def put(self, job: Job, lease: str | None = None, keep_lease: bool = False) -> None:
         """Accept a job. When this returns, a crash can't lose it. An earlier (failed) attempt is replaced.
@@ -66,6 +70,7 @@ class Store:
         try:
             partial.mkdir(mode=0o700)
             _save(partial / VOXELS, job.volume.voxels)
+            (partial / UNFINISHED).touch()
             flush_folder(partial)
             with self._folder.alone():
                 self._replace(job.id, row, lease, partial)
@@ -88,6 +93,8 @@ class Store:
             if not partial.exists():  # it has become `place`, and the row is undone
                 shutil.rmtree(place, ignore_errors=True)
             raise
+        with suppress(OSError):  # the next start deletes it
+            (place / UNFINISHED).unlink()
 
     def refuse(self, study_uid: str, bundle: str, answer: Json) -> None:
         """Store a failed answer for a study that never became a job."""
@@ -272,10 +279,29 @@ class Store:
 
 
 def unlisted(folder: Path, database: Database) -> list[Path]:
-    """Folders of predictions without a row. The caller holds the lock of `folder`."""
+    """Folders of predictions without a row. The caller holds the lock of `folder`.
+
+    Those of a process that was killed before it could say that it had accepted the study are left out: they belong to
+    nobody, and the next start deletes them.
+    """
+    known = _known(database)
+    others = [path for path in folder.glob("[!.]*") if path.name not in known]
+    return [path for path in others if not (path / UNFINISHED).exists()]
+
+
+def _sweep(folder: Path, database: Database) -> None:
+    """Delete what processes had begun when they were killed. The caller holds the lock of `folder`."""
+    known = _known(database)
+    for mark in folder.glob(f"[!.]*/{UNFINISHED}"):
+        if mark.parent.name in known:
+            mark.unlink()
+        else:
+            shutil.rmtree(mark.parent)
+
+
+def _known(database: Database) -> set[str]:
     with database.read() as session:
-        known = set(session.scalars(select(Prediction.id)))
-    return [path for path in folder.glob("[!.]*") if path.name not in known]
+        return set(session.scalars(select(Prediction.id)))
 
 
 def _save(path: Path, array: FloatArray) -> None:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable
 from app.store.database import Database, sqlite_url
 from app.store.disk.shared_folder import FileLost
 from app.store.job import Job
-from app.store.predictions import Store
+from app.store.predictions import UNFINISHED, Store, unlisted
 from data_prep.files import flush_folder
 from data_prep.network_input.footprint import Footprint
 from data_prep.selection.series import PassedOver, Selection
@@ -186,6 +186,37 @@ def test_folders_without_a_row_are_set_aside_not_deleted(store, job, folder, tmp
     assert "1 of 1 folders of predictions" in caplog.text
     other.put(job)
     assert (other.read(job.id).job.volume.voxels == job.volume.voxels).all()
+
+
+def test_of_a_process_that_is_killed_while_it_accepts_a_study_nothing_stays(
+    store, job, folder, database, tmp_path, monkeypatch
+):
+    """Killed after the folder has its place and before the row is committed: nobody was told of it."""
+    copy = tmp_path / "as it was"
+
+    def flushed(path: Path) -> None:
+        if path == folder:
+            shutil.copytree(folder / job.id, copy)
+        flush_folder(path)
+
+    monkeypatch.setattr("app.store.predictions.flush_folder", flushed)
+    store.put(job)
+    store.delete(job.id)
+    copy.rename(folder / job.id)
+    assert unlisted(folder, database) == []
+    again = Store(folder, database)
+    assert not (folder / job.id).exists()
+    assert not (tmp_path / "set-aside").exists()
+    again.put(job)
+    assert sorted(path.name for path in (folder / job.id).iterdir()) == ["voxels.npy"]
+
+
+def test_a_process_that_is_killed_just_after_it_has_accepted_a_study_loses_nothing(store, job, folder, database):
+    store.put(job)
+    (folder / job.id / UNFINISHED).touch()
+    again = Store(folder, database)
+    assert waiting(again) == [job.id]
+    assert sorted(path.name for path in (folder / job.id).iterdir()) == ["voxels.npy"]
 
 
 def test_a_start_leaves_what_another_process_accepts_meanwhile(store, job, folder, database):

@@ -7,6 +7,7 @@ left out.
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -32,7 +33,14 @@ MAX_DISTANCE = BITS // 5
 BLOCK = 512
 
 
-def slice_digests(volume: Volume) -> tuple[str, ...]:
+class _Slices(Protocol):
+    """A volume, or an annotated exam."""
+
+    @property
+    def voxels(self) -> FloatArray: ...
+
+
+def slice_digests(volume: _Slices) -> tuple[str, ...]:
     """16 hex digits for each slice with content, equal for equal pixels, whatever their scale and offset.
 
     The digest depends on which neighbours of each pixel are brighter or darker. A change of scale doesn't change that.

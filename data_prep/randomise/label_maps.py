@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.transform import Rotation
 
 from data_prep.files import replacing
 from data_prep.labels import FOUR_CLASS
@@ -21,7 +22,7 @@ from data_prep.phantom import canvas, findings, ligament, scanner, scene, shapes
 from data_prep.phantom.anatomy import Anatomy
 from data_prep.phantom.findings import Findings
 from data_prep.phantom.ligament import Ligament
-from data_prep.phantom.scanner import Profile, place
+from data_prep.phantom.scanner import Profile, Scan, place
 from data_prep.phantom.scene import paint_knee
 from data_prep.phantom.tissues import NUMBERS, LabelArray
 from data_prep.workers import Workers
@@ -56,12 +57,19 @@ def make(seed: int, index: int) -> LabelMap:
     rng = np.random.default_rng([seed, index])
     label = FOUR_CLASS.classes[int(rng.choice(4, p=(0.55, 0.15, 0.15, 0.15)))]
     knee = varied_anatomy(rng)
-    scan = place(GRID, knee, rng)
+    scan = oblique(place(GRID, knee, rng), float(rng.uniform(-4, 16)))
     band = varied_ligament(label, knee, rng)
     found = Findings.draw(label != FOUR_CLASS.classes[0], rng)
     painted = paint_knee(scan, knee, band, found, rng, record=True).tissues
     assert painted is not None
     return LabelMap(painted, (scan.spacing_mm, scan.pixel_mm, scan.pixel_mm))
+
+
+def oblique(scan: Scan, degrees: float) -> Scan:
+    """Turn the slices about the leg's axis, towards the ligament's course: many protocols follow it."""
+    towards = -degrees if scan.side == "L" else degrees
+    turn = Rotation.from_euler("z", towards, degrees=True).as_matrix()
+    return dataclasses.replace(scan, directions=np.round(scan.directions @ turn.T, 9))
 
 
 def varied_anatomy(rng: np.random.Generator) -> Anatomy:
@@ -92,8 +100,8 @@ def varied_ligament(label: str, knee: Anatomy, rng: np.random.Generator) -> Liga
         usual,
         femoral=(float(femoral[0]), float(femoral[1]), float(femoral[2])),
         tibial=(float(tibial[0]), float(tibial[1]), float(tibial[2])),
-        depth=usual.depth * float(rng.uniform(0.8, 1.4)),
-        breadth=usual.breadth * float(rng.uniform(0.8, 1.4)),
+        depth=usual.depth * float(rng.uniform(0.6, 1.15)),
+        breadth=usual.breadth * float(rng.uniform(0.9, 1.5)),
         bow=float(rng.uniform(-1.5, 2.0)),
     )
 
@@ -102,7 +110,7 @@ def digest() -> str:
     """Of the code that makes label maps: maps on disk are made anew when a knee's shapes change."""
     modules = (anatomy_module, canvas, findings, ligament, scanner, scene, shapes, tissues)
     sources = [inspect.getsource(module) for module in modules]
-    sources += [inspect.getsource(part) for part in (make, varied_anatomy, varied_ligament)] + [repr(GRID)]
+    sources += [inspect.getsource(part) for part in (make, oblique, varied_anatomy, varied_ligament)] + [repr(GRID)]
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
 
 

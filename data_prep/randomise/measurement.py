@@ -19,14 +19,14 @@ def measured(picture: FloatArray, ranges: Ranges, rng: np.random.Generator) -> F
     if rng.random() < ranges.ghost_share:
         picture = with_ghosts(picture, ranges, rng)
     picture = np.maximum(picture / np.float32(np.percentile(picture, 99) + 1e-6), 0)
+    half = np.float32(0.5)  # `apply` clips at 1
     appearance = Appearance(
         exponent=1.0,
         blur_pixels=float(rng.uniform(*ranges.blur_pixels)),
         shading=_shading(picture.shape, ranges, rng),
-        noise=float(rng.uniform(*ranges.noise)),
+        noise=float(half * rng.uniform(*np.sqrt(ranges.noise)) ** 2),
         seed=int(rng.integers(2**63)),
     )
-    half = np.float32(0.5)  # `apply` clips at 1
     picture = windowed(appearance.apply(picture[None] * half)[0], ranges, rng)
     return np.asarray(picture ** np.float32(np.exp(rng.normal(0, ranges.gamma))), np.float32)
 

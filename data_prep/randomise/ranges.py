@@ -34,11 +34,12 @@ class Ranges:
         texture: Standard deviation of the grey values within a tissue; SynthSeg: 5 to 25 of 255.
         relaxation: Standard deviation of the logarithm of each tissue's proton density, T1 and T2.
         wet_share: Ligaments with more signal than tendons have.
+        fade_share: Ligaments one side of which looks more and more like what lies beside them.
         unsuppressed_share: Fat-suppressed samples with areas where fat isn't suppressed.
         bias: Largest logarithm of the coil's shading; SynthSeg: standard deviation of 0.5.
         low_matrix: How many times fewer pixels than the picture's are measured, along rows and columns each.
         blur_pixels: Standard deviation of a blur.
-        noise: Standard deviation of the noise in each channel, of a picture in 0..1.
+        noise: Standard deviation of the noise in each channel, of a picture in 0..1. Little noise is drawn more often.
         gamma: Standard deviation of the exponent's logarithm.
         ghost_share: Samples with ghosts along one direction.
         ghost: Strength of a ghost.
@@ -71,17 +72,18 @@ class Ranges:
     texture: Range = (0.02, 0.1)
     relaxation: float = 0.25
     wet_share: float = 0.5
+    fade_share: float = 0.5
     unsuppressed_share: float = 0.25
     bias: Range = (0.0, 0.8)
     low_matrix: Range = (1.0, 2.2)
     blur_pixels: Range = (0.0, 1.0)
-    noise: Range = (0.0, 0.08)
+    noise: Range = (0.0, 0.1)
     gamma: float = 0.35
     ghost_share: float = 0.15
     ghost: Range = (0.03, 0.15)
     void_share: float = 0.2
     window_low: Range = (0.0, 3.0)
-    window_high: Range = (96.0, 99.9)
+    window_high: Range = (93.0, 99.9)
     border_share: float = 0.15
     border: Range = (0.02, 0.2)
     text_share: float = 0.2

@@ -47,7 +47,7 @@ class Randomiser:
         view = draw_view(knee, self.size, self.ranges, rng)
         fine = view.look(knee)
         ideal = self._painted(knee, view, fine, rng)
-        labels = structure_table(self.structures)[fine[FINE // 2 :: FINE, FINE // 2 :: FINE]]
+        labels = self._labels(knee, view)
         height, width = self.size
         small = np.asarray(cv2.resize(ideal, (width, height), interpolation=cv2.INTER_AREA), np.float32)
         picture = measured(small, self.ranges, rng)
@@ -60,6 +60,16 @@ class Randomiser:
         while stop is None or index < stop:
             yield self.sample(index)
             index += 1
+
+    def _labels(self, knee: LabelMap, view: View) -> LabelArray:
+        """The structure `[H, W]` that fills most of each pixel, through the thickness of the slice."""
+        table, weights = structure_table(self.structures), {0: 1.0, -1: view.beside, 1: view.beside}
+        votes = np.zeros((1 + len(self.structures), *self.size), np.float32)
+        for offset, weight in weights.items():
+            shown = table[view.look(knee, offset)[FINE // 2 :: FINE, FINE // 2 :: FINE]]
+            for number in np.unique(shown):
+                votes[number] += np.float32(weight) * (shown == number)
+        return np.asarray(votes.argmax(axis=0), np.uint8)
 
     def _painted(self, knee: LabelMap, view: View, fine: LabelArray, rng: np.random.Generator) -> FloatArray:
         """The ideal picture `[FINE * H, FINE * W]` of a slice that is mixed with its neighbours."""

@@ -9,7 +9,7 @@ from data_prep.randomise.ranges import Ranges
 from data_prep.volume import FloatArray
 
 CLOUD_MM, GRAIN_MM, FIBRE_MM = 12.0, 1.8, 1.3  # sizes of the details; no source, as pictures look
-FIBROUS = tuple(NUMBERS[name] for name in ("acl", "acl tear", "pcl"))
+FIBROUS = ((NUMBERS["acl"], NUMBERS["acl tear"]), (NUMBERS["pcl"],))
 LINED = tuple(NUMBERS[name] for name in TISSUES if name.endswith("marrow") or name in ("fat", "notch lining"))
 STRANDED = tuple(NUMBERS[name] for name in ("muscle", "patellar tendon", "quadriceps tendon"))
 
@@ -37,13 +37,32 @@ class Textures:
         self.cloud = smooth_noise(size, tuple(extent / CLOUD_MM), rng)
         self.grain = smooth_noise(size, tuple(extent / GRAIN_MM), rng)
         self.strands = smooth_noise(size, (extent[0] / 25, extent[1] / 2.0), rng)
-        self.fibres = fibres(np.isin(labels, FIBROUS), pixel_mm, rng)
+        self.across = np.zeros(size, np.float32)
+        self.fibres = np.zeros(size, np.float32)
+        for tissues in FIBROUS:
+            self._add_fibres(np.isin(labels, tissues), pixel_mm, rng)
         lines = np.exp(-((self.cloud + 0.4 * self.strands) ** 2) / np.float32(rng.uniform(0.004, 0.08)))
         self.lines = lines * np.float32(rng.uniform(-0.7, 0.4))
         self.amount = rng.uniform(*ranges.texture, len(TISSUES)).astype(np.float32)
         self.mixture = rng.dirichlet((1.0, 1.0), len(TISSUES)).astype(np.float32)
+        self.fade = np.float32(rng.normal(0, 0.6)) * np.float32(rng.random() < ranges.fade_share)
         self.fibrous = np.float32(rng.uniform(0, 0.35))
         self.lined = np.float32(rng.uniform(0, 1)) * np.float32(rng.random() < 0.7)
+
+    def _add_fibres(self, band: npt.NDArray[np.bool_], pixel_mm: float, rng: np.random.Generator) -> None:
+        """Fill in stripes along the longest direction of a band, and where each point lies across it (-2 to 2)."""
+        rows, columns = np.nonzero(band)
+        if len(rows) < 10:
+            return
+        widths, axes = np.linalg.eigh(np.cov(np.stack([columns, rows])))
+        right, down = axes[:, 0] * (1 if axes[0, 0] > 0 else -1)  # the short axis: stripes follow each other along it
+        across = (columns - columns.mean()) * right + (rows - rows.mean()) * down
+        self.across[band] = across / np.sqrt(widths[0] + 0.1)
+        waves = 0.6 * smooth_noise((self.cloud.shape[0], self.cloud.shape[1]), (6, 6), rng)[band]
+        at = across * (pixel_mm / FIBRE_MM) + waves
+        at -= at.min()
+        knots = rng.standard_normal(int(at.max()) + 2)
+        self.fibres[band] = np.interp(at, np.arange(len(knots)), knots)
 
     def apply(self, greys: FloatArray, labels: LabelArray) -> FloatArray:
         """Paint tissues `[H, W]` with their grey values `[tissues]` and textures."""
@@ -54,25 +73,14 @@ class Textures:
         amount = self.amount * np.sqrt(np.clip(greys, 0.02, 1))  # dark tissue varies less
         amount[NUMBERS["air"]] = 0
         picture = greys[labels] + amount[labels] * texture
-        fibrous = np.isin(labels, FIBROUS)
+        fibrous = np.isin(labels, FIBROUS[0] + FIBROUS[1])
         picture[fibrous] += self.fibrous * self.fibres[fibrous] * (greys.mean() * 0.5 + picture[fibrous])
+        fading = np.isin(labels, FIBROUS[0])
+        share = np.clip(self.fade * self.across[fading], 0, 0.7)
+        picture[fading] += share * (greys[NUMBERS["notch lining"]] - picture[fading])
         lined = np.isin(labels, LINED)
         picture[lined] *= 1 + self.lined * self.lines[lined]
         return np.asarray(np.maximum(picture, 0), np.float32)
-
-
-def fibres(band: npt.NDArray[np.bool_], pixel_mm: float, rng: np.random.Generator) -> FloatArray:
-    """Stripes `[H, W]` along the longest direction of a band, of about unit variance; zeros if there is no band."""
-    rows, columns = np.nonzero(band)
-    if len(rows) < 10:
-        return np.zeros(band.shape, np.float32)
-    spread = np.cov(np.stack([columns, rows]))
-    right, down = np.linalg.eigh(spread)[1][:, 0]  # the short axis: stripes follow each other along it
-    height, width = band.shape
-    across = (np.arange(width) * right)[None, :] + (np.arange(height) * down)[:, None]
-    across = (across - across.min()) * (pixel_mm / FIBRE_MM) + 0.6 * smooth_noise((height, width), (6, 6), rng)
-    knots = rng.standard_normal(int(across.max()) + 3)
-    return np.asarray(np.interp(across, np.arange(len(knots)), knots), np.float32)
 
 
 def spots(size: tuple[int, int], rng: np.random.Generator) -> tuple[FloatArray, float]:

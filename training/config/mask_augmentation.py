@@ -27,6 +27,7 @@ class MaskAugmentation(Augmentation):
             then finds the structure whichever way the image lies.
         oversample: in every epoch each category comes equally often. A category is the rarest structure that a crop
             shows, or nothing.
+        an_epoch: how many examples an epoch shows, drawn anew from all of them; 0 for all.
 
     Raises:
         ValueError: for a wrong range, or for crops and `crop_size` that don't fit together.
@@ -38,6 +39,7 @@ class MaskAugmentation(Augmentation):
     on_structure: Annotated[float, Field(ge=0, le=1)] = 0.5
     orientations: bool = False
     oversample: bool = False
+    an_epoch: CountFromZero = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

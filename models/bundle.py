@@ -47,14 +47,7 @@ from models.segment.localiser import LOCALISERS, Localiser
 SCHEMA, SCHEMAS_READ = 2, (1, 2)
 # The routes that a bundle can hold.
 CLASSIFIERS: dict[str, type[ExamClassifier]] = {**ROUTES, "ensemble": Ensemble}
-# On another processor, the same float32 network differs only by rounding; a wrong weight or recipe differs much more.
-GOLDEN_TOLERANCE = 1e-3
 EXAMS = "exams.json"
-RECORDED_PACKAGES = ("keras", "numpy", "scipy", "opencv-python-headless", "pydicom")
-
-
-class BundleError(ValueError):
-    """A folder can't be used as a bundle; the message gives the reason in one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,34 +161,6 @@ def write_bundle(
         write_json(new / MANIFEST, manifest | {"files": digests(new)})
 
 
-def check_free(folder: Path, replace: bool = False) -> None:
-    """Check that a bundle may be written to a folder.
-
-    Files that the manifest of a bundle doesn't name belong to the user: they are never deleted.
-
-    Args:
-        folder: The folder; it needn't exist.
-        replace: Whether a bundle in the folder may be replaced.
-
-    Raises:
-        BundleError: If the folder holds other files, or a bundle that may not be replaced.
-    """
-    if not folder.exists():
-        return
-    if not folder.is_dir() or folder.is_mount():
-        raise BundleError(f"{folder} isn't a folder that can be replaced; name another one")
-    if not any(folder.iterdir()):
-        return
-    try:
-        known = {MANIFEST, *(name.partition("/")[0] for name in read_json(folder / MANIFEST)["files"])}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise BundleError(f"{folder} holds other files, but no bundle; name another folder, or empty it") from None
-    if others := sorted(path.name for path in folder.iterdir() if path.name not in known):
-        raise BundleError(f"{folder} holds files that aren't the bundle's ({', '.join(others)}); move them first")
-    if not replace:
-        raise BundleError(f"{folder} holds a bundle already; name another folder, or replace it with --force")
-
-
 def load_bundle(folder: Path) -> Bundle:
     """Load and check a bundle.
 
@@ -246,31 +211,6 @@ def _colour_scale(folder: Path, scheme: LabelScheme) -> ColourScale:
 
 def _operating_point(folder: Path) -> OperatingPoint:
     return TypeAdapter(OperatingPoint).validate_python(read_json(folder / OPERATING_POINT))
-
-
-def golden_volume() -> Volume:
-    """A small volume of crossing waves that never changes.
-
-    It doesn't show a knee, but it goes through every step from the recipe to the logits.
-    """
-    depth, row, column = np.meshgrid(np.arange(16), np.arange(160), np.arange(144), indexing="ij")
-    waves = np.sin(depth / 2) + np.cos(row / 9) * np.sin(column / 7 + depth) + np.sin((row + column) / 23)
-    return Volume(
-        voxels=(500 + 200 * waves).astype(np.float32),
-        spacing_mm=(3.5, 0.7, 0.75),
-        directions=np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]),
-        positions_mm=np.stack([-3.5 * np.arange(16), np.zeros(16), np.zeros(16)], axis=1),
-        sop_uids=tuple(f"2.25.{index}" for index in range(16)),
-        study_uid="2.25",
-        series_uid="2.25",
-    )
-
-
-def _versions() -> dict[str, str]:
-    """Versions of Python, of Keras' backend (a module of that name), and of packages."""
-    backend = keras.backend.backend()
-    packages = {package: importlib.metadata.version(package) for package in RECORDED_PACKAGES}
-    return {"python": platform.python_version(), backend: sys.modules[backend].__version__, **packages}
 
 
 def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:

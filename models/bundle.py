@@ -4,15 +4,11 @@ Loading checks every file's digest, rebuilds the network from code and recompute
 Nothing is unpickled and nothing is guessed: a bundle that doesn't fit is refused.
 """
 
-import importlib.metadata
-import platform
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from data_prep.files import replacing_folder
@@ -20,16 +16,21 @@ from data_prep.labels import SCHEMES, LabelScheme
 from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
 from data_prep.notice import Notice
-from data_prep.volume import Volume
 from models.bundle_files import (
     COLOUR_SCALE,
+    GOLDEN,
     LOCALISER,
     MANIFEST,
     OPERATING_POINT,
+    BundleError,
+    check_free,
+    check_golden,
     digests,
-    is_file,
+    golden_volume,
     read_json,
+    read_manifest,
     sha256,
+    versions,
     write_json,
     write_measured,
 )
@@ -118,8 +119,8 @@ def write_bundle(
         recipe: How its network input was made.
         calibration: From its logits to probabilities.
         metrics: The content of `metrics.json`.
-        provenance: `trained_on` ("synthetic" or the names of data sets), `trained_at` (date), `exams`, `seed`, `commit`,
-            `command`; and `notices`, each a dictionary, that every answer shall carry.
+        provenance: `trained_on` ("synthetic" or the names of data sets), `trained_at` (date), `exams`, `seed`,
+            `commit`, `command`; and `notices`, each a dictionary, that every answer shall carry.
         train_toml: The preset, as text.
         colour_scale: How bright heatmaps are.
         seen: The exams that the bundle was made from.
@@ -143,7 +144,7 @@ def write_bundle(
         write_json(new / "metrics.json", metrics)
         write_measured(new, colour_scale, operating_point)
         (new / "train.toml").write_text(train_toml, encoding="utf-8")
-        write_json(new / "golden.json", {"logits": _golden_logits(classifier, recipe)})
+        write_json(new / GOLDEN, {"logits": _golden_logits(classifier, recipe)})
         manifest: dict[str, Any] = {
             "schema": SCHEMA,
             "route": route,
@@ -153,7 +154,7 @@ def write_bundle(
             **provenance,
             **({"localiser": localiser.kind} if localiser else {}),
             "backend": keras.backend.backend(),
-            "versions": _versions(),
+            "versions": versions(),
         }
         point = asdict(operating_point) if operating_point else None
         card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics, point)
@@ -181,10 +182,7 @@ def load_bundle(folder: Path) -> Bundle:
         [Notice(**notice) for notice in manifest.get("notices", ())]
     except (KeyError, TypeError, ValidationError, ValueError, OSError) as error:
         raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
-    golden = np.array(read_json(folder / "golden.json")["logits"])
-    answer = np.array(_golden_logits(classifier, recipe))
-    if not np.allclose(answer, golden, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE):
-        raise BundleError(f"{folder.name}: the golden volume gives {answer.tolist()}, not {golden.tolist()}")
+    check_golden(folder, "logits", _golden_logits(classifier, recipe))
     return Bundle(
         name=folder.name,
         sha256=sha256(folder / MANIFEST),
@@ -221,17 +219,11 @@ def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
 
 def _checked_manifest(folder: Path) -> dict[str, Any]:
     """The manifest. BundleError if a file has another digest than in it, or a schema, route or scheme is unknown."""
+    manifest = read_manifest(folder, SCHEMAS_READ)
     try:
-        manifest: dict[str, Any] = read_json(folder / MANIFEST)
-        schema, route, scheme = manifest["schema"], manifest["route"], manifest["scheme"]
-        changed = [name for name, digest in manifest["files"].items() if not is_file(folder, name, digest)]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise BundleError(f"{folder.name}: no readable manifest.json ({error!r})") from error
-    if schema not in SCHEMAS_READ:
-        read = " and ".join(map(str, SCHEMAS_READ))
-        raise BundleError(f"{folder.name}: schema {schema}, but this version reads {read}")
-    if changed:
-        raise BundleError(f"{folder.name}: not the files that the manifest describes: {', '.join(changed)}")
+        route, scheme = manifest["route"], manifest["scheme"]
+    except KeyError as error:
+        raise BundleError(f"{folder.name}: its manifest.json isn't that of a classifier: {error} is missing") from error
     if route not in CLASSIFIERS or scheme not in SCHEMES:
         raise BundleError(f"{folder.name}: unknown route {route!r} or scheme {scheme!r}")
     return manifest

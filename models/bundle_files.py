@@ -90,7 +90,7 @@ def read_manifest(folder: Path, schemas: Collection[int]) -> dict[str, Any]:
 
 
 def check_golden(folder: Path, name: str, answer: npt.ArrayLike) -> None:
-    """Raise BundleError if a bundle gives another answer for the golden volume than the one of that name in its file."""
+    """Raise BundleError if a bundle's answer for the golden volume isn't the one of this name in its file."""
     golden, answered = np.array(read_json(folder / GOLDEN)[name]), np.array(answer)
     same = golden.shape == answered.shape
     if not same or not np.allclose(answered, golden, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE):

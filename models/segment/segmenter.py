@@ -1,60 +1,65 @@
-"""A segmenter: a trained network with all that a mask needs, from source voxels to labels in source voxels."""
+"""A segmenter: a trained network with all that a mask needs, from source voxels to labels in source voxels.
+
+Its bundle is a folder with everything that a mask needs, and digests to verify it:
+
+    manifest.json          architecture, structures, threshold, plausible shapes, what it was trained on, versions, digests
+    recipe.json            how its input is made
+    segmenter.weights.h5   weights only: the network is built from code, nothing is unpickled
+    golden.json            probabilities on some slices of the golden volume, computed again when it is loaded
+    metrics.json, train.toml
+
+What it shares with a classifier's bundle is in `models/bundle_files.py`.
+"""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
-import cv2
 import keras
 import numpy as np
-import numpy.typing as npt
+from pydantic import TypeAdapter
 from scipy.special import softmax
 
+from data_prep.files import replacing_folder
+from data_prep.masks.structures import STRUCTURES
 from data_prep.network_input.crop import Spacing
-from data_prep.network_input.footprint import Footprint
 from data_prep.volume import FloatArray
+from models.bundle_files import (
+    GOLDEN,
+    MANIFEST,
+    BundleError,
+    check_free,
+    check_golden,
+    digests,
+    golden_volume,
+    read_json,
+    read_manifest,
+    versions,
+    write_json,
+)
 from models.memory import memory_errors
-from models.segment.cleaning import ONE_PIECE, cleaned
 from models.segment.networks.architecture import Architecture
+from models.segment.networks.registry import build
 from models.segment.plausible import Plausible
 from models.segment.recipe import SegmentRecipe, inputs
+from models.segment.segmented import Labels, Segmented
 from models.segment.windows import logits
 
-Labels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class Segmented:
-    """What a network says of a volume.
-
-    Attributes:
-        probabilities: Float32 `[K, s, h, w]` of K structures, without the background.
-        footprint: Where it lies in the volume.
-    """
-
-    probabilities: FloatArray
-    footprint: Footprint
-
-    def plane(self, index: int) -> FloatArray:
-        """The probabilities in one slice of the volume, in its own pixels, float32 `[K, R, C]`; 0 outside the block."""
-        (first, stop), (_, rows, columns) = self.footprint.slices, self.footprint.volume_shape
-        plane = np.zeros((len(self.probabilities), rows, columns), np.float32)
-        if not first <= index < stop:
-            return plane
-        top, left = int(self.footprint.rows[0]), int(self.footprint.columns[0])
-        _, height, width = self.footprint.shape
-        inside = np.s_[max(top, 0) : top + height, max(left, 0) : left + width]
-        for one, grid in zip(plane, self.probabilities[:, index - first], strict=True):
-            whole = cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
-            shown = one[inside]
-            shown[:] = whole[max(-top, 0) :, max(-left, 0) :][: shown.shape[0], : shown.shape[1]]
-        return plane
+SCHEMA, SCHEMAS_READ = 1, (1,)
+# In the manifest of a classifier's bundle, "route" stands in its place.
+KIND = "segmenter"
+RECIPE, WEIGHTS, METRICS, PRESET = "recipe.json", "segmenter.weights.h5", "metrics.json", "train.toml"
+# What the manifest says besides the provenance.
+OURS = frozenset({"schema", "kind", "architecture", "structures", "threshold", "plausible", "files"})
+# Slices of the golden volume, and every how many rows and columns of the answer are compared: few, as it takes time.
+GOLDEN_SLICES, GOLDEN_STEPS = slice(6, 10), 8
 
 
 @dataclass(frozen=True, eq=False)
 class Segmenter:
-    """A trained network. `models/segment/bundle.py` writes and reads it.
+    """A trained network with its bundle.
 
     Attributes:
         architecture: How the network is built.
@@ -129,18 +134,80 @@ class Segmenter:
         Returns:
             `[S, R, C]`: 0 for the background, otherwise 1 + the index into `structures`.
         """
-        return self.labelled(self.probabilities(voxels, spacing_mm), spacing_mm)
+        found = self.probabilities(voxels, spacing_mm)
+        return found.labels(self.structures, self.threshold, spacing_mm)
 
-    def labelled(self, segmented: Segmented, spacing_mm: Spacing | None) -> Labels:
-        """The labels of `labels`, from what `probabilities` has given."""
-        labels = np.zeros(segmented.footprint.volume_shape, np.uint8)
-        for index in range(*segmented.footprint.slices):
-            plane = segmented.plane(index)
-            likeliest = plane.argmax(axis=0)
-            sure = np.take_along_axis(plane, likeliest[None], axis=0)[0] >= self.threshold
-            labels[index] = np.where(sure, 1 + likeliest, 0)
-        clean = np.zeros_like(labels)
-        for label, name in enumerate(self.structures, start=1):
-            mask = cleaned(labels == label, spacing_mm, name in ONE_PIECE)
-            clean[mask & (clean == 0)] = label
-        return clean
+    def save(self, folder: Path) -> None:
+        """Write the bundle beside `folder`, then move it there in one step. A bundle that is there is replaced.
+
+        Raises:
+            BundleError: If the folder holds anything that isn't a bundle (`check_free`).
+        """
+        check_free(folder, replace=True)
+        with replacing_folder(folder) as new:
+            self.write_files(new)
+
+    def write_files(self, folder: Path) -> None:
+        """Write the bundle's files into an empty folder. A loaded segmenter gives the files that it was loaded from."""
+        bare = build(self.architecture)  # a trained network would also save its optimiser
+        bare.set_weights(self.network.get_weights())
+        bare.save_weights(folder / WEIGHTS)
+        write_json(folder / RECIPE, asdict(self.recipe))
+        write_json(folder / METRICS, self.metrics)
+        (folder / PRESET).write_text(self.train_toml, encoding="utf-8")
+        write_json(folder / GOLDEN, {"probabilities": self._golden()})
+        manifest = {
+            "schema": SCHEMA,
+            "kind": KIND,
+            "architecture": asdict(self.architecture),
+            "structures": self.structures,
+            "threshold": self.threshold,
+            "plausible": asdict(self.plausible) if self.plausible else None,
+            "research_use_only": True,
+            "backend": keras.backend.backend(),
+            "versions": versions(),
+            **self.provenance,
+        }
+        write_json(folder / MANIFEST, manifest | {"files": digests(folder)})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load and check a bundle.
+
+        Raises:
+            BundleError: If the folder can't be used as a segmenter's bundle; the message gives the reason.
+        """
+        manifest = read_manifest(folder, SCHEMAS_READ)
+        if manifest.get("kind") != KIND:
+            raise BundleError(f"{folder.name}: its manifest.json isn't that of a segmenter")
+        try:
+            segmenter = cls._rebuilt(folder, manifest)
+        except (KeyError, TypeError, ValueError, OSError) as error:  # pydantic's ValidationError is a ValueError
+            raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
+        check_golden(folder, "probabilities", segmenter._golden())
+        return segmenter
+
+    @classmethod
+    def _rebuilt(cls, folder: Path, manifest: dict[str, Any]) -> Self:
+        if unknown := set(manifest["structures"]) - set(STRUCTURES):
+            raise ValueError(f"unknown structures: {', '.join(sorted(unknown))}")
+        architecture = TypeAdapter(Architecture).validate_python(manifest["architecture"])
+        network = build(architecture)
+        network.load_weights(folder / WEIGHTS)
+        return cls(
+            architecture=architecture,
+            recipe=TypeAdapter(SegmentRecipe).validate_python(read_json(folder / RECIPE)),
+            structures=tuple(manifest["structures"]),
+            network=network,
+            threshold=TypeAdapter(float).validate_python(manifest["threshold"]),
+            plausible=TypeAdapter(Plausible | None).validate_python(manifest["plausible"]),
+            provenance={name: value for name, value in manifest.items() if name not in OURS},
+            metrics=read_json(folder / METRICS),
+            train_toml=(folder / PRESET).read_text(encoding="utf-8"),
+        )
+
+    def _golden(self) -> list[Any]:
+        volume = golden_volume()
+        found = self.probabilities(volume.voxels[GOLDEN_SLICES], volume.spacing_mm).probabilities
+        few: list[Any] = found[..., ::GOLDEN_STEPS, ::GOLDEN_STEPS].astype(float).round(6).tolist()
+        return few

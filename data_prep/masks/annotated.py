@@ -57,7 +57,8 @@ class Annotated:
         """
         if structure not in self.structures:
             raise ValueError(f"exam {self.exam_id}: no {structure} was drawn, only {', '.join(self.structures)}")
-        return self.labels == 1 + self.structures.index(structure)
+        found: npt.NDArray[np.bool_] = self.labels == 1 + self.structures.index(structure)
+        return found
 
 
 def _wrong(one: Annotated) -> str | None:

@@ -74,7 +74,9 @@ class Plausible:
         table = np.array([(one.volume_mm3, one.row, one.column, one.elongation) for one in shapes])
         if not len(table):
             raise ValueError("no training mask shows the structure, so its plausible shapes aren't known")
-        volume, row, column, elongation = [(float(low), float(high)) for low, high in zip(table.min(0), table.max(0))]
+        volume, row, column, elongation = [
+            (float(low), float(high)) for low, high in zip(table.min(0), table.max(0), strict=True)
+        ]
         return cls(volume, row, column, elongation)
 
     def doubt(self, shape: Shape) -> str:

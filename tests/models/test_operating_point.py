@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from models.bundle import BundleError, load_bundle
-from models.bundle_files import COLOUR_SCALE, MANIFEST, OPERATING_POINT, digests, read_json, write_json
+from models.bundle import load_bundle
+from models.bundle_files import COLOUR_SCALE, MANIFEST, OPERATING_POINT, BundleError, digests, read_json, write_json
 from models.colour_scale import ColourScale, Threshold
 from models.measured_again import write_measured_again
 from models.operating_point import injury_probability

@@ -116,17 +116,17 @@ def _pictures(rows: Sequence[MaskRow]) -> Pixels:
 
 
 def _grey(path: Path) -> FloatArray:
-    """A picture's grey values `[R, C]`: of a coloured format the mean of equal channels; transparent is black."""
-    picture = read_picture(path).astype(np.float32)
+    """A picture's grey values `[R, C]`; of a coloured format the mean of equal channels."""
+    stored = read_picture(path)
+    picture = stored.astype(np.float32)
     if picture.ndim == 2:
         return picture
-    top = 65535.0 if picture.max() > 255 else 255.0
     colours, apart = picture[..., :3], np.ptp(picture[..., :3], axis=2)
-    if (apart > GREY_STEPS / 255 * top).mean() > COLOURED_SHARE:
+    if (apart > GREY_STEPS / 255 * np.iinfo(stored.dtype).max).mean() > COLOURED_SHARE:
         raise malformed(path, "it has colours: a mask or a heatmap may be drawn on it; use the picture without it")
+    if picture.shape[2] == 4 and np.ptp(opacity := picture[..., 3]) and colours[opacity < opacity.max()].any():
+        raise malformed(path, "a part of it is transparent: a mask may be in its alpha channel; save it without")
     grey: FloatArray = colours.mean(axis=2)
-    if picture.shape[2] == 4:
-        grey *= picture[..., 3] / top
     return grey
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.masks.annotated import Annotated
+from data_prep.network_input.footprint import Footprint
 from data_prep.tables.exams import Split
 from data_prep.volume import FloatArray
 from models.segment.recipe import SegmentRecipe, inputs, targets
@@ -71,9 +72,8 @@ def labels_of(exam: Annotated, structures: tuple[str, ...]) -> npt.NDArray[np.ui
     return np.array(new, np.uint8)[exam.labels]
 
 
-def grid_labels(exam: Annotated, structures: tuple[str, ...], recipe: SegmentRecipe) -> Labels:
+def grid_labels(exam: Annotated, structures: tuple[str, ...], footprint: Footprint, recipe: SegmentRecipe) -> Labels:
     """The truth on a network input's pixels, for figures: int8 `[s, H, W]`, UNKNOWN also outside of the image."""
-    _, footprint = inputs(exam.voxels, exam.spacing_mm, recipe)
     labels = targets(labels_of(exam, structures), footprint, recipe).astype(np.int8)
     known = np.broadcast_to(exam.drawn[:, None, None], exam.shape).astype(np.uint8)
     labels[targets(known, footprint, recipe) == 0] = UNKNOWN

@@ -2,7 +2,7 @@
 
 Its bundle is a folder with everything that a mask needs, and digests to verify it:
 
-    manifest.json          architecture, structures, threshold, plausible shapes, what it was trained on, versions, digests
+    manifest.json          architecture, structures, threshold, plausible shapes, provenance, versions, digests
     recipe.json            how its input is made
     segmenter.weights.h5   weights only: the network is built from code, nothing is unpickled
     golden.json            probabilities on some slices of the golden volume, computed again when it is loaded

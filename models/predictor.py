@@ -106,16 +106,16 @@ class Predictor:
                 size (`models/routes/chunks.py`), so no study is to blame.
         """
         timing: dict[str, float] = {}
-        located = self._located(step, timing) if isinstance(step, Coarse) else None
-        network_input = (
-            NetworkInput.of(step, self.bundle.recipe, located and located.box) if isinstance(step, Coarse) else step
-        )
-        timing["preprocess"] = network_input.took_ms
-        bundle, footprint = self.bundle, network_input.footprint
+        located = Located()
+        if isinstance(step, Coarse):
+            located = self._located(step, timing)
+            step = NetworkInput.of(step, self.bundle.recipe, located.box)
+        timing["preprocess"] = step.took_ms
+        bundle, footprint = self.bundle, step.footprint
         with _timed(timing, "network"), memory_errors():
-            features = bundle.classifier.features(network_input.slices)
+            features = bundle.classifier.features(step.slices)
         with _timed(timing, "explain"), memory_errors():
-            explanation = bundle.classifier.explain(network_input.slices, features)
+            explanation = bundle.classifier.explain(step.slices, features)
         return Prediction(
             scheme=bundle.scheme,
             logits=explanation.logits,
@@ -124,18 +124,15 @@ class Predictor:
             bias=explanation.bias,
             maps=explanation.maps,
             footprint=footprint.part(*bundle.classifier.grid_span()),
-            notices=bundle.notices()
-            + network_input.notices
-            + (located or Located()).notices
-            + _left_out(network_input),
+            notices=bundle.notices() + step.notices + located.notices + _left_out(step),
             timing_ms=timing,
-            located=located,
+            located=located if self.localises else None,
         )
 
-    def _located(self, coarse: Coarse, timing: dict[str, float]) -> Located | None:
-        """What the localiser finds, if the bundle has one. Its time counts as the network's."""
+    def _located(self, coarse: Coarse, timing: dict[str, float]) -> Located:
+        """What the localiser finds, nothing if the bundle has none. Its time counts as the network's."""
         if self.bundle.localiser is None:
-            return None
+            return Located()
         with _timed(timing, "network"), memory_errors():
             located = self.bundle.localiser.locate(coarse)
         self.not_located.update(notice.code for notice in located.notices)

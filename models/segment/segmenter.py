@@ -2,13 +2,13 @@
 
 Its bundle is a folder with everything that a mask needs, and digests to verify it:
 
-    manifest.json          architecture, structures, threshold, plausible shapes, what it was trained on, versions, digests
+    manifest.json          architecture, structures, threshold, plausible shapes, provenance, versions, digests
     recipe.json            how its input is made
     segmenter.weights.h5   weights only: the network is built from code, nothing is unpickled
     golden.json            probabilities on some slices of the golden volume, computed again when it is loaded
     metrics.json, train.toml
 
-What it shares with a classifier's bundle is in `models/bundle_files.py`.
+What it shares with a classifier's bundle is in `models/files/`.
 """
 
 import hashlib
@@ -20,32 +20,20 @@ from typing import Any, Self
 import keras
 import numpy as np
 from pydantic import TypeAdapter
-from scipy.special import softmax
 
 from data_prep.files import replacing_folder
 from data_prep.masks.structures import STRUCTURES
 from data_prep.network_input.crop import Spacing
 from data_prep.volume import FloatArray
-from models.bundle_files import (
-    GOLDEN,
-    MANIFEST,
-    BundleError,
-    check_free,
-    check_golden,
-    digests,
-    golden_volume,
-    read_json,
-    read_manifest,
-    versions,
-    write_json,
-)
-from models.memory import memory_errors
+from models.files.golden import GOLDEN, check_golden, golden_volume
+from models.files.manifest import MANIFEST, BundleError, check_free, digests, read_json, read_manifest, write_json
+from models.files.versions import versions
 from models.segment.networks.architecture import Architecture
 from models.segment.networks.registry import build
 from models.segment.plausible import Plausible
 from models.segment.recipe import SegmentRecipe, inputs
 from models.segment.segmented import Labels, Segmented
-from models.segment.windows import logits
+from models.segment.windows import probabilities
 
 SCHEMA, SCHEMAS_READ = 1, (1,)
 # In the manifest of a classifier's bundle, "route" stands in its place.
@@ -114,15 +102,9 @@ class Segmenter:
 
         Raises:
             UnsuitableStudy: The network's input would have too many pixels.
-            MemoryError: The device has too little memory now.
         """
         given, footprint = inputs(voxels, spacing_mm, self.recipe)
-        with memory_errors():
-            scores = logits(self.network, self.architecture, given)
-        found = np.empty((len(self.structures), *scores.shape[:-1]), np.float32)
-        for index, plane in enumerate(scores):  # one by one: the softmax of a whole volume would take its memory again
-            found[:, index] = np.moveaxis(softmax(plane, axis=-1)[..., 1:], -1, 0)
-        return Segmented(found, footprint)
+        return Segmented(probabilities(self.network, self.architecture, given), footprint)
 
     def labels(self, voxels: FloatArray, spacing_mm: Spacing | None) -> Labels:
         """Cleaned labels in the volume's voxels.

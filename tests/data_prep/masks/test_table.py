@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.masks.row import MaskRow
+from data_prep.masks.row import COLUMNS, MaskRow
 from data_prep.masks.structures import STRUCTURES, Shows
-from data_prep.masks.table import COLUMNS, by_exam, read_masks, write_masks
+from data_prep.masks.table import by_exam, read_masks, write_masks
 from tests.data_prep.masks.making import put_table
 from tests.data_prep.tables.workbooks import as_xlsx
 

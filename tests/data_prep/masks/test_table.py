@@ -109,6 +109,11 @@ def test_a_fault_in_a_row_is_named(home, cells, message):
             {"patient_id": "p", "split": "test"},
             "column split: one patient, two splits (see row 2)",
         ),
+        (
+            {"exam_id": "e", "patient_id": "p", "split": "train"},
+            {"exam_id": "e", "patient_id": "p"},
+            "row 3, column split: one exam, two values of split (see row 2)",
+        ),
         ({"mask": "mask.png"}, {"mask": "mask.png"}, "column mask: the same mask for two exams (see row 2)"),
         ({"image": "a.png"}, {"image": "a.png"}, "column image: the same image in two exams (see row 2)"),
         (

@@ -9,6 +9,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from data_prep.dicom.quiet import ignore_pydicom_warnings
@@ -17,7 +18,7 @@ from data_prep.masks.check import check_masks, split_masks
 from data_prep.masks.pairs import find_pairs
 from data_prep.masks.row import MaskRow
 from data_prep.masks.sources import rows_of_exams, rows_of_phantoms
-from data_prep.masks.structures import STRUCTURES
+from data_prep.masks.structures import STRUCTURES, Shows
 from data_prep.masks.table import by_exam, read_masks, write_masks
 from data_prep.names import print_any_name
 from data_prep.tables.exams import read_exams
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _pairs(options: argparse.Namespace) -> int:
     rows = find_pairs(options.folder, options.patient, options.skip_unpaired)
+    if options.structure is not None:
+        rows = [replace(row, structure=options.structure) for row in rows]
     if options.patient is None:
         print("Every image counts as a patient of its own; --patient REGEX finds the patient in the image's path.")
     return _write(rows, options.out)
@@ -89,6 +92,13 @@ def _regex(text: str) -> re.Pattern[str]:
         raise argparse.ArgumentTypeError(f"{text}: not a regular expression ({error})") from None
 
 
+def _shows(text: str) -> Shows:
+    try:
+        return Shows.parsed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
 def _structures(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     if unknown := [name for name in names if name not in STRUCTURES]:
@@ -110,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     pairs.add_argument("folder", type=Path)
     pairs.add_argument(
         "--patient", type=_regex, metavar="REGEX", help="finds the patient in an image's path: its first group"
+    )
+    pairs.add_argument(
+        "--structure", type=_shows, help="what every mask shows, such as pcl, 1=femur|2=tibia or '>127=acl'"
     )
     pairs.add_argument("--skip-unpaired", action="store_true", help="leave out images without masks, and masks alone")
     pairs.set_defaults(run=_pairs)

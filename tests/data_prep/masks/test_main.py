@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,6 +40,17 @@ def test_pairs_are_checked_and_split_by_patient(folder, capsys):
 def test_without_a_pattern_the_command_says_what_it_takes_for_a_patient(folder, capsys):
     assert main(["pairs", str(folder), "--out", str(folder / "masks.csv")]) == 0
     assert "Every image counts as a patient of its own" in capsys.readouterr().out
+
+
+def test_what_all_masks_show_can_be_said(folder):
+    for path in (folder / "masks").iterdir():
+        put(path, cv2.GaussianBlur(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), (0, 0), 1.0))
+    table = folder / "masks.csv"
+    assert main(["pairs", str(folder), "--out", str(table)]) == 0
+    assert main(["check", str(table), "--jobs", "1"]) == 1
+    assert main(["pairs", str(folder), "--structure", ">127=pcl", "--out", str(table)]) == 0
+    assert {str(row.structure) for row in read_masks(table)} == {">127=pcl"}
+    assert main(["check", str(table), "--jobs", "1"]) == 0
 
 
 def test_faults_are_printed_with_exit_status_1(folder, capsys):
@@ -88,6 +100,7 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys, arguments, sai
     [
         ["pairs", ".", "--out", "m.xlsx"],
         ["pairs", ".", "--patient", "(", "--out", "m.csv"],
+        ["pairs", ".", "--structure", "cyst", "--out", "m.csv"],
         ["phantoms", "exams.csv", "--structures", "acl,cyst", "--out", "m.csv"],
     ],
 )

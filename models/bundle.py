@@ -4,15 +4,11 @@ Loading checks every file's digest, rebuilds the network from code and recompute
 Nothing is unpickled and nothing is guessed: a bundle that doesn't fit is refused.
 """
 
-import importlib.metadata
-import platform
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from data_prep.files import replacing_folder
@@ -20,21 +16,22 @@ from data_prep.labels import SCHEMES, LabelScheme
 from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
 from data_prep.notice import Notice
-from data_prep.volume import Volume
-from models.bundle_files import (
-    COLOUR_SCALE,
-    LOCALISER,
-    MANIFEST,
-    OPERATING_POINT,
-    digests,
-    is_file,
-    read_json,
-    sha256,
-    write_json,
-    write_measured,
-)
+from models.bundle_files import COLOUR_SCALE, OPERATING_POINT, write_measured
 from models.calibration import Calibration
 from models.colour_scale import ColourScale
+from models.files.golden import GOLDEN, check_golden, golden_volume
+from models.files.manifest import (
+    LOCALISER,
+    MANIFEST,
+    BundleError,
+    check_free,
+    digests,
+    read_json,
+    read_manifest,
+    sha256,
+    write_json,
+)
+from models.files.versions import versions
 from models.model_card import model_card
 from models.operating_point import OperatingPoint
 from models.routes.classifier import ExamClassifier
@@ -47,14 +44,7 @@ from models.segment.localiser import LOCALISERS, Localiser
 SCHEMA, SCHEMAS_READ = 2, (1, 2)
 # The routes that a bundle can hold.
 CLASSIFIERS: dict[str, type[ExamClassifier]] = {**ROUTES, "ensemble": Ensemble}
-# On another processor, the same float32 network differs only by rounding; a wrong weight or recipe differs much more.
-GOLDEN_TOLERANCE = 1e-3
 EXAMS = "exams.json"
-RECORDED_PACKAGES = ("keras", "numpy", "scipy", "opencv-python-headless", "pydicom")
-
-
-class BundleError(ValueError):
-    """A folder can't be used as a bundle; the message gives the reason in one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +115,8 @@ def write_bundle(
         recipe: How its network input was made.
         calibration: From its logits to probabilities.
         metrics: The content of `metrics.json`.
-        provenance: `trained_on` ("synthetic" or the names of data sets), `trained_at` (date), `exams`, `seed`, `commit`,
-            `command`; and `notices`, each a dictionary, that every answer shall carry.
+        provenance: `trained_on` ("synthetic" or the names of data sets), `trained_at` (date), `exams`, `seed`,
+            `commit`, `command`; and `notices`, each a dictionary, that every answer shall carry.
         train_toml: The preset, as text.
         colour_scale: How bright heatmaps are.
         seen: The exams that the bundle was made from.
@@ -150,7 +140,7 @@ def write_bundle(
         write_json(new / "metrics.json", metrics)
         write_measured(new, colour_scale, operating_point)
         (new / "train.toml").write_text(train_toml, encoding="utf-8")
-        write_json(new / "golden.json", {"logits": _golden_logits(classifier, recipe)})
+        write_json(new / GOLDEN, {"logits": _golden_logits(classifier, recipe)})
         manifest: dict[str, Any] = {
             "schema": SCHEMA,
             "route": route,
@@ -160,40 +150,12 @@ def write_bundle(
             **provenance,
             **({"localiser": localiser.kind} if localiser else {}),
             "backend": keras.backend.backend(),
-            "versions": _versions(),
+            "versions": versions(),
         }
         point = asdict(operating_point) if operating_point else None
         card = model_card(folder.name, manifest, asdict(recipe), asdict(calibration), metrics, point)
         (new / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         write_json(new / MANIFEST, manifest | {"files": digests(new)})
-
-
-def check_free(folder: Path, replace: bool = False) -> None:
-    """Check that a bundle may be written to a folder.
-
-    Files that the manifest of a bundle doesn't name belong to the user: they are never deleted.
-
-    Args:
-        folder: The folder; it needn't exist.
-        replace: Whether a bundle in the folder may be replaced.
-
-    Raises:
-        BundleError: If the folder holds other files, or a bundle that may not be replaced.
-    """
-    if not folder.exists():
-        return
-    if not folder.is_dir() or folder.is_mount():
-        raise BundleError(f"{folder} isn't a folder that can be replaced; name another one")
-    if not any(folder.iterdir()):
-        return
-    try:
-        known = {MANIFEST, *(name.partition("/")[0] for name in read_json(folder / MANIFEST)["files"])}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise BundleError(f"{folder} holds other files, but no bundle; name another folder, or empty it") from None
-    if others := sorted(path.name for path in folder.iterdir() if path.name not in known):
-        raise BundleError(f"{folder} holds files that aren't the bundle's ({', '.join(others)}); move them first")
-    if not replace:
-        raise BundleError(f"{folder} holds a bundle already; name another folder, or replace it with --force")
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -216,10 +178,7 @@ def load_bundle(folder: Path) -> Bundle:
         [Notice(**notice) for notice in manifest.get("notices", ())]
     except (KeyError, TypeError, ValidationError, ValueError, OSError) as error:
         raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
-    golden = np.array(read_json(folder / "golden.json")["logits"])
-    answer = np.array(_golden_logits(classifier, recipe))
-    if not np.allclose(answer, golden, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE):
-        raise BundleError(f"{folder.name}: the golden volume gives {answer.tolist()}, not {golden.tolist()}")
+    check_golden(folder, "logits", _golden_logits(classifier, recipe))
     return Bundle(
         name=folder.name,
         sha256=sha256(folder / MANIFEST),
@@ -248,31 +207,6 @@ def _operating_point(folder: Path) -> OperatingPoint:
     return TypeAdapter(OperatingPoint).validate_python(read_json(folder / OPERATING_POINT))
 
 
-def golden_volume() -> Volume:
-    """A small volume of crossing waves that never changes.
-
-    It doesn't show a knee, but it goes through every step from the recipe to the logits.
-    """
-    depth, row, column = np.meshgrid(np.arange(16), np.arange(160), np.arange(144), indexing="ij")
-    waves = np.sin(depth / 2) + np.cos(row / 9) * np.sin(column / 7 + depth) + np.sin((row + column) / 23)
-    return Volume(
-        voxels=(500 + 200 * waves).astype(np.float32),
-        spacing_mm=(3.5, 0.7, 0.75),
-        directions=np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]),
-        positions_mm=np.stack([-3.5 * np.arange(16), np.zeros(16), np.zeros(16)], axis=1),
-        sop_uids=tuple(f"2.25.{index}" for index in range(16)),
-        study_uid="2.25",
-        series_uid="2.25",
-    )
-
-
-def _versions() -> dict[str, str]:
-    """Versions of Python, of Keras' backend (a module of that name), and of packages."""
-    backend = keras.backend.backend()
-    packages = {package: importlib.metadata.version(package) for package in RECORDED_PACKAGES}
-    return {"python": platform.python_version(), backend: sys.modules[backend].__version__, **packages}
-
-
 def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
     volume = golden_volume()
     slices, _ = crop(volume.voxels, volume.spacing_mm, recipe)
@@ -281,17 +215,11 @@ def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
 
 def _checked_manifest(folder: Path) -> dict[str, Any]:
     """The manifest. BundleError if a file has another digest than in it, or a schema, route or scheme is unknown."""
+    manifest = read_manifest(folder, SCHEMAS_READ)
     try:
-        manifest: dict[str, Any] = read_json(folder / MANIFEST)
-        schema, route, scheme = manifest["schema"], manifest["route"], manifest["scheme"]
-        changed = [name for name, digest in manifest["files"].items() if not is_file(folder, name, digest)]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise BundleError(f"{folder.name}: no readable manifest.json ({error!r})") from error
-    if schema not in SCHEMAS_READ:
-        read = " and ".join(map(str, SCHEMAS_READ))
-        raise BundleError(f"{folder.name}: schema {schema}, but this version reads {read}")
-    if changed:
-        raise BundleError(f"{folder.name}: not the files that the manifest describes: {', '.join(changed)}")
+        route, scheme = manifest["route"], manifest["scheme"]
+    except KeyError as error:
+        raise BundleError(f"{folder.name}: its manifest.json isn't that of a classifier: {error} is missing") from error
     if route not in CLASSIFIERS or scheme not in SCHEMES:
         raise BundleError(f"{folder.name}: unknown route {route!r} or scheme {scheme!r}")
     return manifest

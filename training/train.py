@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.tables.exams import Exam, read_exams
-from models.bundle import check_free
+from models.files.manifest import check_free
 from training.config.config import Config, load_config
 from training.config.place import Place
 from training.data.checks import check_learnable, check_scorable_split

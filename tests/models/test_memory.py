@@ -4,7 +4,8 @@ import jax
 import pytest
 import tensorflow as tf
 
-from models.bundle import golden_volume, load_bundle
+from models.bundle import load_bundle
+from models.files.golden import golden_volume
 from models.memory import memory_errors
 from models.predictor import Predictor
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from data_prep.errors import UnsuitableStudy
-from models.bundle import golden_volume, load_bundle
+from models.bundle import load_bundle
+from models.files.golden import golden_volume
 from models.predictor import Predictor
 from tests.conftest import make_volume
 

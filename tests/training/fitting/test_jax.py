@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from data_prep.network_input.crop import crop
-from models.bundle import Bundle, golden_volume, load_bundle
+from models.bundle import Bundle, load_bundle
+from models.files.golden import golden_volume
 from tests.models.conftest import ON_JAX
 from tests.training.tiny import TINY_TRUNK
 

@@ -58,8 +58,6 @@ def build(
     Returns:
         The bytes of files (`application/dicom`).
     """
-    if kind == "ligament":
-        return [found] if (found := ligament(result)) else []
     evidence = result.evidence(volume_map())
     if kind == "overlay":
         scale = Scale.of(result.volume.voxels, evidence.bounds)
@@ -70,6 +68,8 @@ def build(
     if kind == "key-image":
         return [key_image(result, evidence)]
     shown = referring(result, evidence)
+    if kind == "ligament":
+        return [found] if (found := ligament(shown)) else []
     if kind == "seg":
         return [region(shown, evidence)] if evidence.has_region else []
     if kind == "map":

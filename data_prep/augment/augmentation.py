@@ -4,7 +4,7 @@ There are no mirror images and no reversed slices, since both swap parts of the 
 of an exam, so that they still show one knee.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -102,8 +102,8 @@ class Augmentation:
     drop: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not 0 <= value < LIMITS.get(name, np.inf):
+        for name in (field.name for field in fields(Augmentation)):
+            if not 0 <= (value := getattr(self, name)) < LIMITS.get(name, np.inf):
                 raise ValueError(f"{name} must be from 0 to below {LIMITS.get(name, np.inf):.4g}, not {value}")
 
     def apply(self, slices: FloatArray, random: np.random.Generator) -> FloatArray:

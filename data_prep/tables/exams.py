@@ -78,7 +78,7 @@ def write_exams(exams: Iterable[Exam], table: Path) -> None:
     with replacing(table) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows([_cell(getattr(exam, column), table.parent) for column in COLUMNS] for exam in exams)
+        writer.writerows([cell(getattr(exam, column), table.parent) for column in COLUMNS] for exam in exams)
 
 
 def read_exams(table: Path) -> list[Exam]:
@@ -105,7 +105,7 @@ def read_exams(table: Path) -> list[Exam]:
     return list(exams.values())
 
 
-def _cell(value: object, folder: Path) -> str:
+def cell(value: object, folder: Path) -> str:
     match value:
         case None:
             return ""
@@ -131,7 +131,7 @@ def _exam(line: Line, columns: Sequence[str], root: Path) -> Exam:
         if column in REQUIRED and not text:
             raise line.fault("'' is not filled in", column)
         if column in ("path", "mask") and text:
-            values[column] = _existing(root, line.as_written(column))
+            values[column] = existing(root, line.as_written(column))
         elif text:
             values[column] = text
     try:
@@ -144,7 +144,7 @@ def _exam(line: Line, columns: Sequence[str], root: Path) -> Exam:
     return Exam(**values | {name: getattr(cells, name) for name in cells.model_fields_set})
 
 
-def _existing(root: Path, text: str) -> Path:
+def existing(root: Path, text: str) -> Path:
     """The path as it is written; if nothing is there, as it was before a spreadsheet or another system changed it.
 
     Windows writes backslashes; letters can be composed or decomposed; a name's bytes can be no UTF-8.

@@ -1,8 +1,9 @@
 """The configuration of a training run: a preset (TOML, in presets/), changed by `--set key=value`, and checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomlkit
 from pydantic import Field, TypeAdapter, ValidationError
@@ -21,6 +22,7 @@ from training.config.svc_fit import SvcFit
 # Nothing is learnt with steps more than ten times as large as the gradient.
 Rate = Annotated[Positive, Field(le=10)]
 PRESETS = Path(__file__).parent / "presets"
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,21 @@ def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:
     Raises:
         ValueError: names the key that is wrong.
     """
-    path = Path(preset) if preset.endswith(".toml") else PRESETS / f"{preset}.toml"
+    return read_preset(preset, changes, PRESETS, Config)
+
+
+def read_preset(preset: str, changes: Sequence[str], folder: Path, kind: type[Kind]) -> tuple[Kind, str]:
+    """Read a preset of any kind: see `load_config`.
+
+    Args:
+        preset: a name in `folder` or a TOML file.
+        changes: for example "fit.epochs=3"; the values in TOML.
+        folder: the presets.
+        kind: the type of the configuration, a dataclass.
+    """
+    path = Path(preset) if preset.endswith(".toml") else folder / f"{preset}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.toml")))
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
         raise ValueError(f"no preset {preset!r}; there are {known}, or give a .toml file")
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8-sig"))
@@ -195,7 +209,7 @@ def load_config(preset: str, changes: list[str]) -> tuple[Config, str]:
     for change in changes:
         _change(document, change)
     try:
-        return TypeAdapter(Config).validate_python(document.unwrap()), tomlkit.dumps(document)
+        return TypeAdapter(kind).validate_python(document.unwrap()), tomlkit.dumps(document)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ValueError(f"{path.name}: {faults}") from None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
 from data_prep.exams.groups import groups, links
@@ -151,12 +152,30 @@ def _deal(together: Sequence[Sequence[Exam]], folds: int, seed: int) -> list[int
     kind_of = [kinds[label_set(exam)] for exam in exams]
     if max(Counter(kind_of).values()) < folds:
         raise ValueError(f"{folds} folds need a label that at least as many exams have")
-    dealt = np.full(len(together), -1)
+    return deal(kind_of, group_of, folds, seed)
+
+
+def deal(kind_of: Sequence[int], group_of: npt.NDArray[np.int_], folds: int, seed: int) -> list[int]:
+    """Deal groups into folds, so that each fold has its share of every kind.
+
+    Args:
+        kind_of: the kind of each exam, `[E]`.
+        group_of: the group of each exam, `[E]`, from 0.
+        folds: how many.
+        seed: shuffles.
+
+    Returns:
+        The fold that holds each group out, from 0.
+
+    Raises:
+        ValueError: a fold would be empty.
+    """
+    dealt = np.full(int(group_of.max()) + 1, -1)
     with warnings.catch_warnings():
         # A rare label set can't be in every fold, and doesn't have to be.
         warnings.filterwarnings("ignore", "The least populated class")
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        for fold, (_, held_out) in enumerate(splitter.split(exams, kind_of, group_of)):
+        for fold, (_, held_out) in enumerate(splitter.split(kind_of, kind_of, group_of)):
             dealt[group_of[held_out]] = fold
     if len(set(dealt.tolist())) < folds:
         raise ValueError(f"{folds} folds can't all get exams: the groups are too unequal; take fewer folds")

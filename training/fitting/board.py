@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a phase: curves, mistakes on held-out exams, and one exam's map after every epoch."""
+"""What TensorBoard shows of a phase: curves, mistakes on held-out exams, after every epoch one exam's map or mask."""
 
 from pathlib import Path
 
@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 
 from models.routes.classifier import ExamClassifier
 from training.data.examples import Examples
+from training.data.mask_batches import MaskBatches
+from training.data.mask_examples import LabelMaps, MaskExamples
 from training.fitting.backend import EventFile
-from training.fitting.pictures import Picture, confusion, overlay, png
+from training.fitting.pictures import Picture, confusion, outlines, overlay, png
 
 
 class Board(keras.callbacks.Callback):  # type: ignore[misc]
@@ -43,3 +45,25 @@ class Board(keras.callbacks.Callback):  # type: ignore[misc]
         slices = self.held_out.inputs[self.shown]
         maps = self.classifier.explain(slices, self.classifier.features(slices)).maps
         return overlay(slices, maps[self.held_out.allowed[self.shown].argmax()], self.classifier.grid_span())
+
+
+class MaskBoard(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes after every epoch: the log's figures, and what the network draws on one image that it doesn't learn from.
+
+    The image is the same in every epoch: the one that shows most of all structures.
+    """
+
+    def __init__(self, folder: Path, network: keras.Model, held_out: Examples) -> None:
+        super().__init__()
+        assert isinstance(held_out, MaskExamples)
+        assert isinstance(held_out.targets, LabelMaps)
+        self.events, self.network = EventFile(folder), network
+        shown = int(np.argmax([(labels > 0).sum() for labels in held_out.targets.labels]))
+        self.image, self.truth, _ = MaskBatches(held_out.take([shown]), 1, None, seed=0)[0]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        single = len(self.network.inputs[0].shape) == 4
+        logits = self.network(self.image[:, 0] if single else self.image, training=False)
+        found = keras.ops.convert_to_numpy(logits).argmax(axis=-1)
+        found = found[:, None] if single else found
+        self.events.write(epoch, logs or {}, {"mask": png(outlines(self.image[0, ..., 0], self.truth[0], found[0]))})

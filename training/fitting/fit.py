@@ -55,6 +55,7 @@ def fit(
     augmentation: Augmentation | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_epoch: int = 0,
+    batches: type[Batches] = Batches,
 ) -> None:
     """Run one phase. Writes a line of the log for every epoch.
 
@@ -67,6 +68,7 @@ def fit(
         augmentation: random changes of the training examples.
         callbacks: called in this order, after that of the log.
         first_epoch: the epoch in which a killed run continues.
+        batches: makes batches of the examples.
     """
     # On a CPU, compiling for each shape of exam would take longer than it saves.
     network.compile(
@@ -78,8 +80,8 @@ def fit(
     batch = settings.batch_exams
     with closing(EpochLog(phase.name, phase.epochs)) as telling:
         network.fit(
-            Batches(phase.learn, batch, augmentation, seed, settings.oversample, first_epoch),
-            validation_data=Batches(phase.held_out, batch, None, seed),
+            batches(phase.learn, batch, augmentation, seed, settings.oversample, first_epoch),
+            validation_data=batches(phase.held_out, batch, None, seed),
             initial_epoch=first_epoch,
             epochs=phase.epochs,
             callbacks=[telling, *callbacks],

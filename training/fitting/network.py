@@ -36,7 +36,7 @@ from training.fitting.board import Board
 from training.fitting.checkpoint import CheckpointCallback, RunState
 from training.fitting.fit import Objective, Phase, fit, watchers
 from training.fitting.losses import LOSSES
-from training.fitting.restart import BadStart, StartCheck, best_start, constant_guess, tolerance
+from training.fitting.restart import BadStart, StartCheck, another_start, constant_guess, tolerance
 from training.fitting.seeds import fix_seed
 
 # Part of a run's identity. Raise it when the same configuration is trained in a different way.
@@ -96,7 +96,7 @@ def fit_network(config: Config, splits: Splits, place: Place) -> Fitted:
                 classifier = _attempt(config, phases, place, path, resumed)
             break
         except BadStart as bad:
-            resumed = _another_start(resumed, bad, config.fit.restarts)
+            resumed = another_start(resumed, bad, config.fit.restarts)
     seeds, starts = resumed.seeds, resumed.starts
     notes: dict[str, object] = {"seed": seeds[-1], "seeds_tried": list(dict.fromkeys(seeds))}
     notices: tuple[Notice, ...] = ()
@@ -112,18 +112,6 @@ def untrained_network(config: Config, recipe: Recipe) -> FineTuned:
     classifier = config.untrained(recipe)
     assert isinstance(classifier, FineTuned)
     return classifier
-
-
-def _another_start(resumed: RunState, bad: BadStart, restarts: int) -> RunState:
-    """The state of the next seed; after the last one, that of the best seed so far, which isn't checked again."""
-    seed = resumed.seeds[-1]
-    starts = [*resumed.starts, (seed, bad.loss)]
-    if len(starts) <= restarts:
-        print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
-        return RunState([*resumed.seeds, seed + 1], starts=starts)
-    best = best_start(starts)
-    print(f"seed {seed}: {bad}; all {len(starts)} starts were rejected, continuing with the best one, seed {best}")
-    return RunState([*resumed.seeds, best], starts=starts, settled=True)
 
 
 def phases_of(config: Config, splits: Splits, place: Place) -> list[ClassifierPhase]:

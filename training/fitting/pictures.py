@@ -14,6 +14,8 @@ Picture = npt.NDArray[np.uint8]
 Span = tuple[float, float]
 
 FOR, AGAINST = (40, 40, 255), (255, 120, 40)  # BGR: red is evidence for a class, blue against it
+TRUE, FOUND = (40, 220, 40), (40, 40, 255)
+ENLARGED = 3  # so that an outline doesn't hide what is inside
 
 
 def confusion(truth: npt.NDArray[np.int_], answer: npt.NDArray[np.int_], classes: tuple[str, ...]) -> Figure:
@@ -57,6 +59,29 @@ def overlay(slices: FloatArray, maps: FloatArray, grid_span: tuple[Span, Span]) 
     tiles = np.concatenate([tiles, np.zeros((-count % columns, height, width, 3))])
     rows = [np.concatenate(list(row), axis=1) for row in tiles.reshape(-1, columns, height, width, 3)]
     return np.concatenate(rows).round().astype(np.uint8)
+
+
+def outlines(slices: FloatArray, truth: npt.NDArray[np.floating], found: npt.NDArray[np.int_]) -> Picture:
+    """The slice that shows most of all structures, with outlines: green for what is there, red for what was found.
+
+    Args:
+        slices: float32 `[S, H, W]` in 0..1.
+        truth: `[S, H, W]`, class numbers; 0 and below for nothing.
+        found: the same.
+
+    Returns:
+        A BGR picture of three times the slice's size.
+    """
+    index = int((truth > 0).sum(axis=(1, 2)).argmax())
+    picture = cv2.cvtColor(np.round(255 * slices[index]).clip(0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    picture = cv2.resize(picture, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_NEAREST)
+    for labels, colour in ((truth, TRUE), (found, FOUND)):
+        for structure in range(1, int(labels[index].max()) + 1):
+            mask = (labels[index] == structure).astype(np.uint8)
+            mask = cv2.resize(mask, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_NEAREST)
+            lines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(picture, lines, -1, colour, 1)
+    return np.asarray(picture, np.uint8)
 
 
 def png(picture: Picture | Figure) -> bytes:

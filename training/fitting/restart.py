@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from training.data.examples import Examples
+from training.fitting.checkpoint import RunState
 from training.fitting.losses import Loss
 
 # The number of exams whose logits are compared; smaller differences than ALIKE are rounding.
@@ -69,6 +70,18 @@ def best_start(starts: Sequence[tuple[int, float]]) -> int:
             f"each of {len(starts)} starts ended in losses that aren't finite numbers: lower fit.learning_rate"
         )
     return min(finite)[1]
+
+
+def another_start(resumed: RunState, bad: BadStart, restarts: int) -> RunState:
+    """The state of the next seed; after the last one, that of the best seed so far, which isn't checked again."""
+    seed = resumed.seeds[-1]
+    starts = [*resumed.starts, (seed, bad.loss)]
+    if len(starts) <= restarts:
+        print(f"seed {seed}: {bad}; starting again with seed {seed + 1}")
+        return RunState([*resumed.seeds, seed + 1], starts=starts)
+    best = best_start(starts)
+    print(f"seed {seed}: {bad}; all {len(starts)} starts were rejected, continuing with the best one, seed {best}")
+    return RunState([*resumed.seeds, best], starts=starts, settled=True)
 
 
 def tolerance(exams: int, classes: int) -> float:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.masks.check import check_masks, load_all, split_masks
+from data_prep.masks.check import check_masks, split_masks
 from data_prep.masks.row import MaskRow
 from data_prep.masks.table import read_masks
 from tests.data_prep.masks.making import blob, grey, put, put_table
@@ -31,6 +31,7 @@ def test_a_clean_table_is_summarised(tmp_path):
     rows[3] |= {"split": "test", "row_mm": "", "column_mm": "", "mask": "", "empty": "yes"}
     result = check_masks(read_masks(put_table(tmp_path, *rows)))
     assert result.faults == ()
+    result.check()
     lines = str(result).splitlines()
     assert lines[0] == "4 exams (train 3, test 1), 4 slices, 4 of them drawn"
     assert lines[1] == "sizes: 48 x 40 (1), 49 x 40 (1), 50 x 40 (1), 51 x 40 (1)"
@@ -51,8 +52,8 @@ def test_every_exam_s_fault_is_named(tmp_path):
     assert "0_mask.png: it has 30 x 30 pixels" in faults[0]
     assert "2.png: it isn't a PNG" in faults[1]
     assert "3_mask.png: the mask is empty" in faults[2]
-    with pytest.raises(ValueError, match=r"3 faults in masks.csv\n  masks.csv, row 2: .*\n  .*row 4: .*\n  .*row 5: "):
-        load_all(tmp_path / "masks.csv")
+    with pytest.raises(ValueError, match=r"3 faults\n  masks.csv, row 2: .*\n  .*row 4: .*\n  .*row 5: "):
+        check_masks(read_masks(tmp_path / "masks.csv")).check()
 
 
 def test_the_same_image_in_two_splits_is_found_whatever_its_scale(tmp_path):
@@ -65,10 +66,11 @@ def test_the_same_image_in_two_splits_is_found_whatever_its_scale(tmp_path):
     assert "row 5: " in fault
     assert "3.png (test) has the same image as masks.csv, row 3: " in fault
     assert "1.png (train)" in fault
-    with pytest.raises(ValueError, match="has the same image as"):
-        load_all(tmp_path / "masks.csv")
-    rows[3]["split"] = "train"
-    assert checked(tmp_path, rows) == ()
+    with pytest.raises(ValueError, match=r"^masks.csv, row 5: .*has the same image as"):
+        check_masks(read_masks(tmp_path / "masks.csv")).check()
+    for split in ("train", ""):
+        rows[3]["split"] = split
+        assert checked(tmp_path, rows) == ()
 
 
 def test_a_copy_of_another_exam_s_mask_is_found(tmp_path):
@@ -87,12 +89,6 @@ def test_equal_boxes_and_empty_masks_are_no_copies(tmp_path):
     for row in rows[2:]:
         row |= {"mask": "", "empty": "yes"}
     assert checked(tmp_path, rows) == ()
-
-
-def test_all_is_loaded(tmp_path):
-    found = load_all(put_table(tmp_path, *cohort(tmp_path)))
-    assert [one.exam_id for one in found] == ["e0", "e1", "e2", "e3"]
-    assert [one.shape for one in found] == [(1, 48 + number, 40) for number in range(4)]
 
 
 def split(folder: Path, rows: list[dict[str, object]]) -> list[MaskRow]:

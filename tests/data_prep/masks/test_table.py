@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.masks.row import COLUMNS, MaskRow
@@ -198,3 +198,21 @@ def test_what_is_written_is_read_again(home, data):
     assert read_masks(home / "written.csv") == written
     assert (home / "written.csv").read_text().splitlines()[0].split(",") == list(COLUMNS)
     assert [len(own) for own in by_exam(written).values()] == [1] * len(written)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from((*COLUMNS, "used")), st.text(max_size=12) | st.sampled_from(["a.png", "yes", "0:9|1:2"])
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_whatever_cells_hold_rows_or_faults_come_back(home, cells):
+    table = put_table(home, *({"image": "a.png", "mask": "mask.png"} | row for row in cells), name="any.csv")
+    try:
+        assert read_masks(table)
+    except ValueError as error:
+        assert "any.csv" in str(error) or "faults" in str(error)  # noqa: PT017  # both outcomes are right

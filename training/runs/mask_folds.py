@@ -190,7 +190,7 @@ def _summary(rows: Sequence[MeasuredMask]) -> dict[str, float | int]:
 def _write(rows: Sequence[MeasuredMask], words: dict[str, Any], path: Path) -> None:
     """Keep what was measured. Raises nothing for no rows."""
     plain = [
-        [row.exam_id, row.patient_id, row.structure, list(asdict(row.score).values()), row.peak_on] for row in rows
+        [row.exam_id, row.patient_id, row.structure, asdict(row.score), row.peak_on] for row in rows
     ]
     with replacing(path) as partial, partial.open("wb") as stream:
         text = np.array(json.dumps({"rows": plain, "words": words}))
@@ -202,7 +202,7 @@ def _read(path: Path) -> tuple[list[MeasuredMask], dict[str, Any]]:
     with np.load(path) as file:
         content, histograms = json.loads(str(file["text"])), file["histograms"]
     rows = [
-        MeasuredMask(exam, patient, name, MaskScore(*score[:-1], tuple(score[-1])), of_exam, peak)
+        MeasuredMask(exam, patient, name, MaskScore(**(score | {"counts": tuple(score["counts"])})), of_exam, peak)
         for (exam, patient, name, score, peak), of_exam in zip(content["rows"], histograms, strict=True)
     ]
     return rows, content["words"]

@@ -189,9 +189,7 @@ def _summary(rows: Sequence[MeasuredMask]) -> dict[str, float | int]:
 
 def _write(rows: Sequence[MeasuredMask], words: dict[str, Any], path: Path) -> None:
     """Keep what was measured. Raises nothing for no rows."""
-    plain = [
-        [row.exam_id, row.patient_id, row.structure, asdict(row.score), row.peak_on] for row in rows
-    ]
+    plain = [[row.exam_id, row.patient_id, row.structure, asdict(row.score), row.peak_on] for row in rows]
     with replacing(path) as partial, partial.open("wb") as stream:
         text = np.array(json.dumps({"rows": plain, "words": words}))
         histograms = np.array([row.histograms for row in rows], np.int64)

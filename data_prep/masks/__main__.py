@@ -9,14 +9,16 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.exams.split import SPLITS
 from data_prep.masks.check import check_masks, split_masks
-from data_prep.masks.pairs import find_pairs, structures_of
+from data_prep.masks.pairs import find_pairs
 from data_prep.masks.row import MaskRow
-from data_prep.masks.sources import rows_of_exams
+from data_prep.masks.sources import rows_of_exams, rows_of_phantoms
+from data_prep.masks.structures import STRUCTURES, Shows
 from data_prep.masks.table import by_exam, read_masks, write_masks
 from data_prep.names import print_any_name
 from data_prep.tables.exams import read_exams
@@ -39,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _pairs(options: argparse.Namespace) -> int:
     rows = find_pairs(options.folder, options.patient, options.skip_unpaired)
+    if options.structure is not None:
+        rows = [replace(row, structure=options.structure) for row in rows]
     if options.patient is None:
         print("Every image counts as a patient of its own; --patient REGEX finds the patient in the image's path.")
     return _write(rows, options.out)
@@ -52,9 +56,14 @@ def _exams(options: argparse.Namespace) -> int:
     return _write(rows, options.out)
 
 
+def _phantoms(options: argparse.Namespace) -> int:
+    workers = Workers.from_options(options)
+    return _write(rows_of_phantoms(read_exams(options.table), options.structures, workers), options.out)
+
+
 def _write(rows: Sequence[MaskRow], out: Path) -> int:
     write_masks(rows, out)
-    print(f"{len(rows)} masks or boxes of {len(by_exam(rows))} exams ({structures_of(rows)}) in {out}")
+    print(f"{len(rows)} masks or boxes of {len(by_exam(rows))} exams in {out}; `check` reads them all")
     return 0
 
 
@@ -83,6 +92,20 @@ def _regex(text: str) -> re.Pattern[str]:
         raise argparse.ArgumentTypeError(f"{text}: not a regular expression ({error})") from None
 
 
+def _shows(text: str) -> Shows:
+    try:
+        return Shows.parsed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def _structures(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := [name for name in names if name not in STRUCTURES]:
+        raise argparse.ArgumentTypeError(f"unknown structure {unknown[0]!r}; known are {', '.join(STRUCTURES)}")
+    return names
+
+
 def _csv(text: str) -> Path:
     if Path(text).suffix.lower() != ".csv":
         raise argparse.ArgumentTypeError(f"{text}: tables are written as CSV; use the ending .csv")
@@ -98,12 +121,22 @@ def _parser() -> argparse.ArgumentParser:
     pairs.add_argument(
         "--patient", type=_regex, metavar="REGEX", help="finds the patient in an image's path: its first group"
     )
+    pairs.add_argument(
+        "--structure", type=_shows, help="what every mask shows, such as pcl, 1=femur|2=tibia or '>127=acl'"
+    )
     pairs.add_argument("--skip-unpaired", action="store_true", help="leave out images without masks, and masks alone")
     pairs.set_defaults(run=_pairs)
 
     exams = commands.add_parser("exams", help="take masks and boxes from an exam table")
     exams.add_argument("table", type=Path)
     exams.set_defaults(run=_exams)
+
+    phantoms = commands.add_parser("phantoms", help="make masks of several structures of synthetic exams")
+    phantoms.add_argument("table", type=Path)
+    phantoms.add_argument(
+        "--structures", type=_structures, default=STRUCTURES, help=f"names with commas; default: {','.join(STRUCTURES)}"
+    )
+    phantoms.set_defaults(run=_phantoms)
 
     check = commands.add_parser("check", help="read everything; exit status 1 if there is a fault")
     check.add_argument("table", type=Path)
@@ -116,9 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     split.add_argument("--seed", type=int, default=0)
     split.set_defaults(run=_split)
 
-    for command in (pairs, exams, split):
+    for command in (pairs, exams, phantoms, split):
         command.add_argument("--out", type=_csv, required=True, help="the table to write")
-    for command in (check, split):
+    for command in (phantoms, check, split):
         Workers.add_options(command)
     return parser
 

@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from data_prep.masks.annotated import Annotated
 from data_prep.masks.load import load_annotated
 from data_prep.masks.row import MaskRow, shown
 from data_prep.masks.structures import in_order
-from data_prep.masks.table import by_exam, read_masks
+from data_prep.masks.table import by_exam
 from data_prep.prepare.fingerprint import slice_digests
 from data_prep.tables.exams import Exam
 from data_prep.tables.faults import SHOWN
@@ -66,35 +65,20 @@ class Checked:
     faults: tuple[str, ...]
     looked: tuple[Looked, ...]
 
+    def check(self) -> None:
+        """Raise a ValueError with all faults, one in a line, if there are any."""
+        if len(self.faults) == 1:
+            raise ValueError(self.faults[0])
+        if self.faults:
+            more = [f"and {len(self.faults) - SHOWN} more"] if len(self.faults) > SHOWN else []
+            raise ValueError("\n  ".join([f"{len(self.faults)} faults", *self.faults[:SHOWN], *more]))
+
     def __str__(self) -> str:
         lines = [*_summary(self.looked)] if self.looked else []
         lines += [f"FAULT {fault}" for fault in self.faults[:SHOWN]]
         if more := self.faults[SHOWN:]:
             lines.append(f"FAULT and {len(more)} more")
         return "\n".join(lines)
-
-
-def load_all(table: Path) -> list[Annotated]:
-    """Every exam of a table, read and checked by itself and against the others. All pixels are in memory then.
-
-    Raises:
-        ValueError: with all faults, one in a line.
-    """
-    found: list[Annotated] = []
-    looked = []
-    for rows in by_exam(read_masks(table)).values():
-        try:
-            found.append(load_annotated(rows))
-            looked.append(looked_at(rows, found[-1]))
-        except (ValueError, OSError) as error:
-            looked.append(_faulty(rows, error))
-    faults = _faults(looked)
-    if len(faults) == 1:
-        raise ValueError(faults[0])
-    if faults:
-        more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
-        raise ValueError("\n  ".join([f"{len(faults)} faults in {table.name}", *faults[:SHOWN], *more]))
-    return found
 
 
 def check_masks(rows: Rows, workers: Workers | None = None) -> Checked:
@@ -176,7 +160,7 @@ def _faults(looked: Sequence[Looked]) -> list[str]:
     for one in looked:
         for digest in one.images:
             other = images.setdefault(digest, one)
-            if one.split != other.split:
+            if one.split and other.split and one.split != other.split:
                 faults.append(f"{one.where} ({one.split}) has the same image as {other.where} ({other.split})")
                 break
         if one.mask and (other := masks.setdefault(one.mask, one)) is not one:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.masks.row import ARRAYS, PICTURES, MaskRow
-from data_prep.masks.structures import UNNAMED, Shows, in_order, structure_named
+from data_prep.masks.structures import UNNAMED, Shows, structure_named
 from data_prep.tables.exams import Split
 
 MASK_WORDS = {
@@ -168,8 +168,3 @@ def _patient(folder: Path, image: Path, patient: re.Pattern[str] | None) -> str:
     if not (found := patient.search(name)):
         raise ValueError(f"{name}: --patient {patient.pattern} isn't in its name")
     return found[1] if patient.groups else found[0]
-
-
-def structures_of(rows: Iterable[MaskRow]) -> str:
-    """The structures of rows, in words."""
-    return ", ".join(in_order({row.structure.only for row in rows}))

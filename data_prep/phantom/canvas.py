@@ -12,10 +12,12 @@ import numpy.typing as npt
 from data_prep.phantom.anatomy import CONDYLE_CENTRE, Anatomy
 from data_prep.phantom.scanner import Scan, smooth_field
 from data_prep.phantom.shapes import Box, Points
+from data_prep.phantom.tissues import NUMBERS
 from data_prep.volume import FloatArray
 
 EDGE_MM = 0.8  # width over which a surface fades: about one acquired pixel
 COARSE = 3  # distances are smooth: only every third row and column is computed, the others are interpolated
+HALF = np.float32(0.5)  # a voxel shows the tissue that fills half of it
 TIBIA, PATELLA, FEMUR = 0.0, 0.5, 1.0  # frames: the share of the flexion that each follows
 
 Window = tuple[slice, slice, slice]
@@ -30,21 +32,24 @@ class Canvas:
         signal: Float32 `[slices, rows, columns]`, in the acquired matrix.
         axes_mm: Positions of slices, rows and columns, in mm from the block's middle, along the normal, row and column
             directions.
+        tissues: Uint8 like `signal`, the tissue that was painted last in each voxel; None if it isn't recorded.
         frames: For each frame, the matrix and offset of `_frame`.
 
     Args:
         scan: How the series is measured.
         anatomy: The knee.
         shift_mm: Distance of the thin slices from the middles of the thick ones.
+        record: Whether `tissues` are recorded, which takes nearly as long as painting.
     """
 
-    def __init__(self, scan: Scan, anatomy: Anatomy, shift_mm: float) -> None:
+    def __init__(self, scan: Scan, anatomy: Anatomy, shift_mm: float, record: bool = False) -> None:
         self.scan, self.anatomy = scan, anatomy
         pixel = scan.field_of_view_mm / scan.acquired
         steps = (np.arange(scan.acquired) - (scan.acquired - 1) / 2) * pixel
         across = (np.arange(scan.slices) - (scan.slices - 1) / 2) * scan.spacing_mm + shift_mm
         self.axes_mm: tuple[Coordinates, ...] = (across, steps, steps)
         self.signal = np.zeros((scan.slices, scan.acquired, scan.acquired), np.float32)
+        self.tissues = np.zeros(self.signal.shape, np.uint8) if record else None
         self.frames = {part: self._frame(part) for part in (TIBIA, PATELLA, FEMUR)}
 
     def _frame(self, part: float) -> tuple[Coordinates, Coordinates]:
@@ -100,7 +105,13 @@ class Canvas:
         return np.stack([cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR) for plane in distances])
 
     def paint(
-        self, window: Window, distance: FloatArray, value: Signal, strength: Signal = 1.0, edge_mm: float = EDGE_MM
+        self,
+        window: Window,
+        distance: FloatArray,
+        value: Signal,
+        tissue: str = "",
+        strength: Signal = 1.0,
+        edge_mm: float = EDGE_MM,
     ) -> FloatArray:
         """Cover a solid's voxels with a signal.
 
@@ -108,6 +119,7 @@ class Canvas:
             window: The voxels.
             distance: Distance to the solid in mm, negative inside, for each voxel of the window.
             value: The signal, a number or one for each voxel.
+            tissue: Its name in `TISSUES`; "" if it only changes the signal of other tissues.
             strength: 1 replaces the old signal, less mixes the two.
             edge_mm: Width over which the solid's surface fades.
 
@@ -118,7 +130,10 @@ class Canvas:
         for index, area in enumerate(self.signal[window]):  # one slice stays in the processor's cache
             share[index] = filled = np.clip(np.float32(0.5) - distance[index] / np.float32(edge_mm), 0, 1)
             if filled.any():
-                area += filled * _slice(strength, index) * (_slice(value, index) - area)
+                amount = filled * _slice(strength, index)
+                area += amount * (_slice(value, index) - area)
+                if tissue and self.tissues is not None:
+                    self.tissues[window][index][amount >= HALF] = NUMBERS[tissue]
         return share
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,6 +15,7 @@ from data_prep.phantom.findings import Findings
 from data_prep.phantom.ligament import Ligament
 from data_prep.phantom.scanner import PROFILES, Profile, Scan, enlarge, measure, place
 from data_prep.phantom.scene import paint_knee
+from data_prep.phantom.tissues import LabelArray, refine
 from data_prep.volume import Acquisition, Volume
 
 FIELD_STRENGTH_T = 1.5
@@ -35,6 +37,9 @@ class Phantom:
         acl: bool, the ligament including its tears.
         bones: uint8, 0 or 1 + an index into `BONE_NAMES`.
         scan: How the series was measured.
+        anatomy: The bones and what lies on them.
+        ligament: The ligament's course and state.
+        findings: Joint fluid and bone bruises.
         header_laterality: Which attribute names the side: "series" (Laterality), "image" (ImageLaterality), or neither:
             with "empty" Laterality is empty, with "absent" it is absent.
         instances_ascend: Whether InstanceNumber increases along the normal.
@@ -47,6 +52,9 @@ class Phantom:
     acl: npt.NDArray[np.bool_]
     bones: npt.NDArray[np.uint8]
     scan: Scan
+    anatomy: Anatomy
+    ligament: Ligament
+    findings: Findings
     header_laterality: HeaderLaterality
     instances_ascend: bool
     parameters: Parameters
@@ -55,6 +63,17 @@ class Phantom:
     def box(self) -> Box:
         """The smallest block of voxels that holds the ligament: (start, stop) of slices, rows, columns."""
         return bounding_box(self.acl)
+
+    @cached_property
+    def tissues(self) -> LabelArray:
+        """A label map of everything that was painted: uint8, indices into `TISSUES`. It agrees with `acl` and `bones`.
+
+        The knee is painted again, which takes as long as `generate`.
+        """
+        rng = _sources(self.seed)[-1]
+        painted = paint_knee(self.scan, self.anatomy, self.ligament, self.findings, rng, record=True).tissues
+        assert painted is not None
+        return refine(painted, self.acl, self.bones)
 
     def uid(self, *parts: object) -> str:
         """A UID that depends only on the seed, the class and `parts`."""
@@ -98,7 +117,7 @@ def generate(seed: int, label: str, profile: Profile | None = None) -> Phantom:
         ValueError: If the label isn't a class.
     """
     FOUR_CLASS.index(label)
-    rng, ligament_rng, findings_rng, image_rng = np.random.default_rng(seed).spawn(4)
+    rng, ligament_rng, findings_rng, image_rng = _sources(seed)
     profile = PROFILES[int(rng.integers(len(PROFILES)))] if profile is None else profile
     header_laterality = LATERALITY_IN_HEADER[int(rng.integers(len(LATERALITY_IN_HEADER)))]
     instances_ascend = bool(rng.random() < 0.7)
@@ -112,17 +131,26 @@ def generate(seed: int, label: str, profile: Profile | None = None) -> Phantom:
         for bone, share in zip(bones, shares, strict=True):
             if share.any():
                 bone[enlarge(share[None], scan.matrix)[0]] = value
+    acl = enlarge(painting.acl, scan.matrix)
     return Phantom(
         seed=seed,
         label=label,
         pixels=measure(painting.signal, scan, painting.fluid, image_rng),
-        acl=enlarge(painting.acl, scan.matrix),
+        acl=acl,
         bones=bones,
         scan=scan,
+        anatomy=anatomy,
+        ligament=ligament,
+        findings=findings,
         header_laterality=header_laterality,
         instances_ascend=instances_ascend,
         parameters=_parameters(scan, anatomy, ligament, findings),
     )
+
+
+def _sources(seed: int) -> list[np.random.Generator]:
+    """Sources of random numbers: for anatomy and scan, the ligament, the findings, the painting."""
+    return np.random.default_rng(seed).spawn(4)
 
 
 def _parameters(scan: Scan, anatomy: Anatomy, ligament: Ligament, findings: Findings) -> Parameters:

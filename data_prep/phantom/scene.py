@@ -12,38 +12,46 @@ from data_prep.phantom.findings import Findings
 from data_prep.phantom.ligament import Ligament
 from data_prep.phantom.scanner import Scan
 from data_prep.phantom.shapes import Box, Points, Triple, ellipsoid, join, meet, tube, tube_box
+from data_prep.phantom.tissues import BONES, LabelArray, majority
 from data_prep.volume import FloatArray
 
 SUB_SLICES = 3  # number of thin slices that are averaged to a thick one (partial volume effect)
-BONE_NAMES = ("femur", "tibia", "patella", "fibula")
+BONE_NAMES = BONES
 
 
 @dataclass(frozen=True, eq=False)
 class Painting:
-    """A painted knee. All arrays are float32 `[..., slices, acquired rows, acquired columns]`.
+    """A painted knee. All arrays are `[..., slices, acquired rows, acquired columns]`, float32 but for `tissues`.
 
     Attributes:
         signal: The ideal signal.
         acl: The share of each voxel that the ligament fills.
         bones: The share of each voxel that each bone fills, in the order of `BONE_NAMES`.
+        tissues: Uint8, the index into `TISSUES` of what fills most of each voxel; None if it wasn't asked for.
         fluid: The signal of pure fluid.
     """
 
     signal: FloatArray
     acl: FloatArray
     bones: FloatArray
+    tissues: LabelArray | None
     fluid: float
 
 
 def paint_knee(
-    scan: Scan, anatomy: Anatomy, ligament: Ligament, findings: Findings, rng: np.random.Generator
+    scan: Scan,
+    anatomy: Anatomy,
+    ligament: Ligament,
+    findings: Findings,
+    rng: np.random.Generator,
+    record: bool = False,
 ) -> Painting:
-    """Paint a knee: the mean of `SUB_SLICES` thin paintings."""
+    """Paint a knee: the mean of `SUB_SLICES` thin paintings. `record`: whether the label map is made, too."""
     textures = Textures(scan, rng)
     colours = palette(scan.tr_ms, scan.te_ms, scan.fat_left)
     tissues = Tissues.of(textures, colours)
     painters = [
-        Painter(Canvas(scan, anatomy, shift), anatomy, ligament, findings, textures, colours, tissues)
+        Painter(Canvas(scan, anatomy, shift, record), anatomy, ligament, findings, textures, colours, tissues)
         for shift in (np.arange(SUB_SLICES) - (SUB_SLICES - 1) / 2) * scan.thickness_mm / SUB_SLICES
     ]
     for painter in painters:
@@ -51,7 +59,8 @@ def paint_knee(
     signal = _mean([painter.canvas.signal for painter in painters])
     acl = _mean([painter.acl for painter in painters])
     bones = _mean([painter.bones for painter in painters])
-    return Painting(signal, acl, bones, colours["fluid"])
+    thin = [painter.canvas.tissues for painter in painters if painter.canvas.tissues is not None]
+    return Painting(signal, acl, bones, majority(thin) if thin else None, colours["fluid"])
 
 
 def _mean(thin: list[FloatArray]) -> FloatArray:
@@ -119,20 +128,26 @@ class Painter:
         self.acl[window] *= 1 - self.bones[:, *window].max(axis=0)
 
     def tube(
-        self, path: list[Triple], radii: list[float], value: Signal, flatten: float = 1, part: float = TIBIA
+        self,
+        path: list[Triple],
+        radii: list[float],
+        value: Signal,
+        tissue: str,
+        flatten: float = 1,
+        part: float = TIBIA,
     ) -> None:
         """Paint a tube. `value` is a number, or an array for the whole canvas."""
         window = self.canvas.window(tube_box(path, radii, flatten), part)
         distance = self.canvas.distance(partial(tube, path=path, radii=radii, flatten=flatten), window, part)
-        self.canvas.paint(window, distance, value if isinstance(value, float) else value[window])
+        self.canvas.paint(window, distance, value if isinstance(value, float) else value[window], tissue)
 
     def skin_and_fat(self) -> FloatArray:
         """Paint skin and fat. Returns the distance to the skin, which muscles need."""
         canvas = self.canvas
         everything = canvas.everything()
         skin = canvas.distance(self.leg, everything, step=4)
-        canvas.paint(everything, skin, self.colours["skin"])
-        canvas.paint(everything, skin + np.float32(1.5), self.tissues.fat)
+        canvas.paint(everything, skin, self.colours["skin"], "skin")
+        canvas.paint(everything, skin + np.float32(1.5), self.tissues.fat, "fat")
         return skin
 
     def leg(self, p: Points) -> FloatArray:
@@ -152,12 +167,15 @@ class Painter:
         for path, radii, flatten, part in MUSCLES:
             window = canvas.window(tube_box(path, radii, flatten), part)
             distance = canvas.distance(partial(tube, path=path, radii=radii, flatten=flatten), window, part)
-            canvas.paint(window, np.maximum(distance, skin[window] + np.float32(self.anatomy.fat)), muscle[window])
+            within = np.maximum(distance, skin[window] + np.float32(self.anatomy.fat))
+            canvas.paint(window, within, muscle[window], "muscle")
 
     def vessels(self) -> None:
         """Paint the popliteal artery, without signal because its blood flows, and the vein, where blood is slow."""
-        self.tube([(5, 33, 150), (3, 29, 20), (2, 28, 0), (3, 31, -150)], [3.0, 2.8, 2.6, 2.4], self.colours["cortex"])
-        self.tube([(0, 38, 150), (-1, 35, 20), (-1, 34, 0), (0, 36, -150)], [3.0, 2.6, 2.4, 2.4], self.colours["blood"])
+        artery: list[Triple] = [(5, 33, 150), (3, 29, 20), (2, 28, 0), (3, 31, -150)]
+        vein: list[Triple] = [(0, 38, 150), (-1, 35, 20), (-1, 34, 0), (0, 36, -150)]
+        self.tube(artery, [3.0, 2.8, 2.6, 2.4], self.colours["cortex"], "artery")
+        self.tube(vein, [3.0, 2.6, 2.4, 2.4], self.colours["blood"], "vein")
 
     def joint_fluid(self) -> None:
         """Paint the pouch above the patella, and a patchy film around the cartilage."""
@@ -166,9 +184,9 @@ class Painter:
         ripple = self.textures.mottle[window]
         swell = (17 + 9 * amount, 0.5 + 6.0 * amount, 14 + 16 * amount)
         pouch = canvas.distance(lambda p: ellipsoid(p, (5, -41.5, 64), swell), window, FEMUR)
-        canvas.paint(window, pouch + np.float32(0.5) * ripple, fluid)
+        canvas.paint(window, pouch + np.float32(0.5) * ripple, fluid, "fluid")
         film = canvas.distance(self.film, window, FEMUR)
-        canvas.paint(window, film - np.float32(2.8 * amount) - np.float32(1.3) * ripple, fluid)
+        canvas.paint(window, film - np.float32(2.8 * amount) - np.float32(1.3) * ripple, fluid, "fluid")
 
     def film(self, p: Points) -> FloatArray:
         """Distance to the film of fluid: on the cartilage, in front of the trochlea and behind the condyles."""
@@ -190,18 +208,21 @@ class Painter:
         def lining(p: Points) -> FloatArray:
             return meet(self.anatomy.notch(p), ellipsoid(p, (0, 3.5, 12), (16, 19, 19)), 4.0)
 
-        canvas.paint(window, canvas.distance(lining, window, FEMUR) + mottle, filling, edge_mm=2.0)
+        distance = canvas.distance(lining, window, FEMUR) + mottle
+        canvas.paint(window, distance, filling, "notch lining", edge_mm=2.0)
 
     def plateau(self) -> None:
         """Paint cartilage and menisci on the tibia."""
         canvas, anatomy = self.canvas, self.anatomy
         window = canvas.window(Box((-40, -28, -10), (40, 30, 12)))
-        canvas.paint(window, canvas.distance(anatomy.tibial_cartilage, window), self.colours["cartilage"])
-        canvas.paint(window, canvas.distance(anatomy.meniscus, window, step=2), self.colours["meniscus"])
+        cartilage = canvas.distance(anatomy.tibial_cartilage, window)
+        canvas.paint(window, cartilage, self.colours["cartilage"], "tibial cartilage")
+        menisci = canvas.distance(anatomy.meniscus, window, step=2)
+        canvas.paint(window, menisci, self.colours["meniscus"], "menisci")
 
     def posterior_cruciate(self) -> None:
         radii = [4.4, 4.8, 5.0, 5.0, 4.9, 4.7, 4.5, 4.3, 4.0]
-        self.tube(self.anatomy.posterior_cruciate(), radii, self.tissues.cruciate)
+        self.tube(self.anatomy.posterior_cruciate(), radii, self.tissues.cruciate, "pcl")
 
     def anterior_cruciate(self) -> None:
         """Paint the band, then the contents of a tear, then the haze around it."""
@@ -212,24 +233,24 @@ class Painter:
         along, across, aside = ligament.course(canvas.points(window), noise)
         band = ligament.band(along, across, aside)
         wet = ligament.wet_share(along, across, noise, grain)
-        self.acl[window] = canvas.paint(
-            window, band, self.colours["ligament"] + wet * (torn - self.colours["ligament"])
-        )
+        fibres = self.colours["ligament"] + wet * (torn - self.colours["ligament"])
+        self.acl[window] = canvas.paint(window, band, fibres, "acl")
         missing = np.maximum(ligament.interruption(along, across, noise, grain), band)
         soaked = torn + np.clip(ligament.soak + 0.3 * noise, 0, 1) * (self.colours["fluid"] - torn)
-        canvas.paint(window, missing, soaked, edge_mm=2.5)
+        canvas.paint(window, missing, soaked, "acl tear", edge_mm=2.5)
         haze = ligament.haze(along, across, aside)
-        canvas.paint(window, band - 5, torn * (0.85 + 0.2 * noise + 0.1 * grain), haze)
+        canvas.paint(window, band - 5, torn * (0.85 + 0.2 * noise + 0.1 * grain), strength=haze)
 
     def bone(self, name: str, window: Window, distance: FloatArray, part: float, bruise: Triple | None = None) -> None:
         """Paint cortex, marrow, and a bruise in the marrow."""
         canvas = self.canvas
-        self.bones[BONE_NAMES.index(name)][window] = canvas.paint(window, distance, self.colours["cortex"])
+        filled = canvas.paint(window, distance, self.colours["cortex"], f"{name} cortex")
+        self.bones[BONE_NAMES.index(name)][window] = filled
         inside = distance + np.float32(1.2)
-        canvas.paint(window, inside, self.tissues.marrow[window])
+        canvas.paint(window, inside, self.tissues.marrow[window], f"{name} marrow")
         if bruise and self.findings.bruise:
             share = self.findings.bruise_share(canvas.points(window, part), bruise, self.textures.mottle[window])
-            canvas.paint(window, inside, self.colours["oedema"] * 0.75, share)
+            canvas.paint(window, inside, self.colours["oedema"] * 0.75, f"{name} oedema", share)
 
     def femur(self) -> None:
         canvas, anatomy = self.canvas, self.anatomy
@@ -237,7 +258,7 @@ class Painter:
         femur = canvas.distance(anatomy.femur, window, FEMUR)
         cartilage = canvas.distance(anatomy.femoral_cartilage_limits, window, FEMUR)
         layer = np.maximum(femur - np.float32(anatomy.cartilage), cartilage)
-        canvas.paint(window, layer, self.colours["cartilage"])
+        canvas.paint(window, layer, self.colours["cartilage"], "femoral cartilage")
         self.bone("femur", window, femur, FEMUR, self.findings.femoral_bruise)
 
     def tibia_and_fibula(self) -> None:
@@ -254,11 +275,12 @@ class Painter:
         window = canvas.window(PATELLA_BOX, PATELLA)
         patella = canvas.distance(anatomy.patella, window, PATELLA)
         cartilage = anatomy.patellar_cartilage(canvas.points(window, PATELLA), patella)
-        canvas.paint(window, cartilage, self.colours["cartilage"])
+        canvas.paint(window, cartilage, self.colours["cartilage"], "patellar cartilage")
         pole, top = 21 + anatomy.patella_height, 54 + anatomy.patella_height
         start = anatomy.femur_to_tibia((6, -54, pole), PATELLA)
-        self.tube([start, (5, -35, -14), (5, -26, -36)], [2.4, 2.2, 2.0], tendon, flatten=5)
-        self.tube([(7, -56, top), (6, -50, 90), (6, -46, 150)], [3.0, 3.0, 2.5], tendon, flatten=5, part=PATELLA)
+        self.tube([start, (5, -35, -14), (5, -26, -36)], [2.4, 2.2, 2.0], tendon, "patellar tendon", flatten=5)
+        above: list[Triple] = [(7, -56, top), (6, -50, 90), (6, -46, 150)]
+        self.tube(above, [3.0, 3.0, 2.5], tendon, "quadriceps tendon", flatten=5, part=PATELLA)
         self.bone("patella", window, patella, PATELLA)
 
 

@@ -33,14 +33,15 @@ MAX_DISTANCE = BITS // 5
 BLOCK = 512
 
 
-class _Slices(Protocol):
-    """A volume, or an annotated exam."""
+class Pixels(Protocol):
+    """What has voxels, float32 `[S, R, C]`: a volume, an annotated exam."""
 
     @property
-    def voxels(self) -> FloatArray: ...
+    def voxels(self) -> FloatArray:
+        """The pixels."""
 
 
-def slice_digests(volume: _Slices) -> tuple[str, ...]:
+def slice_digests(volume: Pixels) -> tuple[str, ...]:
     """16 hex digits for each slice with content, equal for equal pixels, whatever their scale and offset.
 
     The digest depends on which neighbours of each pixel are brighter or darker. A change of scale doesn't change that.
@@ -49,7 +50,7 @@ def slice_digests(volume: _Slices) -> tuple[str, ...]:
     return tuple(digest for digest in digests if digest)
 
 
-def exam_digest(volume: _Slices) -> str:
+def exam_digest(volume: Pixels) -> str:
     """SHA-256 (hex) of all slices with content, in any order; '' if there are none."""
     digests = sorted(set(slice_digests(volume)))
     return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""

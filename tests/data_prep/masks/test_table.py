@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.masks.row import MaskRow
+from data_prep.masks.row import COLUMNS, MaskRow
 from data_prep.masks.structures import STRUCTURES, Shows
-from data_prep.masks.table import COLUMNS, by_exam, read_masks, write_masks
+from data_prep.masks.table import by_exam, read_masks, write_masks
 from tests.data_prep.masks.making import put_table
 from tests.data_prep.tables.workbooks import as_xlsx
 
@@ -108,6 +108,11 @@ def test_a_fault_in_a_row_is_named(home, cells, message):
             {"patient_id": "p", "split": "train"},
             {"patient_id": "p", "split": "test"},
             "column split: one patient, two splits (see row 2)",
+        ),
+        (
+            {"exam_id": "e", "patient_id": "p", "split": "train"},
+            {"exam_id": "e", "patient_id": "p"},
+            "row 3, column split: one exam, two values of split (see row 2)",
         ),
         ({"mask": "mask.png"}, {"mask": "mask.png"}, "column mask: the same mask for two exams (see row 2)"),
         ({"image": "a.png"}, {"image": "a.png"}, "column image: the same image in two exams (see row 2)"),

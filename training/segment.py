@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data_prep.masks.check import check_masks
 from data_prep.masks.table import by_exam, read_masks
 from models.files.manifest import MANIFEST, check_free, sha256
 from models.seen import Seen
@@ -132,12 +133,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_free(options.out, options.force)
         config, text = load_segment_config(options.preset, options.set)
         earlier = Earlier.load(options.earlier, config) if options.earlier else None
-        exams = mask_exams(by_exam(read_masks(options.masks)))
+        place = place_of(options)
+        rows = read_masks(options.masks)
+        check_masks(rows, place.workers).check()
+        exams = mask_exams(by_exam(rows))
         provenance: dict[str, object] = {
             "trained_on": trained_on(exams, options.masks),
             "command": _command(options),
         }
-        train_segmenter(config, text, exams, options.out, place_of(options), provenance, earlier)
+        train_segmenter(config, text, exams, options.out, place, provenance, earlier)
         print(f"the segmenter is in {options.out}")
         print(f"draw masks with it:  python -m models.segment propose {shlex.quote(str(options.out))} --help")
 

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from data_prep.files import replacing
+from data_prep.masks.check import check_masks
 from data_prep.masks.table import by_exam, read_masks
 from data_prep.statistics import Figure
 from data_prep.workers import Workers
@@ -131,7 +132,9 @@ def cross_validate_masks(plan: MaskPlan, out: Path, place: Place, bundles: bool 
     config, text = load_segment_config(plan.preset, plan.changes)
     settings = plan.settings(config, place)
     check_ours(out, settings)
-    exams = mask_exams(by_exam(read_masks(plan.masks)))
+    rows = read_masks(plan.masks)
+    check_masks(rows, place.workers).check()
+    exams = mask_exams(by_exam(rows))
     folds = mask_folds(exams, plan.folds, config.seed, plan.with_test)
     write_report(out / SETTINGS, settings)
     print(f"{len(folds[0].exams)} exams of {len({exam.patient_id for exam in folds[0].exams})} patients")

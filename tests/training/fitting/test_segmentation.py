@@ -140,8 +140,10 @@ def test_a_bad_start_is_tried_again_and_the_best_one_is_kept(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "more than 0.0010; starting again with seed 2" in said
     assert "all 2 starts were rejected, continuing with the best one" in said
-    assert [seed for seed, _ in fitted.notes["rejected_starts"]] == [1, 2]
-    assert fitted.notes["seed"] == min(fitted.notes["rejected_starts"], key=lambda start: start[1])[0]
+    starts = fitted.notes["rejected_starts"]
+    assert isinstance(starts, list)
+    assert [seed for seed, _ in starts] == [1, 2]
+    assert fitted.notes["seed"] == min(starts, key=lambda start: start[1])[0]
 
 
 def test_l2_is_not_part_of_the_loss_that_is_watched(tmp_path, capsys):

@@ -20,9 +20,10 @@ from pydicom.uid import MRImageStorage
 from app.contract.masks import drawn
 from app.contract.schemas import SliceMask
 from app.contract.version import VERSION
-from app.results.common import LONG_STRING, MANUFACTURER, NOTICE, Result, changed, finish, name_sources
+from app.results.common import LONG_STRING, MANUFACTURER, NOTICE, Result, finish, name_sources
 from app.results.evidence import Evidence
 from app.results.parametric_map import put_frames
+from data_prep.dicom.placed import changed
 
 # The colour of the heatmap between threshold and full brightness.
 ORANGE = (249, 142, 8)

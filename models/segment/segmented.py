@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from data_prep.network_input.crop import Spacing
 from data_prep.network_input.footprint import Footprint
@@ -13,6 +14,8 @@ from data_prep.volume import FloatArray
 from models.segment.cleaning import ONE_PIECE, cleaned
 
 Labels = npt.NDArray[np.uint8]
+# Standard deviation of the Gaussian that a peak is looked for with, in cells of the network's grid.
+PEAK_CELLS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,26 @@ class Segmented:
             shown = one[inside]
             shown[:] = whole[max(-top, 0) :, max(-left, 0) :][: shown.shape[0], : shown.shape[1]]
         return plane
+
+    def peak(self, structure: int) -> tuple[int, int, int]:
+        """Where a structure is most likely: slice, row and column of the volume's voxel.
+
+        The probabilities are smoothed first (`PEAK_CELLS`): a sure network says 1 for a whole area, and its middle is
+        meant.
+        """
+        smooth = ndimage.gaussian_filter(self.probabilities[structure], (0, PEAK_CELLS, PEAK_CELLS), mode="constant")
+        index, *place = np.unravel_index(int(smooth.argmax()), smooth.shape)
+        row, column = (
+            min(max(int(start + (cell + 0.5) * (stop - start) / cells), 0), length - 1)
+            for cell, cells, (start, stop), length in zip(
+                place,
+                smooth.shape[1:],
+                (self.footprint.rows, self.footprint.columns),
+                self.footprint.volume_shape[1:],
+                strict=True,
+            )
+        )
+        return self.footprint.slices[0] + int(index), row, column
 
     def labels(self, structures: Sequence[str], threshold: float, spacing_mm: Spacing | None) -> Labels:
         """Cleaned labels in the volume's voxels.

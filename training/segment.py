@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data_prep.masks.table import by_exam, read_masks
-from models.bundle_files import MANIFEST, check_free, sha256
+from models.files.manifest import MANIFEST, check_free, sha256
 from models.seen import Seen
 from models.segment.segmenter import Segmenter
 from training.config.place import Place

@@ -30,9 +30,10 @@ from app.results.request import name_request
 from data_prep.selection.missing import MISSING_SLICES
 from data_prep.volume import FloatArray, Volume
 
-# Report, segmentation of the region, a picture of each slice, map, key image, the slices by themselves.
-Kind = Literal["sr", "seg", "overlay", "map", "key-image", "slices"]
-KINDS: tuple[Kind, ...] = ("sr", "seg", "overlay", "map", "key-image", "slices")
+# Report, segmentation of the region, a picture of each slice, map, key image, the slices by themselves, segmentation of
+# the ligament.
+Kind = Literal["sr", "seg", "overlay", "map", "key-image", "slices", "ligament"]
+KINDS: tuple[Kind, ...] = ("sr", "seg", "overlay", "map", "key-image", "slices", "ligament")
 # The kinds that have an object for each slice.
 OF_EACH_SLICE: tuple[Kind, ...] = ("overlay", "slices")
 
@@ -44,6 +45,8 @@ NO_UID = "2.25.0"
 # Larger than the numbers that scanners give, so that results are last in a study's list.
 _NUMBERED: tuple[Kind, ...] = ("sr", "map", "key-image", "overlay", "seg", "slices")
 SERIES_NUMBERS = {kind: number for number, kind in enumerate(_NUMBERED, start=9001)}
+# 9007 is for the ligament that a reader drew (`app.reviews.segment`).
+SERIES_NUMBERS["ligament"] = 9008
 # Each result of a study has ten numbers of its own. The first of them, 9000, is for the note that rejects the result.
 NOTE_NUMBER, SERIES_OF_A_RESULT = 9000, 10
 # The longest LO and ST (PS3.5 6.2).

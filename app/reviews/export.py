@@ -2,9 +2,11 @@
 
 exams.csv        a row for each knee; the worse of several diagnoses stands, `readers` has all of them
 volumes/*.npy    the voxels, without headers
-masks.csv        what each reader drew; masks/*.npz with `acl`, segmentations/*.dcm the same as DICOM SEG
+masks.csv        what each reader drew, as `data_prep.masks` reads it
+masks/*.npz      the masks (`acl`); segmentations/*.dcm the same as DICOM SEG
 readings.csv     every review with its time, and whether the model's opinion was shown
-exams-without-pixels.csv   knees whose pixels have expired, in the same form; only if there are any
+exams-without-pixels.csv, masks-without-pixels.csv   knees whose pixels have expired, in the same form; only if there
+                 are any
 """
 
 import csv
@@ -30,7 +32,11 @@ from data_prep.tables.exams import Exam, write_exams
 
 SOURCE = "review"
 TABLE, WITHOUT_PIXELS = "exams.csv", "exams-without-pixels.csv"
-MASKS = ("exam_id", "review", "reader", "created", "used", "mask", "segmentation")
+MASKS_TABLE, MASKS_WITHOUT_PIXELS = "masks.csv", "masks-without-pixels.csv"
+MASKS = (
+    *("exam_id", "review", "reader", "created", "used", "mask", "segmentation"),
+    *("patient_id", "image", "slice_mm", "row_mm", "column_mm"),
+)
 READINGS = (
     *("exam_id", "prediction", "bundle", "predicted", "review", "reader", "created", "current"),
     *("verdict", "diagnosis", "reason", "seconds", "opinion"),
@@ -74,23 +80,26 @@ def export(knees: Iterable[Knee], out: Path, predictions: Path, ids: PatientIds,
     exams: list[Exam] = []
     others: list[Exam] = []
     drawn: list[Sequence[object]] = []
+    drawn_elsewhere: list[Sequence[object]] = []
     readings: list[Sequence[object]] = []
     with replacing_folder(out) as folder:
         for name in ("volumes", "masks", "segmentations"):
             (folder / name).mkdir()
         for knee in knees:
             here = has_pixels(knee.record)
-            drawn += _masks(knee, folder, site if here else None, ids)
+            (drawn if here else drawn_elsewhere).extend(_masks(knee, folder, site if here else None, ids))
             (exams if here else others).append(_exam(knee, folder, ids))
             readings += _readings(knee)
             if here:
-                shutil.copyfile(predictions / knee.record.id / VOXELS, folder / "volumes" / f"{knee.id}.npy")
+                shutil.copyfile(predictions / knee.record.id / VOXELS, folder / _volume_file(knee))
         write_exams(exams, folder / TABLE)
         if others:
             write_exams(others, folder / WITHOUT_PIXELS)
-        _write(folder / "masks.csv", MASKS, drawn)
+        if drawn_elsewhere:
+            _write(folder / MASKS_WITHOUT_PIXELS, MASKS, drawn_elsewhere)
+        _write(folder / MASKS_TABLE, MASKS, drawn)
         _write(folder / "readings.csv", READINGS, readings)
-    return Exported(len(exams), len(drawn), len(others))
+    return Exported(len(exams), len(drawn) + len(drawn_elsewhere), len(others))
 
 
 def _exam(knee: Knee, folder: Path, ids: PatientIds) -> Exam:
@@ -100,7 +109,7 @@ def _exam(knee: Knee, folder: Path, ids: PatientIds) -> Exam:
     return Exam(
         exam_id=knee.id,
         patient_id=_patient(knee, ids),
-        path=folder / "volumes" / f"{knee.id}.npy",
+        path=folder / _volume_file(knee),
         source=SOURCE,
         study_uid=study["study_uid"],
         series_uid=study["series_uid"],
@@ -130,10 +139,16 @@ def _mask_file(review: Review) -> str:
     return f"masks/{review.id}.npz"
 
 
+def _volume_file(knee: Knee) -> str:
+    return f"volumes/{knee.id}.npy"
+
+
 def _masks(knee: Knee, folder: Path, site: Site | None, ids: PatientIds) -> list[Sequence[object]]:
     """Write the masks of a knee. Gives their rows. Without a site, no DICOM: that needs the headers' geometry."""
     rows: list[Sequence[object]] = []
     used = _with_mask(knee)
+    image = _volume_file(knee) if site is not None else ""
+    volume = (_patient(knee, ids), image, *(f"{mm:g}" for mm in knee.record.answer["study"]["volume"]["spacing_mm"]))
     for review in (one for one in knee.readings if one.mask):
         array = masks.drawn(review.mask or [], knee.shape)
         np.savez_compressed(folder / _mask_file(review), acl=array)
@@ -141,9 +156,8 @@ def _masks(knee: Knee, folder: Path, site: Site | None, ids: PatientIds) -> list
         if site is not None and knee.record.origins:
             dicom = f"segmentations/{review.id}.dcm"
             (folder / dicom).write_bytes(segment(_nameless(knee, site, ids), review, array))
-        rows.append(
-            (knee.id, review.id, review.reader, review.created, _yes(review is used), _mask_file(review), dicom)
-        )
+        said = (knee.id, review.id, review.reader, review.created, _yes(review is used), _mask_file(review), dicom)
+        rows.append((*said, *volume))
     return rows
 
 

@@ -37,14 +37,14 @@ def links(exams: Sequence[Exam], looks: Sequence[Look], by_scanner: bool = False
         For each reason, pairs of indices: enough pairs to connect all exams that share the same thing.
     """
     tied = {
-        PATIENT: _chains((exam.patient_id,) for exam in exams),
-        STUDY: _chains((exam.study_uid or look.study_uid,) for exam, look in zip(exams, looks, strict=True)),
-        SLICE: _chains(look.slices for look in looks),
+        PATIENT: chains((exam.patient_id,) for exam in exams),
+        STUDY: chains((exam.study_uid or look.study_uid,) for exam, look in zip(exams, looks, strict=True)),
+        SLICE: chains(look.slices for look in looks),
         PIXELS: near_duplicates([look.perceptual for look in looks]),
-        REPORT: _chains((exam.report,) for exam in exams),
+        REPORT: chains((exam.report,) for exam in exams),
     }
     if by_scanner:
-        tied[SCANNER] = _chains(("" if exam.scanner == UNKNOWN_SCANNER else exam.scanner,) for exam in exams)
+        tied[SCANNER] = chains(("" if exam.scanner == UNKNOWN_SCANNER else exam.scanner,) for exam in exams)
     return tied
 
 
@@ -59,7 +59,7 @@ def groups(exams: int, tied: Mapping[str, Sequence[Pair]]) -> list[list[int]]:
     return found
 
 
-def _chains(things: Iterable[Iterable[str]]) -> list[Pair]:
+def chains(things: Iterable[Iterable[str]]) -> list[Pair]:
     """Pairs of each exam and the last exam before it with the same thing."""
     last: dict[str, int] = {}
     pairs = set()

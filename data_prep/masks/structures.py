@@ -24,7 +24,7 @@ _NAMES = {
     "patellar cartilage": "cartilage",
     "articular cartilage": "cartilage",
 }
-_EMPTY_WORDS = {"left", "right", "l", "r", "bone", "structure", "of", "the", "entire", "knee", "joint", "(body", "mask"}
+_EMPTY_WORDS = {"left", "right", "l", "r", "bone", "structure", "of", "the", "entire", "knee", "joint", "body", "mask"}
 _CODES = {
     ("71341001", "SCT"): "femur",
     ("310652005", "SCT"): "femur",

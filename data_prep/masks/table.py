@@ -121,8 +121,9 @@ def _check_row(line: Line, row: MaskRow) -> None:
 def _check_together(rows: Sequence[tuple[Line, MaskRow]], faults: Faults) -> None:
     """Collect the faults of rows that contradict earlier ones."""
     _same(rows, faults, "patient_id", lambda row: row.exam_id, lambda row: row.patient_id, "one exam, two patients")
-    _same(rows, faults, "split", lambda row: row.patient_id, lambda row: row.split, "one patient, two splits")
-    for column in ("row_mm", "column_mm", "slice_mm", "series_uid", "study_uid", "laterality"):
+    placed = [(line, row) for line, row in rows if row.split]
+    _same(placed, faults, "split", lambda row: row.patient_id, lambda row: row.split, "one patient, two splits")
+    for column in ("split", "row_mm", "column_mm", "slice_mm", "series_uid", "study_uid", "laterality"):
         _same(rows, faults, column, lambda row: row.exam_id, _getter(column), f"one exam, two values of {column}")
     _same(rows, faults, "image", lambda row: row.source, lambda row: row.exam_id, "the same image in two exams")
     masks = [(line, row) for line, row in rows if row.mask]

@@ -60,7 +60,7 @@ class NetworkLocaliser:
             return Located(notices=(Notice(EMPTY, f"The localiser found no ligament. {INSTEAD}"),))
         plausible = self.segmenter.plausible
         if plausible and (doubt := plausible.doubt(Shape.of(mask, coarse.spacing_mm))):
-            said = f"What the localiser found can't be the ligament: in training, none had such a {doubt}. {INSTEAD}"
+            said = f"What the localiser found can't be the ligament: none in training had this {doubt}. {INSTEAD}"
             return Located(notices=(Notice(IMPLAUSIBLE, said),))
         return Located(box_around(mask, coarse.spacing_mm), mask)
 

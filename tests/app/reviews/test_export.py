@@ -11,6 +11,8 @@ from sqlalchemy import update
 from app.contract import masks
 from app.reviews.__main__ import main
 from app.store.database import Prediction
+from data_prep.masks.load import load_annotated
+from data_prep.masks.table import read_masks
 from data_prep.prepare.load import ligament_mask, load_exam
 from data_prep.tables.exams import Exam, read_exams
 from tests.app.reviews.clinic import AGREES, DRAWN, TORN, Clinic
@@ -78,6 +80,21 @@ def test_pixels_and_masks_are_those_of_the_study(clinic, export):
     assert segmentation.SegmentSequence[0].SegmentAlgorithmType == "MANUAL"
 
 
+def test_masks_are_a_table_to_train_segmenters_on(clinic, export):
+    """Two readers drew; the one that stands is used. What is read is what was drawn, on the study's pixels."""
+    clinic.give("ann", TORN)
+    clinic.give("ben", {"verdict": "grade", "grade": "healthy", "mask": [{"slice": 4, "runs": [700, 5]}]})
+    folder = export()
+    assert [row["used"] for row in table(folder / "masks.csv")] == ["yes", "no"]
+    (row,) = read_masks(folder / "masks.csv")
+    one, exam = load_annotated([row]), only(folder)
+    assert (one.exam_id, one.patient_id, one.structures) == (exam.exam_id, exam.patient_id, ("acl",))
+    np.testing.assert_array_equal(one.voxels, voxels().astype(np.float32))
+    np.testing.assert_array_equal(one.mask("acl"), ligament_mask(exam, one.shape))
+    assert one.spacing_mm == pytest.approx(SPACING_MM)
+    assert one.drawn.all()
+
+
 def test_nobody_s_name_and_no_comment_leaves(clinic, export):
     clinic.give("ann", TORN | {"comment": "Zebedee again"})
     for path in export().rglob("*"):
@@ -116,6 +133,10 @@ def test_without_pixels_a_knee_is_listed_apart(clinic, export):
     (row,) = table(folder / "exams-without-pixels.csv")
     assert row["four_class"] == "complete rupture"
     assert row["study_uid"] == clinic.answer["study"]["study_uid"]
+    assert table(folder / "masks.csv") == []
+    (row,) = table(folder / "masks-without-pixels.csv")
+    assert (row["image"], row["segmentation"]) == ("", "")
+    assert (folder / row["mask"]).is_file()
 
 
 def test_an_export_replaces_an_export_only(clinic, export, tmp_path, capsys):

@@ -1,8 +1,10 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from data_prep.tables.exams import Split
+from data_prep.tables.exams import Exam, Split
+from models.seen import Seen
 from training.data.mask_splits import MaskExam, mask_folds, of_split, with_splits
 
 
@@ -27,6 +29,17 @@ def test_six_images_without_splits_learn_from_five(capsys):
     )
     assert with_splits(exams(*[""] * 6), 1) == dealt
     assert any(with_splits(exams(*[""] * 6), seed) != dealt for seed in range(2, 9))
+
+
+def test_exams_that_an_earlier_segmenter_has_seen_keep_their_roles():
+    given = exams(*[""] * 12)
+    roles = {"e0": "chosen", **{f"e{index}": "learnt" for index in range(1, 6)}}
+    before = Seen.of([Exam(exam.exam_id, exam.patient_id, Path()) for exam in given], {}, roles)
+    for seed in range(5):
+        dealt = {exam.exam_id: exam.split for exam in with_splits(given, seed, [before])}
+        assert dealt["e0"] == "val"
+        assert {dealt[f"e{index}"] for index in range(1, 6)} == {"train"}
+        assert Counter(dealt.values()) == {"train": 10, "val": 2}
 
 
 def test_a_patient_is_never_torn_apart():

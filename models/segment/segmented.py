@@ -84,14 +84,32 @@ class Segmented:
         Returns:
             `[S, R, C]`: 0 for the background, otherwise 1 + the index into `structures`.
         """
+        labels = self._likeliest(threshold)
+        clean = np.zeros_like(labels)
+        for label, name in enumerate(structures, start=1):
+            mask = _cleaned(labels, label, name, spacing_mm)
+            clean[mask & (clean == 0)] = label
+        return clean
+
+    def mask(self, structure: str, structures: Sequence[str], threshold: float, spacing_mm: Spacing | None) -> Mask:
+        """Where one structure is, cleaned, bool `[S, R, C]`: what `labels` says of it, in less time."""
+        label = 1 + structures.index(structure)
+        return _cleaned(self._likeliest(threshold), label, structure, spacing_mm)
+
+    def _likeliest(self, threshold: float) -> Labels:
+        """The likeliest structure of each voxel, if it reaches the threshold, as labels `[S, R, C]`."""
         labels = np.zeros(self.footprint.volume_shape, np.uint8)
         for index in range(*self.footprint.slices):
+            if self.probabilities[:, index - self.footprint.slices[0]].max() < threshold:
+                continue
             plane = self.plane(index)
             likeliest = plane.argmax(axis=0)
             sure = np.take_along_axis(plane, likeliest[None], axis=0)[0] >= threshold
             labels[index] = np.where(sure, 1 + likeliest, 0)
-        clean = np.zeros_like(labels)
-        for label, name in enumerate(structures, start=1):
-            mask = cleaned(labels == label, spacing_mm, name in ONE_PIECE)
-            clean[mask & (clean == 0)] = label
-        return clean
+        return labels
+
+
+def _cleaned(labels: Labels, label: int, structure: str, spacing_mm: Spacing | None) -> Mask:
+    """A structure's cleaned mask; a part of another structure inside it is no hole."""
+    mask = cleaned(labels == label, spacing_mm, structure in ONE_PIECE)
+    return mask & ((labels == label) | (labels == 0))

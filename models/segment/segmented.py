@@ -112,4 +112,4 @@ class Segmented:
 def _cleaned(labels: Labels, label: int, structure: str, spacing_mm: Spacing | None) -> Mask:
     """A structure's cleaned mask; a part of another structure inside it is no hole."""
     mask = cleaned(labels == label, spacing_mm, structure in ONE_PIECE)
-    return mask & ((labels == label) | (labels == 0))
+    return np.asarray(mask & ((labels == label) | (labels == 0)))

@@ -22,7 +22,7 @@ class Review {
     this.form = form(place);
     this.drawing = new Drawing(column.viewport, () => this.changed(), () => this._press());
     /** The ligament as the bundle's localiser found it; empty if there is no localiser that segments. */
-    this.found = this.reading.answer.study.localisation?.mask ?? [];
+    this.found = "answer" in this.reading ? this.reading.answer.study.localisation?.mask ?? [] : [];
     /** The own review that is shown. @type {string | null} */
     this.base = null;
     /** Names this review to the service, which then stores it once, however often it is sent. */

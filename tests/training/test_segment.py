@@ -1,6 +1,9 @@
 """`training.segment` as a user runs it, on small drawn images."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ SETTINGS = [word for change in [*TINY, "fit.epochs=8"] for word in ("--set", cha
 SPLITS = ["train"] * 12 + ["val"] * 3 + ["test"] * 4
 # Dice that the small network reaches on images that it hasn't seen; with random weights it stays below a third of it.
 LEARNT = 0.7
+PATIENCE_S = 300
 
 
 def words(masks: Path, out: Path, *more: str) -> list[str]:
@@ -83,6 +87,26 @@ def test_the_same_command_gives_the_same_bundle(bundle, masks, tmp_path):
     refused = run_here(main, *words(masks, again))
     assert refused.returncode == 2
     assert "holds a bundle already" in refused.stderr
+
+
+def test_killed_by_the_system_the_same_command_gives_the_same_bundle(bundle, masks, tmp_path):
+    folder = tmp_path / "localiser-tiny"
+    command = [sys.executable, "-m", "training.segment", *words(masks, folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run, until = tmp_path / "localiser-tiny.run", time.monotonic() + PATIENCE_S
+    while not list(run.glob("*.npz")):
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.kill()
+    process.wait(PATIENCE_S)
+    assert not folder.exists()
+    done = run_here(main, *words(masks, folder))
+    assert done.returncode == 0
+    assert "continuing after epoch " in done.stdout
+    assert {path.name: sha256(path) for path in folder.iterdir()} == {
+        path.name: sha256(path) for path in bundle.iterdir()
+    }
 
 
 def test_test_exams_decide_nothing(bundle, masks, tmp_path):

@@ -17,7 +17,18 @@ from tests.data_prep.tables.workbooks import as_xlsx
 def home(tmp_path_factory) -> Path:
     """A folder with empty files, whose names are all that a table asks for."""
     folder = tmp_path_factory.mktemp("masks")
-    for name in ("a.png", "b.png", "c.npy", "d.npz", "é ü.png", "mask.png", "mask2.png", "mask.npz"):
+    for name in (
+        "a.png",
+        "b.png",
+        "c.npy",
+        "d.npz",
+        "é ü.png",
+        "mask.png",
+        "mask2.png",
+        "mask.npz",
+        "m.nii.gz",
+        "a.TIF",
+    ):
         (folder / name).touch()
     (folder / "series").mkdir()
     return folder
@@ -72,6 +83,8 @@ def test_rows_that_aren_t_used_are_left_out(home):
     [
         ({"image": ""}, "row 2, column image: '' is not filled in"),
         ({"image": "gone.png"}, "there is no file .*gone.png"),
+        ({"mask": "m.nii.gz"}, "column mask: .gz files aren't read; save it as PNG, .npz or DICOM"),
+        ({"image": "a.TIF"}, "column image: .tif files aren't read"),
         ({"mask": "gone.png"}, "column mask: there is no file"),
         ({"mask": ""}, "neither a mask nor a box"),
         ({"box": "1:2|3:4|5:6"}, "a mask and a box"),

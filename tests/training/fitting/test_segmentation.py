@@ -7,6 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from data_prep.masks.annotated import Annotated
+from data_prep.phantom import generate
+from data_prep.phantom.scanner import PROFILES
 from models.segment.networks.registry import build
 from tests.training.drawings import TINY, annotated
 from training.config.place import Place
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.slow
 
 # The trained network reaches this on images that it hasn't seen; with random weights it stays below a third of it.
 LEARNT = 0.75
+OF_KNEES = 0.5  # the same for knees
 LONGER = ["fit.epochs=12", "fit.patience=12", "augmentation.rotation_degrees=10.0"]
 VOLUMES = ["architecture.network='unet3d'", "fit.batch=2"]
 
@@ -68,6 +72,32 @@ def test_a_u_net_learns_to_find_the_band(tmp_path):
     fitted = fit_segmenter(settings, learn, held_out, place(tmp_path))
     assert dice(fitted.network, settings, held_out) > LEARNT
     assert fitted.notes == {"seed": 1, "seeds_tried": [1]}
+
+
+def knee(seed: int) -> Annotated:
+    """The three slices of a synthetic knee that show most of its ligament."""
+    phantom = generate(seed, "healthy", PROFILES[0])
+    volume, most = phantom.to_volume(), np.sort(np.argsort(phantom.acl.sum(axis=(1, 2)))[-3:])
+    labels = phantom.acl[most].astype(np.uint8)
+    drawn = np.ones(3, bool)
+    return Annotated(str(seed), str(seed), "", volume.voxels[most], volume.spacing_mm, labels, drawn, ("acl",))
+
+
+def test_a_u_net_learns_to_find_the_ligament_of_synthetic_knees(tmp_path):
+    settings = config(
+        *LONGER,
+        "fit.epochs=24",
+        "recipe.size=[48, 48]",
+        "recipe.extent_mm=[1000.0, 60.0, 60.0]",
+        "architecture.width=8",
+    )
+    knees = [AnnotatedInput.of(knee(seed), settings) for seed in range(10)]
+    learn = mask_examples(knees[:6], settings, learning=True)
+    held_out, unseen = (mask_examples(some, settings, learning=False) for some in (knees[6:8], knees[8:]))
+    fix_seed(settings.seed)
+    assert dice(build(settings.network), settings, unseen) < OF_KNEES / 3
+    fitted = fit_segmenter(settings, learn, held_out, place(tmp_path))
+    assert dice(fitted.network, settings, unseen) > OF_KNEES
 
 
 def test_crops_in_any_orientation_teach_whole_images(tmp_path):

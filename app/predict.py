@@ -104,6 +104,8 @@ def _run(batch: Batch, predictor: "Predictor", workers: Workers) -> int:
     statuses = batch.run(predictor, workers)
     done, failed, waiting = (statuses[name] for name in ("done", "failed", "waiting"))
     print(f"{done} studies have a prediction, {failed} can't be predicted on. {NOTICE}")
+    for code, count in predictor.not_located.items():
+        print(f"In {count} studies of this run the localiser didn't find the ligament ({code}).", file=sys.stderr)
     if waiting:
         print(f"Studies without an answer: {waiting}. {KILLED} {GOES_ON}", file=sys.stderr)
     return 1 if failed or waiting else 0

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data_prep.masks.check import check_masks
 from data_prep.masks.table import by_exam, read_masks
-from models.bundle_files import MANIFEST, check_free, sha256
+from models.files.manifest import MANIFEST, check_free, sha256
 from models.seen import Seen
 from models.segment.segmenter import Segmenter
 from training.config.place import Place
@@ -90,9 +91,9 @@ def train_segmenter(
     Raises:
         ValueError: the exams can't be used.
     """
-    exams = with_splits(exams, config.seed)
-    learnt = learn_masks(config, exams, place, earlier.segmenter if earlier else None)
     before = earlier.seen if earlier else ()
+    exams = with_splits(exams, config.seed, before)
+    learnt = learn_masks(config, exams, place, earlier.segmenter if earlier else None)
     rows, left_out = measured_masks(learnt.segmenter, of_split(exams, "test"), (*before, learnt.seen))
     aside = f" (without {left_out} that it has learnt from or was chosen on)" if left_out else ""
     measured_on = f"exams of split test, never used for a choice{aside}"
@@ -119,7 +120,9 @@ def train_segmenter(
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train a segmenter on annotated images and write a bundle.")
     parser.add_argument("preset", help="a name in training/config/segmenters or a TOML file")
-    parser.add_argument("--masks", type=Path, required=True, help="the table of masks, see docs/masks.md")
+    parser.add_argument(
+        "--masks", type=Path, nargs="+", required=True, metavar="TABLE", help="tables of masks, see docs/masks.md"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the preset")
     parser.add_argument(
@@ -132,12 +135,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_free(options.out, options.force)
         config, text = load_segment_config(options.preset, options.set)
         earlier = Earlier.load(options.earlier, config) if options.earlier else None
-        exams = mask_exams(by_exam(read_masks(options.masks)))
+        place = place_of(options)
+        rows = [row for table in options.masks for row in read_masks(table)]
+        check_masks(rows, place.workers).check()
+        exams = mask_exams(by_exam(rows))
         provenance: dict[str, object] = {
-            "trained_on": trained_on(exams, options.masks),
+            "trained_on": trained_on(exams, options.masks[0]),
             "command": _command(options),
         }
-        train_segmenter(config, text, exams, options.out, place_of(options), provenance, earlier)
+        train_segmenter(config, text, exams, options.out, place, provenance, earlier)
         print(f"the segmenter is in {options.out}")
         print(f"draw masks with it:  python -m models.segment propose {shlex.quote(str(options.out))} --help")
 

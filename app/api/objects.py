@@ -33,10 +33,12 @@ class ObjectQuery(RequestParameters):
 @blueprint.doc(responses=answers({200: sends(DICOM, "A DICOM file (PS3.10).")}, 400, 404, 409, 410))
 def read(id: str, kind: str, query: ObjectQuery) -> Response:
     """The report (`sr`), the region above the threshold (`seg`), a slice's overlay (`overlay`), the map (`map`), the
-    key image (`key-image`) or a slice by itself (`slices`), each kind as a new series in the same study.
+    key image (`key-image`), a slice by itself (`slices`) or the ligament that the localiser segmented (`ligament`).
+    Each kind is a new series in the same study.
 
     Every request gives the same bytes. If no evidence reaches the threshold, there is no `seg` (404). If the original
-    series has no other images than those that were predicted on, there are no `slices` (404). The report changes when
+    series has no other images than those that were predicted on, there are no `slices` (404). If no localiser found
+    the ligament, there is no `ligament` (404). The report changes when
     a reader gives a review: it then holds a second reading, for callers who may see the review, and names the report
     without it as its predecessor.
     """

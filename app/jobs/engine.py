@@ -210,7 +210,13 @@ class Engine:
         if work.attempts > MAX_ATTEMPTS:
             raise InternalServerError(f"The service stopped {MAX_ATTEMPTS} times while it computed this study.")
         job = work.job or self._job(work.id)
-        return answered(self._predictors[job.bundle], job)
+        predictor = self._predictors[job.bundle]
+        made = answered(predictor, job)
+        if made.prediction.located and not made.prediction.located.box:
+            counts = ", ".join(f"{code} {count}" for code, count in predictor.not_located.items())
+            text = "%s: the localiser found no ligament that it could use; bundle %s since the start: %s"
+            LOG.warning(text, job.id, predictor.bundle.name, counts or "no reason given")
+        return made
 
     def _job(self, id_: str) -> Job:
         """A stored job. Raises ServiceUnavailable if its pixels are lost, NotFound if it was deleted."""

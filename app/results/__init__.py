@@ -15,7 +15,7 @@ from app.results.evidence import Evidence
 from app.results.key_image import key_image
 from app.results.overlays import overlay
 from app.results.parametric_map import MapValues, parametric_map
-from app.results.region import region
+from app.results.region import ligament, region
 from app.results.render import Scale
 from app.results.report import report
 from app.results.slices import referring, slices
@@ -47,7 +47,8 @@ def build(
 
     Args:
         kind: Which objects: `overlay` is one for each slice, in order; `slices` too, but none if the original series
-            has no other images; `seg` is none if no evidence reaches the threshold; the others are one.
+            has no other images; `seg` is none if no evidence reaches the threshold, `ligament` if no
+            localiser found it; the others are one.
         result: The answered study.
         volume_map: Gives the explained class's map in the volume's grid, float32 `[slices, rows, columns]`
             (`ClassMap.volume`).
@@ -67,6 +68,8 @@ def build(
     if kind == "key-image":
         return [key_image(result, evidence)]
     shown = referring(result, evidence)
+    if kind == "ligament":
+        return [found] if (found := ligament(shown)) else []
     if kind == "seg":
         return [region(shown, evidence)] if evidence.has_region else []
     if kind == "map":

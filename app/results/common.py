@@ -20,19 +20,21 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sr.codedict import codes as standard
 from pydicom.uid import UID
-from pydicom.valuerep import DA, DT, TM, format_number_as_ds
+from pydicom.valuerep import DA, DT, TM
 
 from app.contract.version import VERSION
 from app.results.codes import STANDARD, Codes
 from app.results.colour_scale import bounds
 from app.results.evidence import Evidence, Points
 from app.results.request import name_request
+from data_prep.dicom.placed import placed
 from data_prep.selection.missing import MISSING_SLICES
 from data_prep.volume import FloatArray, Volume
 
-# Report, segmentation of the region, a picture of each slice, map, key image, the slices by themselves.
-Kind = Literal["sr", "seg", "overlay", "map", "key-image", "slices"]
-KINDS: tuple[Kind, ...] = ("sr", "seg", "overlay", "map", "key-image", "slices")
+# Report, segmentation of the region, a picture of each slice, map, key image, the slices by themselves, segmentation of
+# the ligament.
+Kind = Literal["sr", "seg", "overlay", "map", "key-image", "slices", "ligament"]
+KINDS: tuple[Kind, ...] = ("sr", "seg", "overlay", "map", "key-image", "slices", "ligament")
 # The kinds that have an object for each slice.
 OF_EACH_SLICE: tuple[Kind, ...] = ("overlay", "slices")
 
@@ -44,6 +46,8 @@ NO_UID = "2.25.0"
 # Larger than the numbers that scanners give, so that results are last in a study's list.
 _NUMBERED: tuple[Kind, ...] = ("sr", "map", "key-image", "overlay", "seg", "slices")
 SERIES_NUMBERS = {kind: number for number, kind in enumerate(_NUMBERED, start=9001)}
+# 9007 is for the ligament that a reader drew (`app.reviews.segment`).
+SERIES_NUMBERS["ligament"] = 9008
 # Each result of a study has ten numbers of its own. The first of them, 9000, is for the note that rejects the result.
 NOTE_NUMBER, SERIES_OF_A_RESULT = 9000, 10
 # The longest LO and ST (PS3.5 6.2).
@@ -161,22 +165,8 @@ class Result(Answered):
 
         Frames of a multi-frame instance have the same form as classic instances.
         """
-        _, rows, columns = self.volume.shape
         # If the headers have no frame of reference, the volume gets its own.
-        own = uid("frame of reference", self.volume.series_uid)
-        shared = {
-            "Rows": rows,
-            "Columns": columns,
-            "PixelSpacing": _decimal(self.volume.spacing_mm[1:]),
-            "ImageOrientationPatient": _decimal(self.volume.directions.ravel()),
-            "SliceThickness": self.origins[0].get("SliceThickness", format_number_as_ds(self.volume.spacing_mm[0])),
-            "FrameOfReferenceUID": self.origins[0].get("FrameOfReferenceUID", own),
-            # highdicom's warnings quote unusual names, so names are empty here. `finish` restores them.
-            "PatientName": "",
-            "ReferringPhysicianName": "",
-        }
-        placed = zip(self.origins, self.volume.positions_mm, strict=True)
-        return tuple(changed(source, **shared, ImagePositionPatient=_decimal(position)) for source, position in placed)
+        return placed(self.origins, self.volume, uid("frame of reference", self.volume.series_uid))
 
     @property
     def is_among_others(self) -> bool:
@@ -240,14 +230,6 @@ class Result(Answered):
             contribution_datetime=self.created,
             contribution_description=described[:SHORT_TEXT],
         )
-
-
-def changed(dataset: Dataset, **values: Any) -> Dataset:
-    """A copy with other values. Elements are shared with the original, so they are replaced, never modified."""
-    fresh = Dataset()
-    for keyword, value in values.items():
-        setattr(fresh, keyword, value)
-    return Dataset(dict(dataset.items()) | dict(fresh.items()))
 
 
 def instances(images: Sequence[Dataset]) -> list[Dataset]:
@@ -327,7 +309,3 @@ def _zone(offset: str) -> tzinfo:
     """The zone of an offset such as -0430 (PS3.3 C.12.1.1.8)."""
     minutes = 60 * int(offset[1:3]) + int(offset[3:])
     return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))
-
-
-def _decimal(values: Any) -> list[str]:
-    return [format_number_as_ds(float(value)) for value in values]

@@ -17,6 +17,7 @@ BEFORE_RESULTS = "This prediction was made before results were kept as DICOM. Se
 # Why a kind has no object.
 WHY_NONE: dict[Kind, str] = {
     "seg": "There is no segmentation: no evidence reaches the threshold, or the bundle has no scale.",
+    "ligament": "There is no ligament: the bundle has no localiser that segments, or it found none.",
     "slices": "There is no series of slices: the original series has no other images, or no place in the patient.",
 }
 

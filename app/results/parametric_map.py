@@ -20,8 +20,9 @@ from pydicom.sr.coding import Code
 from pydicom.uid import MRImageStorage
 
 from app.results.colour_scale import Bounds
-from app.results.common import LONG_STRING, NOTICE, Result, changed, finish, name_sources, source_item, uid
+from app.results.common import LONG_STRING, NOTICE, Result, finish, name_sources, source_item, uid
 from app.results.evidence import Evidence
+from data_prep.dicom.placed import changed
 from data_prep.volume import FloatArray
 
 # From 0 at the threshold to 1 at full brightness, or 65,536 steps from the lowest to the highest value.

@@ -1,6 +1,6 @@
-"""The region above the threshold as a Segmentation (PS3.3 A.51) of one binary segment in the volume's grid.
+"""Segmentations (PS3.3 A.51) of one binary segment in the volume's grid: the region above the threshold, the ligament.
 
-It has a frame for each slice with a part of the region, in order along the normal.
+They have a frame for each slice with a part of the segment, in order along the normal.
 """
 
 from contextlib import closing
@@ -12,25 +12,31 @@ from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import SegmentationTypeValues, SegmentDescription
 from highdicom.seg.sop import Segmentation
+from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes as standard
 from pydicom.sr.coding import Code
 from pydicom.uid import MRImageStorage
 
+from app.contract.masks import drawn
+from app.contract.schemas import SliceMask
 from app.contract.version import VERSION
-from app.results.common import LONG_STRING, MANUFACTURER, NOTICE, Result, changed, finish, name_sources
+from app.results.common import LONG_STRING, MANUFACTURER, NOTICE, Result, finish, name_sources
 from app.results.evidence import Evidence
 from app.results.parametric_map import put_frames
+from data_prep.dicom.placed import changed
 
 # The colour of the heatmap between threshold and full brightness.
 ORANGE = (249, 142, 8)
+# Neither a colour of the heatmap nor that of a reader's drawing.
+GREEN = (60, 220, 90)
 SEGMENT = 1
 # CID 7203; `codes.DCM.Segmentation` is the modality.
 DERIVATION = Code("113076", "DCM", "Segmentation")
-TRACKED = "ACL evidence region"
+TRACKED, FOUND = "ACL evidence region", "ACL found by the localiser"
 
 
 def region(result: Result, evidence: Evidence) -> bytes:
-    """Make the Segmentation.
+    """Make the Segmentation of the region.
 
     Args:
         result: The answered study.
@@ -40,6 +46,22 @@ def region(result: Result, evidence: Evidence) -> bytes:
         The bytes of a DICOM file.
     """
     return segmentation(result, evidence.region, _segment(result, evidence), "REGION", result.series("seg"))
+
+
+def ligament(result: Result) -> bytes | None:
+    """Make the Segmentation of the ligament that the bundle's localiser found.
+
+    Args:
+        result: The answered study.
+
+    Returns:
+        The bytes of a DICOM file; None if the bundle has no localiser, or it found nothing that can be a ligament.
+    """
+    localisation = result.answer["study"].get("localisation")
+    if not localisation or not localisation.get("mask"):
+        return None
+    mask = drawn([SliceMask(**one) for one in localisation["mask"]], result.volume.shape)
+    return segmentation(result, mask, _ligament(result), "LIGAMENT", result.series("ligament"))
 
 
 def segmentation(
@@ -89,12 +111,29 @@ def meaning(result: Result, evidence: Evidence) -> str:
 
 
 def _segment(result: Result, evidence: Evidence) -> SegmentDescription:
-    tracking_uid, tracked = result.tracking(TRACKED)
+    label = f"Evidence for {result.answer['explanation']['class']}"[:LONG_STRING]
+    category, kind = standard.SCT.SpatialAndRelationalConcept, result.codes.region
+    segment = _described(result, label, category, kind, TRACKED, ORANGE)
+    segment.SegmentDescription = f"{meaning(result, evidence)} {NOTICE}."
+    return segment
+
+
+def _ligament(result: Result) -> SegmentDescription:
+    label, category = "Ligament, found by the localiser", standard.SCT.AnatomicalStructure
+    segment = _described(result, label, category, result.codes.ligament, FOUND, GREEN)
+    segment.SegmentDescription = f"The model predicts on a crop around it. {NOTICE}."
+    return segment
+
+
+def _described(
+    result: Result, label: str, category: Code, kind: CodedConcept, tracked: str, colour: tuple[int, int, int]
+) -> SegmentDescription:
+    tracking_uid, tracking_id = result.tracking(tracked)
     segment = SegmentDescription(
         segment_number=SEGMENT,
-        segment_label=f"Evidence for {result.answer['explanation']['class']}"[:LONG_STRING],
-        segmented_property_category=standard.SCT.SpatialAndRelationalConcept,
-        segmented_property_type=result.codes.region,
+        segment_label=label,
+        segmented_property_category=category,
+        segmented_property_type=kind,
         algorithm_type="AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(
             name=f"{MANUFACTURER} {result.model}"[:LONG_STRING],
@@ -104,13 +143,12 @@ def _segment(result: Result, evidence: Evidence) -> SegmentDescription:
             parameters={"bundle": result.answer["bundle"]["sha256"]},
         ),
         tracking_uid=tracking_uid,
-        tracking_id=tracked,
+        tracking_id=tracking_id,
         anatomic_regions=[result.codes.finding_site],
-        display_color=CIELabColor.from_rgb(*ORANGE),
+        display_color=CIELabColor.from_rgb(*colour),
     )
     if side := result.codes.side(result.volume.laterality):
         segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [side]
-    segment.SegmentDescription = f"{meaning(result, evidence)} {NOTICE}."
     return segment
 
 

@@ -35,13 +35,13 @@ from app.results.common import (
     NOTICE,
     SERIES_OF_A_RESULT,
     Site,
-    changed,
     local_time,
     sealed,
     uid,
 )
 from app.store.superseding import Reference
 from data_prep.dicom.part10 import IMAGE_STORAGE
+from data_prep.dicom.placed import changed
 
 TITLE = CodedConcept("113037", "DCM", "Rejected for Patient Safety Reasons")
 # Image storage classes whose names don't say so.

@@ -14,10 +14,11 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from app.results import render
-from app.results.common import NOTICE, Result, changed, finish
+from app.results.common import NOTICE, Result, finish
 from app.results.evidence import Evidence
 from app.results.overlays import capture, put_in_place
 from app.results.parametric_map import Stored
+from data_prep.dicom.placed import changed
 
 NAMES = ("SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
 

@@ -100,7 +100,7 @@ class Settings(FromEnvironment):
     """Whether the study page shows the heatmap before anybody asks for it: true or false."""
     results: Annotated[tuple[Kind, ...], BeforeValidator(values.listed), Field(min_length=1)] = KINDS
     """Which DICOM results are stored beside a study and sent, comma-separated: sr, seg, overlay, map, key-image,
-    slices."""
+    slices, ligament."""
     map_values: MapValues = "float32"
     """How the map is stored beside a study and for targets: float32 or uint16."""
     codes: Annotated[InstanceOf[Codes], BeforeValidator(values.codes)] = Field(default=STANDARD, repr=False)

@@ -4,15 +4,12 @@ A voxel's tissue is the last one that fills at least half of it while a knee is 
 structures that segmenters learn.
 """
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
-
-if TYPE_CHECKING:
-    from data_prep.phantom.knee import Phantom
 
 LabelArray = npt.NDArray[np.uint8]
 
@@ -62,7 +59,15 @@ STRUCTURES: dict[str, tuple[str, ...]] = {
 NUMBERS = {name: number for number, name in enumerate(TISSUES)}
 
 
-def structures_of(phantom: "Phantom", names: tuple[str, ...]) -> LabelArray:
+class Labelled(Protocol):
+    """What has a label map, such as a phantom."""
+
+    @property
+    def tissues(self) -> LabelArray:
+        """Uint8, indices into `TISSUES`."""
+
+
+def structures_of(phantom: Labelled, names: tuple[str, ...]) -> LabelArray:
     """A phantom's structures as uint8 `[slices, rows, columns]`: 0 for background, 1 + index into `names`.
 
     Raises:

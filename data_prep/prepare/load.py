@@ -10,7 +10,7 @@ from data_prep.boxes import Box, bounding_box, filled
 from data_prep.dicom.frames import read_study
 from data_prep.limits import check_geometry
 from data_prep.prepare.array_files import SUFFIXES, read_array
-from data_prep.selection.series import choose_volume
+from data_prep.selection.series import Selection, choose_volume
 from data_prep.tables.exams import Exam
 from data_prep.volume import Volume
 
@@ -26,8 +26,16 @@ def load_exam(exam: Exam) -> Volume:
         OSError: a file can't be read.
         ValueError: the exam is an array without a spacing; the message names the exam.
     """
-    if exam.path.suffix in SUFFIXES:
-        return _from_array(exam)
+    return _from_array(exam) if exam.path.suffix in SUFFIXES else select(exam).volume
+
+
+def select(exam: Exam) -> Selection:
+    """The volume of an exam's row that isn't an array, with the attributes that results must repeat.
+
+    Raises:
+        InputError: as `load_study` raises it.
+        OSError: a file can't be read.
+    """
     study = read_study(exam.path)
     frames, unread = study.frames, study.unread
     if exam.series_uid:
@@ -35,7 +43,7 @@ def load_exam(exam: Exam) -> Volume:
         unread = tuple(file for file in unread if file.series_uid in ("", exam.series_uid))
     elif exam.study_uid:
         frames = tuple(frame for frame in frames if frame.study_uid == exam.study_uid)
-    return choose_volume(frames, unread, None if exam.laterality == "unknown" else exam.laterality).volume
+    return choose_volume(frames, unread, None if exam.laterality == "unknown" else exam.laterality)
 
 
 def ligament_mask(exam: Exam, shape: tuple[int, int, int]) -> npt.NDArray[np.bool_] | None:

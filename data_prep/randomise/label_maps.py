@@ -7,8 +7,9 @@ shapes that lie outside of what is seen in training aren't found.
 import dataclasses
 import hashlib
 import inspect
+from collections import deque
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from data_prep.phantom.tissues import NUMBERS, LabelArray
 from data_prep.workers import Workers
 
 THICKNESS_MM = 2.0
+ONE = Workers(1)
 GRID = Profile("labels", "label map", "", "", (320,), (320,), (200, 200), (THICKNESS_MM, THICKNESS_MM), (0.0, 0.0),
                (80, 80), (2500, 2500), (30, 30), 8, (0.1, 0.1), (0.0, 0.0), 12)  # fmt: skip
 """Thin slices of 0.625 mm pixels, which cover the joint and the leg around it."""
@@ -106,6 +108,7 @@ def varied_ligament(label: str, knee: Anatomy, rng: np.random.Generator) -> Liga
     )
 
 
+@cache
 def digest() -> str:
     """Of the code that makes label maps: maps on disk are made anew when a knee's shapes change."""
     modules = (anatomy_module, canvas, findings, ligament, scanner, scene, shapes, tissues)
@@ -116,7 +119,7 @@ def digest() -> str:
 
 def cached(folder: Path, seed: int, index: int) -> Path:
     """The file of a label map, made if it isn't there. It is an `.npy`, so that it can be read slice by slice."""
-    path = folder / f"labels-{digest()}-{seed}-{index:05d}.npy"
+    path = _file(folder, seed, index)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         labels = make(seed, index).tissues
@@ -125,15 +128,21 @@ def cached(folder: Path, seed: int, index: int) -> Path:
     return path
 
 
-def load_maps(folder: Path, seed: int, count: int, jobs: int = 1) -> list[LabelMap]:
+def _file(folder: Path, seed: int, index: int) -> Path:
+    return folder / f"labels-{digest()}-{seed}-{index:05d}.npy"
+
+
+def load_maps(folder: Path, seed: int, count: int, workers: Workers = ONE) -> list[LabelMap]:
     """Label maps 0 to `count` - 1 of a seed, made where they are missing. Pixels stay on disk until they are read.
 
     Args:
         folder: Where the maps are kept.
         seed: The maps' seed.
         count: Number of maps.
-        jobs: Number of processes that make missing maps.
+        workers: Processes that make missing maps.
     """
-    paths = Workers(jobs).run(partial(cached, folder, seed), range(count), "painting", "knee")
+    paths = [_file(folder, seed, index) for index in range(count)]
+    if missing := [index for index, path in enumerate(paths) if not path.exists()]:
+        deque(workers.run(partial(cached, folder, seed), missing, "painting", "knee"), maxlen=0)
     pixel = GRID.field_of_view_mm[0] / GRID.matrices[0]
     return [LabelMap(np.load(path, mmap_mode="r"), (THICKNESS_MM, pixel, pixel)) for path in paths]

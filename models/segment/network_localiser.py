@@ -54,13 +54,12 @@ class NetworkLocaliser:
 
     def locate(self, coarse: Coarse) -> Located:
         """See `Localiser.locate`."""
-        labels = self.segmenter.labels(coarse.voxels, coarse.spacing_mm)
-        mask = labels == 1 + self.segmenter.structures.index(LIGAMENT)
+        mask = self.segmenter.mask(LIGAMENT, coarse.voxels, coarse.spacing_mm)
         if not mask.any():
             return Located(notices=(Notice(EMPTY, f"The localiser found no ligament. {INSTEAD}"),))
         plausible = self.segmenter.plausible
         if plausible and (doubt := plausible.doubt(Shape.of(mask, coarse.spacing_mm))):
-            said = f"What the localiser found can't be the ligament: in training, none had such a {doubt}. {INSTEAD}"
+            said = f"What the localiser found can't be the ligament: none in training had this {doubt}. {INSTEAD}"
             return Located(notices=(Notice(IMPLAUSIBLE, said),))
         return Located(box_around(mask, coarse.spacing_mm), mask)
 

@@ -18,7 +18,7 @@ from models.segment.networks import Architecture
 
 # Neighbouring windows share half of their length.
 OVERLAP = 2
-# Blending: a Gaussian around the window's centre with a standard deviation of an eighth of its length, as nnU-Net has it
+# Blending: a Gaussian around the window's centre with a standard deviation of an eighth of its length, as in nnU-Net
 # (Isensee 2021, doi:10.1038/s41592-020-01008-z).
 BLUR = 8
 # The eighth of a window that is next to other windows isn't used: the network can't see far enough from there.
@@ -57,7 +57,7 @@ def probabilities(
     if volume.ndim != 4 or volume.shape[-1] != architecture.channels:
         expected = f"[slices, rows, columns, {architecture.channels}]"
         raise ValueError(f"{architecture.network} needs a volume {expected}, not {list(volume.shape)}")
-    size: Size = volume.shape[:3]  # type: ignore[assignment]
+    size: Size = volume.shape[:3]
     length = fitting_window(network, architecture, size, window or size, megabytes)
     result = np.zeros((architecture.classes - 1, *size), np.float32)
     along = [
@@ -69,9 +69,9 @@ def probabilities(
         block = volume[inside]
         missing = [(0, part - have) for part, have in zip(length, block.shape, strict=False)]
         found = _softmax(network, architecture, np.pad(block, (*missing, (0, 0)), "edge"))
-        weights = math.prod(np.ix_(*(place.weights for place in places)))
-        for structure, total in enumerate(result, start=1):
-            total[inside] += weights * found[*(slice(have) for have in block.shape[:3]), structure]
+        slices, rows, columns = np.ix_(*(place.weights for place in places))
+        found = found[: slices.size, : rows.size, : columns.size, 1:] * (slices * rows * columns)[..., None]
+        result[(slice(None), *inside)] += np.moveaxis(found, -1, 0)
     return result
 
 
@@ -80,27 +80,28 @@ def fitting_window(
 ) -> Size:
     """The window for a volume: at most `window`, made smaller until the outputs of all layers take `megabytes`.
 
-    A 2D network gets fewer slices first. Rows and columns are halved, the longer of them first; a 3D network's slices
-    are when they are more than the shorter of these. Each axis keeps two multiples of what the network needs, so that
-    windows overlap.
+    A 2D network gets as many slices as fit. If one doesn't, and for a 3D network, the longest axis is halved. Rows,
+    columns, and a 3D network's slices keep two multiples of what the network needs, so that windows can overlap.
     """
     multiple = architecture.multiple
-    length = [_up(min(pair), step) for pair, step in zip(zip(size, window, strict=True), multiple, strict=True)]
-    least = [min(whole, 2 * step) for whole, step in zip(length, multiple, strict=True)]
+    whole = [_up(voxels, step) for voxels, step in zip(size, multiple, strict=True)]
+    least = [min(pair) for pair in zip(whole, [2 * step for step in multiple], strict=True)]
+    length = [
+        min(most, max(low, _up(voxels, step)))
+        for most, low, voxels, step in zip(whole, least, window, multiple, strict=True)
+    ]
     layers = keras.Model(network.inputs, [layer.output for layer in network.layers])
+    axes = range(3) if architecture.volumetric else range(1, 3)
 
-    def too_large() -> bool:
-        batch = (1, *length) if architecture.volumetric else tuple(length)
-        shapes = layers.compute_output_shape((*batch, architecture.channels))
-        return BYTES_OF_A_VALUE * sum(map(math.prod, shapes)) > megabytes * 1_000_000
+    def inputs_that_fit() -> int:
+        shapes = layers.compute_output_shape((1, *(length[axis] for axis in axes), architecture.channels))
+        return int(megabytes * 1_000_000 // (BYTES_OF_A_VALUE * sum(map(math.prod, shapes))))
 
-    if not architecture.volumetric:
-        least[0] = 1
-        while too_large() and length[0] > 1:
-            length[0] = -(-length[0] // 2)
-    while too_large() and length > least:
-        axis = max((axis for axis in range(3) if length[axis] > least[axis]), key=lambda axis: (length[axis], axis))
+    while not inputs_that_fit() and any(length[axis] > least[axis] for axis in axes):
+        axis = max((length[axis], axis) for axis in axes if length[axis] > least[axis])[1]
         length[axis] = max(_up(length[axis] // 2, multiple[axis]), least[axis])
+    if not architecture.volumetric:
+        length[0] = max(min(window[0], size[0], inputs_that_fit()), 1)
     return length[0], length[1], length[2]
 
 
@@ -117,9 +118,9 @@ def _places(whole: int, part: int, multiple: int, blended: bool) -> list[_Place]
     Each begins at a multiple of what the network needs, so that it pools the same voxels as in the whole volume.
     """
     last = _up(whole, multiple) - part
-    step = max(_up(part // OVERLAP, multiple), multiple) if blended else part
-    starts = [*range(0, last, step), max(last, 0)]
-    shares = np.zeros((len(starts), whole), np.float64)
+    step = _up(part // OVERLAP, multiple) if blended else part
+    starts = [*range(0, last, step), last]
+    shares = np.zeros((len(starts), whole))
     for share, start in zip(shares, starts, strict=True):
         inside = share[start : start + part]
         inside[:] = _bell(part, start > 0, start < last)[: len(inside)] if blended else 1
@@ -139,7 +140,7 @@ def _bell(part: int, before: bool, after: bool) -> FloatArray:
         after: The same for the other end.
     """
     voxels = np.arange(part)
-    bell = np.exp(-0.5 * ((voxels - (part - 1) / 2) / (part / BLUR)) ** 2)
+    bell: FloatArray = np.exp(-0.5 * ((voxels - (part - 1) / 2) / (part / BLUR)) ** 2)
     margin = part // MARGIN
     bell[: margin * before] = 0
     bell[part - margin * after :] = 0

@@ -69,12 +69,14 @@ class MaskExamples(Examples):
     """Examples for a segmenter. `inputs` and `targets` are those of the crops, without any change.
 
     Attributes:
+        targets: the labels of the crops.
         images: float32 `[S, H, W, channels]`.
         labels: of each image, int8 `[S, H, W]`.
         windows: where each example lies.
         multiple: the network takes only multiples of so many slices.
     """
 
+    targets: LabelMaps
     images: Sequence[FloatArray]
     labels: Sequence[Labels]
     windows: Sequence[Window]

@@ -4,13 +4,15 @@ All exams of a patient are in one split.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from data_prep.masks.row import MaskRow
 from data_prep.tables.exams import Split
+from models.seen import Seen
 from training.data.folds import VALIDATION, deal
 
 
@@ -41,15 +43,21 @@ def of_split(exams: Sequence[MaskExam], split: Split) -> list[MaskExam]:
     return [exam for exam in exams if exam.split == split]
 
 
-def with_splits(exams: Sequence[MaskExam], seed: int) -> list[MaskExam]:
+def with_splits(exams: Sequence[MaskExam], seed: int, before: Sequence[Seen] = ()) -> list[MaskExam]:
     """The exams with their splits. If the table has none at all, a few patients are taken for validation.
+
+    Args:
+        exams: the exams.
+        seed: deals the patients.
+        before: the exams that an earlier segmenter, which is gone on from, has learnt from and was chosen on. If the
+            table has no splits, they keep their roles.
 
     Raises:
         ValueError: there is nothing to learn from, or nothing to choose on.
     """
     counts = Counter(exam.split for exam in exams)
     if not any(counts[split] for split in ("train", "val", "test")):
-        dealt = _with_validation(exams, seed)
+        dealt = _with_validation(exams, seed, _roles(exams, before))
         chosen = ", ".join(exam.exam_id for exam in of_split(dealt, "val")[:5])
         print(f"no exam has a split: {len(of_split(dealt, 'val'))} of {len(exams)} choose the epoch ({chosen})")
         return dealt
@@ -98,11 +106,33 @@ def mask_folds(exams: Sequence[MaskExam], folds: int, seed: int, with_test: bool
     return made
 
 
-def _with_validation(exams: Sequence[MaskExam], seed: int) -> list[MaskExam]:
-    """The exams, a share of the patients in split "val", at least one, and the rest in "train"."""
+def _with_validation(
+    exams: Sequence[MaskExam], seed: int, known: Mapping[str, Split] = MappingProxyType({})
+) -> list[MaskExam]:
+    """The exams, a share of the patients in split "val", at least one, and the rest in "train".
+
+    Args:
+        exams: the exams.
+        seed: deals the patients.
+        known: the splits that patients have already.
+    """
     patients = list(dict.fromkeys(exam.patient_id for exam in exams))
     if len(patients) < 2:
         raise ValueError(f"at least two patients are needed, one to choose the epoch on; there are {len(patients)}")
-    count = max(round(VALIDATION * len(patients)), 1)
-    chosen = set(np.random.default_rng(seed).permutation(patients)[:count].tolist())
-    return [replace(exam, split="val" if exam.patient_id in chosen else "train") for exam in exams]
+    new = [patient for patient in patients if patient not in known]
+    count = max(round(VALIDATION * len(patients)), 1) - sum(split == "val" for split in known.values())
+    chosen = np.random.default_rng(seed).permutation(new)[: max(count, 0)].tolist()
+    splits = {**dict.fromkeys(patients, "train"), **known, **dict.fromkeys(chosen, "val")}
+    return [replace(exam, split="val" if splits[exam.patient_id] == "val" else "train") for exam in exams]
+
+
+def _roles(exams: Sequence[MaskExam], before: Sequence[Seen]) -> dict[str, Split]:
+    """The splits of the patients whose exams an earlier segmenter has seen."""
+    found: dict[str, Split] = {}
+    for exam in exams:
+        roles = {seen.spoilt_by_id(exam.exam_id) for seen in before}
+        if "learnt" in roles:
+            found[exam.patient_id] = "train"
+        elif "chosen" in roles:
+            found.setdefault(exam.patient_id, "val")
+    return found

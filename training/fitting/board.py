@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from models.routes.classifier import ExamClassifier
 from training.data.examples import Examples
 from training.data.mask_batches import MaskBatches
-from training.data.mask_examples import LabelMaps, MaskExamples
+from training.data.mask_examples import MaskExamples
 from training.fitting.backend import EventFile
 from training.fitting.pictures import Picture, confusion, outlines, overlay, png
 
@@ -56,7 +56,6 @@ class MaskBoard(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, folder: Path, network: keras.Model, held_out: Examples) -> None:
         super().__init__()
         assert isinstance(held_out, MaskExamples)
-        assert isinstance(held_out.targets, LabelMaps)
         self.events, self.network = EventFile(folder), network
         shown = int(np.argmax([(labels > 0).sum() for labels in held_out.targets.labels]))
         self.image, self.truth, _ = MaskBatches(held_out.take([shown]), 1, None, seed=0)[0]

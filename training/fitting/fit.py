@@ -27,11 +27,11 @@ class Objective(NamedTuple):
 
     Attributes:
         loss: maps targets and outputs to `[B]`.
-        metrics: Keras' names; they are weighted.
+        metrics: Keras' names, or metrics; they are weighted.
     """
 
     loss: Loss
-    metrics: tuple[str, ...] = ()
+    metrics: tuple[str | keras.metrics.Metric, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def fit(
         )
 
 
-def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
+def watchers(fit: Fit, blind: bool = False, loss: str = "loss") -> list[keras.callbacks.Callback]:
     """Callbacks that lower the learning rate, and then stop, when the held-out loss no longer falls.
 
     The best epoch's weights are kept.
@@ -97,12 +97,13 @@ def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
     Args:
         fit: the patience.
         blind: use the training loss, because the held-out loss isn't informative.
+        loss: the name of the loss in the log, or of a metric that falls as the network learns.
     """
-    watched = "loss" if blind else "val_loss"
+    watched = loss if blind else f"val_{loss}"
     plateau = fit.patience // 2 if fit.plateau_patience is None else fit.plateau_patience
     return [
-        keras.callbacks.EarlyStopping(watched, patience=fit.patience, restore_best_weights=True),
-        keras.callbacks.ReduceLROnPlateau(watched, factor=fit.plateau_factor, patience=plateau),
+        keras.callbacks.EarlyStopping(watched, patience=fit.patience, mode="min", restore_best_weights=True),
+        keras.callbacks.ReduceLROnPlateau(watched, factor=fit.plateau_factor, patience=plateau, mode="min"),
     ]
 
 

@@ -35,14 +35,15 @@ class StartCheck(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         limit: the largest training loss that is accepted.
         examples: the training examples; None to not compare outputs.
+        watched: the name of the loss in the log.
     """
 
-    def __init__(self, limit: float, examples: Examples | None = None) -> None:
+    def __init__(self, limit: float, examples: Examples | None = None, watched: str = "loss") -> None:
         super().__init__()
-        self.limit, self.examples = limit, examples
+        self.limit, self.examples, self.watched = limit, examples, watched
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {})["loss"]
+        loss = (logs or {})[self.watched]
         if epoch:
             return
         if not loss <= self.limit:

@@ -30,6 +30,8 @@ from training.fitting.seeds import fix_seed
 
 # Part of a run's identity. Raise it when the same configuration is trained in a different way.
 VERSION = 1
+# The name of the loss without L2 in the log.
+WITHOUT_L2 = "loss_without_l2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,17 +125,21 @@ def _attempt(
     if weights is not None:
         network.set_weights(weights)
     learner = _half_precision(network, config) if place.mixed_precision else network
-    callbacks = watchers(config.settings)
+    loss = MASK_LOSSES[config.fit.loss]
+    # Keras adds L2 to the loss. It falls in every epoch, also when the network no longer learns.
+    watched = WITHOUT_L2 if learner.losses else "loss"
+    metrics = (keras.metrics.MeanMetricWrapper(loss, name=WITHOUT_L2),) if learner.losses else ()
+    callbacks = watchers(config.settings, loss=watched)
     keeper = CheckpointCallback(path, resumed, 0, callbacks)
     if place.board:
         callbacks.append(MaskBoard(place.board, learner, phase.held_out))
     if config.fit.restarts and not resumed.settled:
         limit = math.inf if config.fit.restart_above is None else config.fit.restart_above
-        callbacks.insert(0, StartCheck(limit))
+        callbacks.insert(0, StartCheck(limit, watched=watched))
     fit(
         over_examples(learner, config),
         phase,
-        Objective(MASK_LOSSES[config.fit.loss]),
+        Objective(loss, metrics),
         config.settings,
         seed,
         augmentation=config.augmentation,

@@ -66,7 +66,7 @@ class Plan:
         words = ["python", "-m", "training.crossval", self.preset, "--folds", str(self.folds)]
         words += ["--repeats", str(self.repeats)] if self.repeats > 1 else []
         words += ["--all"] if self.with_test else []
-        words += ["--mixed-precision"] if place.mixed_precision else []
+        words += place.words(place.mixed_precision, place.localiser is not None)
         words += ["--tune", str(self.trials)] if self.trials else []
         words += ["--space", self.space] if self.space else []
         return shlex.join([*words, *(word for change in self.changes for word in ("--set", change))])
@@ -78,7 +78,8 @@ class Plan:
         chosen = {"folds": self.folds, "all": self.with_test, "mixed_precision": place.mixed_precision}
         space = repr(load_space(self.space or config.route)) if self.trials else ""
         tuning = {"tune": self.trials, "space": space} if self.trials else {}
-        return {"preset": repr(config), "exams": table, **chosen, **tuning}
+        around = {"localiser": place.localiser.sha256} if place.localiser else {}
+        return {"preset": repr(config), "exams": table, **chosen, **tuning, **around}
 
 
 def score(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
@@ -117,14 +118,14 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
     if ensemble:
         check_bundleable(config)
     settings = plan.settings(place)
-    _check_ours(out, settings)
+    check_ours(out, settings)
 
     looks = look_at(exams, plan.exams.parent / ".looks", place.workers)
     together, left_out = eligible(exams, looks, scheme, plan.with_test)
     check_some(together, left_out)
     folds = list(make_folds(together, plan.folds, plan.repeats, config.seed))
     check_folds(config, folds)
-    _write_json(out / SETTINGS, settings)  # only now: after an error above, the folder can be used with other settings
+    write_report(out / SETTINGS, settings)  # only now: after an error above, the folder can be used with other settings
     taking_part = [exam for group in together for exam in group]
     print(f"{len(taking_part)} exams in {len(together)} groups that stay together")
     for reason, count in left_out.items():
@@ -144,7 +145,7 @@ def cross_validate(plan: Plan, out: Path, place: Place, ensemble: Path | None = 
     tuned = f", each tuned by itself in {plan.trials} trials" if plan.trials else ""
     measured_on = f"{sources} exams of {plan.exams.name}, held out in {plan.folds} folds{repeats}{tuned}"
     report = score(out / PREDICTIONS, scheme, measured_on)
-    _write_json(out / FIGURES, {"command": command, "left_out": left_out, **asdict(report)})
+    write_report(out / FIGURES, {"command": command, "left_out": left_out, **asdict(report)})
     if ensemble:
         known = [exam for fold in folds for exam in fold.known]
         roles = {
@@ -177,13 +178,13 @@ def _fold_run(
     return FoldRun(fold, preset, inner, groups, command, alone, folder, folder / "bundle" if bundle else None)
 
 
-def _check_ours(out: Path, settings: Mapping[str, object]) -> None:
+def check_ours(out: Path, settings: Mapping[str, object]) -> None:
     """Make the folder; ValueError if it has a run with other settings."""
     out.mkdir(parents=True, exist_ok=True)
     if not (out / SETTINGS).is_file():
         return
     before = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
-    if changed := [name for name, value in settings.items() if before.get(name) != value]:
+    if changed := [name for name in {**before, **settings} if before.get(name) != settings.get(name)]:
         raise ValueError(f"{out} holds a run with other {', '.join(changed)}; give another --out")
 
 
@@ -193,7 +194,7 @@ def _join(parts: Sequence[Path], whole: Path) -> None:
         partial.write_text("".join([tables[0][0], *(line for table in tables for line in table[1:])]), encoding="utf-8")
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_report(path: Path, content: Mapping[str, Any]) -> None:
     with replacing(path) as partial:
         partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -223,7 +224,9 @@ def write_ensemble(out: Path, folders: Sequence[Path], report: Report, command: 
         provenance["notices"] = notices
     provenance |= {"exams": {"cross-validated": report.figures[0].exams}, "command": command}
     write_bundle(
-        out, ensemble, "ensemble", first.recipe, calibration, {"figures": figures}, provenance, text, seen=seen
+        *(out, ensemble, "ensemble", first.recipe, calibration, {"figures": figures}, provenance, text),
+        seen=seen,
+        localiser=first.localiser,
     )
 
 

@@ -12,6 +12,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 
+from app.contract.masks import runs_of
 from app.results import Result
 from app.results.evidence import Evidence
 from data_prep.labels import BINARY, LabelScheme
@@ -84,6 +85,15 @@ POINT = {
 }
 
 
+def ligament_in(shape: tuple[int, int, int]) -> np.ndarray:
+    """What a localiser found in a volume of this shape: a leaning strip, in two slices."""
+    slices, rows, columns = shape
+    mask = np.zeros(shape, bool)
+    for row in range(rows // 4, rows // 2):
+        mask[slices // 2 - 1 : slices // 2 + 1, row, columns // 3 + row // 5 : columns // 2 + row // 5] = True
+    return mask
+
+
 def answer_of(selection: Selection, scheme: LabelScheme = BINARY, predicted: int = -1, **explanation: Any) -> dict:
     """As `app.jobs.answer.done` makes it; the slices' contributions rise and fall."""
     volume = selection.volume
@@ -99,7 +109,10 @@ def answer_of(selection: Selection, scheme: LabelScheme = BINARY, predicted: int
         "status": "done",
         "created": "2026-11-21T09:30:00Z",
         "bundle": {"name": "demo", "sha256": "9f" * 32, "route": "mrnet", "trained_on": "synthetic"},
-        "study": {"passed_over": [asdict(one) for one in selection.passed_over]},
+        "study": {
+            "passed_over": [asdict(one) for one in selection.passed_over],
+            "localisation": {"mask": [one.model_dump() for one in runs_of(ligament_in(volume.shape))]},
+        },
         "result": {
             "scheme": scheme.name,
             "classes": list(scheme.classes),

@@ -12,7 +12,17 @@ from pydicom.filebase import DicomBytesIO
 from app.results import build
 from app.results.region import region
 from data_prep.selection.series import load_study
-from tests.app.results.made import PATIENT, SCALE, evidence_of, map_of, read, result_from, result_of, volume_of
+from tests.app.results.made import (
+    PATIENT,
+    SCALE,
+    evidence_of,
+    ligament_in,
+    map_of,
+    read,
+    result_from,
+    result_of,
+    volume_of,
+)
 from tests.data_prep.dicom_factory import enhanced, make_pixels, make_series, uploads
 
 pytestmark = pytest.mark.slow
@@ -134,3 +144,28 @@ def test_the_results_of_a_real_series_of_eight_echoes_name_the_images_that_were_
             (source,) = named
             assert dataset.ImagePositionPatient == images[source].ImagePositionPatient
             assert dataset.FrameOfReferenceUID == images[source].FrameOfReferenceUID
+
+
+@pytest.mark.parametrize("is_enhanced", [False, True])
+def test_the_ligament_is_the_localisers_mask_voxel_for_voxel(is_enhanced):
+    images = make_series(**PATIENT, Laterality="R")
+    result = result_of(*([enhanced(images)] if is_enhanced else images), scale=SCALE)
+    (content,) = build("ligament", result, lambda: map_of(result))
+    np.testing.assert_array_equal(regions_by_slice(result, content), ligament_in(result.volume.shape))
+    found = read(content)
+    assert (found.SeriesDescription, found.SeriesNumber) == (
+        "Cruciate ligament: Research use only, not for diagnosis",
+        9008,
+    )
+    (segment,) = found.SegmentSequence
+    assert segment.SegmentAlgorithmType == "AUTOMATIC"
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Anterior cruciate ligament"
+
+
+@pytest.mark.parametrize("localisation", [None, {"found": False, "box": None}, {"found": True, "box": [[0, 1]] * 3}])
+def test_without_a_mask_there_is_no_ligament(localisation):
+    result = result_of(scale=SCALE)
+    result.answer["study"].pop("localisation")
+    if localisation:
+        result.answer["study"]["localisation"] = localisation
+    assert build("ligament", result, lambda: map_of(result)) == []

@@ -161,7 +161,7 @@ def test_a_key_that_could_be_guessed_is_refused_and_not_shown(tmp_path, keys):
         ({"TRUSTED_PROXIES": "0.0.0.0/0"}, "CRUCIATE_TRUSTED_PROXIES must list addresses or networks"),
         ({"USER_HEADER": "X-Remote-User"}, "CRUCIATE_USER_HEADER needs CRUCIATE_TRUSTED_PROXIES"),
         ({"USER_HEADER": "X Remote", "TRUSTED_PROXIES": "::1"}, "CRUCIATE_USER_HEADER must be the name of a header"),
-        ({"RESULTS": "sr,picture"}, "CRUCIATE_RESULTS must be sr, seg, overlay, map, key-image or slices"),
+        ({"RESULTS": "sr,picture"}, "CRUCIATE_RESULTS must be sr, seg, overlay, map, key-image, slices or ligament"),
         ({"RESULTS": ""}, "CRUCIATE_RESULTS can't be used"),
         ({"USER_SCOPES": "read,write"}, "CRUCIATE_USER_SCOPES must be read, predict, store, review or admin"),
         ({"RETENTION": "on"}, "CRUCIATE_RETENTION needs a limit: set at least one of the variables CRUCIATE_KEEP_"),

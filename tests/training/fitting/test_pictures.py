@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from training.fitting.pictures import confusion, overlay, png
+from training.fitting.pictures import ENLARGED, FOUND, TRUE, confusion, outlines, overlay, png
 
 
 def test_a_cell_is_as_dark_as_its_share_of_the_true_class():
@@ -36,3 +36,19 @@ def test_an_empty_map_leaves_the_slices_as_they_are():
     slices = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)
     picture = overlay(slices, np.zeros((1, 2, 2), np.float32), ((0.2, 0.8), (0.2, 0.8)))
     assert np.array_equal(picture[..., 1], np.round(slices[0] * 255))
+
+
+def test_outlines_are_green_for_what_is_there_and_red_for_what_was_found():
+    truth, found = np.zeros((3, 20, 24)), np.zeros((3, 20, 24), int)
+    truth[:, 0, 0] = -1  # unknown
+    truth[1, 4:10, 4:10] = 1
+    truth[2, 4:6, 4:6] = 1
+    found[1, 12:18, 12:18] = 1
+    found[0] = 1
+    picture = outlines(np.full((3, 20, 24), 0.5, np.float32), truth, found)
+    assert picture.shape == (20 * ENLARGED, 24 * ENLARGED, 3)
+    green, red = ((picture == colour).all(axis=-1) for colour in (TRUE, FOUND))
+    for line, start in ((green, 4), (red, 12)):  # of the slice that shows most of the structure
+        rows, columns = (np.flatnonzero(line.any(axis=axis)) for axis in (1, 0))
+        assert (rows[0], rows[-1]) == (columns[0], columns[-1]) == (start * ENLARGED, (start + 6) * ENLARGED - 1)
+        assert not line[rows[0] + 3 : rows[-1] - 3, columns[0] + 3 : columns[-1] - 3].any()

@@ -19,6 +19,7 @@ export function files({ id, answer, index }) {
     ["key-image", `${place}/dicom/key-image.dcm`],
     ["overlay", `${place}/dicom/overlay.dcm?slice=${index}`],
     ["map", `${place}/dicom/map.dcm`],
+    ...(answer.study.localisation?.mask ? [["ligament", `${place}/dicom/ligament.dcm`]] : []),
     ...(hasRegion ? [["seg", `${place}/dicom/seg.dcm`]] : []),
   ];
   return [

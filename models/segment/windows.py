@@ -80,27 +80,28 @@ def fitting_window(
 ) -> Size:
     """The window for a volume: at most `window`, made smaller until the outputs of all layers take `megabytes`.
 
-    A 2D network gets fewer slices first. Otherwise the longest axis is halved. Rows, columns, and a 3D network's slices
-    keep two multiples of what the network needs, so that windows can overlap.
+    A 2D network gets as many slices as fit. If one doesn't, and for a 3D network, the longest axis is halved. Rows,
+    columns, and a 3D network's slices keep two multiples of what the network needs, so that windows can overlap.
     """
     multiple = architecture.multiple
     whole = [_up(voxels, step) for voxels, step in zip(size, multiple, strict=True)]
     least = [min(pair) for pair in zip(whole, [2 * step for step in multiple], strict=True)]
-    if not architecture.volumetric:
-        least[0] = 1
     length = [
         min(most, max(low, _up(voxels, step)))
         for most, low, voxels, step in zip(whole, least, window, multiple, strict=True)
     ]
     layers = keras.Model(network.inputs, [layer.output for layer in network.layers])
-    while length != least:
-        batch = (1, *length) if architecture.volumetric else tuple(length)
-        shapes = layers.compute_output_shape((*batch, architecture.channels))
-        if BYTES_OF_A_VALUE * sum(map(math.prod, shapes)) <= megabytes * 1_000_000:
-            break
-        fewer_slices = not architecture.volumetric and length[0] > 1
-        axis = 0 if fewer_slices else max((length[axis], axis) for axis in range(3) if length[axis] > least[axis])[1]
+    axes = range(3) if architecture.volumetric else range(1, 3)
+
+    def inputs_that_fit() -> int:
+        shapes = layers.compute_output_shape((1, *(length[axis] for axis in axes), architecture.channels))
+        return int(megabytes * 1_000_000 // (BYTES_OF_A_VALUE * sum(map(math.prod, shapes))))
+
+    while not inputs_that_fit() and any(length[axis] > least[axis] for axis in axes):
+        axis = max((length[axis], axis) for axis in axes if length[axis] > least[axis])[1]
         length[axis] = max(_up(length[axis] // 2, multiple[axis]), least[axis])
+    if not architecture.volumetric:
+        length[0] = max(min(window[0], size[0], inputs_that_fit()), 1)
     return length[0], length[1], length[2]
 
 

@@ -17,7 +17,7 @@ from data_prep.exams.split import SPLITS
 from data_prep.masks.check import check_masks, split_masks
 from data_prep.masks.pairs import find_pairs
 from data_prep.masks.row import MaskRow
-from data_prep.masks.sources import rows_of_exams, rows_of_phantoms
+from data_prep.masks.sources import rows_of_exams, rows_of_phantoms, rows_of_segmentations
 from data_prep.masks.structures import STRUCTURES, Shows
 from data_prep.masks.table import by_exam, read_masks, write_masks
 from data_prep.names import print_any_name
@@ -53,6 +53,15 @@ def _exams(options: argparse.Namespace) -> int:
     rows = rows_of_exams(exams)
     if left := len(exams) - len(rows):
         print(f"left out, because they have neither a mask nor a box: {left} exams")
+    return _write(rows, options.out)
+
+
+def _segmentations(options: argparse.Namespace) -> int:
+    rows, others = rows_of_segmentations(options.folder, read_exams(options.exams))
+    if others:
+        print(f"left out, because no exam has their study: {len(others)} Segmentations, such as {others[0].name}")
+    if not rows:
+        raise ValueError(f"{options.folder}: no Segmentation belongs to an exam of {options.exams.name}")
     return _write(rows, options.out)
 
 
@@ -131,6 +140,11 @@ def _parser() -> argparse.ArgumentParser:
     exams.add_argument("table", type=Path)
     exams.set_defaults(run=_exams)
 
+    segmentations = commands.add_parser("segmentations", help="find the DICOM Segmentations of an exam table's studies")
+    segmentations.add_argument("folder", type=Path)
+    segmentations.add_argument("--exams", type=Path, required=True, help="the exam table")
+    segmentations.set_defaults(run=_segmentations)
+
     phantoms = commands.add_parser("phantoms", help="make masks of several structures of synthetic exams")
     phantoms.add_argument("table", type=Path)
     phantoms.add_argument(
@@ -149,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     split.add_argument("--seed", type=int, default=0)
     split.set_defaults(run=_split)
 
-    for command in (pairs, exams, phantoms, split):
+    for command in (pairs, exams, segmentations, phantoms, split):
         command.add_argument("--out", type=_csv, required=True, help="the table to write")
     for command in (phantoms, check, split):
         Workers.add_options(command)

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from cv2.typing import MatLike
 
 from data_prep.errors import FileProblem, InputOverLimit, MalformedInput
 from data_prep.limits import MOST_SIDE, Limits
@@ -32,7 +33,7 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
     content = path.read_bytes()
     if not content.startswith((_PNG, _JPEG)):
         raise malformed(path, "it isn't a PNG or JPEG file")
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    picture = _decoded(content)
     if picture is None or (content.startswith(_JPEG) and _JPEG_END not in content[-4096:]):
         raise malformed(path, "the picture is damaged or cut short")
     if max(picture.shape[:2]) > MOST_SIDE:
@@ -43,6 +44,17 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGB)
     return picture  # type: ignore[return-value]  # checked above
+
+
+def _decoded(content: bytes) -> MatLike | None:
+    """The picture; None if it can't be decoded, of which OpenCV says nothing here."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def read_volume_array(path: Path) -> Numbers:
@@ -87,11 +99,9 @@ def read_arrays(path: Path) -> dict[str, Numbers]:
         elif (size := path.stat().st_size) <= most:
             with path.open("rb") as stream:
                 found = {"": np.lib.format.read_array(stream, allow_pickle=False)}
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise malformed(path, f"it can't be read ({type(error).__name__})") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # NumPy and zipfile may raise any exception
         why = "it holds Python objects, not numbers" if "pickle" in str(error) else "it is damaged, or no such file"
         raise malformed(path, why) from None
     if size > most:

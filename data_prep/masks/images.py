@@ -18,8 +18,8 @@ from data_prep.volume import FloatArray, Volume
 # One slice has no distance to a next one; where three distances are needed, this stands for it.
 ONE_SLICE_MM = 1.0
 # A picture is grey if no more than this share of its pixels has channels that differ by more than `GREY_STEPS` of 255:
-# JPEG changes colours a little.
-COLOURED_SHARE, GREY_STEPS = 0.001, 24
+# JPEG changes colours a little, and a small arrow or letter is no mask.
+COLOURED_SHARE, GREY_STEPS = 0.001, 64
 # Of the distances that the headers and the table say.
 SPACING_TOLERANCE = 0.02
 

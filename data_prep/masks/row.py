@@ -17,6 +17,23 @@ from data_prep.volume import Laterality
 
 PICTURES = (".png", ".jpg", ".jpeg")
 ARRAYS = (".npy", ".npz", ".pck")
+# Formats of pictures and volumes that people have and that aren't read here.
+UNREAD = (
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".gif",
+    ".webp",
+    ".nii",
+    ".gz",
+    ".nrrd",
+    ".mha",
+    ".mhd",
+    ".mat",
+    ".h5",
+    ".svg",
+    ".pdf",
+)
 Spans = tuple[tuple[int, int], ...]
 Drawn = Literal["all", "shown"] | Spans
 
@@ -112,6 +129,8 @@ def parsed(line: Line, columns: Mapping[str, str], home: Path) -> MaskRow:
             values[column] = existing(home, line.as_written(column))
             if not values[column].exists():
                 raise line.fault(f"there is no file {shown(values[column])}", column)
+            if (suffix := values[column].suffix.lower()) in UNREAD:
+                raise line.fault(f"{suffix} files aren't read; save it as PNG, .npz or DICOM", column)
         elif text:
             values[column] = f"0:1|{text}" if column == "box" and _two_spans(text) else text
     shared = _validated(line, exams.Cells, exams.MUST_BE, values)

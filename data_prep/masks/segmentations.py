@@ -1,6 +1,7 @@
 """DICOM Segmentations (PS3.3 A.51): which structures their segments show, and where these lie in a volume."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from highdicom.seg import Segmentation, SegmentationTypeValues, segread
 from pydicom.dataset import Dataset
 
 from data_prep.dicom.quiet import ignore_pydicom_warnings
+from data_prep.errors import InputError
 from data_prep.masks.files import malformed
 from data_prep.masks.marks import Mask
 from data_prep.masks.planes import frames, lay
@@ -39,15 +41,21 @@ def read_segmentation(path: Path, volume: Volume, shows: Shows) -> dict[str, Mas
     if path.is_dir():
         raise malformed(path, "a folder; a mask is one file")
     try:
-        segmentation = segread(path)
-    except FileNotFoundError:
+        with _opened(path) as segmentation:
+            _check_source(path, segmentation, volume)
+            return _laid(path, segmentation, volume, _structures(path, segmentation, shows))
+    except (InputError, FileNotFoundError):
         raise
-    except Exception:  # highdicom and pydicom may raise any exception
+    except Exception:  # highdicom and pydicom may raise any exception, also when a value is asked for
         raise malformed(path, "it can't be read as a DICOM Segmentation") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Segmentation]:
+    """The Segmentation; what highdicom keeps of it is closed at the end of the block."""
+    segmentation = segread(path)
     with closing(segmentation._db_con):  # it has no public way to be closed
-        _check_source(path, segmentation, volume)
-        structures = _structures(path, segmentation, shows)
-        return _laid(path, segmentation, volume, structures)
+        yield segmentation
 
 
 def _check_source(path: Path, segmentation: Segmentation, volume: Volume) -> None:

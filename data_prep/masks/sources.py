@@ -1,10 +1,13 @@
-"""Masks from what the project has already: exam tables with masks or boxes, and synthetic knees."""
+"""Masks from what the project has already: exam tables with masks, boxes or Segmentations, and synthetic knees."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pydicom
+from pydicom.uid import SegmentationStorage
 
 from data_prep.files import replacing
 from data_prep.masks.annotated import Annotated
@@ -16,6 +19,7 @@ from data_prep.phantom.tissues import structures_of
 from data_prep.tables.exams import Exam, Split
 from data_prep.workers import Workers
 
+_REFERENCES = ["SOPClassUID", "StudyInstanceUID", "ReferencedSeriesSequence"]
 # Beside the truth of a synthetic exam.
 STRUCTURES_FILE = "structures.npz"
 ID_START = "phantom-"
@@ -52,6 +56,54 @@ def rows_of_phantoms(exams: Sequence[Exam], structures: Sequence[str], workers: 
     write = partial(_write_structures, structures=in_order(set(structures)))
     written = list((workers or Workers(jobs=1)).run(write, exams, "making masks"))
     return [_row(exam, path, UNNAMED) for exam, path in zip(exams, written, strict=True)]
+
+
+def rows_of_segmentations(folder: Path, exams: Sequence[Exam]) -> tuple[list[MaskRow], list[Path]]:
+    """A row for each DICOM Segmentation in a folder that was drawn on one of the exams.
+
+    Args:
+        folder: where to look, with all folders below.
+        exams: an exam table of DICOM studies.
+
+    Returns:
+        The rows in the order of the files' names, and the Segmentations that belong to none of the exams.
+
+    Raises:
+        ValueError: there is no Segmentation, or one belongs to several exams.
+    """
+    rows: list[MaskRow] = []
+    others: list[Path] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and (references := _references(path)) is not None:
+            study, series = references
+            fitting = [exam for exam in exams if exam.study_uid == study]
+            if len(fitting) > 1:
+                fitting = [exam for exam in fitting if exam.series_uid in series] or fitting
+            if len(fitting) > 1:
+                named = ", ".join(exam.exam_id for exam in fitting)
+                raise ValueError(f"{path}: it may belong to several exams of its study: {named}")
+            if not fitting:
+                others.append(path)
+                continue
+            exam = fitting[0]
+            if series and exam.series_uid not in series:
+                exam = replace(exam, series_uid=series[0])
+            rows.append(_row(exam, path.absolute(), UNNAMED))
+    if not rows and not others:
+        raise ValueError(f"{folder}: it holds no DICOM Segmentation")
+    return rows, others
+
+
+def _references(path: Path) -> tuple[str, tuple[str, ...]] | None:
+    """The study and the referenced series of a Segmentation; None if the file isn't one."""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_REFERENCES)
+        if header.SOPClassUID != SegmentationStorage:
+            return None
+        series = header.get("ReferencedSeriesSequence", ())
+        return str(header.StudyInstanceUID), tuple(str(one.SeriesInstanceUID) for one in series)
+    except Exception:  # pydicom may raise any exception; most files in a folder aren't DICOM
+        return None
 
 
 def annotated_phantom(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -49,6 +50,17 @@ def test_one_picture_needs_no_distance_between_slices(tmp_path):
 def test_grey_in_colours_is_grey(tmp_path, picture):
     put(tmp_path / "0.png", picture)
     np.testing.assert_array_equal(read_image(pictures(tmp_path, {})).voxels[0], picture[..., 0])
+
+
+def test_a_small_coloured_mark_is_no_mask_and_an_outline_is(tmp_path):
+    picture = np.dstack([cv2.GaussianBlur(grey(264, 386), (0, 0), 3)] * 3)
+    cv2.putText(picture, "R", (20, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 200, 0))
+    put(tmp_path / "0.png", picture)
+    assert read_image(pictures(tmp_path, {})).shape == (1, 264, 386)
+    cv2.ellipse(picture, (190, 130), (12, 40), 30, 0, 360, (255, 0, 0))
+    put(tmp_path / "0.png", picture)
+    with pytest.raises(ValueError, match=r"0.png: it has colours"):
+        read_image(pictures(tmp_path, {}))
 
 
 def test_sixteen_bits_stay_sixteen_bits(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from data_prep.masks.images import read_image
 from data_prep.masks.mask_files import Drawing, read_drawing
-from tests.data_prep.masks.making import blob, grey, put, put_series, rows_of, slab
+from tests.data_prep.masks.making import blob, described, grey, put, put_segmentation, put_series, rows_of, slab
 
 SHAPE = (6, 48, 40)
 VOLUME = np.stack([grey(seed=number) for number in range(6)])
@@ -162,3 +162,34 @@ def test_a_segmentation_needs_a_series(tmp_path):
     put_series(tmp_path / "knee")
     refused(tmp_path, "m.dcm: it can't be read as a DICOM Segmentation", image="knee", mask="m.dcm")
     refused(tmp_path, "knee: image and mask are the same|knee: a folder; a mask is one file", image="knee", mask="knee")
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.npy", "m.npz", "m.dcm"])
+def test_damaged_files_are_refused_or_read_but_never_crash(tmp_path, name):
+    """One to five bytes changed, 40 times."""
+    images = put_series(tmp_path / "knee")
+    mask = slab((8, 40, 36), 3, 5)
+    image, more = "knee", {}
+    if name == "m.png":
+        put(tmp_path / name, mask[3])
+        more = {"slice": 3}
+    elif name == "m.npy":
+        np.save(tmp_path / name, mask)
+    elif name == "m.npz":
+        np.savez_compressed(tmp_path / name, acl=mask)
+    else:
+        put_segmentation(tmp_path / name, images, mask, [described(1, "ACL")])
+    (row,) = rows_of(tmp_path, {"image": image, "mask": name, **more})
+    pixels = read_image([row])
+    content, rng = (tmp_path / name).read_bytes(), np.random.default_rng(7)
+    refusals = 0
+    for _ in range(40):
+        damaged = np.frombuffer(content, np.uint8).copy()
+        damaged[rng.integers(0, len(damaged), rng.integers(1, 6))] ^= rng.integers(1, 256, 1, dtype=np.uint8)
+        (tmp_path / name).write_bytes(damaged.tobytes())
+        try:
+            read_drawing(row, pixels)
+        except ValueError as error:
+            refusals += 1
+            assert name in str(error)  # noqa: PT017  # both outcomes are right
+    assert refusals > 0

@@ -9,11 +9,12 @@ import pytest
 
 from data_prep.labels import FOUR_CLASS
 from data_prep.masks.load import load_annotated
-from data_prep.masks.sources import annotated_phantom, rows_of_exams, rows_of_phantoms
+from data_prep.masks.sources import annotated_phantom, rows_of_exams, rows_of_phantoms, rows_of_segmentations
 from data_prep.masks.structures import STRUCTURES
 from data_prep.masks.table import read_masks, write_masks
 from data_prep.phantom.cohort import Cohort
 from data_prep.tables.exams import Exam, read_exams
+from tests.data_prep.masks.making import described, put_segmentation, put_series, slab
 
 BOX = ((1, 4), (5, 20), (6, 18))
 
@@ -50,6 +51,34 @@ def test_a_mask_counts_before_a_box_and_exams_without_both_are_left_out(tmp_path
     np.testing.assert_array_equal(load_annotated([row]).mask("acl"), mask)
     with pytest.raises(ValueError, match="no exam of this table has a mask or a box"):
         rows_of_exams([replace(exam, mask=None, box=None)])
+
+
+def test_segmentations_find_their_exams(tmp_path):
+    put_series(tmp_path / "studies" / "a", StudyInstanceUID="2.25.1")
+    others = put_series(tmp_path / "studies" / "a", series=2, StudyInstanceUID="2.25.1")
+    images = put_series(tmp_path / "studies" / "b", series=3, StudyInstanceUID="2.25.2")
+    lost = put_series(tmp_path / "studies" / "c", series=4, StudyInstanceUID="2.25.3")
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn" / "notes.txt").write_text("not DICOM")
+    for number, drawn_on in enumerate((others, images, lost)):
+        mask = slab((8, 40, 36), number, number + 1)
+        put_segmentation(tmp_path / "drawn" / f"{number}.dcm", drawn_on, mask, [described(1, "ACL")])
+    first = Exam("a", "p", tmp_path / "studies" / "a", study_uid="2.25.1", series_uid="2.25.77.1", split="val")
+    second = Exam("b", "q", tmp_path / "studies" / "b", study_uid="2.25.2")
+    rows, left = rows_of_segmentations(tmp_path / "drawn", [first, second])
+    write_masks(rows, tmp_path / "masks.csv")
+    rows = read_masks(tmp_path / "masks.csv")
+    assert [(row.exam_id, row.series_uid, row.split) for row in rows] == [
+        ("a", "2.25.77.2", "val"),
+        ("b", "2.25.77.3", ""),
+    ]
+    assert [path.name for path in left] == ["2.dcm"]
+    for number, row in enumerate(rows):
+        np.testing.assert_array_equal(load_annotated([row]).mask("acl"), slab((8, 40, 36), number, number + 1))
+    with pytest.raises(ValueError, match=r"0.dcm: it may belong to several exams of its study: a, z"):
+        rows_of_segmentations(tmp_path / "drawn", [first, replace(first, exam_id="z")])
+    with pytest.raises(ValueError, match="studies: it holds no DICOM Segmentation"):
+        rows_of_segmentations(tmp_path / "studies", [first])
 
 
 def test_a_synthetic_knee_has_the_structures_that_are_asked_for(healthy):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.masks.row import COLUMNS, MaskRow
@@ -17,7 +17,18 @@ from tests.data_prep.tables.workbooks import as_xlsx
 def home(tmp_path_factory) -> Path:
     """A folder with empty files, whose names are all that a table asks for."""
     folder = tmp_path_factory.mktemp("masks")
-    for name in ("a.png", "b.png", "c.npy", "d.npz", "é ü.png", "mask.png", "mask2.png", "mask.npz"):
+    for name in (
+        "a.png",
+        "b.png",
+        "c.npy",
+        "d.npz",
+        "é ü.png",
+        "mask.png",
+        "mask2.png",
+        "mask.npz",
+        "m.nii.gz",
+        "a.TIF",
+    ):
         (folder / name).touch()
     (folder / "series").mkdir()
     return folder
@@ -72,6 +83,8 @@ def test_rows_that_aren_t_used_are_left_out(home):
     [
         ({"image": ""}, "row 2, column image: '' is not filled in"),
         ({"image": "gone.png"}, "there is no file .*gone.png"),
+        ({"mask": "m.nii.gz"}, "column mask: .gz files aren't read; save it as PNG, .npz or DICOM"),
+        ({"image": "a.TIF"}, "column image: .tif files aren't read"),
         ({"mask": "gone.png"}, "column mask: there is no file"),
         ({"mask": ""}, "neither a mask nor a box"),
         ({"box": "1:2|3:4|5:6"}, "a mask and a box"),
@@ -198,3 +211,21 @@ def test_what_is_written_is_read_again(home, data):
     assert read_masks(home / "written.csv") == written
     assert (home / "written.csv").read_text().splitlines()[0].split(",") == list(COLUMNS)
     assert [len(own) for own in by_exam(written).values()] == [1] * len(written)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from((*COLUMNS, "used")), st.text(max_size=12) | st.sampled_from(["a.png", "yes", "0:9|1:2"])
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_whatever_cells_hold_rows_or_faults_come_back(home, cells):
+    table = put_table(home, *({"image": "a.png", "mask": "mask.png"} | row for row in cells), name="any.csv")
+    try:
+        assert read_masks(table)
+    except ValueError as error:
+        assert "any.csv" in str(error) or "faults" in str(error)  # noqa: PT017  # both outcomes are right

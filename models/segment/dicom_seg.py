@@ -21,7 +21,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage
-from pydicom.valuerep import DA, TM
+from pydicom.valuerep import DA, DT, TM
 
 from data_prep.dicom.placed import changed, placed
 from data_prep.selection.series import Selection
@@ -93,6 +93,8 @@ def write_segmentation(
             dataset.copy_patient_and_study_information(selection.origins[0])
             dataset.InstanceCreationDate, dataset.InstanceCreationTime = DA(created.date()), TM(created.time())
             dataset.TimezoneOffsetFromUTC = "+0000"
+            for item in dataset.ContributingEquipmentSequence:  # highdicom names itself, and the moment
+                item.ContributionDateTime = DT(created.strftime("%Y%m%d%H%M%S"))
             for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
                 item.DimensionOrganizationUID = _uid("dimensions", series, sha256)
             dataset.save_as(path, enforce_file_format=True)

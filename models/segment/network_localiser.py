@@ -54,8 +54,7 @@ class NetworkLocaliser:
 
     def locate(self, coarse: Coarse) -> Located:
         """See `Localiser.locate`."""
-        labels = self.segmenter.labels(coarse.voxels, coarse.spacing_mm)
-        mask = labels == 1 + self.segmenter.structures.index(LIGAMENT)
+        mask = self.segmenter.mask(LIGAMENT, coarse.voxels, coarse.spacing_mm)
         if not mask.any():
             return Located(notices=(Notice(EMPTY, f"The localiser found no ligament. {INSTEAD}"),))
         plausible = self.segmenter.plausible

@@ -25,7 +25,7 @@ def predict(segmenter: Segmenter, name: str, image: Image, out: Path) -> list[st
         out: The folder; it is made if it isn't there.
 
     Returns:
-        A line for each structure: the peak's place, and the box.
+        A line for each structure: where it is most likely (in its mask, if it has one), and the box.
 
     Raises:
         OSError: A file can't be written.
@@ -34,22 +34,21 @@ def predict(segmenter: Segmenter, name: str, image: Image, out: Path) -> list[st
     pixels, structures = image.pixels, segmenter.structures
     segmented = segmenter.probabilities(pixels.voxels, pixels.spacing_mm)
     labels = segmented.labels(structures, segmenter.threshold, pixels.spacing_mm)
-    peak = segmented.peak(0)
+    masks = {one: labels == label for label, one in enumerate(structures, start=1)}
+    peaks = [segmented.peak(index, mask if mask.any() else None) for index, mask in enumerate(masks.values())]
+    peak = peaks[0]
     write_overlay(out / "overlay.png", pixels.voxels[peak[0]], labels[peak[0]], peak[1:])
     if image.row.kind == "picture":
         write_mask(out / "mask.png", labels[0], len(structures))
     else:
-        masks = {one: labels == label for label, one in enumerate(structures, start=1)}
         np.savez_compressed(out / "mask.npz", **masks)
     if image.selection is not None and labels.any():
         write_segmentation(out / "mask.dcm", labels, structures, image.selection, name, segmenter.sha256)
     lines = []
-    for index, one in enumerate(structures):
-        slice_, row, column = segmented.peak(index)
+    for index, ((one, mask), (slice_, row, column)) in enumerate(zip(masks.items(), peaks, strict=True)):
         sure = float(segmented.plane(slice_)[index, row, column])
         said = f"{one}: peak in slice {slice_}, row {row}, column {column} (probability {sure:.2f}); "
-        mask = labels == 1 + index
-        lines.append(said + (_box(mask) if mask.any() else f"no mask: nothing reaches {segmenter.threshold:.2f}"))
+        lines.append(said + (_box(mask) if mask.any() else f"no mask: too little reaches {segmenter.threshold:.2f}"))
     return lines
 
 

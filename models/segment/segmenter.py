@@ -28,6 +28,7 @@ from data_prep.volume import FloatArray
 from models.files.golden import GOLDEN, check_golden, golden_volume
 from models.files.manifest import MANIFEST, BundleError, check_free, digests, read_json, read_manifest, write_json
 from models.files.versions import versions
+from models.segment.cleaning import Mask
 from models.segment.networks.architecture import Architecture
 from models.segment.networks.registry import build
 from models.segment.plausible import Plausible
@@ -118,6 +119,11 @@ class Segmenter:
         """
         found = self.probabilities(voxels, spacing_mm)
         return found.labels(self.structures, self.threshold, spacing_mm)
+
+    def mask(self, structure: str, voxels: FloatArray, spacing_mm: Spacing | None) -> Mask:
+        """Where one structure is, bool `[S, R, C]`: what `labels` says of it, in less time."""
+        found = self.probabilities(voxels, spacing_mm)
+        return found.mask(structure, self.structures, self.threshold, spacing_mm)
 
     def save(self, folder: Path) -> None:
         """Write the bundle beside `folder`, then move it there in one step. A bundle that is there is replaced.

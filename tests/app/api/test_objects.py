@@ -16,7 +16,7 @@ def fetched(client, answer: dict, kind: str, query: str = "") -> pydicom.Dataset
     return pydicom.dcmread(BytesIO(response.data))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("seg", "slices")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("seg", "slices", "ligament")])
 def test_every_object_belongs_to_the_study_and_patient_that_were_sent(answered, kind):
     client, answer = answered
     found = fetched(client, answer, kind)
@@ -67,6 +67,13 @@ def test_a_bundle_without_a_scale_has_no_region_and_says_so(answered):
     response = client.get(f"/v1/predictions/{answer['id']}/dicom/seg.dcm")
     assert (response.status_code, response.mimetype) == (404, "application/problem+json")
     assert "no segmentation" in response.json["detail"]
+
+
+def test_without_a_localiser_there_is_no_ligament_and_the_problem_says_so(answered):
+    client, answer = answered
+    response = client.get(f"/v1/predictions/{answer['id']}/dicom/ligament.dcm")
+    assert response.status_code == 404
+    assert "no localiser" in response.json["detail"]
 
 
 def test_a_series_without_other_images_has_no_series_of_slices_and_says_so(answered):

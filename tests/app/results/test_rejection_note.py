@@ -49,7 +49,7 @@ def test_it_rejects_every_object_for_patient_safety(result, objects):
     types = {
         item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID: item.ValueType for item in note.ContentSequence[1:]
     }
-    kinds = {"SR": "COMPOSITE", "OT": "IMAGE"}
+    kinds = {"SR": "COMPOSITE", "OT": "IMAGE", "SEG": "IMAGE"}
     assert types == {one.SOPInstanceUID: kinds[one.Modality] for one in objects}
 
 

@@ -12,9 +12,10 @@ from data_prep.phantom.knee import generate
 from models.segment.asked import asked, images, without
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     """Two pictures in a folder, an array, a DICOM series and a zip of it."""
+    tmp_path = tmp_path_factory.mktemp("given")
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (2, 40, 50), np.uint8)

@@ -87,6 +87,8 @@ def test_the_likeliest_structure_wins_and_must_reach_the_threshold():
     labels = segmenter.labels(voxels, SPACING_MM)
     assert dice(labels == 1, mask) > 0.9
     assert (labels == 2).mean() > 0.9
+    for label, name in ((1, "acl"), (2, "pcl")):
+        np.testing.assert_array_equal(segmenter.mask(name, voxels, SPACING_MM), labels == label)
     sure = replace(segmenter, threshold=0.99).labels(voxels, SPACING_MM)
     assert not (sure == 2).any()  # 0.91 isn't enough
 

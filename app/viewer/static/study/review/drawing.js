@@ -124,6 +124,15 @@ export class Drawing {
     this._told();
   }
 
+  /** Begin with what somebody else has found, to correct it; each of its slices can be undone. @param {import("./mask.js").SliceMask[]} found */
+  begin(found) {
+    for (const one of found) {
+      this.mask.put(one);
+      this.steps.push({ box: undefined });
+    }
+    this._told();
+  }
+
   /** Copy what is drawn to the next slice, and go there. */
   copy() {
     const { reading } = this.viewport;

@@ -24,8 +24,9 @@ export function form(root) {
     hide: input("checkbox", {}),
   };
   /** @type {Record<string, HTMLButtonElement>} */
-  const buttons = Object.fromEntries([...TOOLS, "save"].map((name) => [name, /** @type {any} */ (element("button", { type: "button", class: name === "save" ? "primary" : "" }, t(`review.${name}`)))]));
+  const buttons = Object.fromEntries([...TOOLS, "begin", "save"].map((name) => [name, /** @type {any} */ (element("button", { type: "button", class: name === "save" ? "primary" : "" }, t(`review.${name}`)))]));
   for (const name of ["brush", "erase", "box"]) buttons[name].setAttribute("aria-pressed", "false");
+  buttons.begin.hidden = true;
   const drawn = element("p", { class: "quiet" }, t("review.drawn.none"));
   const status = element("p", { role: "status" });
   const history = element("div", { class: "history" });
@@ -36,7 +37,7 @@ export function form(root) {
     named(fields.grade, "review.grade"),
     named(fields.reason, "review.cannot-judge"),
     named(fields.side, "review.side"),
-    element("fieldset", {}, element("legend", {}, t("review.draw")), element("div", { class: "draw" }, ...TOOLS.map((name) => buttons[name])), named(fields.size, "review.size"), drawn),
+    element("fieldset", {}, element("legend", {}, t("review.draw")), element("div", { class: "draw" }, ...TOOLS.map((name) => buttons[name]), buttons.begin), named(fields.size, "review.size"), drawn),
     named(fields.comment, "review.comment"),
     element("p", { class: "quiet", id: "review-hint" }, t("review.comment.hint")),
     buttons.save,

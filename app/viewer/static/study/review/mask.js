@@ -1,5 +1,5 @@
 // What a reader draws: on each slice a plane of pixels, with undo. Runs of pixels are what the service stores
-// (app/reviews/masks.py): first pixel and number of pixels, row by row.
+// (app/contract/masks.py): first pixel and number of pixels, row by row.
 
 /** @typedef {{slice: number, runs: number[]}} SliceMask */
 
@@ -63,6 +63,12 @@ export class Mask {
     // A brush that is smaller than a pixel paints the pixel that it is in.
     const [column, row] = [Math.floor(to[0]), Math.floor(to[1])];
     if (column >= 0 && row >= 0 && column < this.columns && row < this.rows) changed[row * this.columns + column] = value;
+  }
+
+  /** Put runs of pixels in place of what is on a slice. @param {SliceMask} stored */
+  put({ slice, runs }) {
+    this.remember(slice);
+    this.planes.set(slice, plane(runs, this.rows * this.columns));
   }
 
   /** Copy a slice over another one. @param {number} from @param {number} to */

@@ -21,6 +21,8 @@ class Review {
     this.path = `/v1/predictions/${encodeURIComponent(this.reading.id)}/reviews`;
     this.form = form(place);
     this.drawing = new Drawing(column.viewport, () => this.changed(), () => this._press());
+    /** The ligament as the bundle's localiser found it; empty if there is no localiser that segments. */
+    this.found = "answer" in this.reading ? this.reading.answer.study.localisation?.mask ?? [] : [];
     /** The own review that is shown. @type {string | null} */
     this.base = null;
     /** Names this review to the service, which then stores it once, however often it is sent. */
@@ -41,6 +43,7 @@ class Review {
     for (const kind of TOOLS) buttons[kind].addEventListener("click", () => this.drawing.toggle(kind));
     buttons.undo.addEventListener("click", () => this.drawing.undo());
     buttons.copy.addEventListener("click", () => this.drawing.copy());
+    buttons.begin.addEventListener("click", () => this.drawing.begin(this.found));
     buttons.save.addEventListener("click", () => this.save());
     fields.size.addEventListener("input", () => this._resize(fields.size.valueAsNumber));
     fields.hide.addEventListener("change", () => this._hide(fields.hide.checked));
@@ -136,6 +139,7 @@ class Review {
   _opinion(shown) {
     // Once seen, it was seen, also if it is hidden again.
     if (shown) this.everSeen = true;
+    this.form.buttons.begin.hidden = !shown || !this.found.length;
     document.dispatchEvent(new CustomEvent("cruciate:opinion", { detail: { shown } }));
   }
 

@@ -1,10 +1,12 @@
 """Network inputs on disk, each made once.
 
 A file's name is a digest of the pixels, the recipe and the box, so old files are never used with a changed recipe, and
-a run that was killed continues where it stopped. Time grows with the number of missing inputs; memory doesn't.
+a run that was killed continues where it stopped. Beside each input stands its footprint. Time grows with the number of
+missing inputs; memory doesn't.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from data_prep.boxes import Box
 from data_prep.errors import InputError
 from data_prep.files import replacing
 from data_prep.network_input.coarse import Coarse
+from data_prep.network_input.footprint import Footprint
 from data_prep.network_input.network_input import NetworkInput
 from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.fingerprint import exam_digest
@@ -25,7 +28,7 @@ from data_prep.volume import FloatArray
 from data_prep.workers import Workers
 
 # Part of every digest: increase it when the two steps give another result for the same pixels.
-VERSION = 1
+VERSION = 2
 
 
 class Locates(Protocol):
@@ -63,6 +66,10 @@ class CachedInputs(Sequence[FloatArray]):
             return CachedInputs(self.paths[index])
         array: FloatArray = np.load(self.paths[index], mmap_mode="r")
         return array
+
+    def footprint(self, index: int) -> Footprint:
+        """Where the slices of an exam lie in its volume."""
+        return Footprint.from_json(json.loads(_footprint_path(self.paths[index]).read_text(encoding="ascii")))
 
 
 def make_inputs(
@@ -114,6 +121,10 @@ def _note_path(exam: Exam, folder: Path) -> Path:
     return folder / "pixels" / signature(exam)
 
 
+def _footprint_path(input_: Path) -> Path:
+    return input_.with_suffix(".json")
+
+
 @dataclass(frozen=True, eq=False)
 class _Decoded:
     """A screened exam with its digests: of the volume, and `exam_digest`."""
@@ -163,6 +174,8 @@ class _Task:
         path = self._path(decoded.pixels)
         if not path.is_file():
             made = NetworkInput.of(decoded.coarse, self.recipe, box)
+            with replacing(_footprint_path(path)) as partial:
+                partial.write_text(json.dumps(made.footprint.to_json()), encoding="ascii")
             with replacing(path) as partial, partial.open("wb") as stream:
                 np.save(stream, made.slices)
         with replacing(_note_path(self.exam, self.folder)) as partial:

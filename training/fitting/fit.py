@@ -1,6 +1,6 @@
 """Train any Keras model on any targets: one phase of epochs, early stopping, and the optimiser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,12 +26,14 @@ class Objective(NamedTuple):
     """What a network is trained for.
 
     Attributes:
-        loss: maps targets and outputs to `[B]`.
-        metrics: Keras' names; they are weighted.
+        loss: maps targets and outputs to `[B]`; of a network with several outputs, one for each by name.
+        metrics: Keras' names; they are weighted. Of several outputs, by name.
+        weights: of the losses of several outputs, by name.
     """
 
-    loss: Loss
-    metrics: tuple[str, ...] = ()
+    loss: Loss | Mapping[str, Loss]
+    metrics: Sequence[str] | Mapping[str, Sequence[str]] = ()
+    weights: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,8 @@ def fit(
     network.compile(
         optimiser(settings, phase.learning_rate),
         objective.loss,
-        weighted_metrics=list(objective.metrics),
+        loss_weights=objective.weights,
+        weighted_metrics=objective.metrics if isinstance(objective.metrics, Mapping) else list(objective.metrics),
         jit_compile=False,
     )
     batch = settings.batch_exams
@@ -89,7 +92,7 @@ def fit(
         )
 
 
-def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
+def watchers(fit: Fit, blind: bool = False, output: str = "") -> list[keras.callbacks.Callback]:
     """Callbacks that lower the learning rate, and then stop, when the held-out loss no longer falls.
 
     The best epoch's weights are kept.
@@ -97,12 +100,13 @@ def watchers(fit: Fit, blind: bool = False) -> list[keras.callbacks.Callback]:
     Args:
         fit: the patience.
         blind: use the training loss, because the held-out loss isn't informative.
+        output: the name of the output whose loss counts; "" for the sum of all.
     """
-    watched = "loss" if blind else "val_loss"
+    watched = ("" if blind else "val_") + (f"{output}_" if output else "") + "loss"
     plateau = fit.patience // 2 if fit.plateau_patience is None else fit.plateau_patience
     return [
-        keras.callbacks.EarlyStopping(watched, patience=fit.patience, restore_best_weights=True),
-        keras.callbacks.ReduceLROnPlateau(watched, factor=fit.plateau_factor, patience=plateau),
+        keras.callbacks.EarlyStopping(watched, mode="min", patience=fit.patience, restore_best_weights=True),
+        keras.callbacks.ReduceLROnPlateau(watched, mode="min", factor=fit.plateau_factor, patience=plateau),
     ]
 
 

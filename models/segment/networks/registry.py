@@ -8,9 +8,17 @@ from collections.abc import Callable
 import keras
 
 from models.segment.networks.architecture import Architecture
+from models.segment.networks.seregunet import seregunet
 from models.segment.networks.unet import unet
+from models.segment.networks.unet3d import unet3d
+from models.segment.networks.xnet import xnet
 
-NETWORKS: dict[str, Callable[[keras.KerasTensor, Architecture], keras.KerasTensor]] = {"unet": unet}
+NETWORKS: dict[str, Callable[[keras.KerasTensor, Architecture], keras.KerasTensor]] = {
+    "unet": unet,
+    "xnet": xnet,
+    "se-regunet": seregunet,
+    "unet3d": unet3d,
+}
 
 
 def build(architecture: Architecture) -> keras.Model:

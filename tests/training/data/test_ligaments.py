@@ -58,7 +58,7 @@ def test_targets_have_the_ligament_where_the_slices_show_it(knees, tmp_path):
         assert own == pytest.approx(true, rel=0.1)
         assert (share[-1] == share[-3]).all()  # repeats of the last slice
     batches = Batches(known, 2, Augmentation(rotation_degrees=10.0), seed=1)
-    inputs, targets, weights = batches[0]
+    inputs, targets, _ = batches[0]
     assert inputs.shape[:2] == targets[LIGAMENT].shape[:2]
     assert targets[CLASSES].shape == (2, 2)
     assert targets[LIGAMENT].min() >= 0

@@ -91,7 +91,7 @@ def _fault(error: OSError | MemoryError) -> str:
 
 def _predictor(folder: Path, parser: argparse.ArgumentParser) -> "Predictor":
     from models.bundle import load_bundle  # loads Keras: a wrong command needn't wait for it
-    from models.bundle_files import BundleError
+    from models.files.manifest import BundleError
     from models.predictor import Predictor
 
     try:

@@ -16,26 +16,22 @@ from data_prep.labels import SCHEMES, LabelScheme
 from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
 from data_prep.notice import Notice
-from models.bundle_files import (
-    COLOUR_SCALE,
-    GOLDEN,
+from models.bundle_files import COLOUR_SCALE, OPERATING_POINT, write_measured
+from models.calibration import Calibration
+from models.colour_scale import ColourScale
+from models.files.golden import GOLDEN, check_golden, golden_volume
+from models.files.manifest import (
     LOCALISER,
     MANIFEST,
-    OPERATING_POINT,
     BundleError,
     check_free,
-    check_golden,
     digests,
-    golden_volume,
     read_json,
     read_manifest,
     sha256,
-    versions,
     write_json,
-    write_measured,
 )
-from models.calibration import Calibration
-from models.colour_scale import ColourScale
+from models.files.versions import versions
 from models.model_card import model_card
 from models.operating_point import OperatingPoint
 from models.routes.classifier import ExamClassifier

@@ -7,8 +7,9 @@ from typing import Any
 
 from data_prep.files import replacing_folder
 from models.bundle import SCHEMA, load_bundle
-from models.bundle_files import MANIFEST, digests, read_json, write_json, write_measured
+from models.bundle_files import write_measured
 from models.colour_scale import ColourScale
+from models.files.manifest import MANIFEST, digests, read_json, write_json
 from models.model_card import model_card
 from models.operating_point import OperatingPoint
 

@@ -1,6 +1,7 @@
 """From a volume to a prediction: screen, localise, crop, classify, explain, calibrate."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.boxes import Box
 from data_prep.labels import FOUR_CLASS, LabelScheme
 from data_prep.network_input.coarse import Coarse
 from data_prep.network_input.footprint import Footprint
+from data_prep.network_input.located import Located
 from data_prep.network_input.network_input import NetworkInput
 from data_prep.notice import Notice
 from data_prep.volume import FloatArray, Volume
@@ -35,8 +36,7 @@ class Prediction:
         footprint: Where the maps lie in the volume.
         notices: Sentences for the reader.
         timing_ms: Milliseconds for `preprocess`, `network` and `explain`.
-        localised: Whether a localiser was used.
-        box: The box that it found, in voxels; None if there is none.
+        located: What the localiser found; None if the bundle has no localiser.
     """
 
     scheme: LabelScheme
@@ -48,8 +48,7 @@ class Prediction:
     footprint: Footprint
     notices: tuple[Notice, ...]
     timing_ms: dict[str, float]
-    localised: bool = False
-    box: Box | None = None
+    located: Located | None = None
 
     @property
     def explained_class(self) -> int:
@@ -72,10 +71,16 @@ class Prediction:
 
 
 class Predictor:
-    """Predicts with one bundle. Not thread-safe: use it from one thread only."""
+    """Predicts with one bundle. Not thread-safe: use it from one thread only.
+
+    Attributes:
+        bundle: The bundle.
+        not_located: In how many volumes the localiser found no ligament, by the notice's code.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self.not_located = Counter[str]()
 
     def predict(self, volume: Volume) -> Prediction:
         """Make the network input in two steps, then predict with one forward pass.
@@ -83,31 +88,34 @@ class Predictor:
         Raises:
             UnsuitableStudy: If the volume can't be predicted on (`Coarse.of`).
         """
-        return self.predict_from(Coarse.of(volume, with_grid=self.localises))
+        return self.predict_from(Coarse.of(volume))
 
     @property
     def localises(self) -> bool:
-        """Whether a localiser finds the centre of the crop. The coarse step must then make its coarse grid."""
+        """Whether a localiser finds the centre of the crop. `predict_from` then needs the first step's result."""
         return self.bundle.localiser is not None
 
     def predict_from(self, step: Coarse | NetworkInput) -> Prediction:
         """Predict from the result of the first step, or of both, which may have been made by another process.
 
         Args:
-            step: The volume's coarse step or network input. A bundle with a localiser needs a `Coarse` with its grid.
+            step: The volume's coarse step or network input. A bundle with a localiser needs a `Coarse`.
 
         Raises:
             MemoryError: The device has too little memory now. The slices go through the network in chunks of a fixed
                 size (`models/routes/chunks.py`), so no study is to blame.
         """
         timing: dict[str, float] = {}
-        network_input = self._cropped(step, timing) if isinstance(step, Coarse) else step
-        timing["preprocess"] = network_input.took_ms
-        bundle, footprint = self.bundle, network_input.footprint
+        located = Located()
+        if isinstance(step, Coarse):
+            located = self._located(step, timing)
+            step = NetworkInput.of(step, self.bundle.recipe, located.box)
+        timing["preprocess"] = step.took_ms
+        bundle, footprint = self.bundle, step.footprint
         with _timed(timing, "network"), memory_errors():
-            features = bundle.classifier.features(network_input.slices)
+            features = bundle.classifier.features(step.slices)
         with _timed(timing, "explain"), memory_errors():
-            explanation = bundle.classifier.explain(network_input.slices, features)
+            explanation = bundle.classifier.explain(step.slices, features)
         return Prediction(
             scheme=bundle.scheme,
             logits=explanation.logits,
@@ -116,19 +124,19 @@ class Predictor:
             bias=explanation.bias,
             maps=explanation.maps,
             footprint=footprint.part(*bundle.classifier.grid_span()),
-            notices=bundle.notices() + network_input.notices + _left_out(network_input),
+            notices=bundle.notices() + step.notices + located.notices + _left_out(step),
             timing_ms=timing,
-            localised=self.localises,
-            box=network_input.box,
+            located=located if self.localises else None,
         )
 
-    def _cropped(self, coarse: Coarse, timing: dict[str, float]) -> NetworkInput:
-        """The second step, around the box that the localiser finds. The localiser's time counts as the network's."""
+    def _located(self, coarse: Coarse, timing: dict[str, float]) -> Located:
+        """What the localiser finds, nothing if the bundle has none. Its time counts as the network's."""
         if self.bundle.localiser is None:
-            return NetworkInput.of(coarse, self.bundle.recipe)
+            return Located()
         with _timed(timing, "network"), memory_errors():
-            box = self.bundle.localiser.locate(coarse)
-        return NetworkInput.of(coarse, self.bundle.recipe, box)
+            located = self.bundle.localiser.locate(coarse)
+        self.not_located.update(notice.code for notice in located.notices)
+        return located
 
 
 def _left_out(network_input: NetworkInput) -> tuple[Notice, ...]:

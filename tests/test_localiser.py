@@ -1,6 +1,7 @@
 """A localiser between the volume and the crop: service, batch and training cut the same block and give the same logits.
 
-It finds the true box of a synthetic knee, which it knows by heart; networks that find it are a later matter.
+It finds the true box of a synthetic knee, which it knows by heart. `test_localiser_network.py` has a segmenter in its
+place.
 """
 
 import csv
@@ -17,9 +18,9 @@ import app.predict
 from app.factory import create_app
 from app.service.parts import EXTENSION
 from app.service.settings import Settings
-from data_prep.boxes import Box
-from data_prep.network_input.coarse import COARSE_MM, Coarse
+from data_prep.network_input.coarse import Coarse
 from data_prep.network_input.crop import crop
+from data_prep.network_input.located import Located
 from data_prep.prepare.load import ligament_box, load_exam
 from data_prep.tables.exams import Exam, read_exams
 from data_prep.workers import Workers
@@ -38,7 +39,7 @@ CHANGES = ["recipe.size=[64, 64]", "recipe.extent_mm=[20.0, 40.0, 40.0]", "trunk
 
 
 class Knowing:
-    """Knows the true box of each exam by what its coarse grid looks like, in the grid's own cells."""
+    """Knows the true box of each exam by its pixels."""
 
     kind = "knowing"
 
@@ -46,9 +47,9 @@ class Knowing:
         self.boxes = boxes
         self.sha256 = hashlib.sha256(json.dumps(boxes, sort_keys=True).encode()).hexdigest()
 
-    def locate(self, coarse: Coarse) -> Box | None:
-        known = self.boxes.get(hashlib.sha256(coarse.grid.tobytes()).hexdigest())
-        return known and coarse.in_volume(tuple(map(tuple, known)))
+    def locate(self, coarse: Coarse) -> Located:
+        known = self.boxes.get(pixels(coarse))
+        return Located(known and tuple(map(tuple, known)))
 
     def save(self, folder: Path) -> None:
         (folder / "boxes.json").write_text(json.dumps(self.boxes))
@@ -58,9 +59,8 @@ class Knowing:
         return cls(json.loads((folder / "boxes.json").read_text()))
 
 
-def on_the_grid(box: Box, coarse: Coarse) -> list[list[int]]:
-    scale = [cells / length for cells, length in zip(coarse.grid.shape, coarse.voxels.shape, strict=True)]
-    return [[int(start * one), int(np.ceil(stop * one))] for (start, stop), one in zip(box, scale, strict=True)]
+def pixels(coarse: Coarse) -> str:
+    return hashlib.sha256(coarse.voxels.tobytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,7 @@ def exams(knees) -> list[Exam]:
 @pytest.fixture(scope="module")
 def localiser(exams) -> Knowing:
     """Of all exams but one, in which it finds nothing."""
-    boxes = {}
-    for exam in exams[1:]:
-        coarse = Coarse.of(load_exam(exam), with_grid=True)
-        boxes[hashlib.sha256(coarse.grid.tobytes()).hexdigest()] = on_the_grid(ligament_box(exam), coarse)
-    return Knowing(boxes)
+    return Knowing({pixels(Coarse.of(load_exam(exam))): ligament_box(exam) for exam in exams[1:]})
 
 
 @pytest.fixture(scope="module")
@@ -94,22 +90,9 @@ def trained(knees, exams, localiser, tmp_path_factory):
 def expected(bundle, exam: Exam) -> np.ndarray:
     """Logits of the block around the box that the localiser finds, by hand."""
     volume = load_exam(exam)
-    box = bundle.localiser.locate(Coarse.of(volume, with_grid=True))
+    box = bundle.localiser.locate(Coarse.of(volume)).box
     slices, _ = crop(volume.voxels, volume.spacing_mm, bundle.recipe, box)
     return bundle.classifier.logits(bundle.classifier.features(slices))
-
-
-def test_a_coarse_grid_shows_the_whole_slices(exams):
-    volume = load_exam(exams[0])
-    coarse = Coarse.of(volume, with_grid=True)
-    slices, rows, columns = coarse.grid.shape
-    assert slices == volume.shape[0]
-    assert (rows, columns) == pytest.approx(np.multiply(volume.shape[1:], volume.spacing_mm[1:]) / COARSE_MM, abs=0.5)
-    assert 0 <= coarse.grid.min() < 0.1
-    assert 0.9 < coarse.grid.max() <= 1
-    whole = tuple((0, cells) for cells in coarse.grid.shape)
-    assert coarse.in_volume(whole) == tuple((0, length) for length in volume.shape)
-    assert Coarse.of(volume).grid is None
 
 
 def test_service_batch_and_training_give_the_same_logits(trained, exams, knees, tmp_path):
@@ -154,11 +137,7 @@ def test_the_answer_says_which_box_was_used(trained, exams, tmp_path):
         if not found:
             assert said["box"] is None
             continue
-        spacing = load_exam(exam).spacing_mm
-        for (start, stop), (true_start, true_stop), mm in zip(said["box"], ligament_box(exam), spacing, strict=True):
-            assert start <= true_start < true_stop <= stop
-            assert (true_start - start) * mm <= 2 * max(COARSE_MM, mm)
-            assert (stop - true_stop) * mm <= 2 * max(COARSE_MM, mm)
+        assert tuple(map(tuple, said["box"])) == ligament_box(exam)
 
 
 def test_the_map_lies_where_the_block_was_cut(trained, exams):
@@ -166,11 +145,11 @@ def test_the_map_lies_where_the_block_was_cut(trained, exams):
     volume = load_exam(exams[1])
     prediction = predictor.predict(volume)
     first, stop = prediction.footprint.slices
-    middle = sum(prediction.box[0]) / 2
+    middle = sum(prediction.located.box[0]) / 2
     assert first <= middle <= stop
     assert prediction.contributions()[:, :first].any() == prediction.contributions()[:, stop:].any() == False  # noqa: E712
     rows = prediction.footprint.rows
-    assert rows[0] < sum(prediction.box[1]) / 2 < rows[1]
+    assert rows[0] < sum(prediction.located.box[1]) / 2 < rows[1]
 
 
 def test_a_bundle_without_its_localiser_is_refused(trained, tmp_path):

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.bundle_files import check_free
+from models.files.manifest import check_free
 from training.config.place import Place
 from training.runs.cross_validation import FIGURES, Plan, cross_validate
 from training.runs.faults import LESS_MEMORY, faults_as_sentences, next_steps

@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     size = [] if options.size == "full" else [f"--{options.size}"]
     folds = ["--folds", str(options.folds)] if options.folds else []
-    flags = [f"--{name}" for name in ("all", "mixed-precision") if getattr(options, name.replace("-", "_"))]
+    flags = ["--all"] * options.all + Place.words(options.mixed_precision, bool(options.localiser))
     changes = [word for change in options.set for word in ("--set", change)]
     with faults_as_sentences(parser):
         failed = run(options, shlex.join(["python", "-m", "training.experiments", *size, *folds, *flags, *changes]))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.tables.exams import Exam, read_exams
-from models.bundle_files import check_free
+from models.files.manifest import check_free
 from training.config.config import Config, load_config
 from training.config.place import Place
 from training.data.checks import check_learnable, check_scorable_split
@@ -58,8 +58,8 @@ def main() -> None:
     Place.add_options(parser)
     arguments = parser.parse_args()
     changes = [word for change in arguments.set for word in ("--set", change)]
-    precision = ["--mixed-precision"] if arguments.mixed_precision else []
-    command = shlex.join(["python", "-m", "training.train", arguments.preset, *changes, *precision])
+    words = Place.words(arguments.mixed_precision, bool(arguments.localiser))
+    command = shlex.join(["python", "-m", "training.train", arguments.preset, *changes, *words])
     with faults_as_sentences(parser):
         check_free(arguments.out, arguments.force)
         config, text = load_config(arguments.preset, arguments.set)

@@ -143,8 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     changes = [word for change in options.set for word in ("--set", change)]
     space = ["--space", options.space] if options.space else []
     words = ["--trials", str(options.trials), "--folds", str(options.folds), "--metric", options.metric]
-    precision = ["--mixed-precision"] if options.mixed_precision else []
-    command = shlex.join(["python", "-m", "training.tune", options.preset, *words, *space, *precision, *changes])
+    words += Place.words(options.mixed_precision, bool(options.localiser))
+    command = shlex.join(["python", "-m", "training.tune", options.preset, *words, *space, *changes])
     with faults_as_sentences(parser, LESS_MEMORY):
         tune(options, command)
 

@@ -9,10 +9,10 @@ from pydantic.json_schema import SkipJsonSchema
 from werkzeug.exceptions import NotFound, RequestEntityTooLarge
 
 from app.api.done import done
+from app.contract import masks
 from app.contract.reviews import NewReview, Review, Reviews
 from app.http.responses import RequestParameters, answers, refers, says, sends
 from app.results.of_record import result_of
-from app.reviews import masks
 from app.reviews.classes import allowed
 from app.reviews.reviews import ReviewStore
 from app.reviews.segment import segment

@@ -7,28 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.contract.schemas import ResponseModel
+from app.contract.schemas import Index, ResponseModel, SliceMask
 
 Grade = Literal["healthy", "minor strain", "partial rupture or strain", "complete rupture"]
 Reason = Literal["motion", "metal", "noise", "coverage", "reconstruction", "other"]
 Opinion = Literal["shown", "hidden"]
-Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 ID = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 # More slices than any volume has (data_prep/limits.py); a list that is longer isn't read to its end.
 MOST_SLICES = 2000
 MOST_LETTERS = 4000
-
-
-class SliceMask(ResponseModel):
-    """What is drawn on one slice."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    slice: Index
-    """The index of the slice, from 0."""
-    runs: Annotated[list[Index], Field(min_length=2)]
-    """Pairs of numbers: the first pixel of a run, and how many pixels it has. Pixels are counted from 0, row by row, on
-    the grid of the scanner's image. Runs are in order and don't touch."""
 
 
 class Judgement(BaseModel):

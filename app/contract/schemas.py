@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from app.contract.problems import Problem
 
+Index = Annotated[int, Field(ge=0, le=2**31 - 1)]
 # `class` in JSON, `class_` in Python.
 CLASS = Field(validation_alias="class", serialization_alias="class")
 
@@ -55,6 +56,18 @@ class PassedOverSeries(ResponseModel):
     """The reason, for people. It doesn't name files."""
 
 
+class SliceMask(ResponseModel):
+    """What is drawn on one slice."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slice: Index
+    """The index of the slice, from 0."""
+    runs: Annotated[list[Index], Field(min_length=2)]
+    """Pairs of numbers: the first pixel of a run, and how many pixels it has. Pixels are counted from 0, row by row, on
+    the grid of the scanner's image. Runs are in order and don't touch."""
+
+
 class Localisation(ResponseModel):
     """What the bundle's localiser found. The model predicts on a crop around it."""
 
@@ -62,6 +75,9 @@ class Localisation(ResponseModel):
     """If false, the crop is around the volume's centre."""
     box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None
     """First voxel, and last voxel plus one, along slices, rows and columns; null if nothing was found."""
+    mask: list[SliceMask] | None = Field(None, exclude_if=lambda value: value is None)
+    """The ligament as the localiser segmented it, slice by slice. Absent if nothing was found, or from a localiser that
+    only finds boxes."""
 
 
 class Study(ResponseModel):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.contract.json_text import Json
+from app.contract.masks import runs_of
 from app.contract.problems import Problem
 from app.contract.schemas import (
     AnsweringBundle,
@@ -99,16 +100,23 @@ def failed(id_: str, problem: Problem) -> Json:
 def _study(job: Job, prediction: "Prediction") -> Study:
     volume = job.volume
     slices, rows, columns = prediction.footprint.volume_shape
-    found = Localisation(found=prediction.box is not None, box=prediction.box) if prediction.localised else None
     return Study(
         study_uid=volume.study_uid,
         series_uid=volume.series_uid,
         volume=VolumeSize(slices=slices, rows=rows, columns=columns, spacing_mm=volume.spacing_mm),
         laterality=volume.laterality,
         series_chosen_by=REQUEST if job.asked else None,
-        localisation=found,
+        localisation=_localisation(prediction),
         passed_over=[PassedOverSeries(series_uid=other.series_uid, reason=other.reason) for other in job.passed_over],
     )
+
+
+def _localisation(prediction: "Prediction") -> Localisation | None:
+    located = prediction.located
+    if located is None:
+        return None
+    mask = None if located.mask is None else runs_of(located.mask)
+    return Localisation(found=located.box is not None, box=located.box, mask=mask)
 
 
 def _result(bundle: "Bundle", prediction: "Prediction") -> Result:

@@ -58,7 +58,7 @@ class Decoded(NamedTuple):
 
     Attributes:
         job: The job.
-        step: The coarse grid if a localiser comes next, otherwise the network input.
+        step: The screened volume if a localiser comes next, otherwise the network input.
     """
 
     job: Job
@@ -131,7 +131,7 @@ def pack(study: Path, needs: Needs, scratch: Path | None) -> Parcel:
     """
     try:
         job = decode(study, needs.sha256)
-        coarse = Coarse.of(job.volume, needs.localises)
+        coarse = Coarse.of(job.volume)
         step = coarse if needs.localises else NetworkInput.of(coarse, needs.recipe)
     except MemoryError:
         raise
@@ -168,4 +168,4 @@ def _arrays(step: Coarse | NetworkInput) -> dict[str, Any]:
     """The fields that are large."""
     if isinstance(step, NetworkInput):
         return {"slices": step.slices}
-    return {"voxels": step.voxels} | ({} if step.grid is None else {"grid": step.grid})
+    return {"voxels": step.voxels}

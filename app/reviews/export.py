@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
+from app.contract import masks
 from app.contract.reviews import Review
 from app.results import Result, Site
-from app.reviews import classes, masks
+from app.reviews import classes
 from app.reviews.knees import Knee, has_pixels, label
 from app.reviews.segment import segment
 from app.store.record import VOXELS

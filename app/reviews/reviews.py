@@ -13,9 +13,9 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.contract import masks
 from app.contract.json_text import dumps
 from app.contract.reviews import NewReview, Review
-from app.reviews import masks
 from app.store import database
 from app.store.database import Database
 from app.store.job import written

@@ -13,13 +13,13 @@ from highdicom.sr import CodedConcept
 from pydicom import dcmread
 from pydicom.sr.codedict import codes as standard
 
+from app.contract import masks
 from app.contract.reviews import Review
 from app.results import Result, Site, named
 from app.results.evidence import Evidence, Points, outline
 from app.results.of_record import result_of
 from app.results.report import Group, Verification, group, in_slice, report
 from app.results.slices import referring
-from app.reviews import masks
 from app.reviews.classes import HEALTHY
 from app.reviews.segment import person
 from app.store.record import Record

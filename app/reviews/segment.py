@@ -4,10 +4,10 @@ from highdicom.color import CIELabColor
 from highdicom.seg import SegmentDescription
 from pydicom.sr.codedict import codes as standard
 
+from app.contract.masks import Mask
 from app.contract.reviews import Review
 from app.results.common import LONG_STRING, NOTICE, Result, uid
 from app.results.region import SEGMENT, segmentation
-from app.reviews.masks import Mask
 
 # A colour that the heatmap hasn't.
 CYAN = (0, 200, 220)

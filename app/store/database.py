@@ -102,7 +102,7 @@ class Review(Base):
         reader: Who gave it, as `Caller.id` names callers; empty if nobody was asked.
         created: In seconds since 1970.
         content: Everything but the mask (app/reviews/reviews.py).
-        mask: The mask, packed (app/reviews/masks.py); None if nothing was drawn.
+        mask: The mask, packed (app/contract/masks.py); None if nothing was drawn.
         size: Bytes of content and mask, for retention.
         request: The client's Idempotency-Key, if it sent one.
         digest: sha256 of what the client sent.

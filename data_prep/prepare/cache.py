@@ -19,6 +19,7 @@ from data_prep.errors import InputError
 from data_prep.files import replacing
 from data_prep.network_input.coarse import Coarse
 from data_prep.network_input.footprint import Footprint
+from data_prep.network_input.located import Located
 from data_prep.network_input.network_input import NetworkInput
 from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.fingerprint import exam_digest
@@ -32,16 +33,14 @@ VERSION = 2
 
 
 class Locates(Protocol):
-    """The interface of a localiser (`models.segment.localiser`).
+    """The interface of a localiser (`models.segment.localiser`)."""
 
-    Attributes:
-        sha256: digest of everything that its result depends on.
-    """
+    @property
+    def sha256(self) -> str:
+        """Digest of everything that its result depends on."""
 
-    sha256: str
-
-    def locate(self, coarse: Coarse) -> Box | None:
-        """The ligament's box in voxels of the volume, or None."""
+    def locate(self, coarse: Coarse) -> Located:
+        """The ligament's place in the volume."""
 
 
 # The centre of the block: the volume's centre, the known ligament, or the box that a localiser finds.
@@ -102,7 +101,7 @@ def _make(missing: Sequence["_Task"], workers: Workers, around: Around) -> Itera
         yield from workers.run(_Task.make, missing, "preparing")
         return
     for task, decoded in zip(missing, workers.run(_Task.decode, missing, "preparing"), strict=True):
-        yield task.write(decoded, around.locate(decoded.coarse))
+        yield task.write(decoded, around.locate(decoded.coarse).box)
 
 
 def pixel_digests(exams: Sequence[Exam], folder: Path) -> dict[str, str]:
@@ -157,14 +156,14 @@ class _Task:
 
     def make(self) -> Path:
         """Both steps without a localiser, and the file."""
-        decoded = self.decode(with_grid=False)
+        decoded = self.decode()
         return self.write(decoded, self._known_box())
 
-    def decode(self, with_grid: bool = True) -> _Decoded:
-        """The first step; `with_grid` makes the coarse grid for a localiser."""
+    def decode(self) -> _Decoded:
+        """The first step."""
         try:
             volume = load_exam(self.exam)
-            coarse = Coarse.of(volume, with_grid)
+            coarse = Coarse.of(volume)
         except InputError as error:
             raise type(error)(f"exam {self.exam.exam_id}: {error.detail}", error.files) from None
         return _Decoded(coarse, volume.digest(), exam_digest(volume))

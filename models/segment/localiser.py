@@ -1,10 +1,11 @@
-"""The interface of localisers: from a screened volume to the box of the ligament. `LOCALISERS` lists the kinds."""
+"""The interface of localisers: from a screened volume to the ligament's box. `LOCALISERS` lists the kinds."""
 
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
-from data_prep.boxes import Box
 from data_prep.network_input.coarse import Coarse
+from data_prep.network_input.located import Located
+from models.segment.network_localiser import NetworkLocaliser
 
 
 class Localiser(Protocol):
@@ -12,21 +13,26 @@ class Localiser(Protocol):
 
     Attributes:
         kind: Its name in `LOCALISERS`.
-        sha256: Digest of everything that its boxes depend on.
     """
 
     kind: ClassVar[str]
-    sha256: str
 
-    def locate(self, coarse: Coarse) -> Box | None:
+    @property
+    def sha256(self) -> str:
+        """Digest of everything that its boxes depend on."""
+
+    def locate(self, coarse: Coarse) -> Located:
         """Find the ligament.
 
         Args:
-            coarse: A screened volume with its coarse grid, float32 `[S, h, w]` in 0..1.
+            coarse: A screened volume.
 
         Returns:
-            The box in voxels of the volume (`Coarse.in_volume` converts a box on the coarse grid), or None if nothing
-            was found: the crop is then centred on the volume.
+            Its box and mask in voxels of the volume; without a box, the crop is centred on the volume.
+
+        Raises:
+            UnsuitableStudy: If the volume can't be searched.
+            MemoryError: If the device has too little memory now.
         """
 
     def save(self, folder: Path) -> None:
@@ -43,4 +49,4 @@ class Localiser(Protocol):
 
 
 # Localisers by kind. A new localiser needs one file and one line here.
-LOCALISERS: dict[str, type[Localiser]] = {}
+LOCALISERS: dict[str, type[Localiser]] = {NetworkLocaliser.kind: NetworkLocaliser}

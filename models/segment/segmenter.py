@@ -2,13 +2,13 @@
 
 Its bundle is a folder with everything that a mask needs, and digests to verify it:
 
-    manifest.json          architecture, structures, threshold, plausible shapes, what it was trained on, versions, digests
+    manifest.json          architecture, structures, threshold, plausible shapes, provenance, versions, digests
     recipe.json            how its input is made
-    segmenter.weights.h5   weights only: the network is built from code, nothing is unpickled
+    segmenter.npz          weights only: the network is built from code, nothing is unpickled
     golden.json            probabilities on some slices of the golden volume, computed again when it is loaded
     metrics.json, train.toml
 
-What it shares with a classifier's bundle is in `models/bundle_files.py`.
+What it shares with a classifier's bundle is in `models/files/`.
 """
 
 import hashlib
@@ -20,37 +20,25 @@ from typing import Any, Self
 import keras
 import numpy as np
 from pydantic import TypeAdapter
-from scipy.special import softmax
 
 from data_prep.files import replacing_folder
 from data_prep.masks.structures import STRUCTURES
 from data_prep.network_input.crop import Spacing
 from data_prep.volume import FloatArray
-from models.bundle_files import (
-    GOLDEN,
-    MANIFEST,
-    BundleError,
-    check_free,
-    check_golden,
-    digests,
-    golden_volume,
-    read_json,
-    read_manifest,
-    versions,
-    write_json,
-)
-from models.memory import memory_errors
+from models.files.golden import GOLDEN, check_golden, golden_volume
+from models.files.manifest import MANIFEST, BundleError, check_free, digests, read_json, read_manifest, write_json
+from models.files.versions import versions
 from models.segment.networks.architecture import Architecture
 from models.segment.networks.registry import build
 from models.segment.plausible import Plausible
 from models.segment.recipe import SegmentRecipe, inputs
 from models.segment.segmented import Labels, Segmented
-from models.segment.windows import logits
+from models.segment.windows import probabilities
 
 SCHEMA, SCHEMAS_READ = 1, (1,)
 # In the manifest of a classifier's bundle, "route" stands in its place.
 KIND = "segmenter"
-RECIPE, WEIGHTS, METRICS, PRESET = "recipe.json", "segmenter.weights.h5", "metrics.json", "train.toml"
+RECIPE, WEIGHTS, METRICS, PRESET = "recipe.json", "segmenter.npz", "metrics.json", "train.toml"
 # What the manifest says besides the provenance.
 OURS = frozenset({"schema", "kind", "architecture", "structures", "threshold", "plausible", "files"})
 # Slices of the golden volume, and every how many rows and columns of the answer are compared: few, as it takes time.
@@ -114,15 +102,9 @@ class Segmenter:
 
         Raises:
             UnsuitableStudy: The network's input would have too many pixels.
-            MemoryError: The device has too little memory now.
         """
         given, footprint = inputs(voxels, spacing_mm, self.recipe)
-        with memory_errors():
-            scores = logits(self.network, self.architecture, given)
-        found = np.empty((len(self.structures), *scores.shape[:-1]), np.float32)
-        for index, plane in enumerate(scores):  # one by one: the softmax of a whole volume would take its memory again
-            found[:, index] = np.moveaxis(softmax(plane, axis=-1)[..., 1:], -1, 0)
-        return Segmented(found, footprint)
+        return Segmented(probabilities(self.network, self.architecture, given), footprint)
 
     def labels(self, voxels: FloatArray, spacing_mm: Spacing | None) -> Labels:
         """Cleaned labels in the volume's voxels.
@@ -149,9 +131,8 @@ class Segmenter:
 
     def write_files(self, folder: Path) -> None:
         """Write the bundle's files into an empty folder. A loaded segmenter gives the files that it was loaded from."""
-        bare = build(self.architecture)  # a trained network would also save its optimiser
-        bare.set_weights(self.network.get_weights())
-        bare.save_weights(folder / WEIGHTS)
+        weights = {weight.path: np.asarray(weight) for weight in self.network.weights}
+        np.savez(folder / WEIGHTS, allow_pickle=False, **weights)
         write_json(folder / RECIPE, asdict(self.recipe))
         write_json(folder / METRICS, self.metrics)
         (folder / PRESET).write_text(self.train_toml, encoding="utf-8")
@@ -193,7 +174,8 @@ class Segmenter:
             raise ValueError(f"unknown structures: {', '.join(sorted(unknown))}")
         architecture = TypeAdapter(Architecture).validate_python(manifest["architecture"])
         network = build(architecture)
-        network.load_weights(folder / WEIGHTS)
+        with np.load(folder / WEIGHTS, allow_pickle=False) as weights:  # KeyError and ValueError if one doesn't fit
+            network.set_weights([weights[weight.path] for weight in network.weights])
         return cls(
             architecture=architecture,
             recipe=TypeAdapter(SegmentRecipe).validate_python(read_json(folder / RECIPE)),

@@ -7,7 +7,6 @@ import pytest
 
 from data_prep.errors import UnsuitableStudy
 from data_prep.limits import MOST_RESAMPLED, check_geometry, check_resampled, odd_geometry, odd_pixels, odd_rescale
-from data_prep.network_input.coarse import coarse_grid
 from data_prep.network_input.crop import crop
 from data_prep.network_input.recipe import Recipe
 from tests.conftest import make_volume
@@ -78,8 +77,6 @@ def test_resamplers_refuse_before_they_allocate(spacing):
     voxels = np.zeros((8, 16, 16), np.float32)
     with pytest.raises(UnsuitableStudy, match="Check its spacing"):
         crop(voxels, (3.0, spacing, spacing), Recipe((60.0, 110.0, 110.0), (224, 224)))
-    with pytest.raises(UnsuitableStudy, match="Check its spacing"):
-        coarse_grid(voxels, (3.0, 1 / spacing, 1 / spacing))
 
 
 @pytest.mark.parametrize(

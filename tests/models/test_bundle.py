@@ -9,8 +9,8 @@ import tensorflow
 
 from data_prep.labels import FOUR_CLASS
 from models.bundle import load_bundle, write_bundle
-from models.bundle_files import BundleError, check_free
 from models.calibration import Calibration
+from models.files.manifest import BundleError, check_free
 from models.routes.finetuned import FineTuned
 from tests.models.conftest import PROVENANCE, RECIPE, tiny_svc, write_tiny_bundle
 

@@ -9,8 +9,9 @@ import pytest
 from data_prep.network_input.footprint import Footprint
 from data_prep.network_input.recipe import Recipe
 from models.bundle import load_bundle, write_bundle
-from models.bundle_files import COLOUR_SCALE, BundleError
+from models.bundle_files import COLOUR_SCALE
 from models.colour_scale import ColourScale, Threshold, peaks
+from models.files.manifest import BundleError
 
 RECIPE = Recipe(extent_mm=(60.0, 120.0, 110.0), size=(64, 64))
 SPAN = ((0.05, 0.95), (0.0, 0.9))

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from models.bundle import load_bundle
-from models.bundle_files import golden_volume
+from models.files.golden import golden_volume
 from models.memory import memory_errors
 from models.predictor import Predictor
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from models.bundle import load_bundle
-from models.bundle_files import COLOUR_SCALE, MANIFEST, OPERATING_POINT, BundleError, digests, read_json, write_json
+from models.bundle_files import COLOUR_SCALE, OPERATING_POINT
 from models.colour_scale import ColourScale, Threshold
+from models.files.manifest import MANIFEST, BundleError, digests, read_json, write_json
 from models.measured_again import write_measured_again
 from models.operating_point import injury_probability
 from tests.models.conftest import POINT, write_tiny_bundle

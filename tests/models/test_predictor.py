@@ -3,7 +3,7 @@ import pytest
 
 from data_prep.errors import UnsuitableStudy
 from models.bundle import load_bundle
-from models.bundle_files import golden_volume
+from models.files.golden import golden_volume
 from models.predictor import Predictor
 from tests.conftest import make_volume
 

@@ -8,8 +8,8 @@ import pytest
 from data_prep.prepare.fingerprint import exam_digest
 from data_prep.tables.exams import Exam
 from models.bundle import load_bundle, write_bundle
-from models.bundle_files import BundleError
 from models.calibration import Calibration
+from models.files.manifest import BundleError
 from models.seen import Seen
 from tests.conftest import make_volume
 from tests.models.conftest import PROVENANCE, RECIPE, tiny_mrnet

@@ -13,8 +13,8 @@ from data_prep.prepare.fingerprint import exam_digest
 from data_prep.prepare.load import load_exam
 from data_prep.tables.exams import Exam, read_exams, write_exams
 from models.bundle import load_bundle, write_bundle
-from models.bundle_files import digests
 from models.calibration import Calibration
+from models.files.manifest import digests
 from models.seen import Seen
 from tests.data_prep.exam_factory import noise
 from tests.models.conftest import PROVENANCE, RECIPE, tiny_mrnet

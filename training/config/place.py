@@ -7,7 +7,9 @@ from typing import Self
 
 from data_prep.prepare.cache import Around
 from data_prep.workers import Workers
+from models.files.manifest import LOCALISER
 from models.segment.localiser import Localiser
+from models.segment.network_localiser import NetworkLocaliser
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,24 @@ class Place:
         )
         parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write curves and pictures of each epoch")
         parser.add_argument("--mixed-precision", action="store_true", help="float16 arithmetic, for recent GPUs")
+        parser.add_argument(
+            "--localiser", type=Path, metavar="BUNDLE", help="the segmenter that finds the ligament, to cut around it"
+        )
         parser.add_argument("--devices", type=int, default=1, metavar="N", help="share each batch among N GPUs")
         Workers.add_options(parser)
 
+    @staticmethod
+    def words(mixed_precision: bool, localised: bool) -> list[str]:
+        """The options that change what is learnt, for a bundle's command line; its localiser is in the bundle."""
+        return ["--mixed-precision"] * mixed_precision + ["--localiser", LOCALISER] * localised
+
     @classmethod
     def from_options(cls, options: argparse.Namespace) -> Self:
-        """The place that the command line describes."""
+        """The place that the command line describes.
+
+        Raises:
+            ValueError: The localiser can't be used.
+        """
         return cls(
             inputs=options.inputs or options.exams.parent / "inputs",
             run=options.run or options.out.parent / f"{options.out.name}.run",
@@ -61,4 +75,5 @@ class Place:
             board=options.tensorboard,
             mixed_precision=options.mixed_precision,
             devices=options.devices,
+            localiser=NetworkLocaliser.load(options.localiser) if options.localiser else None,
         )

@@ -66,7 +66,7 @@ class Plan:
         words = ["python", "-m", "training.crossval", self.preset, "--folds", str(self.folds)]
         words += ["--repeats", str(self.repeats)] if self.repeats > 1 else []
         words += ["--all"] if self.with_test else []
-        words += ["--mixed-precision"] if place.mixed_precision else []
+        words += place.words(place.mixed_precision, place.localiser is not None)
         words += ["--tune", str(self.trials)] if self.trials else []
         words += ["--space", self.space] if self.space else []
         return shlex.join([*words, *(word for change in self.changes for word in ("--set", change))])
@@ -78,7 +78,8 @@ class Plan:
         chosen = {"folds": self.folds, "all": self.with_test, "mixed_precision": place.mixed_precision}
         space = repr(load_space(self.space or config.route)) if self.trials else ""
         tuning = {"tune": self.trials, "space": space} if self.trials else {}
-        return {"preset": repr(config), "exams": table, **chosen, **tuning}
+        around = {"localiser": place.localiser.sha256} if place.localiser else {}
+        return {"preset": repr(config), "exams": table, **chosen, **tuning, **around}
 
 
 def score(predictions: Path, scheme: LabelScheme, measured_on: str) -> Report:
@@ -183,7 +184,7 @@ def _check_ours(out: Path, settings: Mapping[str, object]) -> None:
     if not (out / SETTINGS).is_file():
         return
     before = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
-    if changed := [name for name, value in settings.items() if before.get(name) != value]:
+    if changed := [name for name in {**before, **settings} if before.get(name) != settings.get(name)]:
         raise ValueError(f"{out} holds a run with other {', '.join(changed)}; give another --out")
 
 
@@ -223,7 +224,9 @@ def write_ensemble(out: Path, folders: Sequence[Path], report: Report, command: 
         provenance["notices"] = notices
     provenance |= {"exams": {"cross-validated": report.figures[0].exams}, "command": command}
     write_bundle(
-        out, ensemble, "ensemble", first.recipe, calibration, {"figures": figures}, provenance, text, seen=seen
+        *(out, ensemble, "ensemble", first.recipe, calibration, {"figures": figures}, provenance, text),
+        seen=seen,
+        localiser=first.localiser,
     )
 
 

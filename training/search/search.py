@@ -201,6 +201,7 @@ def _settings(plan: Search, config: Config, together: Sequence[Sequence[Exam]], 
         "folds": plan.folds,
         "metric": plan.metric,
         "mixed precision": place.mixed_precision,
+        **({"localiser": place.localiser.sha256} if place.localiser else {}),
     }
 
 

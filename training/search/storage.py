@@ -85,7 +85,7 @@ def claim(study: optuna.Study, settings: Mapping[str, object]) -> None:
     before = study.user_attrs.get(SETTINGS)
     if before is None:
         study.set_user_attr(SETTINGS, dict(settings))
-    elif changed := [name for name, value in settings.items() if before.get(name) != value]:
+    elif changed := [name for name in {**before, **settings} if before.get(name) != settings.get(name)]:
         raise ValueError(
             f"the search {study.study_name} was started with other {', '.join(changed)}; give another --out"
         )

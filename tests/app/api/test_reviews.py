@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from app.audit.verify import verify
-from app.reviews import masks
+from app.contract import masks
 from app.store.database import Review
 from tests.app.reviews.clinic import AGREES, TORN, Clinic
 from tests.app.studies import COLUMNS, ROWS, SLICES

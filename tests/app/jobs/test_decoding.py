@@ -32,7 +32,7 @@ def scratch(tmp_path):
 def alone(study) -> tuple[Decoded, Decoded]:
     """The study after both steps, and after the first."""
     job = decode(study, BUNDLE.sha256)
-    coarse = Coarse.of(job.volume, with_grid=True)
+    coarse = Coarse.of(job.volume)
     return Decoded(job, NetworkInput.of(coarse, BUNDLE.recipe)), Decoded(job, coarse)
 
 
@@ -40,14 +40,14 @@ def pixels(parcel: Parcel) -> list[int]:
     """How many of the study's own, and how many that a network sees, are in the parcel."""
     assert isinstance(parcel.outcome, Decoded)
     step = parcel.outcome.step
-    arrays = [step.slices] if isinstance(step, NetworkInput) else [step.voxels, step.grid]
+    arrays = [step.slices] if isinstance(step, NetworkInput) else [step.voxels]
     return [parcel.outcome.job.volume.voxels.size, *(array.size for array in arrays)]
 
 
 def test_a_parcel_holds_no_pixels_that_no_answer_needs(study, scratch):
     both, first = alone(study)
     assert pixels(pack(study, BUNDLE, None)) == [0, both.step.slices.size]
-    assert pixels(pack(study, LOCALISING, None)) == [0, first.step.voxels.size, first.step.grid.size]
+    assert pixels(pack(study, LOCALISING, None)) == [0, first.step.voxels.size]
     by_file = pack(study, BUNDLE, scratch)
     assert pixels(by_file) == [0, 0]
     assert [by_file.arrays] == list(scratch.iterdir())
@@ -60,7 +60,7 @@ def test_what_arrives_is_what_was_decoded(study, scratch, needs):
     here = alone(study)[needs.localises]
     assert path == study
     assert type(arrived.step) is type(here.step)
-    for name in ("voxels", "grid") if needs.localises else ("slices",):
+    for name in ("voxels",) if needs.localises else ("slices",):
         assert np.array_equal(getattr(arrived.step, name), getattr(here.step, name))
     assert arrived.step.notices == here.step.notices
     assert (arrived.job.id, len(arrived.job.volume.sop_uids)) == (here.job.id, SLICES)

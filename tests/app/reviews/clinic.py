@@ -1,6 +1,6 @@
 """A service with one answered study, and readers with keys."""
 
-from app.contract.reviews import SliceMask
+from app.contract.schemas import SliceMask
 from app.service.parts import EXTENSION
 from app.store.keys import create
 from tests.app.studies import study_zip

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from sqlalchemy import update
 
-from app.reviews import masks
+from app.contract import masks
 from app.reviews.__main__ import main
 from app.store.database import Prediction
 from data_prep.prepare.load import ligament_mask, load_exam

@@ -9,8 +9,8 @@ import pydicom
 import pytest
 from highdicom.sr import srread
 
+from app.contract import masks
 from app.results import KINDS
-from app.reviews import masks
 from tests.app.results.made import two_echoes
 from tests.app.results.test_build import errors
 from tests.app.reviews.clinic import AGREES, DRAWN, TORN, Clinic

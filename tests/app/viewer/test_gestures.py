@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from data_prep.labels import FOUR_CLASS
+from data_prep.network_input.located import Located
 from models.bundle import write_bundle
 from models.calibration import Calibration
 from models.segment.localiser import LOCALISERS
@@ -258,8 +259,8 @@ class Fixed:
     kind = "fixed"
     sha256 = hashlib.sha256(repr(BOX).encode()).hexdigest()
 
-    def locate(self, coarse) -> tuple:
-        return BOX
+    def locate(self, coarse) -> Located:
+        return Located(BOX)
 
     def save(self, folder: Path) -> None:
         (folder / "box.txt").write_text(repr(BOX))

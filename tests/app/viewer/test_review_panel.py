@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from app.contract.reviews import SliceMask
-from app.reviews import masks
+from app.contract import masks
+from app.contract.schemas import SliceMask
 from app.reviews.__main__ import main
 from data_prep.prepare.load import ligament_mask
 from data_prep.tables.exams import read_exams

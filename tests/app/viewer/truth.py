@@ -11,8 +11,8 @@ import pydicom
 from playwright.sync_api import Page
 
 from app.client import RunningService
-from app.contract.reviews import SliceMask
-from app.reviews import masks
+from app.contract import masks
+from app.contract.schemas import SliceMask
 
 Point = tuple[float, float]
 Box = list[list[int]]

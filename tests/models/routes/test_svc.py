@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from data_prep.labels import BINARY, FOUR_CLASS
 from models.bundle import load_bundle, write_bundle
-from models.bundle_files import BundleError
 from models.calibration import Calibration
+from models.files.manifest import BundleError
 from models.predictor import Predictor
 from models.routes.svc import SVC, pool_slices
 from models.trunks import Trunk

@@ -11,7 +11,7 @@ import pytest
 
 from data_prep.network_input.crop import crop
 from models.bundle import Bundle, load_bundle
-from models.bundle_files import golden_volume
+from models.files.golden import golden_volume
 from tests.models.conftest import ON_JAX
 from tests.training.tiny import TINY_TRUNK
 

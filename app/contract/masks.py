@@ -1,4 +1,4 @@
-"""Masks that readers draw: runs of pixels in JSON and in the database, arrays for export.
+"""Masks that readers draw or a localiser makes: runs of pixels in JSON and in the database, and arrays.
 
 A run is a first pixel and a number of pixels; pixels are counted from 0, row by row. Runs cost little to check: nothing
 is allocated that is larger than what was sent.
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.contract.json_text import dumps
-from app.contract.reviews import SliceMask
+from app.contract.schemas import SliceMask
 from data_prep.errors import MalformedInput
 
 Mask = npt.NDArray[np.bool_]

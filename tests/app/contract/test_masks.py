@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from app.contract.reviews import SliceMask
-from app.reviews import masks
+from app.contract import masks
+from app.contract.schemas import SliceMask
 
 SHAPES = array_shapes(min_dims=3, max_dims=3, max_side=9)
 

@@ -78,7 +78,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if not self.augmentation or self.augmentation == Augmentation():
             return None
         key = (self.seed, self.epoch, exam, *([repetition] if repetition else []))
-        count, height, width = slices.shape
+        count, height, width = slices.shape[:3]
         return self.augmentation.draw((count, height, width), np.random.default_rng(key))
 
 

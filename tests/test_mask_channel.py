@@ -15,8 +15,8 @@ from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.load import ligament_mask, load_exam
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
-from models.bundle import BundleError, load_bundle
-from models.files.manifest import digests
+from models.bundle import load_bundle
+from models.files.manifest import BundleError
 from models.predictor import Predictor
 from models.segment.localiser import LOCALISERS
 from models.trunks import Trunk, build_trunk
@@ -131,7 +131,6 @@ def test_training_and_prediction_see_the_same_mask_and_maps_add_up(knees, tmp_pa
     (tmp_path / "bundle" / "manifest.json").write_text(manifest.replace('"localiser": "bright"', '"was": "bright"'))
     with pytest.raises(BundleError, match="needs the mask of a localiser"):
         load_bundle(tmp_path / "bundle")
-    assert digests(tmp_path / "bundle")
 
 
 @pytest.mark.slow

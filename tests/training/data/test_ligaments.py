@@ -10,10 +10,16 @@ from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 from data_prep.labels import BINARY
 from training.data.batches import Batches
-from training.data.examples import prepare
+from training.data.examples import Examples, prepare
 from training.data.ligaments import CLASSES, LIGAMENT, UNKNOWN, Grid, shares_of_cells, with_ligaments
 
 WHOLE = ((0.0, 1.0), (0.0, 1.0))
+
+
+def ligament(examples: Examples, exam: int, slices: int) -> np.ndarray:
+    target = examples.targets.one(exam, None, slices)
+    assert isinstance(target, dict)
+    return target[LIGAMENT]
 
 
 def test_cells_hold_their_share_of_the_mask():
@@ -51,7 +57,7 @@ def test_targets_have_the_ligament_where_the_slices_show_it(knees, tmp_path):
     known = with_ligaments(examples, exams, recipe.size, grid)
     for index, exam in enumerate(exams):
         volume = load_exam(exam)
-        share = known.targets.one(index, None, len(examples.inputs[index]) + 2)[LIGAMENT]
+        share = ligament(known, index, len(examples.inputs[index]) + 2)
         voxel = np.prod(volume.spacing_mm)
         true = ligament_mask(exam, volume.shape).sum() * voxel
         own = share[:-2].sum() * volume.spacing_mm[0] * (68 / 4) ** 2
@@ -59,6 +65,7 @@ def test_targets_have_the_ligament_where_the_slices_show_it(knees, tmp_path):
         assert (share[-1] == share[-3]).all()  # repeats of the last slice
     batches = Batches(known, 2, Augmentation(rotation_degrees=10.0), seed=1)
     inputs, targets, _ = batches[0]
+    assert isinstance(targets, dict)
     assert inputs.shape[:2] == targets[LIGAMENT].shape[:2]
     assert targets[CLASSES].shape == (2, 2)
     assert targets[LIGAMENT].min() >= 0
@@ -69,4 +76,4 @@ def test_an_exam_without_a_known_ligament_has_unknown_cells(knees, tmp_path):
     exams = [replace(exam, mask=None, box=None) for exam in read_exams(knees / "exams.csv")[:2]]
     recipe = Recipe((44.0, 68.0, 68.0), (64, 64))
     known = with_ligaments(prepare(exams, BINARY, recipe, tmp_path, Workers(1)), exams, recipe.size, Grid(4, 4, WHOLE))
-    assert (known.targets.one(0, None, 9)[LIGAMENT] == UNKNOWN).all()
+    assert (ligament(known, 0, 9) == UNKNOWN).all()

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from data_prep.files import replacing_folder
 from data_prep.labels import SCHEMES, LabelScheme
 from data_prep.network_input.crop import crop
+from data_prep.network_input.mask_channel import with_mask
 from data_prep.network_input.recipe import Recipe
 from data_prep.notice import Notice
 from models.bundle_files import COLOUR_SCALE, OPERATING_POINT, write_measured
@@ -175,6 +176,8 @@ def load_bundle(folder: Path) -> Bundle:
         operating_point = _operating_point(folder) if OPERATING_POINT in manifest["files"] else None
         seen = Seen.from_json(read_json(folder / EXAMS)) if EXAMS in manifest["files"] else None
         localiser = LOCALISERS[manifest["localiser"]].load(folder / LOCALISER) if "localiser" in manifest else None
+        if recipe.mask_channel and not localiser:
+            raise ValueError("its network needs the mask of a localiser, but it has none")
         [Notice(**notice) for notice in manifest.get("notices", ())]
     except (KeyError, TypeError, ValidationError, ValueError, OSError) as error:
         raise BundleError(f"{folder.name}: can't be rebuilt: {error}") from error
@@ -209,7 +212,9 @@ def _operating_point(folder: Path) -> OperatingPoint:
 
 def _golden_logits(classifier: ExamClassifier, recipe: Recipe) -> list[float]:
     volume = golden_volume()
-    slices, _ = crop(volume.voxels, volume.spacing_mm, recipe)
+    slices, footprint = crop(volume.voxels, volume.spacing_mm, recipe)
+    if recipe.mask_channel:
+        slices = with_mask(slices, volume.voxels > volume.voxels.mean(), footprint, recipe)
     return [round(float(logit), 6) for logit in classifier.logits(classifier.features(slices))]
 
 

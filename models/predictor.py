@@ -109,7 +109,7 @@ class Predictor:
         located = Located()
         if isinstance(step, Coarse):
             located = self._located(step, timing)
-            step = NetworkInput.of(step, self.bundle.recipe, located.box)
+            step = NetworkInput.of(step, self.bundle.recipe, located)
         timing["preprocess"] = step.took_ms
         bundle, footprint = self.bundle, step.footprint
         with _timed(timing, "network"), memory_errors():

@@ -41,7 +41,12 @@ class Draw:
     kept: Mask
 
     def slices(self, slices: FloatArray) -> FloatArray:
-        """Change slices, float32 `[S, H, W]` in 0..1. The result has the same shape and range."""
+        """Change slices, float32 `[S, H, W]` in 0..1. The result has the same shape and range.
+
+        Of `[S, H, W, 2]` the second channel is a mask with a soft edge: it is moved, and keeps its values.
+        """
+        if slices.ndim == 4:
+            return np.stack([self.slices(slices[..., 0]), self._soft_mask(slices[..., 1])], axis=-1)
         self._check(slices.shape)
         changed = self.appearance.apply(self.warp.slices(slices))
         changed[~self.kept] = 0
@@ -52,6 +57,11 @@ class Draw:
         self._check(mask.shape)
         moved = self.warp.mask(mask)
         moved[~self.kept] = False
+        return moved
+
+    def _soft_mask(self, mask: FloatArray) -> FloatArray:
+        moved = self.warp.slices(np.ascontiguousarray(mask))
+        moved[~self.kept] = 0
         return moved
 
     def box(self, box: Box) -> Box | None:
@@ -107,13 +117,15 @@ class Augmentation:
                 raise ValueError(f"{name} must be from 0 to below {LIMITS.get(name, np.inf):.4g}, not {value}")
 
     def apply(self, slices: FloatArray, random: np.random.Generator) -> FloatArray:
-        """Change slices, float32 `[S, H, W]` in 0..1, by a new draw. The result has the same shape and range.
+        """Change slices, float32 `[S, H, W]` in 0..1 (`[S, H, W, 2]` with a mask), by a new draw.
+
+        The result has the same shape and range.
 
         If all ranges are 0, the slices are returned unchanged.
         """
         if self == Augmentation():
             return slices
-        count, height, width = slices.shape
+        count, height, width = slices.shape[:3]
         return self.draw((count, height, width), random).slices(slices)
 
     def draw(self, shape: Shape, random: np.random.Generator) -> Draw:

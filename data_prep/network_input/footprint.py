@@ -5,12 +5,14 @@ Carrying back keeps a map's sum.
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from data_prep.volume import FloatArray
+
+Label = TypeVar("Label", np.bool_, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,22 @@ class Footprint:
             peak = max(peak, float((spread_rows @ maps[index] @ spread_columns.T).max()))
         return peak
 
+    def labels(self, labels: npt.NDArray[Label], size: tuple[int, int]) -> npt.NDArray[Label]:
+        """What labels of the volume's voxels are on the region's cells: each has the label at its centre.
+
+        Args:
+            labels: `[S, R, C]`.
+            size: rows and columns of cells of the region.
+
+        Returns:
+            `[s, *size]`; 0 outside of the image.
+        """
+        _, row_count, column_count = self.volume_shape
+        rows, inside_rows = _nearest(self.rows, size[0], row_count)
+        columns, inside_columns = _nearest(self.columns, size[1], column_count)
+        cut = labels[slice(*self.slices)][:, rows[:, None], columns[None, :]]
+        return np.where(inside_rows[:, None] & inside_columns[None, :], cut, labels.dtype.type(0))
+
     def to_json(self) -> dict[str, Any]:
         """The footprint as plain numbers, for `from_json`."""
         return asdict(self)
@@ -88,6 +106,15 @@ class Footprint:
 def _between(span: tuple[float, float], fractions: tuple[float, float]) -> tuple[float, float]:
     start, stop = (span[0] + fraction * (span[1] - span[0]) for fraction in fractions)
     return start, stop
+
+
+def _nearest(
+    region: tuple[float, float], cells: int, pixels: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """The pixel that holds the centre of each cell, and whether it is inside the image."""
+    start, stop = region
+    places = np.floor(start + (np.arange(cells) + 0.5) * (stop - start) / cells).astype(np.intp)
+    return np.clip(places, 0, pixels - 1), (places >= 0) & (places < pixels)
 
 
 def _spread(cells: int, region: tuple[float, float], pixels: int) -> npt.NDArray[np.float64]:

@@ -25,6 +25,8 @@ class Recipe:
         unsharp: how much of (slice - blurred slice) is added; 0 switches it off.
         channels: how the network's first layer converts a grey value: "gray" to one centred channel, "torch" to RGB
             with ImageNet mean and deviation, "caffe" to BGR in 0..255 with means subtracted.
+        mask_channel: whether each slice has the ligament's mask, as a localiser finds it, as a second channel. The
+            block then stays at the volume's centre.
 
     Raises:
         ValueError: an extent or size isn't positive, or the window isn't within 0..100.
@@ -36,6 +38,12 @@ class Recipe:
     clahe_clip: FromZero = 0.0
     unsharp: FromZero = 0.0
     channels: Channels = "gray"
+    mask_channel: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one slice of the network input: `(H, W)`, or `(H, W, 2)` with a mask."""
+        return (*self.size, 2) if self.mask_channel else self.size
 
     def __post_init__(self) -> None:
         low, high = self.window

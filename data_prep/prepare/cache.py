@@ -1,10 +1,12 @@
 """Network inputs on disk, each made once.
 
 A file's name is a digest of the pixels, the recipe and the box, so old files are never used with a changed recipe, and
-a run that was killed continues where it stopped. Time grows with the number of missing inputs; memory doesn't.
+a run that was killed continues where it stopped. Beside each input stands its footprint. Time grows with the number of
+missing inputs; memory doesn't.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +18,18 @@ from data_prep.boxes import Box
 from data_prep.errors import InputError
 from data_prep.files import replacing
 from data_prep.network_input.coarse import Coarse
+from data_prep.network_input.footprint import Footprint
 from data_prep.network_input.located import Located
-from data_prep.network_input.network_input import NetworkInput
+from data_prep.network_input.network_input import NOWHERE, NetworkInput
 from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.fingerprint import exam_digest
-from data_prep.prepare.load import ligament_box, load_exam, signature
+from data_prep.prepare.load import ligament_box, ligament_mask, load_exam, signature
 from data_prep.tables.exams import Exam
 from data_prep.volume import FloatArray
 from data_prep.workers import Workers
 
 # Part of every digest: increase it when the two steps give another result for the same pixels.
-VERSION = 1
+VERSION = 2
 
 
 class Locates(Protocol):
@@ -63,6 +66,10 @@ class CachedInputs(Sequence[FloatArray]):
         array: FloatArray = np.load(self.paths[index], mmap_mode="r")
         return array
 
+    def footprint(self, index: int) -> Footprint:
+        """Where the slices of an exam lie in its volume."""
+        return Footprint.from_json(json.loads(_footprint_path(self.paths[index]).read_text(encoding="ascii")))
+
 
 def make_inputs(
     exams: Sequence[Exam], recipe: Recipe, folder: Path, workers: Workers, around: Around = "centre"
@@ -94,7 +101,7 @@ def _make(missing: Sequence["_Task"], workers: Workers, around: Around) -> Itera
         yield from workers.run(_Task.make, missing, "preparing")
         return
     for task, decoded in zip(missing, workers.run(_Task.decode, missing, "preparing"), strict=True):
-        yield task.write(decoded, around.locate(decoded.coarse).box)
+        yield task.write(decoded, around.locate(decoded.coarse))
 
 
 def pixel_digests(exams: Sequence[Exam], folder: Path) -> dict[str, str]:
@@ -111,6 +118,10 @@ def _note(exam: Exam, folder: Path) -> list[str]:
 
 def _note_path(exam: Exam, folder: Path) -> Path:
     return folder / "pixels" / signature(exam)
+
+
+def _footprint_path(input_: Path) -> Path:
+    return input_.with_suffix(".json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +157,7 @@ class _Task:
     def make(self) -> Path:
         """Both steps without a localiser, and the file."""
         decoded = self.decode()
-        return self.write(decoded, self._known_box())
+        return self.write(decoded, self._known(decoded.coarse.voxels.shape))
 
     def decode(self) -> _Decoded:
         """The first step."""
@@ -157,11 +168,13 @@ class _Task:
             raise type(error)(f"exam {self.exam.exam_id}: {error.detail}", error.files) from None
         return _Decoded(coarse, volume.digest(), exam_digest(volume))
 
-    def write(self, decoded: _Decoded, box: Box | None) -> Path:
+    def write(self, decoded: _Decoded, located: Located) -> Path:
         """The second step, and the file."""
         path = self._path(decoded.pixels)
         if not path.is_file():
-            made = NetworkInput.of(decoded.coarse, self.recipe, box)
+            made = NetworkInput.of(decoded.coarse, self.recipe, located)
+            with replacing(_footprint_path(path)) as partial:
+                partial.write_text(json.dumps(made.footprint.to_json()), encoding="ascii")
             with replacing(path) as partial, partial.open("wb") as stream:
                 np.save(stream, made.slices)
         with replacing(_note_path(self.exam, self.folder)) as partial:
@@ -169,9 +182,14 @@ class _Task:
         return path
 
     def _path(self, pixels: str) -> Path:
-        found = self._known_box() if self.around in ("centre", "ligament") else self.around
+        found = ligament_box(self.exam) if self.around == "ligament" else self.around
         key = hashlib.sha256(repr((VERSION, pixels, self.recipe, found)).encode()).hexdigest()
         return self.folder / f"{key}.npy"
 
-    def _known_box(self) -> Box | None:
-        return ligament_box(self.exam) if self.around == "ligament" else None
+    def _known(self, shape: tuple[int, ...]) -> Located:
+        """The ligament as the exam's row knows it, if the block lies around it."""
+        if self.around != "ligament":
+            return NOWHERE
+        slices, rows, columns = shape
+        mask = ligament_mask(self.exam, (slices, rows, columns)) if self.recipe.mask_channel else None
+        return Located(ligament_box(self.exam), mask)

@@ -108,7 +108,7 @@ class Ensemble:
     @cached_property
     def _trunk_of(self) -> list[int]:
         """The number of each member's trunk, from 0. Trunks are the same if they make the same bits from noise."""
-        noise = np.random.default_rng(0).random((2, *self.recipe.size), np.float32)
+        noise = np.random.default_rng(0).random((2, *self.recipe.shape), np.float32)
         known: dict[bytes, int] = {}
         return [known.setdefault(member.features(noise).tobytes(), len(known)) for member in self._members]
 

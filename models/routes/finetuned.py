@@ -122,7 +122,7 @@ class FineTuned:
         self.network.load_weights(folder / WEIGHTS)
 
     def _new_network(self) -> ExamNetwork:
-        trunk = build_trunk(self.trunk, self.recipe.size, self.recipe.channels)
+        trunk = build_trunk(self.trunk, self.recipe.shape, self.recipe.channels)
         return ExamNetwork(trunk, self.head, len(self.scheme))
 
 

@@ -68,10 +68,18 @@ class ExamNetwork(keras.Model):  # type: ignore[misc]
 
     def see(self, trunk: keras.Model, exams: keras.KerasTensor, training: bool) -> keras.KerasTensor:
         """Logits `[B, K]` of exams `[B, S, ...]`. trunk: the trunk or its upper part, which takes the exams' slices."""
-        _, slices, *size = ops.shape(exams)
-        grid = trunk(ops.reshape(exams, (-1, *size)))
+        return self.read(self.grid(trunk, exams), exams, training)
+
+    def grid(self, trunk: keras.Model, exams: keras.KerasTensor) -> keras.KerasTensor:
+        """Features `[B S, h, w, C]` of all slices of exams `[B, S, ...]`."""
+        _, _, *size = ops.shape(exams)
+        return trunk(ops.reshape(exams, (-1, *size)))
+
+    def read(self, grid: keras.KerasTensor, exams: keras.KerasTensor, training: bool) -> keras.KerasTensor:
+        """Logits `[B, K]` of the features `[B S, h, w, C]` of exams `[B, S, ...]`."""
         pooled = ops.mean(ops.cast(grid, "float32"), axis=(1, 2))
-        return self.score(ops.reshape(pooled, (-1, slices, pooled.shape[-1])), own_slices(exams), training)
+        by_exam = ops.reshape(pooled, (-1, ops.shape(exams)[1], pooled.shape[-1]))
+        return self.score(by_exam, own_slices(exams), training)
 
     def score(self, pooled: keras.KerasTensor, own: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Logits `[B, K]` of features averaged over space.

@@ -45,7 +45,7 @@ class SVC:
     ) -> None:
         self.scheme, self.pooling = scheme, pooling
         self.trunk, self._kernel = trunk, kernel
-        self.network: keras.Model = build_trunk(trunk, recipe.size, recipe.channels)
+        self.network: keras.Model = build_trunk(trunk, recipe.shape, recipe.channels)
         decisions = 1 if len(scheme) == 2 else len(scheme)
         self.machine: Machine = MACHINES[kernel].untrained(self.network.output_shape[-1], decisions)
 

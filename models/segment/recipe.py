@@ -91,18 +91,4 @@ def targets(labels: npt.NDArray[np.uint8], footprint: Footprint, recipe: Segment
     Returns:
         `[s, H, W]`; 0 (background) outside of the image.
     """
-    rows, columns = recipe.recipe.size
-    _, row_count, column_count = footprint.volume_shape
-    row, inside_rows = _nearest(footprint.rows, rows, row_count)
-    column, inside_columns = _nearest(footprint.columns, columns, column_count)
-    cut = labels[slice(*footprint.slices)][:, row[:, None], column[None, :]]
-    return np.where(inside_rows[:, None] & inside_columns[None, :], cut, np.uint8(0))
-
-
-def _nearest(
-    region: tuple[float, float], cells: int, pixels: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """The pixel that holds the centre of each cell, and whether it is inside the image."""
-    start, stop = region
-    places = np.floor(start + (np.arange(cells) + 0.5) * (stop - start) / cells).astype(np.intp)
-    return np.clip(places, 0, pixels - 1), (places >= 0) & (places < pixels)
+    return footprint.labels(labels, recipe.recipe.size)

@@ -18,13 +18,15 @@ def as_channels(pixels: keras.KerasTensor, channels: Channels) -> keras.KerasTen
     """Convert slices to a trunk's input channels.
 
     Args:
-        pixels: `[n, H, W]` in 0..1.
+        pixels: `[n, H, W]` in 0..1, or `[n, H, W, 2]` with a mask.
         channels: The recipe's convention.
 
     Returns:
-        `[n, H, W, 1]` in -1..1 for "gray", `[n, H, W, 3]` for "torch" and "caffe".
+        `[n, H, W, 1]` in -1..1 for "gray", `[n, H, W, 3]` for "torch" and "caffe". With a mask, "gray" has a second
+        channel; in three channels the mask replaces the last one, because pretrained weights have no fourth.
     """
-    grey = keras.layers.Reshape((*pixels.shape[1:], 1), name="grey")(pixels)
+    _, height, width, *planes = pixels.shape
+    grey = keras.layers.Reshape((height, width, *(planes or [1])), name="grey")(pixels)
     if channels == "gray":
         return keras.layers.Rescaling(2.0, -1.0, name="centred")(grey)
     mean, deviation = (TORCH_MEAN, TORCH_DEVIATION) if channels == "torch" else (CAFFE_MEAN, CAFFE_DEVIATION)
@@ -35,6 +37,8 @@ def as_channels(pixels: keras.KerasTensor, channels: Channels) -> keras.KerasTen
 class InColour(keras.layers.Layer):  # type: ignore[misc]
     """Makes three channels `[n, H, W, 3]`, each `scale * grey + offset`, from grey `[n, H, W, 1]`.
 
+    Of grey and mask, `[n, H, W, 2]`, the mask makes the last channel.
+
     It is a convolution, which takes a sixth of the time of copies and arithmetic on them.
     """
 
@@ -43,7 +47,9 @@ class InColour(keras.layers.Layer):  # type: ignore[misc]
         self.scale, self.offset = tuple(map(float, scale)), tuple(map(float, offset))
 
     def call(self, grey: keras.KerasTensor) -> keras.KerasTensor:
-        kernel = ops.convert_to_tensor([[[self.scale]]], grey.dtype)
+        sources = np.zeros((grey.shape[-1], len(self.scale)))
+        sources[np.minimum([0, 0, 1], grey.shape[-1] - 1), [0, 1, 2]] = self.scale
+        kernel = ops.convert_to_tensor(sources[None, None], grey.dtype)
         return ops.conv(grey, kernel) + ops.convert_to_tensor(self.offset, grey.dtype)
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

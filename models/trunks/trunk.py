@@ -49,16 +49,16 @@ class Trunk:
             raise ValueError("ImageNet weights fit a trunk of width 1 only")
 
 
-def build_trunk(trunk: Trunk, size: tuple[int, int], channels: Channels) -> keras.Model:
+def build_trunk(trunk: Trunk, shape: tuple[int, ...], channels: Channels) -> keras.Model:
     """Build the network of a trunk, with random weights.
 
     Args:
         trunk: The description.
-        size: Rows and columns of a slice.
+        shape: The shape of a slice, `Recipe.shape`.
         channels: The recipe's channel convention.
 
     Returns:
-        The network: slices `[n, H, W]` in 0..1 -> features `[n, h, w, C]`.
+        The network: slices `[n, H, W]` in 0..1 (`[n, H, W, 2]` with a mask) -> features `[n, h, w, C]`.
 
     Raises:
         ValueError: For a layer that the trunk doesn't have, and for ImageNet weights with another channel convention
@@ -67,7 +67,7 @@ def build_trunk(trunk: Trunk, size: tuple[int, int], channels: Channels) -> kera
     published = "caffe" if trunk.name in APPLICATIONS else "torch"
     if trunk.weights == "imagenet" and channels != published:
         raise ValueError(f"{trunk.name} with ImageNet weights needs channels {published!r}, not {channels!r}")
-    pixels = keras.Input(size, name="slices")
+    pixels = keras.Input(shape, name="slices")
     names = []
     for layer in _layers(trunk, as_channels(pixels, channels)):
         names.append(layer.name)

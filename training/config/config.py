@@ -50,6 +50,8 @@ class Fit:
             classes, and a temperature doesn't correct that.
         oversample: repeat exams of rare label sets until each set comes equally often. Probabilities then lean towards
             the rare classes, too.
+        ligament_weight: weight of a second loss: the trunk also learns how much of each cell of its grid the ligament
+            fills. Exams without a known ligament don't count in it.
         restarts: how often to start again, with the next seed, when the training loss of the first epoch exceeds
             `restart_above`.
         restart_above: a loss; if not given, that of the best constant guess plus `restart.tolerance`.
@@ -70,6 +72,7 @@ class Fit:
     loss: Literal["set", "focal", "ordinal"] = "set"
     class_weights: bool = False
     oversample: bool = False
+    ligament_weight: FromZero = 0.0
     restarts: CountFromZero = 0
     restart_above: FromZero | None = None
 
@@ -80,6 +83,10 @@ class Fit:
             raise ValueError(f"{self.optimiser} takes no momentum; sgd and rmsprop do")
         if self.cache_frozen and not self.trainable_from:
             raise ValueError('cache_frozen needs a frozen part: set trainable_from to a layer or "none"')
+        if self.ligament_weight and self.cache_frozen:
+            raise ValueError("ligament_weight needs the slices, which cache_frozen replaces: choose one")
+        if self.ligament_weight and self.restarts:
+            raise ValueError("with ligament_weight no start is checked: set restarts to 0")
         if not 0 < self.plateau_factor < 1:
             raise ValueError("plateau_factor must lie between 0 and 1")
 

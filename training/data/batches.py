@@ -9,6 +9,7 @@ import numpy.typing as npt
 from data_prep.augment import Augmentation, Draw
 from data_prep.volume import FloatArray
 from training.data.examples import Examples
+from training.data.targets import Target
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -46,10 +47,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return math.ceil(len(self.order) / self.batch)
 
-    def __getitem__(self, index: int) -> tuple[FloatArray, FloatArray, npt.NDArray[np.float32]]:
+    def __getitem__(self, index: int) -> tuple[FloatArray, Target, npt.NDArray[np.float32]]:
         chosen = self.order[index * self.batch : (index + 1) * self.batch]
         pairs = [self._pair(exam, repetition) for exam, repetition in chosen]
-        inputs, targets = (np.stack(parts) for parts in zip(*pairs, strict=True))
+        inputs, targets = keras.tree.map_structure(lambda *parts: np.stack(parts), *pairs)
         return inputs, targets, self.examples.weights[chosen[:, 0]]
 
     def on_epoch_end(self) -> None:
@@ -65,7 +66,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if self.augmentation or self.oversample:
             self.order = self.order[random.permutation(len(self.order))]
 
-    def _pair(self, exam: int, repetition: int) -> tuple[FloatArray, FloatArray]:
+    def _pair(self, exam: int, repetition: int) -> tuple[FloatArray, Target]:
         """An exam's input `[longest, ...]` and its target."""
         slices = self.examples.inputs[exam]
         draw = self._draw(slices, exam, repetition)
@@ -77,7 +78,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if not self.augmentation or self.augmentation == Augmentation():
             return None
         key = (self.seed, self.epoch, exam, *([repetition] if repetition else []))
-        count, height, width = slices.shape
+        count, height, width = slices.shape[:3]
         return self.augmentation.draw((count, height, width), np.random.default_rng(key))
 
 

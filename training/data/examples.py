@@ -70,7 +70,7 @@ def prepare(
             raise ValueError(f"exam {exam.exam_id} has no box or mask: a warm-up needs to know where the ligament is")
     inputs = make_inputs(exams, recipe, folder, workers, around)
     for exam, slices in zip(exams, inputs, strict=True):
-        check_slices(exam.exam_id, slices, recipe.size)
+        check_slices(exam.exam_id, slices, recipe.shape)
     return Examples(
         inputs,
         ClassSets(np.stack([scheme.members(exam.allowed(scheme)) for exam in exams])),
@@ -78,12 +78,11 @@ def prepare(
     )
 
 
-def check_slices(exam_id: str, slices: FloatArray, size: tuple[int, int]) -> None:
-    """Raises ValueError for an array that isn't `[S, *size]` or has values that aren't finite numbers."""
-    if slices.ndim != 3 or not len(slices) or slices.shape[1:] != size:
-        raise ValueError(
-            f"exam {exam_id}: its array is {list(slices.shape)}, but the recipe makes [S, {size[0]}, {size[1]}]"
-        )
+def check_slices(exam_id: str, slices: FloatArray, shape: tuple[int, ...]) -> None:
+    """Raises ValueError for an array that isn't `[S, *shape]` or has values that aren't finite numbers."""
+    if not len(slices) or slices.shape[1:] != shape:
+        made = ", ".join(map(str, shape))
+        raise ValueError(f"exam {exam_id}: its array is {list(slices.shape)}, but the recipe makes [S, {made}]")
     if not np.isfinite(slices).all():
         raise ValueError(f"exam {exam_id}: its array has values that aren't finite numbers")
 

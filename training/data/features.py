@@ -101,7 +101,7 @@ def _batches(exams: Sequence[FloatArray], batch: int) -> Iterator[tuple[FloatArr
             yield rest[:batch], batch
             rest = rest[batch:]
     if rest is not None and len(rest):
-        yield np.pad(rest, ((0, batch - len(rest)), (0, 0), (0, 0))), len(rest)
+        yield np.pad(rest, ((0, batch - len(rest)), *((0, 0),) * (rest.ndim - 1))), len(rest)
 
 
 def _ahead(items: Iterable[Item]) -> Iterator[Item]:

@@ -15,6 +15,8 @@ from data_prep.volume import FloatArray
 
 Indices = Sequence[int] | npt.NDArray[np.int_]
 Mask = npt.NDArray[np.bool_]
+# What a loss takes: one array, or one for each output of a network by name.
+Target = FloatArray | dict[str, FloatArray]
 
 
 class Targets(Protocol):
@@ -27,7 +29,7 @@ class Targets(Protocol):
     def kinds(self) -> npt.NDArray[np.int_]:
         """`[N]`: exams with the same number have the same kind of target. `oversample` and `rarity` count by it."""
 
-    def one(self, exam: int, draw: Draw | None, slices: int) -> FloatArray:
+    def one(self, exam: int, draw: Draw | None, slices: int) -> Target:
         """The target of one exam, float32, as the loss takes it.
 
         Args:
@@ -54,7 +56,7 @@ class ClassSets:
         _, rows = np.unique(self.allowed, axis=0, return_inverse=True)
         return np.asarray(rows, np.int_)
 
-    def one(self, exam: int, draw: Draw | None, slices: int) -> FloatArray:
+    def one(self, exam: int, draw: Draw | None, slices: int) -> Target:
         """`[K]`; it doesn't depend on changes of the slices."""
         allowed: FloatArray = self.allowed[exam]
         return allowed

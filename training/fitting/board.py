@@ -44,7 +44,11 @@ class Board(keras.callbacks.Callback):  # type: ignore[misc]
     def _heatmap(self) -> Picture:
         slices = self.held_out.inputs[self.shown]
         maps = self.classifier.explain(slices, self.classifier.features(slices)).maps
-        return overlay(slices, maps[self.held_out.allowed[self.shown].argmax()], self.classifier.grid_span())
+        return overlay(
+            slices[..., 0] if slices.ndim == 4 else slices,
+            maps[self.held_out.allowed[self.shown].argmax()],
+            self.classifier.grid_span(),
+        )
 
 
 class MaskBoard(keras.callbacks.Callback):  # type: ignore[misc]
@@ -58,7 +62,9 @@ class MaskBoard(keras.callbacks.Callback):  # type: ignore[misc]
         assert isinstance(held_out, MaskExamples)
         self.events, self.network = EventFile(folder), network
         shown = int(np.argmax([(labels > 0).sum() for labels in held_out.targets.labels]))
-        self.image, self.truth, _ = MaskBatches(held_out.take([shown]), 1, None, seed=0)[0]
+        self.image, truth, _ = MaskBatches(held_out.take([shown]), 1, None, seed=0)[0]
+        assert isinstance(truth, np.ndarray)
+        self.truth = truth
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         single = len(self.network.inputs[0].shape) == 4

@@ -1,6 +1,6 @@
 """Train any Keras model on any targets: one phase of epochs, early stopping, and the optimiser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,12 +26,14 @@ class Objective(NamedTuple):
     """What a network is trained for.
 
     Attributes:
-        loss: maps targets and outputs to `[B]`.
-        metrics: Keras' names, or metrics; they are weighted.
+        loss: maps targets and outputs to `[B]`; of a network with several outputs, one for each by name.
+        metrics: Keras' names, or metrics; they are weighted. Of several outputs, by name.
+        weights: of the losses of several outputs, by name.
     """
 
-    loss: Loss
-    metrics: tuple[str | keras.metrics.Metric, ...] = ()
+    loss: Loss | Mapping[str, Loss]
+    metrics: Sequence[str | keras.metrics.Metric] | Mapping[str, Sequence[str]] = ()
+    weights: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,8 @@ def fit(
     network.compile(
         optimiser(settings, phase.learning_rate),
         objective.loss,
-        weighted_metrics=list(objective.metrics),
+        loss_weights=objective.weights,
+        weighted_metrics=objective.metrics if isinstance(objective.metrics, Mapping) else list(objective.metrics),
         jit_compile=False,
     )
     batch = settings.batch_exams

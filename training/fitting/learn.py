@@ -85,6 +85,8 @@ def learn(config: Config, exams: Sequence[Exam], place: Place) -> Learnt:
     Raises:
         ValueError: see `check_learnable`, `prepare` and the fit of the route.
     """
+    if config.recipe.mask_channel and place.around == "centre":
+        raise ValueError("recipe.mask_channel needs a localiser, which makes the mask: name one with --localiser")
     check_learnable(config, exams)
     splits = {name: [exam for exam in exams if exam.split == name] for name in ("train", "val")}
     for name in unseen_classes(splits["train"], SCHEMES[config.scheme]):

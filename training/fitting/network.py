@@ -30,11 +30,13 @@ from training.config.place import Place
 from training.data.copies import with_copies
 from training.data.examples import Examples, prepare
 from training.data.frozen import FrozenFeatures
+from training.data.ligaments import CLASSES, WithLigaments, with_ligaments
 from training.data.targets import rarity
 from training.fitting.backend import spread_over
 from training.fitting.board import Board
 from training.fitting.checkpoint import CheckpointCallback, RunState
 from training.fitting.fit import Objective, Phase, fit, watchers
+from training.fitting.guided import GuidedNetwork, grid_of, guided_objective
 from training.fitting.losses import LOSSES
 from training.fitting.restart import BadStart, StartCheck, another_start, constant_guess, tolerance
 from training.fitting.seeds import fix_seed
@@ -124,6 +126,8 @@ def phases_of(config: Config, splits: Splits, place: Place) -> list[ClassifierPh
         )
         if config.keeps_copies:
             learn = with_copies(learn, config.augmentation)
+        if last.ligament_weight:
+            learn, held_out = _with_ligaments(config, recipe, splits, learn, held_out)
         if last.class_weights:
             learn = dataclasses.replace(learn, weights=learn.weights * rarity(learn.targets.kinds))
         return learn, held_out
@@ -142,6 +146,17 @@ def phases_of(config: Config, splits: Splits, place: Place) -> list[ClassifierPh
     return phases
 
 
+def _with_ligaments(
+    config: Config, recipe: Recipe, splits: Splits, learn: Examples, held_out: Examples
+) -> tuple[Examples, Examples]:
+    """The examples with their ligaments on the grid that the trunk has for slices of this recipe."""
+    if not any(exam.box or exam.mask for exam in splits["train"]):
+        raise ValueError("no training exam has a box or mask: ligament_weight needs to know where the ligament is")
+    grid = grid_of(untrained_network(config, recipe))
+    learn = with_ligaments(learn, splits["train"], recipe.size, grid)
+    return learn, with_ligaments(held_out, splits["val"], recipe.size, grid)
+
+
 def warm_up_recipe(recipe: Recipe, first: WarmUp) -> Recipe:
     """The warm-up's recipe: the same with another block size."""
     return dataclasses.replace(recipe, extent_mm=first.extent_mm, size=first.size)
@@ -156,6 +171,8 @@ def identity(config: Config, splits: Splits, place: Place, phases: Sequence[Clas
         for examples in (phase.learn, phase.held_out):
             digest.update(repr(examples.inputs).encode())
             digest.update(examples.allowed.tobytes() + examples.weights.tobytes())
+            if isinstance(examples.targets, WithLigaments):
+                digest.update(examples.targets.sha256.encode())
     return digest.hexdigest()[:16]
 
 
@@ -174,7 +191,8 @@ def _attempt(
         phase = phases[index]
         learner = _classifier_of_phase(config, phase.recipe, classifier, place.mixed_precision)
         train_from(learner.network.trunk, phase.train_from)
-        callbacks = watchers(config.fit, one_sided(phase.held_out))
+        loss = f"{CLASSES}_loss" if config.fit.ligament_weight else "loss"
+        callbacks = watchers(config.fit, one_sided(phase.held_out), loss)
         keeper = CheckpointCallback(path, resumed, index, callbacks)
         if place.board:
             callbacks.append(Board(place.board / phase.name, learner, phase.held_out))
@@ -183,12 +201,15 @@ def _attempt(
             frozen = FrozenFeatures(learner, config.fit.trainable_from, place)
             network = frozen.network()
             phase = dataclasses.replace(phase, learn=frozen.of(phase.learn), held_out=frozen.of(phase.held_out))
+        objective = Objective(LOSSES[config.fit.loss], ("categorical_accuracy",))
+        if weight := config.fit.ligament_weight:
+            network, objective = GuidedNetwork(learner.network), guided_objective(LOSSES[config.fit.loss], weight)
         if index == 0 and config.fit.restarts and not resumed.settled:
             callbacks.insert(0, StartCheck(_limit(config.fit, phase.learn), phase.learn))
         fit(
             network,
             phase,
-            Objective(LOSSES[config.fit.loss], ("categorical_accuracy",)),
+            objective,
             config.fit,
             config.seed,
             augmentation=config.augmentation,

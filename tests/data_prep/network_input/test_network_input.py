@@ -3,6 +3,7 @@ import pytest
 
 from data_prep.errors import UnsuitableStudy
 from data_prep.network_input.coarse import Coarse
+from data_prep.network_input.located import Located
 from data_prep.network_input.network_input import NetworkInput
 from data_prep.network_input.recipe import Recipe
 from tests.conftest import make_volume
@@ -25,7 +26,7 @@ def test_both_steps_give_the_block_and_what_a_reader_should_know():
 
 def test_a_box_moves_the_block():
     volume = make_volume(np.random.default_rng(0).normal(size=(8, 16, 16)))
-    found = NetworkInput.of(Coarse.of(volume), RECIPE, ((0, 4), (2, 4), (10, 16)))
+    found = NetworkInput.of(Coarse.of(volume), RECIPE, Located(((0, 4), (2, 4), (10, 16))))
     assert (found.footprint.slices, found.footprint.rows, found.footprint.columns) == ((0, 4), (-9, 15), (1, 25))
     assert found.box == ((0, 4), (2, 4), (10, 16))
 

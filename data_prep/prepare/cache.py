@@ -14,7 +14,6 @@ from typing import Literal, Protocol, overload
 
 import numpy as np
 
-from data_prep.boxes import Box
 from data_prep.errors import InputError
 from data_prep.files import replacing
 from data_prep.network_input.coarse import Coarse

@@ -40,8 +40,8 @@ ROUNDS, KILLS = (10, 10) if LONG else (1, 5)
 CLIENTS = 3
 # Studies differ in their UIDs; this many have pixels of their own.
 PIXELS = 12
-# Seconds. A process that has lost its parent ends within the first; an answer, and its delivery, come within the second:
-# a delivery during which processes were killed four times waits for 240 s before the next try.
+# Seconds. A process that has lost its parent ends within the first; answers and deliveries come within the second. A
+# delivery during which processes were killed four times waits for 240 s before the next try.
 ORPHAN_S, SOON_S = 45.0, 600.0
 # Results of a prediction beside its study: report, parametric map, key image.
 RESULTS = 3

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from data_prep.augment import Augmentation
+from data_prep.labels import BINARY
 from data_prep.network_input.recipe import Recipe
 from data_prep.prepare.load import ligament_mask, load_exam
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
-from data_prep.labels import BINARY
 from training.data.batches import Batches
 from training.data.examples import Examples, prepare
 from training.data.ligaments import CLASSES, LIGAMENT, UNKNOWN, Grid, shares_of_cells, with_ligaments

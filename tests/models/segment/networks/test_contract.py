@@ -177,7 +177,7 @@ def on_jax(tmp_path_factory) -> dict[str, dict]:
 @networks
 def test_jax_predicts_the_same(on_jax, name):
     expected = made(name).predict_on_batch(squares(TINY[name])[0])
-    assert np.array(on_jax[name]["logits"]) == pytest.approx(expected, abs=ROUNDING * np.abs(expected).max())
+    assert np.array(on_jax[name]["logits"]) == pytest.approx(expected, abs=ROUNDING * float(np.abs(expected).max()))
 
 
 @networks

@@ -91,6 +91,7 @@ def test_the_bundle_holds_the_localiser_that_it_was_trained_with(bundle, segment
     loaded = load_bundle(bundle)
     assert loaded.localiser.sha256 == NetworkLocaliser.load(segmenter).sha256
     assert loaded.manifest["localiser"] == "network"
+    assert "| localiser | network: the block is cut around what it finds |" in loaded.model_card
     assert loaded.manifest["command"].endswith(f"--localiser {LOCALISER}")
     assert NetworkLocaliser.load(bundle / LOCALISER).sha256 == loaded.localiser.sha256
 
@@ -134,7 +135,7 @@ def test_nothing_plausible_means_the_middle_of_the_knee_and_a_warning(bundle, ph
     assert without.located is None
 
 
-def test_service_and_batch_give_box_mask_and_segmentation(bundle, phantoms, studies, tmp_path, capsys):
+def test_service_and_batch_give_box_mask_and_segmentation(bundle, studies, tmp_path, capsys, caplog):
     assert app.predict.main(["--batch", str(studies), "--bundle", str(bundle), "--out", str(tmp_path / "out")]) == 0
     assert "In 1 studies of this run the localiser didn't find the ligament" in capsys.readouterr().err
     with (tmp_path / "out" / "predictions.csv").open(newline="") as stream:
@@ -170,6 +171,7 @@ def test_service_and_batch_give_box_mask_and_segmentation(bundle, phantoms, stud
             with np.load(io.BytesIO(client.get(f"/v1/predictions/{posted['id']}/map.npz").data)) as served:
                 contribution = sum(one["contribution"] for one in posted["explanation"]["slices"])
                 assert served["map"].sum(dtype=np.float64) == pytest.approx(contribution, rel=1e-4, abs=1e-5)
+        assert "no ligament that it could use; bundle localised since the start: ligament-" in caplog.text
     finally:
         service.extensions[EXTENSION].stop()
 

@@ -96,8 +96,12 @@ def varied_ligament(label: str, knee: Anatomy, rng: np.random.Generator) -> Liga
     usual = Ligament.draw(label, knee, rng)
     femoral, tibial = np.array(usual.femoral), np.array(usual.tibial)
     along = (femoral - tibial) / np.linalg.norm(femoral - tibial)
-    femoral = femoral + along * rng.uniform(-1, 6) + rng.normal(0, 1.2, 3)
-    tibial = tibial - along * rng.uniform(0, 2) + rng.normal(0, (1.2, 2.0, 0.6))
+    # In real knees there may be several millimetres of fat between the ligament and the roof of the notch. If it always
+    # lay close to the roof, a network would learn its place by the bones instead of looking for its edges.
+    roof = np.radians(knee.roof_angle)
+    behind_roof = np.array([0.0, np.cos(roof), -np.sin(roof)])
+    femoral = femoral + along * rng.uniform(-1, 6) + behind_roof * rng.uniform(-1, 5) + rng.normal(0, 1.2, 3)
+    tibial = tibial - along * rng.uniform(0, 2) + np.array([0, rng.uniform(-2, 5), 0]) + rng.normal(0, (1.2, 1.5, 0.6))
     return dataclasses.replace(
         usual,
         femoral=(float(femoral[0]), float(femoral[1]), float(femoral[2])),

@@ -40,12 +40,11 @@ def probabilities(segmenter: Segmenter) -> np.ndarray:
     return segmenter.probabilities(exam.voxels, exam.spacing_mm).probabilities
 
 
-@pytest.mark.parametrize("network", ["unet", "unet3d"])
-def test_a_segmenter_trained_on_jax_answers_on_tensorflow(tmp_path, network):
-    masks = table(tmp_path, ["train", "train", "val"], slices=1 if network == "unet" else 2)
+def test_a_segmenter_trained_on_jax_answers_on_tensorflow(tmp_path):
+    masks = table(tmp_path, ["train", "train", "val"])
     out = tmp_path / "localiser"
     words = ["quick", "--masks", str(masks), "--out", str(out), "--jobs", "1"]
-    changes = [*TINY, f'architecture.network="{network}"', "fit.epochs=1", "fit.loss='boundary'"]
+    changes = [*TINY, "fit.epochs=1", "architecture.depth=1"]
     words += [word for change in changes for word in ("--set", change)]
     environment = os.environ | ON_JAX
     command = [sys.executable, "-c", TRAIN, json.dumps(words), str(out)]

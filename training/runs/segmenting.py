@@ -34,6 +34,8 @@ from training.fitting.segmentation import FittedMasks, fit_segmenter
 LIGAMENT = "acl"
 # How far a ligament may extend across the slices. The ACL runs obliquely, about 20 mm from the outside to the inside.
 ACROSS_MM = 25.0
+# Of more synthetic exams than this, digests aren't kept: those of 20,000 samples would take minutes and megabytes.
+MOST_SYNTHETIC = 2000
 LESS_MEMORY = "lower fit.batch, recipe.size or augmentation.crop_size"
 
 
@@ -164,9 +166,16 @@ def learn_masks(
 
 
 def _seen(ready: Sequence[Prepared]) -> Seen:
+    """The exams' digests; of many synthetic ones, which nobody could recognise, only that of the whole table."""
     exams = [Exam(one.given.exam_id, one.given.patient_id, Path()) for one in ready]
-    roles = {one.given.exam_id: ROLE_OF_SPLIT[one.given.split] for one in ready}
+    many = len(ready) > MOST_SYNTHETIC and all(map(synthetic, (one.given.patient_id for one in ready)))
+    roles = {} if many else {one.given.exam_id: ROLE_OF_SPLIT[one.given.split] for one in ready}
     return Seen.of(exams, {one.given.exam_id: one.pixels for one in ready}, roles)
+
+
+def synthetic(patient_id: str) -> bool:
+    """Whether a patient is a synthetic knee."""
+    return patient_id.startswith("phantom-")
 
 
 def measured_masks(
@@ -210,8 +219,7 @@ def splits_told(exams: Sequence[MaskExam]) -> dict[str, int]:
 
 def trained_on(exams: Sequence[MaskExam], table: Path) -> str:
     """What the exams are: "synthetic", or the name of their table."""
-    synthetic = all(exam.patient_id.startswith("phantom-") for exam in exams)
-    return "synthetic" if synthetic else table.stem
+    return "synthetic" if all(synthetic(exam.patient_id) for exam in exams) else table.stem
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -173,7 +173,7 @@ class _Task:
         if not path.is_file():
             made = NetworkInput.of(decoded.coarse, self.recipe, located)
             with replacing(_footprint_path(path)) as partial:
-                partial.write_text(json.dumps(made.footprint.to_json()), encoding="ascii")
+                partial.write_text(json.dumps(made.footprint.to_json(), allow_nan=False), encoding="ascii")
             with replacing(path) as partial, partial.open("wb") as stream:
                 np.save(stream, made.slices)
         with replacing(_note_path(self.exam, self.folder)) as partial:

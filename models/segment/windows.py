@@ -118,7 +118,7 @@ def _places(whole: int, part: int, multiple: int, blended: bool) -> list[_Place]
     Each begins at a multiple of what the network needs, so that it pools the same voxels as in the whole volume.
     """
     last = _up(whole, multiple) - part
-    step = _up(part // OVERLAP, multiple) if blended else part
+    step = max(_up(part // OVERLAP, multiple), multiple) if blended else part
     starts = [*range(0, last, step), last]
     shares = np.zeros((len(starts), whole))
     for share, start in zip(shares, starts, strict=True):

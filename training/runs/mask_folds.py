@@ -6,6 +6,7 @@ The run's folder has a log and what was measured of every fold. A killed run con
 import csv
 import hashlib
 import json
+import math
 import shlex
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -192,9 +193,9 @@ def _summary(rows: Sequence[MeasuredMask]) -> dict[str, float | int]:
 
 def _write(rows: Sequence[MeasuredMask], words: dict[str, Any], path: Path) -> None:
     """Keep what was measured. Raises nothing for no rows."""
-    plain = [[row.exam_id, row.patient_id, row.structure, asdict(row.score), row.peak_on] for row in rows]
+    plain = [[row.exam_id, row.patient_id, row.structure, _plain(row.score), row.peak_on] for row in rows]
     with replacing(path) as partial, partial.open("wb") as stream:
-        text = np.array(json.dumps({"rows": plain, "words": words}))
+        text = np.array(json.dumps({"rows": plain, "words": words}, allow_nan=False))
         histograms = np.array([row.histograms for row in rows], np.int64)
         np.savez_compressed(stream, allow_pickle=False, text=text, histograms=histograms)
 
@@ -203,7 +204,19 @@ def _read(path: Path) -> tuple[list[MeasuredMask], dict[str, Any]]:
     with np.load(path) as file:
         content, histograms = json.loads(str(file["text"])), file["histograms"]
     rows = [
-        MeasuredMask(exam, patient, name, MaskScore(**(score | {"counts": tuple(score["counts"])})), of_exam, peak)
+        MeasuredMask(exam, patient, name, _score(score), of_exam, peak)
         for (exam, patient, name, score, peak), of_exam in zip(content["rows"], histograms, strict=True)
     ]
     return rows, content["words"]
+
+
+def _plain(score: MaskScore) -> dict[str, Any]:
+    """A score for JSON, which has no NaN: what isn't defined is null."""
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in asdict(score).items()
+    }
+
+
+def _score(plain: dict[str, Any]) -> MaskScore:
+    known = {name: math.nan if value is None else value for name, value in plain.items()}
+    return MaskScore(**(known | {"counts": tuple(plain["counts"])}))

@@ -97,7 +97,9 @@ def train_segmenter(
     rows, left_out = measured_masks(learnt.segmenter, of_split(exams, "test"), (*before, learnt.seen))
     aside = f" (without {left_out} that it has learnt from or was chosen on)" if left_out else ""
     measured_on = f"exams of split test, never used for a choice{aside}"
-    print(*mask_figures(rows, measured_on), sep="\n")
+    figures = mask_figures(rows, measured_on)
+    nothing = "no figures: they need unseen exams of at least two patients in split test"
+    print("\n".join(map(str, figures)) or nothing)
     segmenter = replace(
         learnt.segmenter,
         train_toml=text,

@@ -180,4 +180,5 @@ def test_six_images_without_splits_are_enough(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "no exam has a split: 1 of 6 choose the epoch" in done.stdout
     assert "220 examples from 5 images, 1 to validate on" in done.stdout
+    assert "no figures: they need unseen exams of at least two patients in split test" in done.stdout
     assert json.loads((tmp_path / "first" / "metrics.json").read_text())["figures"] == []

@@ -155,7 +155,8 @@ def _report(
 ) -> list[Figure]:
     """Write `figures.json` and `exams.csv`; print Dice and accuracy of each fold and their means."""
     rows = [row for fold, _ in measured for row in fold]
-    figures = mask_figures(rows, f"{source} exams of {plan.masks.name}, held out in {plan.folds} folds")
+    kind = "synthetic exams" if source == "synthetic" else "exams"
+    figures = mask_figures(rows, f"{kind} of {plan.masks.name}, held out in {plan.folds} folds")
     folds = [
         {"fold": number, **_summary(fold), **words} for number, (fold, words) in enumerate(measured, start=1) if fold
     ]

@@ -72,7 +72,7 @@ def border_weights(target: keras.KerasTensor) -> keras.KerasTensor:
     have another class. Distances are within the slice, and exact up to three sigmas.
 
     A Gaussian of the distance is a product of one along rows and one along columns, and d^2 = 1 + 3 + 5 + ...: each
-    step of the loop goes one pixel further (van den Boomgaard 1992, doi:10.1002/ima.1850040404).
+    step of the loop goes one pixel further.
     """
     *before, rows, columns = ops.shape(target)
     slices = ops.reshape(target, (-1, rows, columns, 1))

@@ -1,13 +1,12 @@
-"""SE-RegUNet: Chang 2024, "Optimizing ensemble U-Net architectures for robust coronary vessel segmentation in
-angiographic images" (Scientific Reports 14, doi:10.1038/s41598-024-57198-5).
+"""SE-RegUNet: a RegNetY encoder and a U-shaped decoder with squeeze-and-excitation.
 
-A RegNetY encoder and a U-shaped decoder with squeeze-and-excitation. The paper says no more about the decoder than
-that. Chosen here:
+From Scientific Reports 2024, doi:10.1038/s41598-024-57198-5, made for coronary angiograms. The decoder's widths aren't
+published. Chosen here:
 - Each step up doubles rows and columns by an up-convolution 2x2, joins the encoder's output of that size, and has two
   3x3 convolutions with batch normalisation and ReLU, then squeeze-and-excitation at a quarter of its width.
 - The last step, to full resolution, joins the image itself, so that edges needn't pass the stem's stride.
 - The decoder has `width` filters at full resolution, and twice as many at each level below: 16, 32, 64, 128, 256 for
-  width 16, which we take as the default of presets.
+  width 16.
 - The encoder starts from random weights; ours has no ImageNet weights. Strided convolutions pad as Keras does.
 - The paper's input (unsharp masking and CLAHE) is made by the recipe, one channel for each filter.
 """

@@ -1,5 +1,4 @@
-"""XNet: Bullock, Cuesta-Lázaro, Quera-Bofarull 2018, "XNet: A convolutional neural network (CNN) implementation for
-medical X-Ray image segmentation suitable for small datasets" (arXiv:1812.00548).
+"""XNet: Bullock, Cuesta-Lázaro, Quera-Bofarull 2018, a network for few X-ray images (arXiv:1812.00548).
 
 Two encoder-decoders, one after the other, in the shape of a W. All convolutions are 3x3 with batch normalisation and
 ReLU; the filters, with a line for each half:

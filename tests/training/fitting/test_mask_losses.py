@@ -94,7 +94,7 @@ def borders(mask: np.ndarray) -> np.ndarray:
         for step in (-1, 1):
             beside = np.roll(mask, step, axis)
             differs = (beside != mask) & (beside >= 0) & (mask >= 0)
-            edge = [slice(None), slice(None)]
+            edge: list[slice | int] = [slice(None), slice(None)]
             edge[axis] = 0 if step == 1 else -1
             differs[tuple(edge)] = False  # np.roll brings the other end
             found |= differs

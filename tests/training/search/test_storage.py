@@ -168,6 +168,8 @@ def test_a_search_keeps_its_settings(tmp_path):
         claim(study, {"folds": 3, "metric": "loss"})
         with pytest.raises(ValueError, match="search parabola was started with other folds; give another --out"):
             claim(study, {"folds": 4, "metric": "loss"})
+        with pytest.raises(ValueError, match="other metric"):
+            claim(study, {"folds": 3})
 
 
 @pytest.mark.parametrize(

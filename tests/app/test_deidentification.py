@@ -61,7 +61,7 @@ def kept(bundles, tmp_path_factory) -> Kept:
         stow = body(planted(1))
         stored = [ask(service, "POST", f"/dicom-web/studies/{STUDY}", stow, PARTS) for _ in range(2)]
         study = json.loads(stored[0].body)[URL]["Value"][0].rpartition("/")[2]
-        results = {kind: result(service, study, kind) for kind in KINDS if kind not in ("seg", "slices")}
+        results = {kind: result(service, study, kind) for kind in KINDS if kind not in ("seg", "slices", "ligament")}
         listed = json.loads(ask(service, "GET", "/dicom-web/instances?includefield=all").body)
     return Kept(
         json.loads(posted.body), stored, results, listed, scratch / "var", service.log.read_text(errors="replace")

@@ -86,10 +86,10 @@ def test_the_report_is_a_page_and_a_text(client):
 
 
 def test_a_study_is_rendered_without_what_cannot_be_shown(client):
-    """Key image, overlay, slice, frames of the map, and report; floats and region are not, and the answer says so."""
+    """Key image, overlay, slice, frames of the map, and report; floats and masks are not, and the answer says so."""
     study = f"/dicom-web/studies/{DATASETS['sr'].StudyInstanceUID}/rendered"
     shown = get(client, study, "*/*")
     frames = int(DATASETS["map"].NumberOfFrames)
     assert sorted(kind.name for kind, _ in shown) == ["image/jpeg"] * (frames + 3) + ["text/html"]
     warning = client.get(study).headers["Warning"]
-    assert warning == '299 cruciate "2 of 7 instances are not shown."'
+    assert warning == '299 cruciate "3 of 8 instances are not shown."'

@@ -16,6 +16,8 @@ from data_prep.phantom.cohort import Cohort
 from data_prep.tables.exams import Exam, read_exams
 from tests.data_prep.masks.making import described, put_segmentation, put_series, slab
 
+pytestmark = pytest.mark.slow
+
 BOX = ((1, 4), (5, 20), (6, 18))
 
 

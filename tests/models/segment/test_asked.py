@@ -11,6 +11,8 @@ from data_prep.phantom.dicom_out import write
 from data_prep.phantom.knee import generate
 from models.segment.asked import asked, images, without
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -24,6 +24,8 @@ from models.segment.recipe import SegmentRecipe
 from tests.models.segment.bright import bright
 from tests.models.segment.test_segmenter import dice, knee
 
+pytestmark = pytest.mark.slow
+
 RECIPE = SegmentRecipe(Recipe((1000.0, 128.0, 128.0), (128, 128), window=(0.0, 100.0)), assumed_mm=128.0)
 ANYTHING = Plausible((1.0, 1e5), (0.0, 1.0), (0.0, 1.0), (1.0, 20.0))
 

@@ -13,6 +13,8 @@ from tests.conftest import make_volume
 from tests.models.segment.bright import bright
 from tests.models.segment.test_segmenter import PLAUSIBLE, SPACING_MM, dice, knee
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def localiser() -> NetworkLocaliser:

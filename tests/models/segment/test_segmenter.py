@@ -17,6 +17,8 @@ from models.segment.recipe import Filter, SegmentRecipe
 from models.segment.segmenter import Segmenter
 from tests.models.segment.bright import RECIPE, UNET, bright
 
+pytestmark = pytest.mark.slow
+
 SPACING_MM = (3.0, 0.5, 0.5)
 PLAUSIBLE = Plausible((100.0, 5000.0), (0.3, 0.7), (0.3, 0.7), (1.0, 5.0))
 

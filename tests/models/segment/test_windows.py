@@ -10,6 +10,8 @@ from models.segment.networks import Architecture
 from models.segment.networks.registry import build
 from models.segment.windows import _places, fitting_window, probabilities
 
+pytestmark = pytest.mark.slow
+
 # Neighbouring windows are added up in float32.
 ROUNDING = 1e-5
 SLICES = Architecture("unet", 2, 3, width=2, depth=1)

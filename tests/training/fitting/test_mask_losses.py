@@ -9,6 +9,8 @@ from sklearn.metrics import log_loss
 
 from training.fitting.mask_losses import BORDER_REACH, BORDER_SIGMA, BORDER_WEIGHT, MASK_LOSSES, border_weights
 
+pytestmark = pytest.mark.slow
+
 losses = pytest.mark.parametrize("name", MASK_LOSSES)
 CLASSES = 3
 # float32 against float64.

@@ -5,14 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from keras import ops
+from sklearn.metrics import roc_auc_score
 
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 from tests.training.tiny import TINY_DEMO
 from training.config.config import load_config
 from training.config.place import Place
-from training.fitting.guided import GuidedNetwork, grid_of, ligament_loss
+from training.data.examples import Examples
+from training.data.ligaments import WithLigaments, shares_of_cells
+from training.fitting.fit import Phase, fit
+from training.fitting.guided import GuidedNetwork, grid_of, guided_objective, ligament_loss
+from training.fitting.losses import set_loss
 from training.fitting.network import fit_network, untrained_network
+from training.fitting.seeds import fix_seed
 
 CHANGES = [*TINY_DEMO, "fit.ligament_weight=1.0"]
 
@@ -42,25 +48,65 @@ def test_a_guided_network_gives_the_logits_of_the_classifier_and_one_value_for_e
     assert found["ligament"].shape == (2, 3, rows, columns)
 
 
-@pytest.mark.slow
-def test_the_trunk_learns_from_the_second_loss_and_no_exam_needs_to_know_its_ligament(knees, tmp_path):
-    """With equal labels for all there is nothing else to learn from: without ligaments known, nothing is learnt."""
-    exams = read_exams(knees / "exams.csv")
-    parts = splits(exams)
-    place = Place(tmp_path / "inputs", tmp_path / "run", Workers(1))
-    trained = {}
-    for weight in (0.0, 1.0):
-        config, _ = load_config("demo", [*TINY_DEMO, f"fit.ligament_weight={weight}"])
-        fitted = fit_network(replace(config, warm_up=None), parts, place)
-        trained[weight] = fitted.classifier.network.trunk.get_weights()
-        assert len(fitted.classifier.network.get_weights()) == len(trained[weight]) + 2  # the head, and nothing more
-    assert any((a != b).any() for a, b in zip(*trained.values(), strict=True))
-    partly = {**parts, "train": [replace(parts["train"][0], mask=None, box=None), *parts["train"][1:]]}
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_masks_change_what_the_trunk_learns_if_the_second_loss_counts(weight):
+    """Two runs with the same seed, slices and classes differ only in where the ligament is said to be."""
     config, _ = load_config("demo", CHANGES)
-    fit_network(replace(config, warm_up=None), partly, place)
+    random = np.random.default_rng(0)
+    slices = [random.random((2, 64, 64), np.float32) for _ in range(2)]
+    trunks = []
+    for rows in (slice(0, 32), slice(32, 64)):
+        fix_seed(1)
+        network = untrained_network(config, config.recipe)
+        mask = np.zeros((2, 64, 64), bool)
+        mask[:, rows] = True
+        targets = WithLigaments(np.eye(2, dtype=np.float32), [mask, mask], grid_of(network))
+        examples = Examples(slices, targets, np.ones(2, np.float32))
+        phase = Phase("fit", 1, 1e-2, examples, examples)
+        fit(GuidedNetwork(network.network), phase, guided_objective(set_loss, weight), config.fit, seed=1)
+        trunks.append(network.network.trunk.get_weights())
+    assert any((one != other).any() for one, other in zip(*trunks, strict=True)) == bool(weight)
+
+
+def test_the_cells_of_the_ligament_are_found():
+    """It is where the slices are bright."""
+    config, _ = load_config("demo", [*CHANGES, "fit.batch_exams=4"])
+    fix_seed(2)
+    network = untrained_network(config, config.recipe)
+    random = np.random.default_rng(1)
+    slices, masks = [], []
+    for _ in range(8):
+        mask = np.zeros((1, 64, 64), bool)
+        top, left = random.integers(0, 40, 2)
+        mask[0, top : top + 20, left : left + 20] = True
+        masks.append(mask)
+        slices.append(np.where(mask, 0.9, 0.2).astype(np.float32))
+    targets = WithLigaments(np.tile(np.eye(2, dtype=np.float32), (4, 1)), masks, grid_of(network))
+    examples = Examples(slices, targets, np.ones(8, np.float32))
+    guided = GuidedNetwork(network.network)
+    truth = np.concatenate([shares_of_cells(mask, targets.grid).ravel() for mask in masks]) > 0.5
+
+    def area() -> float:
+        found = np.concatenate([np.ravel(guided(one[None])["ligament"]) for one in slices])
+        return float(roc_auc_score(truth, found))
+
+    before = area()
+    fit(guided, Phase("fit", 30, 1e-2, examples, examples), guided_objective(set_loss, 1.0), config.fit, seed=1)
+    assert area() > max(0.95, before)
+
+
+@pytest.mark.slow
+def test_some_exams_may_not_know_their_ligament_and_the_classifier_gets_no_new_weights(knees, tmp_path):
+    parts = splits(read_exams(knees / "exams.csv"))
+    place = Place(tmp_path / "inputs", tmp_path / "run", Workers(1))
+    config, _ = load_config("demo", CHANGES)
+    config = replace(config, warm_up=None)
+    partly = {**parts, "train": [replace(parts["train"][0], mask=None, box=None), *parts["train"][1:]]}
+    network = fit_network(config, partly, place).classifier.network
+    assert len(network.get_weights()) == len(network.trunk.get_weights()) + 2  # the head, and nothing more
     without = [replace(exam, mask=None, box=None) for exam in parts["train"]]
     with pytest.raises(ValueError, match="ligament_weight needs to know where the ligament is"):
-        fit_network(replace(config, warm_up=None), {**parts, "train": without}, place)
+        fit_network(config, {**parts, "train": without}, place)
 
 
 def test_settings_that_do_not_go_with_it_are_refused():

@@ -21,8 +21,8 @@ from data_prep.importers.found import ImportResult
 from data_prep.importers.label_table import LabelTable
 from data_prep.importers.patient_ids import keys_used
 from data_prep.labels import SCHEMES
-from data_prep.names import print_any_name
 from data_prep.prepare import array_files
+from data_prep.subcommands import run_subcommand
 from data_prep.tables.exams import Exam, read_exams, write_exams
 from data_prep.tables.faults import write_faults
 from data_prep.workers import Workers
@@ -33,16 +33,8 @@ WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    print_any_name()
     ignore_pydicom_warnings()
-    try:
-        status: int = options.run(options)
-    except (ValueError, OSError) as error:  # every InputError is a ValueError
-        print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
-        return 2
-    return status
+    return run_subcommand(_parser(), arguments)
 
 
 def _import(options: argparse.Namespace) -> int:

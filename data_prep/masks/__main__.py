@@ -20,23 +20,15 @@ from data_prep.masks.row import MaskRow
 from data_prep.masks.sources import rows_of_exams, rows_of_phantoms, rows_of_segmentations
 from data_prep.masks.structures import STRUCTURES, Shows
 from data_prep.masks.table import by_exam, read_masks, write_masks
-from data_prep.names import print_any_name
+from data_prep.subcommands import run_subcommand
 from data_prep.tables.exams import read_exams
 from data_prep.workers import Workers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    print_any_name()
     ignore_pydicom_warnings()
-    try:
-        status: int = options.run(options)
-    except (ValueError, OSError) as error:  # every InputError is a ValueError
-        print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
-        return 2
-    return status
+    return run_subcommand(_parser(), arguments)
 
 
 def _pairs(options: argparse.Namespace) -> int:

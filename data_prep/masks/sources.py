@@ -10,13 +10,12 @@ import pydicom
 from pydicom.uid import SegmentationStorage
 
 from data_prep.files import replacing
-from data_prep.masks.annotated import Annotated
 from data_prep.masks.row import MaskRow
 from data_prep.masks.structures import UNNAMED, Shows, in_order
 from data_prep.phantom import Phantom, generate
 from data_prep.phantom.scanner import PROFILES
 from data_prep.phantom.tissues import structures_of
-from data_prep.tables.exams import Exam, Split
+from data_prep.tables.exams import Exam
 from data_prep.workers import Workers
 
 _REFERENCES = ["SOPClassUID", "StudyInstanceUID", "ReferencedSeriesSequence"]
@@ -104,31 +103,6 @@ def _references(path: Path) -> tuple[str, tuple[str, ...]] | None:
         return str(header.StudyInstanceUID), tuple(str(one.SeriesInstanceUID) for one in series)
     except Exception:  # pydicom may raise any exception; most files in a folder aren't DICOM
         return None
-
-
-def annotated_phantom(
-    phantom: Phantom, structures: Sequence[str] = ("acl",), split: Split = "", exam_id: str = ""
-) -> Annotated:
-    """A synthetic knee with some of its structures.
-
-    Args:
-        phantom: the knee.
-        structures: names out of `STRUCTURES`. All but the ligament take as long as making the knee.
-        split: its split.
-        exam_id: its id, also that of its patient; '' for one made from the seed.
-    """
-    name = exam_id or f"{ID_START}{phantom.seed:016x}"
-    volume, names = phantom.to_volume(), in_order(set(structures))
-    return Annotated(
-        exam_id=name,
-        patient_id=name,
-        split=split,
-        voxels=volume.voxels,
-        spacing_mm=volume.spacing_mm,
-        labels=phantom.acl.astype(np.uint8) if names == ("acl",) else structures_of(phantom, names),
-        drawn=np.ones(len(phantom.acl), np.bool_),
-        structures=names,
-    )
 
 
 def _row(exam: Exam, mask: Path | None, shows: Shows) -> MaskRow:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_prep.dicom.quiet import ignore_pydicom_warnings
 from data_prep.masks.table import read_masks
-from data_prep.names import print_any_name
+from data_prep.subcommands import run_subcommand
 from models.segment.asked import asked, images, without
 from models.segment.predict import predict
 from models.segment.propose import MASKS, UNCERTAINTY, propose
@@ -22,16 +22,8 @@ from models.segment.segmenter import Segmenter
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    print_any_name()
     ignore_pydicom_warnings()
-    try:
-        status: int = options.run(options)
-    except (ValueError, OSError) as error:  # every InputError is a ValueError
-        print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
-        return 2
-    return status
+    return run_subcommand(_parser(), arguments)
 
 
 def _propose(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from data_prep.labels import FOUR_CLASS
 from data_prep.masks.load import load_annotated
-from data_prep.masks.sources import annotated_phantom, rows_of_exams, rows_of_phantoms, rows_of_segmentations
+from data_prep.masks.sources import rows_of_exams, rows_of_phantoms, rows_of_segmentations
 from data_prep.masks.structures import STRUCTURES
 from data_prep.masks.table import read_masks, write_masks
 from data_prep.phantom.cohort import Cohort
@@ -81,19 +81,6 @@ def test_segmentations_find_their_exams(tmp_path):
         rows_of_segmentations(tmp_path / "drawn", [first, replace(first, exam_id="z")])
     with pytest.raises(ValueError, match="studies: it holds no DICOM Segmentation"):
         rows_of_segmentations(tmp_path / "studies", [first])
-
-
-def test_a_synthetic_knee_has_the_structures_that_are_asked_for(healthy):
-    knee = healthy[0]
-    one = annotated_phantom(knee, split="val")
-    assert (one.structures, one.split, one.exam_id) == (("acl",), "val", f"phantom-{knee.seed:016x}")
-    np.testing.assert_array_equal(one.mask("acl"), knee.acl)
-    np.testing.assert_array_equal(one.voxels, knee.pixels)
-    one = annotated_phantom(knee, ("tibia", "femur", "acl"))
-    assert one.structures == ("acl", "femur", "tibia")
-    np.testing.assert_array_equal(one.mask("acl"), knee.acl)
-    assert all(one.mask(name).any() for name in one.structures)
-    assert not (one.mask("femur") & (knee.bones == 0)).any()
 
 
 @pytest.mark.slow
